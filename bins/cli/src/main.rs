@@ -1,0 +1,3 @@
+//! The Sealstone command line.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The Sealstone server.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Development tasks: the full suite, its installation, the gates.
+
+fn main() {}

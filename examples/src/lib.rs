@@ -1,0 +1,1 @@
+//! Holds the package; the programs are the files beside `src`.
