@@ -1,1 +1,11 @@
 #![doc = include_str!("../README.md")]
+
+mod access_rule;
+mod authority;
+mod error;
+mod ids;
+
+pub use access_rule::AccessRule;
+pub use authority::{Authority, MAX_ACCESS_RULES, MAX_ROLES, ProjectScope, Scope, UserRef};
+pub use error::IdentityError;
+pub use ids::{DomainId, Name, ProjectId, RoleName, UserId};

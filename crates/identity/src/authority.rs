@@ -1,0 +1,248 @@
+use crate::{AccessRule, DomainId, IdentityError, Name, ProjectId, RoleName, UserId};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+
+/// The most roles in one authority: far more than OpenStack's policies tell apart, and still a small token.
+pub const MAX_ROLES: usize = 64;
+/// The most access rules in one authority: Keystone's own tokens with more no longer fit common header limits.
+pub const MAX_ACCESS_RULES: usize = 64;
+
+/// A user, as OpenStack services name one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserRef {
+    id: UserId,
+    name: Name,
+    domain_id: DomainId,
+}
+
+impl UserRef {
+    /// A user by id, name and the domain that owns it.
+    ///
+    /// # Errors
+    /// When one of the three is malformed.
+    pub fn new(id: &str, name: &str, domain_id: &str) -> Result<Self, IdentityError> {
+        Ok(Self { id: UserId::parse(id)?, name: Name::parse(name)?, domain_id: DomainId::parse(domain_id)? })
+    }
+
+    /// The user's id.
+    #[must_use]
+    pub fn id(&self) -> &UserId {
+        &self.id
+    }
+
+    /// The user's name.
+    #[must_use]
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// The domain that owns the user.
+    #[must_use]
+    pub fn domain_id(&self) -> &DomainId {
+        &self.domain_id
+    }
+}
+
+/// A project, as OpenStack services name one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProjectScope {
+    id: ProjectId,
+    name: Name,
+    domain_id: DomainId,
+}
+
+impl ProjectScope {
+    /// A project by id, name and the domain that owns it.
+    ///
+    /// # Errors
+    /// When one of the three is malformed.
+    pub fn new(id: &str, name: &str, domain_id: &str) -> Result<Self, IdentityError> {
+        Ok(Self { id: ProjectId::parse(id)?, name: Name::parse(name)?, domain_id: DomainId::parse(domain_id)? })
+    }
+
+    /// The project's id.
+    #[must_use]
+    pub fn id(&self) -> &ProjectId {
+        &self.id
+    }
+
+    /// The project's name.
+    #[must_use]
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// The domain that owns the project.
+    #[must_use]
+    pub fn domain_id(&self) -> &DomainId {
+        &self.domain_id
+    }
+}
+
+/// Where an authority holds: exactly one of Keystone's four scopes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+#[expect(clippy::exhaustive_enums, reason = "Keystone has these four scopes; all code handles each")]
+pub enum Scope {
+    /// One project.
+    Project(ProjectScope),
+    /// One domain.
+    Domain {
+        /// The domain's id.
+        id: DomainId,
+        /// The domain's name.
+        name: Name,
+    },
+    /// The whole deployment.
+    System,
+    /// Nowhere: says who acts and grants nothing.
+    Unscoped,
+}
+
+impl Scope {
+    /// `project`, `domain`, `system` or `unscoped`, as in `openstack_context.scope_type`.
+    #[must_use]
+    pub const fn type_name(&self) -> &'static str {
+        match self {
+            Self::Project(_) => "project",
+            Self::Domain { .. } => "domain",
+            Self::System => "system",
+            Self::Unscoped => "unscoped",
+        }
+    }
+}
+
+/// What somebody may do, where: a user, one scope, the roles held there, and the requests allowed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Authority {
+    user: UserRef,
+    scope: Scope,
+    roles: Vec<RoleName>,
+    /// Absent means that the roles alone decide; an empty list allows nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_rules: Option<Vec<AccessRule>>,
+}
+
+impl Authority {
+    /// An authority over one scope.
+    ///
+    /// # Errors
+    /// [`IdentityError::Roles`] for no role outside [`Scope::Unscoped`], any role within it, a repeated role, or more
+    /// than [`MAX_ROLES`].
+    pub fn new(user: UserRef, scope: Scope, roles: Vec<RoleName>) -> Result<Self, IdentityError> {
+        let unscoped = matches!(scope, Scope::Unscoped);
+        let mut sorted: Vec<&RoleName> = roles.iter().collect();
+        sorted.sort_unstable();
+        sorted.dedup();
+        if roles.len() > MAX_ROLES || sorted.len() != roles.len() || unscoped != roles.is_empty() {
+            return Err(IdentityError::Roles);
+        }
+        Ok(Self { user, scope, roles, access_rules: None })
+    }
+
+    /// An authority over one project.
+    ///
+    /// # Errors
+    /// As [`Authority::new`].
+    pub fn project(user: UserRef, project: ProjectScope, roles: Vec<RoleName>) -> Result<Self, IdentityError> {
+        Self::new(user, Scope::Project(project), roles)
+    }
+
+    /// The same authority, narrowed to these requests.
+    ///
+    /// # Errors
+    /// [`IdentityError::AccessRules`] above [`MAX_ACCESS_RULES`].
+    pub fn with_access_rules(mut self, rules: Vec<AccessRule>) -> Result<Self, IdentityError> {
+        if rules.len() > MAX_ACCESS_RULES {
+            return Err(IdentityError::AccessRules);
+        }
+        self.access_rules = Some(rules);
+        Ok(self)
+    }
+
+    /// Who acts.
+    #[must_use]
+    pub fn user(&self) -> &UserRef {
+        &self.user
+    }
+
+    /// Where.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// The roles held there.
+    #[must_use]
+    pub fn roles(&self) -> &[RoleName] {
+        &self.roles
+    }
+
+    /// The requests allowed; `None` leaves that to the roles.
+    #[must_use]
+    pub fn access_rules(&self) -> Option<&[AccessRule]> {
+        self.access_rules.as_deref()
+    }
+}
+
+impl<'de> Deserialize<'de> for Authority {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Wire {
+            user: UserRef,
+            scope: Scope,
+            #[serde(default)]
+            roles: Vec<RoleName>,
+            #[serde(default)]
+            access_rules: Option<Vec<AccessRule>>,
+        }
+        let wire = Wire::deserialize(deserializer)?;
+        let authority = Self::new(wire.user, wire.scope, wire.roles).map_err(D::Error::custom)?;
+        match wire.access_rules {
+            Some(rules) => authority.with_access_rules(rules).map_err(D::Error::custom),
+            None => Ok(authority),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user() -> UserRef {
+        UserRef::new("u1", "ci", "demo").unwrap()
+    }
+
+    #[test]
+    fn a_scope_without_a_role_and_an_unscoped_role_are_refused() {
+        let project = ProjectScope::new("p1", "builds", "demo").unwrap();
+        let member = RoleName::parse("member").unwrap();
+        assert!(Authority::project(user(), project.clone(), vec![member.clone()]).is_ok());
+        assert_eq!(Authority::project(user(), project.clone(), vec![]), Err(IdentityError::Roles));
+        assert_eq!(
+            Authority::project(user(), project, vec![member.clone(), member.clone()]),
+            Err(IdentityError::Roles)
+        );
+        assert!(Authority::new(user(), Scope::Unscoped, vec![]).is_ok());
+        assert_eq!(Authority::new(user(), Scope::Unscoped, vec![member]), Err(IdentityError::Roles));
+    }
+
+    #[test]
+    fn serde_round_trips_and_validates() {
+        let authority = Authority::project(
+            user(),
+            ProjectScope::new("p1", "builds", "demo").unwrap(),
+            vec![RoleName::parse("member").unwrap()],
+        )
+        .unwrap()
+        .with_access_rules(vec![AccessRule::new("compute", "GET", "/v2.1/servers/**").unwrap()])
+        .unwrap();
+        let text = serde_json::to_string(&authority).unwrap();
+        assert_eq!(serde_json::from_str::<Authority>(&text).unwrap(), authority);
+        assert!(serde_json::from_str::<Authority>(&text.replace("\"member\"", "")).is_err());
+        assert!(serde_json::from_str::<Authority>(&text.replace("GET", "get")).is_err());
+        assert!(serde_json::from_str::<Authority>(&text.replacen('{', "{\"extra\":1,", 1)).is_err());
+    }
+}
