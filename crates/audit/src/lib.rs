@@ -1,1 +1,9 @@
 #![doc = include_str!("../README.md")]
+
+mod cadf;
+mod event;
+mod sink;
+
+pub use cadf::CadfEvent;
+pub use event::{Action, Actor, Event, Outcome, Reason, Target, printable};
+pub use sink::{AuditError, AuditSink, MemorySink, NullSink};

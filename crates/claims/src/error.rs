@@ -8,7 +8,9 @@ pub enum TemplateError {
     #[error("a claims template is a JSON object of claim names and values")]
     NotAnObject,
     /// A name outside the grammar.
-    #[error("claim name {name:?}: use a letter, then letters, digits and `_`, 64 characters at most, no dots")]
+    #[error(
+        "claim name {name:?}: use a letter, then letters, digits and `_`, 64 characters at most, no dots"
+    )]
     Name {
         /// The name as written.
         name: String,
@@ -36,7 +38,9 @@ pub enum TemplateError {
         name: String,
     },
     /// A number above 2^53 or with a fraction.
-    #[error("claim `{name}` holds a number that not every reader of JSON keeps exactly; use an integer within 2^53 or text")]
+    #[error(
+        "claim `{name}` holds a number that not every reader of JSON keeps exactly; use an integer within 2^53 or text"
+    )]
     Number {
         /// The claim.
         name: String,
@@ -48,6 +52,8 @@ pub enum TemplateError {
         name: String,
     },
     /// Too many claims, too deep, or too large.
-    #[error("a claims template holds at most {MAX_CLAIMS} claims, {MAX_DEPTH} levels and {MAX_TEMPLATE_BYTES} bytes")]
+    #[error(
+        "a claims template holds at most {MAX_CLAIMS} claims, {MAX_DEPTH} levels and {MAX_TEMPLATE_BYTES} bytes"
+    )]
     TooLarge,
 }

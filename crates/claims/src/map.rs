@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 /// What a template may read.
 #[derive(Debug, Clone, Copy)]
-#[expect(clippy::exhaustive_structs, reason = "built by callers; a new source of claims is a decision for each of them")]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "built by callers; a new source of claims is a decision for each of them"
+)]
 pub struct ClaimsSubject<'a> {
     /// The token's `sub`.
     pub subject: &'a str,
@@ -63,7 +66,10 @@ pub struct MappedClaims<'a> {
 }
 
 impl<'a> MappedClaims<'a> {
-    pub(crate) const fn new(templates: &'a BTreeMap<String, Template>, subject: &'a ClaimsSubject<'a>) -> Self {
+    pub(crate) const fn new(
+        templates: &'a BTreeMap<String, Template>,
+        subject: &'a ClaimsSubject<'a>,
+    ) -> Self {
         Self { templates, subject }
     }
 

@@ -46,7 +46,10 @@ impl ReservedClaim {
     /// The reserved claim of this name, if it is one. Letter case does not matter: readers that fold case exist.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        RESERVED.iter().find(|reserved| reserved.eq_ignore_ascii_case(name)).map(|reserved| Self(reserved))
+        RESERVED
+            .iter()
+            .find(|reserved| reserved.eq_ignore_ascii_case(name))
+            .map(|reserved| Self(reserved))
     }
 
     /// Every reserved claim.

@@ -70,7 +70,9 @@ impl ClaimsTemplate {
     /// # Errors
     /// A [`TemplateError`] that names the claim and says what to change.
     pub fn parse(template: &Value) -> Result<Self, TemplateError> {
-        let Value::Object(members) = template else { return Err(TemplateError::NotAnObject) };
+        let Value::Object(members) = template else {
+            return Err(TemplateError::NotAnObject);
+        };
         if members.len() > MAX_CLAIMS || depth_exceeds(template, MAX_DEPTH.saturating_add(1)) {
             return Err(TemplateError::TooLarge);
         }
@@ -82,7 +84,10 @@ impl ClaimsTemplate {
             check_name(name)?;
             claims.insert(name.clone(), parse_value(name, value)?);
         }
-        let source = members.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let source = members
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
         Ok(Self { claims, source })
     }
 
@@ -101,14 +106,20 @@ impl ClaimsTemplate {
 
 fn check_name(name: &str) -> Result<(), TemplateError> {
     if ReservedClaim::named(name).is_some() {
-        return Err(TemplateError::Reserved { name: name.to_owned() });
+        return Err(TemplateError::Reserved {
+            name: name.to_owned(),
+        });
     }
     let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic());
-    let goes_on_well = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let goes_on_well = name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if starts_well && goes_on_well && name.len() <= 64 {
         Ok(())
     } else {
-        Err(TemplateError::Name { name: name.chars().take(64).collect() })
+        Err(TemplateError::Name {
+            name: name.chars().take(64).collect(),
+        })
     }
 }
 
@@ -140,9 +151,13 @@ fn parse_text(name: &str, text: &str) -> Result<Vec<Part>, TemplateError> {
             continue;
         }
         literal.push_str(before);
-        let Some((variable, after)) = after.split_once('}') else { return Err(unknown(name, after)) };
+        let Some((variable, after)) = after.split_once('}') else {
+            return Err(unknown(name, after));
+        };
         if variable == "roles" {
-            return Err(TemplateError::RolesInText { name: name.to_owned() });
+            return Err(TemplateError::RolesInText {
+                name: name.to_owned(),
+            });
         }
         let known = VARIABLES.iter().find(|(known, _)| *known == variable);
         let (_, variable) = known.ok_or_else(|| unknown(name, variable))?;
@@ -160,7 +175,11 @@ fn parse_text(name: &str, text: &str) -> Result<Vec<Part>, TemplateError> {
 }
 
 fn unknown(name: &str, variable: &str) -> TemplateError {
-    let known: Vec<&str> = VARIABLES.iter().map(|(known, _)| *known).chain(["roles"]).collect();
+    let known: Vec<&str> = VARIABLES
+        .iter()
+        .map(|(known, _)| *known)
+        .chain(["roles"])
+        .collect();
     TemplateError::Variable {
         name: name.to_owned(),
         variable: variable.chars().take(64).collect(),
@@ -175,11 +194,21 @@ fn check_literal(name: &str, value: &Value) -> Result<(), TemplateError> {
         Value::Number(number) => {
             let exact = number.as_u64().is_some_and(|n| n <= MAX_EXACT)
                 || number.as_i64().is_some_and(|n| n.unsigned_abs() <= MAX_EXACT);
-            if exact { Ok(()) } else { Err(TemplateError::Number { name: name.to_owned() }) }
+            if exact {
+                Ok(())
+            } else {
+                Err(TemplateError::Number {
+                    name: name.to_owned(),
+                })
+            }
         }
         Value::String(text) => {
             check_characters(name, text)?;
-            if text.contains("${") { Err(unknown(name, text)) } else { Ok(()) }
+            if text.contains("${") {
+                Err(unknown(name, text))
+            } else {
+                Ok(())
+            }
         }
         Value::Array(items) => items.iter().try_for_each(|item| check_literal(name, item)),
         Value::Object(members) => members.iter().try_for_each(|(key, item)| {
@@ -191,13 +220,17 @@ fn check_literal(name: &str, value: &Value) -> Result<(), TemplateError> {
 
 fn check_characters(name: &str, text: &str) -> Result<(), TemplateError> {
     if text.chars().any(char::is_control) {
-        return Err(TemplateError::ControlCharacter { name: name.to_owned() });
+        return Err(TemplateError::ControlCharacter {
+            name: name.to_owned(),
+        });
     }
     Ok(())
 }
 
 fn depth_exceeds(value: &Value, limit: usize) -> bool {
-    let Some(below) = limit.checked_sub(1) else { return true };
+    let Some(below) = limit.checked_sub(1) else {
+        return true;
+    };
     match value {
         Value::Array(items) => items.iter().any(|item| depth_exceeds(item, below)),
         Value::Object(members) => members.values().any(|item| depth_exceeds(item, below)),

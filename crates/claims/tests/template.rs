@@ -9,15 +9,23 @@ fn authority() -> Authority {
     Authority::project(
         UserRef::new("u1", "ci", "demo").unwrap(),
         ProjectScope::new("p1", "builds", "demo").unwrap(),
-        vec![RoleName::parse("member").unwrap(), RoleName::parse("reader").unwrap()],
+        vec![
+            RoleName::parse("member").unwrap(),
+            RoleName::parse("reader").unwrap(),
+        ],
     )
     .unwrap()
 }
 
 fn mapped(template: &Value, authority: Option<&Authority>) -> Value {
     let domain = DomainId::parse("demo").unwrap();
-    let subject =
-        ClaimsSubject { subject: "s", client_id: "c", client_name: "C \"1\"", domain: &domain, authority };
+    let subject = ClaimsSubject {
+        subject: "s",
+        client_id: "c",
+        client_name: "C \"1\"",
+        domain: &domain,
+        authority,
+    };
     let template = ClaimsTemplate::parse(template).unwrap();
     serde_json::to_value(template.map(&subject)).unwrap()
 }
@@ -47,24 +55,46 @@ fn a_claim_whose_variable_is_missing_is_left_out() {
 fn what_is_refused() {
     let cases = [
         (json!([]), TemplateError::NotAnObject),
-        (json!({"sub": "x"}), TemplateError::Reserved { name: "sub".into() }),
-        (json!({"CNF": "x"}), TemplateError::Reserved { name: "CNF".into() }),
+        (
+            json!({"sub": "x"}),
+            TemplateError::Reserved { name: "sub".into() },
+        ),
+        (
+            json!({"CNF": "x"}),
+            TemplateError::Reserved { name: "CNF".into() },
+        ),
         (json!({"a.b": "x"}), TemplateError::Name { name: "a.b".into() }),
         (json!({"": "x"}), TemplateError::Name { name: String::new() }),
         (json!({"a": 0.5}), TemplateError::Number { name: "a".into() }),
-        (json!({"a": 9_007_199_254_740_993_u64}), TemplateError::Number { name: "a".into() }),
-        (json!({"a": "x\r\ny"}), TemplateError::ControlCharacter { name: "a".into() }),
-        (json!({"a": "x ${roles}"}), TemplateError::RolesInText { name: "a".into() }),
+        (
+            json!({"a": 9_007_199_254_740_993_u64}),
+            TemplateError::Number { name: "a".into() },
+        ),
+        (
+            json!({"a": "x\r\ny"}),
+            TemplateError::ControlCharacter { name: "a".into() },
+        ),
+        (
+            json!({"a": "x ${roles}"}),
+            TemplateError::RolesInText { name: "a".into() },
+        ),
         (json!({"a": [[[[["deep"]]]]]}), TemplateError::TooLarge),
         (json!({"a": "x".repeat(3000)}), TemplateError::TooLarge),
     ];
     for (template, want) in cases {
         assert_eq!(ClaimsTemplate::parse(&template), Err(want), "{template}");
     }
-    for template in [json!({"a": "${email}"}), json!({"a": "${user_id"}), json!({"a": ["${user_id}"]})] {
+    for template in [
+        json!({"a": "${email}"}),
+        json!({"a": "${user_id"}),
+        json!({"a": ["${user_id}"]}),
+    ] {
         let error = ClaimsTemplate::parse(&template).unwrap_err();
         assert!(matches!(error, TemplateError::Variable { .. }), "{template}");
-        assert!(error.to_string().contains("project_name"), "names what exists: {error}");
+        assert!(
+            error.to_string().contains("project_name"),
+            "names what exists: {error}"
+        );
     }
 }
 
@@ -73,7 +103,10 @@ fn the_stored_form_is_the_written_form() {
     let written = json!({"a": "$${x}", "b": "${roles}"});
     let template = ClaimsTemplate::parse(&written).unwrap();
     assert_eq!(serde_json::to_value(&template).unwrap(), written);
-    assert_eq!(serde_json::from_value::<ClaimsTemplate>(written).unwrap(), template);
+    assert_eq!(
+        serde_json::from_value::<ClaimsTemplate>(written).unwrap(),
+        template
+    );
 }
 
 proptest! {

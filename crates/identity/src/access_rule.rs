@@ -23,13 +23,19 @@ impl AccessRule {
     pub fn new(service: &str, method: &str, path: &str) -> Result<Self, IdentityError> {
         let service_fits = !service.is_empty()
             && service.len() <= 64
-            && service.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'));
+            && service
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'));
         let path_fits =
             path.starts_with('/') && path.len() <= 1024 && path.bytes().all(|byte| byte.is_ascii_graphic());
         if !service_fits || !METHODS.contains(&method) || !path_fits {
             return Err(IdentityError::AccessRule);
         }
-        Ok(Self { service: service.to_owned(), method: method.to_owned(), path: path.to_owned() })
+        Ok(Self {
+            service: service.to_owned(),
+            method: method.to_owned(),
+            path: path.to_owned(),
+        })
     }
 
     /// The service type, as in the catalog: `compute`.
@@ -62,7 +68,9 @@ impl AccessRule {
 }
 
 fn is_plain(path: &str) -> bool {
-    let Some(rest) = path.strip_prefix('/') else { return false };
+    let Some(rest) = path.strip_prefix('/') else {
+        return false;
+    };
     let trimmed = rest.strip_suffix('/').unwrap_or(rest);
     let lower = path.to_ascii_lowercase();
     let resolves_elsewhere = |segment: &str| matches!(segment, "." | "..");
@@ -70,7 +78,10 @@ fn is_plain(path: &str) -> bool {
         && !lower.contains("%2e")
         && !lower.contains("%5c")
         && !path.contains('\\')
-        && (trimmed.is_empty() || trimmed.split('/').all(|segment| !segment.is_empty() && !resolves_elsewhere(segment)))
+        && (trimmed.is_empty()
+            || trimmed
+                .split('/')
+                .all(|segment| !segment.is_empty() && !resolves_elsewhere(segment)))
 }
 
 /// Both texts by segments; `**` tries to take none, then one more at a time (at most one `**` is tried deeply, since
@@ -99,12 +110,18 @@ fn matches_path(pattern: &str, path: &str) -> bool {
             }
         }
     }
-    pattern.get(at..).is_some_and(|rest| rest.iter().all(|segment| *segment == "**"))
+    pattern
+        .get(at..)
+        .is_some_and(|rest| rest.iter().all(|segment| *segment == "**"))
 }
 
 fn segment_matches(expected: &str, segment: &str) -> bool {
     let is_placeholder = expected == "*" || (expected.starts_with('{') && expected.ends_with('}'));
-    if is_placeholder { !segment.is_empty() } else { expected == segment }
+    if is_placeholder {
+        !segment.is_empty()
+    } else {
+        expected == segment
+    }
 }
 
 impl<'de> Deserialize<'de> for AccessRule {
@@ -169,7 +186,10 @@ mod tests {
             ("compute", "GET", "/a b"),
             ("compute", "GET", "/a\r\nx"),
         ] {
-            assert!(AccessRule::new(service, method, path).is_err(), "{service} {method} {path}");
+            assert!(
+                AccessRule::new(service, method, path).is_err(),
+                "{service} {method} {path}"
+            );
         }
     }
 }

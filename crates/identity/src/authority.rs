@@ -21,7 +21,11 @@ impl UserRef {
     /// # Errors
     /// When one of the three is malformed.
     pub fn new(id: &str, name: &str, domain_id: &str) -> Result<Self, IdentityError> {
-        Ok(Self { id: UserId::parse(id)?, name: Name::parse(name)?, domain_id: DomainId::parse(domain_id)? })
+        Ok(Self {
+            id: UserId::parse(id)?,
+            name: Name::parse(name)?,
+            domain_id: DomainId::parse(domain_id)?,
+        })
     }
 
     /// The user's id.
@@ -58,7 +62,11 @@ impl ProjectScope {
     /// # Errors
     /// When one of the three is malformed.
     pub fn new(id: &str, name: &str, domain_id: &str) -> Result<Self, IdentityError> {
-        Ok(Self { id: ProjectId::parse(id)?, name: Name::parse(name)?, domain_id: DomainId::parse(domain_id)? })
+        Ok(Self {
+            id: ProjectId::parse(id)?,
+            name: Name::parse(name)?,
+            domain_id: DomainId::parse(domain_id)?,
+        })
     }
 
     /// The project's id.
@@ -83,7 +91,10 @@ impl ProjectScope {
 /// Where an authority holds: exactly one of Keystone's four scopes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
-#[expect(clippy::exhaustive_enums, reason = "Keystone has these four scopes; all code handles each")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "Keystone has these four scopes; all code handles each"
+)]
 pub enum Scope {
     /// One project.
     Project(ProjectScope),
@@ -138,14 +149,23 @@ impl Authority {
         if roles.len() > MAX_ROLES || sorted.len() != roles.len() || unscoped != roles.is_empty() {
             return Err(IdentityError::Roles);
         }
-        Ok(Self { user, scope, roles, access_rules: None })
+        Ok(Self {
+            user,
+            scope,
+            roles,
+            access_rules: None,
+        })
     }
 
     /// An authority over one project.
     ///
     /// # Errors
     /// As [`Authority::new`].
-    pub fn project(user: UserRef, project: ProjectScope, roles: Vec<RoleName>) -> Result<Self, IdentityError> {
+    pub fn project(
+        user: UserRef,
+        project: ProjectScope,
+        roles: Vec<RoleName>,
+    ) -> Result<Self, IdentityError> {
         Self::new(user, Scope::Project(project), roles)
     }
 
@@ -220,13 +240,19 @@ mod tests {
         let project = ProjectScope::new("p1", "builds", "demo").unwrap();
         let member = RoleName::parse("member").unwrap();
         assert!(Authority::project(user(), project.clone(), vec![member.clone()]).is_ok());
-        assert_eq!(Authority::project(user(), project.clone(), vec![]), Err(IdentityError::Roles));
+        assert_eq!(
+            Authority::project(user(), project.clone(), vec![]),
+            Err(IdentityError::Roles)
+        );
         assert_eq!(
             Authority::project(user(), project, vec![member.clone(), member.clone()]),
             Err(IdentityError::Roles)
         );
         assert!(Authority::new(user(), Scope::Unscoped, vec![]).is_ok());
-        assert_eq!(Authority::new(user(), Scope::Unscoped, vec![member]), Err(IdentityError::Roles));
+        assert_eq!(
+            Authority::new(user(), Scope::Unscoped, vec![member]),
+            Err(IdentityError::Roles)
+        );
     }
 
     #[test]
@@ -237,7 +263,9 @@ mod tests {
             vec![RoleName::parse("member").unwrap()],
         )
         .unwrap()
-        .with_access_rules(vec![AccessRule::new("compute", "GET", "/v2.1/servers/**").unwrap()])
+        .with_access_rules(vec![
+            AccessRule::new("compute", "GET", "/v2.1/servers/**").unwrap(),
+        ])
         .unwrap();
         let text = serde_json::to_string(&authority).unwrap();
         assert_eq!(serde_json::from_str::<Authority>(&text).unwrap(), authority);
