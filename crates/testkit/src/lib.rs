@@ -1,1 +1,25 @@
 #![doc = include_str!("../README.md")]
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "only tests call this crate: one that cannot make its certificate has failed, and says where"
+)]
+
+mod authority;
+mod certificate;
+mod clock;
+mod crl;
+mod der;
+mod key;
+mod name;
+mod pem;
+mod seeded;
+
+pub use authority::{CaSpec, TestCa};
+pub use certificate::{CertificateSpec, ExtendedKeyUsage, TestCertificate};
+pub use clock::{ManualClock, START, unix_time};
+pub use crl::{CrlSpec, TestCrl};
+pub use key::{KeyKind, TestKey};
+pub use name::{Attribute, TextType};
+pub use pem::{base64url, escaped, pem, sha256};
+pub use seeded::SeededBytes;
