@@ -1,1 +1,20 @@
 #![doc = include_str!("../README.md")]
+
+mod error;
+mod key;
+mod maintain;
+mod policy;
+mod ring;
+mod rotation;
+mod sealed;
+mod store;
+mod time;
+
+pub use error::{KeyRingError, SealError};
+pub use key::{KeyState, RingKey};
+pub use maintain::{MaintainError, Maintained, maintain};
+pub use policy::{PolicyError, RotationPolicy, RotationSettings};
+pub use ring::{KeyRing, PublishedKeys};
+pub use rotation::{Rotation, RotationChange};
+pub use sealed::{KeyEncryptionKey, StoredRing};
+pub use store::{KeyStore, KeyStoreError, Replaced};
