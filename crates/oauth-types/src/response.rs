@@ -1,0 +1,201 @@
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use crate::{ClientId, Issuer, ScopeSet, TokenId, TokenType};
+
+/// The body of a token answer (RFC 6749 §5.1).
+///
+/// # Examples
+/// ```
+/// use sealstone_oauth_types::{ScopeSet, TokenResponse};
+///
+/// let answer = TokenResponse::new("eyJ…".into(), 900, Some(ScopeSet::parse("read")?));
+/// let json = serde_json::to_string(&answer).unwrap();
+/// assert_eq!(json, r#"{"access_token":"eyJ…","token_type":"Bearer","expires_in":900,"scope":"read"}"#);
+/// # Ok::<(), sealstone_oauth_types::ValueError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TokenResponse {
+    /// The access token.
+    pub access_token: String,
+    /// How to present it.
+    pub token_type: TokenType,
+    /// Its life, in seconds from now.
+    pub expires_in: u64,
+    /// What was granted; left out if nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<ScopeSet>,
+}
+
+impl TokenResponse {
+    /// An answer with a `Bearer` token. An empty scope is left out.
+    #[must_use]
+    pub fn new(access_token: String, expires_in: u64, scope: Option<ScopeSet>) -> Self {
+        let scope = scope.filter(|scope| !scope.is_empty());
+        Self {
+            access_token,
+            token_type: TokenType::Bearer,
+            expires_in,
+            scope,
+        }
+    }
+}
+
+impl fmt::Debug for TokenResponse {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("TokenResponse")
+            .field("access_token", &format_args!("[redacted]"))
+            .field("expires_in", &self.expires_in)
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The body of an introspection answer (RFC 7662 §2.2).
+///
+/// # Examples
+/// ```
+/// use sealstone_oauth_types::IntrospectionResponse;
+///
+/// let json = serde_json::to_string(&IntrospectionResponse::inactive()).unwrap();
+/// assert_eq!(json, r#"{"active":false}"#);
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct IntrospectionResponse {
+    /// Whether the token is good now.
+    pub active: bool,
+    /// What it may do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<ScopeSet>,
+    /// The client it was issued to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<ClientId>,
+    /// A name of the subject for people to read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// How it is presented.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_type: Option<TokenType>,
+    /// When it ends, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exp: Option<u64>,
+    /// When it was issued, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iat: Option<u64>,
+    /// When it begins, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nbf: Option<u64>,
+    /// The subject.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sub: Option<String>,
+    /// The audiences; one is written as text, several as an array.
+    #[serde(skip_serializing_if = "Vec::is_empty", with = "one_or_many")]
+    pub aud: Vec<String>,
+    /// The issuer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iss: Option<Issuer>,
+    /// The token's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jti: Option<TokenId>,
+    /// What the token is bound to (RFC 8705 §3.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Value>,
+    /// Further members, flat beside the others.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+impl IntrospectionResponse {
+    /// `{"active":false}` and nothing else (RFC 7662 §2.2).
+    #[must_use]
+    pub fn inactive() -> Self {
+        Self::default()
+    }
+
+    /// An answer for a good token, its members still to be set.
+    #[must_use]
+    pub fn active() -> Self {
+        Self {
+            active: true,
+            ..Self::default()
+        }
+    }
+}
+
+mod one_or_many {
+    use super::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(values: &[String], serializer: S) -> Result<S::Ok, S::Error> {
+        match values {
+            [one] => one.serialize(serializer),
+            many => many.serialize(serializer),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum OneOrMany {
+            One(String),
+            Many(Vec<String>),
+        }
+        Ok(match OneOrMany::deserialize(deserializer)? {
+            OneOrMany::One(one) => vec![one],
+            OneOrMany::Many(many) => many,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{IntrospectionResponse, TokenResponse};
+    use crate::ScopeSet;
+
+    #[test]
+    fn token_answer_is_redacted_and_leaves_out_an_empty_scope() {
+        let answer = TokenResponse::new("t.o.k".into(), 60, Some(ScopeSet::empty()));
+        assert!(!format!("{answer:?}").contains("t.o.k"));
+        let value = serde_json::to_value(&answer).unwrap();
+        assert_eq!(
+            value,
+            json!({"access_token": "t.o.k", "token_type": "Bearer", "expires_in": 60})
+        );
+        assert_eq!(serde_json::from_value::<TokenResponse>(value).unwrap(), answer);
+        let lower = json!({"access_token": "t", "token_type": "bearer", "expires_in": 1});
+        assert!(serde_json::from_value::<TokenResponse>(lower).is_ok());
+        for wrong in [
+            json!({"access_token": "t", "token_type": "mac", "expires_in": 1}),
+            json!({"access_token": "t", "token_type": "bearer", "expires_in": "1"}),
+            json!({"token_type": "bearer", "expires_in": 1}),
+        ] {
+            assert!(serde_json::from_value::<TokenResponse>(wrong).is_err());
+        }
+    }
+
+    #[test]
+    fn introspection_answer_reads_back() {
+        let mut answer = IntrospectionResponse::active();
+        answer.sub = Some("ci".into());
+        answer.aud = vec!["a".into()];
+        answer.extra.insert("project_id".into(), json!("p1"));
+        let value = serde_json::to_value(&answer).unwrap();
+        assert_eq!(
+            value,
+            json!({"active": true, "sub": "ci", "aud": "a", "project_id": "p1"})
+        );
+        assert_eq!(
+            serde_json::from_value::<IntrospectionResponse>(value).unwrap(),
+            answer
+        );
+        answer.aud.push("b".into());
+        assert_eq!(serde_json::to_value(&answer).unwrap()["aud"], json!(["a", "b"]));
+    }
+}
