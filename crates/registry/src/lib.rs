@@ -1,1 +1,25 @@
 #![doc = include_str!("../README.md")]
+
+mod auth;
+mod client;
+mod domain;
+mod error;
+mod name;
+mod record;
+mod registration;
+mod secret;
+mod secret_set;
+mod store;
+
+pub use auth::{ClientAuth, SelfSignedJwks};
+pub use client::{
+    Client, IntrospectionRight, MAX_BEARER_LIFETIME, MAX_BOUND_LIFETIME, MIN_LIFETIME, TokenBinding,
+    generate_client_id,
+};
+pub use domain::Domain;
+pub use error::RegistrationError;
+pub use record::{RECORD_VERSION, RecordError};
+pub use registration::{ClientRegistration, OPENSTACK_API_SCOPE};
+pub use secret::{ClientSecretText, MAX_SECRET_LENGTH, Pepper, PepperError, SecretHash};
+pub use secret_set::{MAX_SECRET_OVERLAP, RotationError, SecretSet};
+pub use store::{ClientStore, DomainStore, Insertion, MAX_PAGE, Removal, Replacement, StoreError};

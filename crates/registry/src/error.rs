@@ -1,0 +1,241 @@
+//! Why a registration is refused.
+
+use sealstone_claims::TemplateError;
+use sealstone_jose::JoseError;
+use sealstone_mtls::{BindingError, MatcherError};
+use sealstone_oauth_types::{ErrorCode, GrantType, TokenEndpointAuthMethod};
+
+use crate::{
+    client::{MIN_LIFETIME, TokenBinding},
+    name::{MAX_NAME, NameFault},
+};
+
+/// Why a registration is refused: what is wrong, and how to mend it.
+///
+/// On the wire each is `invalid_client_metadata` (RFC 7591 §3.2.2, [`RegistrationError::code`]). Texts name members of
+/// ours only; what the caller sent is shown at most as 64 printable ASCII characters.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistrationError {
+    /// The document is too long.
+    #[error("the registration is longer than {limit} bytes: leave out what the server does not read")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// Not a JSON object, a member twice, or nested too deep.
+    #[error("the registration is not a JSON object with each member once: {0}")]
+    Json(#[source] JoseError),
+    /// A member has a value of the wrong type.
+    #[error("`{member}` has a value of the wrong type or form: {reason}")]
+    Malformed {
+        /// Path of the member.
+        member: String,
+        /// What the reader expected.
+        reason: String,
+    },
+    /// A member nobody reads.
+    #[error("`{member}` is no member of a registration{}", did_you_mean(.suggestion.as_ref()))]
+    UnknownMember {
+        /// The member, shortened and in printable ASCII.
+        member: String,
+        /// The known member that looks most like it.
+        suggestion: Option<&'static str>,
+    },
+    /// A member that only the server sets.
+    #[error("`{member}` is set by the server: leave it out")]
+    SetByServer {
+        /// The member.
+        member: &'static str,
+    },
+    /// A member of RFC 7591 or OpenID Connect that does nothing here, so that it is not silently ignored.
+    #[error("`{member}` is not offered by this server: {instead}")]
+    NotOffered {
+        /// The member.
+        member: &'static str,
+        /// What to do instead.
+        instead: &'static str,
+    },
+    /// A name that is too long, or could mislead a reader.
+    #[error("the name {0}")]
+    Name(&'static str),
+    /// A client id outside its grammar.
+    #[error("a client id is 1 to 64 characters of [A-Za-z0-9_-]: leave it to the server, or use these")]
+    ClientId,
+    /// A `token_endpoint_auth_method` that does not exist.
+    #[error("there is no `token_endpoint_auth_method` of this name{}", did_you_mean(.suggestion.as_ref()))]
+    UnknownAuthMethod {
+        /// The offered method that looks most like it.
+        suggestion: Option<&'static str>,
+    },
+    /// A `token_endpoint_auth_method` that this server does not take.
+    #[error(
+        "`token_endpoint_auth_method` {method} is not offered: use tls_client_auth, self_signed_tls_client_auth, \
+         client_secret_basic or client_secret_post"
+    )]
+    AuthMethodNotOffered {
+        /// The method.
+        method: TokenEndpointAuthMethod,
+    },
+    /// `grant_types` is empty or repeats one.
+    #[error("`grant_types` must name each grant once, and at least one: client_credentials")]
+    GrantTypes,
+    /// A grant type that does not exist.
+    #[error("there is no grant type of this name{}", did_you_mean(.suggestion.as_ref()))]
+    UnknownGrantType {
+        /// The offered grant that looks most like it.
+        suggestion: Option<&'static str>,
+    },
+    /// The implicit or the password grant.
+    #[error(
+        "the {grant} grant gives credentials or tokens away (RFC 9700 §2.1.2, §2.4) and is never offered: \
+         use client_credentials"
+    )]
+    ForbiddenGrantType {
+        /// `implicit` or `password`.
+        grant: &'static str,
+    },
+    /// A grant type that this server does not offer.
+    #[error("the {grant} grant is not offered: use client_credentials")]
+    GrantTypeNotOffered {
+        /// The grant.
+        grant: GrantType,
+    },
+    /// `scope` or `default_scope` is not a scope (RFC 6749 §3.3).
+    #[error(
+        "`{member}` is not a scope: at most 64 names of printable ASCII without quote and backslash, parted by one \
+         space, 4096 bytes in all"
+    )]
+    Scope {
+        /// `scope` or `default_scope`.
+        member: &'static str,
+    },
+    /// The default scope is not within the allowed one.
+    #[error("`default_scope` has a name that `scope` lacks: add it there, or take it out here")]
+    DefaultScope,
+    /// One of `resources` is no resource indicator (RFC 8707 §2).
+    #[error("`resources` number {} is not an absolute URI without fragment of at most 1024 bytes", index.saturating_add(1))]
+    Resource {
+        /// Its place in the list, from 0.
+        index: usize,
+    },
+    /// Too many resources, or one twice.
+    #[error("`resources` must hold at most {limit} URIs, each once")]
+    Resources {
+        /// The limit.
+        limit: usize,
+    },
+    /// `tls_client_auth` without the subject that it compares.
+    #[error(
+        "tls_client_auth needs the subject that the certificate must have: give exactly one of \
+         tls_client_auth_subject_dn, _san_dns, _san_uri, _san_ip, _san_email (RFC 8705 §2.1.2)"
+    )]
+    SubjectMissing,
+    /// More than one subject.
+    #[error("`{first}` and `{second}` exclude each other: keep exactly one tls_client_auth_* member (RFC 8705 §2.1.2)")]
+    SeveralSubjects {
+        /// One of them.
+        first: &'static str,
+        /// Another.
+        second: &'static str,
+    },
+    /// A subject that cannot be compared.
+    #[error("{0}")]
+    Subject(#[source] MatcherError),
+    /// A member that the registered authentication method does not read.
+    #[error("`{member}` is not used with {method}: leave it out, or change `token_endpoint_auth_method`")]
+    Unused {
+        /// The member.
+        member: &'static str,
+        /// The method.
+        method: TokenEndpointAuthMethod,
+    },
+    /// `self_signed_tls_client_auth` without keys.
+    #[error("self_signed_tls_client_auth needs `jwks`: the public key, or the certificate as `x5c`, of each client key")]
+    JwksMissing,
+    /// `jwks` is not a set of public keys.
+    #[error("`jwks` must hold public keys only, each of a kind that signs (P-256, P-384, Ed25519, RSA from 2048 bits): {0}")]
+    Jwks(#[source] JoseError),
+    /// `jwks` cannot serve to recognise certificates.
+    #[error("`jwks` cannot be used for self-signed certificates: {0}")]
+    SelfSignedKeys(#[source] BindingError),
+    /// The parsed keys could not be written again.
+    #[error("`jwks` cannot be stored: give the keys without further members")]
+    JwksNotKept,
+    /// A lifetime outside its bounds.
+    #[error(
+        "`access_token_lifetime_s` must be {} to {} for {} tokens",
+        MIN_LIFETIME.as_secs(),
+        binding.max_lifetime().as_secs(),
+        binding_name(*binding)
+    )]
+    Lifetime {
+        /// The binding that decides the upper bound.
+        binding: TokenBinding,
+    },
+    /// An algorithm that this server does not sign with.
+    #[error("`access_token_signing_alg` must be one of ES256, ES384, EdDSA, RS256, PS256")]
+    SigningAlgorithm,
+    /// `openstack:api` without an authority.
+    #[error("the scope openstack:api needs an `authority`: name user, scope and roles, or take the scope out")]
+    AuthorityMissing,
+    /// An authority that no token could carry.
+    #[error("`authority` is carried by openstack:api tokens only: add openstack:api to `scope`, or leave it out")]
+    AuthorityUnused,
+    /// The claims template is refused.
+    #[error("`claims`: {0}")]
+    Claims(#[source] TemplateError),
+    /// The caller gave no hashed secret for a method that needs one.
+    #[error("{method} needs a secret: the server makes one and shows it once")]
+    SecretMissing {
+        /// The method.
+        method: TokenEndpointAuthMethod,
+    },
+    /// The caller gave a secret for a method that has none.
+    #[error("{method} has no secret: the certificate's key takes its place")]
+    SecretUnused {
+        /// The method.
+        method: TokenEndpointAuthMethod,
+    },
+}
+
+impl RegistrationError {
+    /// `invalid_client_metadata` (RFC 7591 §3.2.2).
+    #[must_use]
+    pub const fn code(&self) -> ErrorCode {
+        ErrorCode::InvalidClientMetadata
+    }
+
+    pub(crate) const fn from_name(fault: NameFault) -> Self {
+        Self::Name(match fault {
+            NameFault::Length => {
+                const _: () = assert!(MAX_NAME == 128);
+                "must have 1 to 128 characters: shorten it, or leave it out"
+            }
+            NameFault::Padded => "begins or ends with white space: take it off",
+            NameFault::Invisible => {
+                "holds control, direction or invisible characters, by which a name can pass for another: write it without"
+            }
+        })
+    }
+}
+
+fn did_you_mean(suggestion: Option<&&'static str>) -> String {
+    suggestion.map_or_else(
+        || ": look for it in the list of members".to_owned(),
+        |name| format!(": did you mean `{name}`?"),
+    )
+}
+
+const fn binding_name(binding: TokenBinding) -> &'static str {
+    match binding {
+        TokenBinding::CertificateRequired => "certificate-bound",
+        TokenBinding::Unbound => "bearer",
+    }
+}
+
+/// At most 64 characters of what came, everything but printable ASCII replaced.
+pub(crate) fn shown(text: &str) -> String {
+    let printable = |c: char| if c == ' ' || (c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '`')) { c } else { '?' };
+    text.chars().take(64).map(printable).collect()
+}

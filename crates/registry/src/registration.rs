@@ -1,0 +1,233 @@
+//! A client's registration: RFC 7591 metadata and ours, and the checks that make a [`Client`] of it.
+
+mod checks;
+mod members;
+
+use std::time::Duration;
+
+use rustls_pki_types::UnixTime;
+use sealstone_claims::ClaimsTemplate;
+use sealstone_identity::{Authority, DomainId};
+use sealstone_oauth_types::{ClientId, GrantType, ResourceUri, TokenEndpointAuthMethod};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    auth::ClientAuth,
+    client::{Client, IntrospectionRight, Settings, TokenBinding},
+    error::RegistrationError,
+    secret_set::SecretSet,
+};
+
+/// The scope whose tokens carry the client's OpenStack authority.
+pub const OPENSTACK_API_SCOPE: &str = "openstack:api";
+
+/// The longest registration that is read, in bytes: sixteen keys with certificates and a full template fit twice.
+const MAX_BYTES: usize = 128 * 1024;
+
+/// What is asked for a client: the metadata of RFC 7591 §2 and RFC 8705 §2.1.2 that this server reads, under their
+/// names, and its own. Not yet checked; [`ClientRegistration::into_client`] does that.
+///
+/// Identifier, domain, dates and secrets are not members: the server sets them. A member that does nothing here is
+/// refused rather than ignored.
+///
+/// # Examples
+/// ```
+/// # use sealstone_registry::ClientRegistration;
+/// let registration = ClientRegistration::from_json(br#"{
+///     "client_name": "ci runner",
+///     "token_endpoint_auth_method": "tls_client_auth",
+///     "tls_client_auth_subject_dn": "CN=ci,O=Example",
+///     "scope": "metrics:read"
+/// }"#)?;
+/// assert_eq!(registration.client_name.as_deref(), Some("ci runner"));
+///
+/// let error = ClientRegistration::from_json(br#"{"client_nam": "ci"}"#).unwrap_err();
+/// assert_eq!(error.to_string(), "`client_nam` is no member of a registration: did you mean `client_name`?");
+/// # Ok::<(), sealstone_registry::RegistrationError>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientRegistration {
+    /// A name for people: 1 to 128 characters. Default: the client id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_name: Option<String>,
+    /// `client_secret_basic` (the default, RFC 7591 §2), `client_secret_post`, `tls_client_auth` or
+    /// `self_signed_tls_client_auth`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_endpoint_auth_method: Option<String>,
+    /// Default: `["client_credentials"]`, the only grant offered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant_types: Option<Vec<String>>,
+    /// The scope the client may ask for, names parted by a space. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// The scope it gets when it asks for none; within `scope`. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_scope: Option<String>,
+    /// The resources it may name (RFC 8707): absolute URIs, at most 32. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<String>,
+    /// The subject of its certificate, RFC 4514.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_client_auth_subject_dn: Option<String>,
+    /// A `dNSName` of its certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_client_auth_san_dns: Option<String>,
+    /// A `uniformResourceIdentifier` of its certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_client_auth_san_uri: Option<String>,
+    /// An `iPAddress` of its certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_client_auth_san_ip: Option<String>,
+    /// An `rfc822Name` of its certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_client_auth_san_email: Option<String>,
+    /// Its public keys, for `self_signed_tls_client_auth`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks: Option<Value>,
+    /// Whether its tokens are bound to its certificate. Default: as the method is a TLS method. A client with a secret
+    /// may ask for it: it then presents secret and certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_client_certificate_bound_access_tokens: Option<bool>,
+    /// The life of its access tokens in seconds: 30 to 900 for bearer tokens, 30 to 3600 for bound ones. Default: the
+    /// upper bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_token_lifetime_s: Option<u64>,
+    /// The algorithm its access tokens are signed with. Default: the issuer's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_token_signing_alg: Option<String>,
+    /// Which tokens it may introspect: `none` (the default), `own` or `domain`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub introspection: Option<IntrospectionRight>,
+    /// The OpenStack authority of its `openstack:api` tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<Authority>,
+    /// Further claims for its tokens.
+    #[serde(default, skip_serializing_if = "ClaimsTemplate::is_empty")]
+    pub claims: ClaimsTemplate,
+    /// Whether it may do anything. Default: `true`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+}
+
+impl ClientRegistration {
+    /// Reads a JSON document, at most 128 KiB and 32 levels deep, each member once.
+    ///
+    /// # Errors
+    /// The fault of the document's form, with the member and, for a misspelt one, the member meant.
+    pub fn from_json(document: &[u8]) -> Result<Self, RegistrationError> {
+        if document.len() > MAX_BYTES {
+            return Err(RegistrationError::TooLarge { limit: MAX_BYTES });
+        }
+        sealstone_jose::json::check(document).map_err(RegistrationError::Json)?;
+        members::check(document)?;
+        let mut reader = serde_json::Deserializer::from_slice(document);
+        serde_path_to_error::deserialize(&mut reader).map_err(|error| RegistrationError::Malformed {
+            member: crate::error::shown(&error.path().to_string()),
+            reason: members::reason(error.inner()),
+        })
+    }
+
+    /// The authentication method asked for, if it is offered.
+    ///
+    /// # Errors
+    /// [`RegistrationError::UnknownAuthMethod`], [`RegistrationError::AuthMethodNotOffered`].
+    pub fn auth_method(&self) -> Result<TokenEndpointAuthMethod, RegistrationError> {
+        checks::auth_method(self.token_endpoint_auth_method.as_deref())
+    }
+
+    /// Whether a client of this registration has a secret, which the caller then draws.
+    ///
+    /// # Errors
+    /// As [`ClientRegistration::auth_method`].
+    pub fn needs_secret(&self) -> Result<bool, RegistrationError> {
+        Ok(match self.auth_method()? {
+            TokenEndpointAuthMethod::ClientSecretBasic | TokenEndpointAuthMethod::ClientSecretPost => true,
+            TokenEndpointAuthMethod::TlsClientAuth
+            | TokenEndpointAuthMethod::SelfSignedTlsClientAuth
+            | TokenEndpointAuthMethod::PrivateKeyJwt
+            | TokenEndpointAuthMethod::None => false,
+        })
+    }
+
+    /// Checks the registration and makes the client `id` of `domain`, version 1, registered `now`.
+    ///
+    /// `secrets` holds the hash of the secret that the caller drew, exactly if [`ClientRegistration::needs_secret`].
+    ///
+    /// # Errors
+    /// The first rule that is broken; each error says how to mend it.
+    pub fn into_client(
+        self,
+        domain: DomainId,
+        id: ClientId,
+        secrets: Option<SecretSet>,
+        now: UnixTime,
+    ) -> Result<Client, RegistrationError> {
+        let settings = self.check(&id, secrets)?;
+        Ok(Client { id, domain, settings, created_at: now, updated_at: now, version: 1 })
+    }
+
+    pub(crate) fn check(self, id: &ClientId, secrets: Option<SecretSet>) -> Result<Settings, RegistrationError> {
+        let method = self.auth_method()?;
+        let auth = checks::auth(&self, method, secrets)?;
+        let token_binding = checks::token_binding(self.tls_client_certificate_bound_access_tokens, method);
+        let scopes = checks::scope("scope", self.scope.as_deref())?;
+        let default_scope = checks::scope("default_scope", self.default_scope.as_deref())?;
+        if !default_scope.is_subset_of(&scopes) {
+            return Err(RegistrationError::DefaultScope);
+        }
+        match (scopes.contains(OPENSTACK_API_SCOPE), &self.authority) {
+            (true, None) => return Err(RegistrationError::AuthorityMissing),
+            (false, Some(_)) => return Err(RegistrationError::AuthorityUnused),
+            (true, Some(_)) | (false, None) => {}
+        }
+        Ok(Settings {
+            name: checks::name(self.client_name, id)?,
+            auth,
+            grants: checks::grants(self.grant_types.as_deref())?,
+            scopes,
+            default_scope,
+            resources: checks::resources(&self.resources)?,
+            token_binding,
+            signing_algorithm: checks::signing_algorithm(self.access_token_signing_alg.as_deref())?,
+            access_token_lifetime: checks::lifetime(self.access_token_lifetime_s, token_binding)?,
+            introspection: self.introspection.unwrap_or_default(),
+            authority: self.authority,
+            claims: self.claims,
+            enabled: self.enabled.unwrap_or(true),
+        })
+    }
+
+    /// The registration that gives these settings, every default written out.
+    pub(crate) fn of(settings: &Settings) -> Self {
+        let mut registration = Self {
+            client_name: Some(settings.name.clone()),
+            token_endpoint_auth_method: Some(settings.auth.method().as_str().to_owned()),
+            grant_types: Some(settings.grants.iter().map(|grant: &GrantType| grant.as_str().to_owned()).collect()),
+            scope: Some(settings.scopes.as_str().to_owned()),
+            default_scope: Some(settings.default_scope.as_str().to_owned()),
+            resources: settings.resources.iter().map(|uri: &ResourceUri| uri.as_str().to_owned()).collect(),
+            tls_client_certificate_bound_access_tokens: Some(match settings.token_binding {
+                TokenBinding::CertificateRequired => true,
+                TokenBinding::Unbound => false,
+            }),
+            access_token_lifetime_s: settings.access_token_lifetime.as_ref().map(Duration::as_secs),
+            access_token_signing_alg: settings.signing_algorithm.map(|alg| alg.as_str().to_owned()),
+            introspection: Some(settings.introspection),
+            authority: settings.authority.clone(),
+            claims: settings.claims.clone(),
+            enabled: Some(settings.enabled),
+            ..Self::default()
+        };
+        match &settings.auth {
+            ClientAuth::SecretBasic(_) | ClientAuth::SecretPost(_) => {}
+            ClientAuth::TlsClientAuth(subject) => registration.set_subject(subject),
+            ClientAuth::SelfSignedTlsClientAuth(keys) => registration.jwks = Some(keys.jwks().clone()),
+        }
+        registration
+    }
+}
+
+#[cfg(test)]
+mod tests;
