@@ -224,6 +224,12 @@ metadata! {
     others {}
 }
 
+impl Default for EndpointAliases {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

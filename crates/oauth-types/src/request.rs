@@ -129,9 +129,10 @@ impl RequestError {
     /// The HTTP status: that of the code, but 413 for a body above the limit (RFC 9110 §15.5.14).
     #[must_use]
     pub const fn status(self) -> u16 {
-        match self {
-            Self::Form(FormError::TooLarge) => 413,
-            _ => self.code().status(),
+        if matches!(self, Self::Form(FormError::TooLarge)) {
+            413
+        } else {
+            self.code().status()
         }
     }
 
