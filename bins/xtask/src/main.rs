@@ -1,3 +1,93 @@
 //! Development tasks: the full suite, its installation, the gates.
+//!
+//! `cargo xtask test` installs what the suite needs and runs all of it; `--list` names its steps, `--only STEP` repeats
+//! one. `cargo xtask setup` installs only. `cargo xtask sizes` counts lines. `cargo xtask fuzz --seconds 600 TARGET`
+//! fuzzes for longer.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a program for developers: it prints, measures its steps and reads its environment"
+)]
 
-fn main() {}
+mod fuzz;
+mod plan;
+mod runner;
+mod setup;
+mod sizes;
+mod summary;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about = "Development tasks of Sealstone")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Install what the full suite needs, by package name; does nothing where it is there already
+    Setup,
+    /// Install what is missing and run the full suite
+    Test(TestArgs),
+    /// Count the lines of code of every file: at most 500, tests not counted
+    Sizes,
+    /// Run the fuzz targets
+    Fuzz(FuzzArgs),
+}
+
+#[derive(Args, Debug)]
+struct TestArgs {
+    /// Run only this step; may be given several times
+    #[arg(long, value_name = "STEP")]
+    only: Vec<String>,
+    /// Leave this step out; may be given several times
+    #[arg(long, value_name = "STEP")]
+    skip: Vec<String>,
+    /// Stop at the first step that fails
+    #[arg(long)]
+    fail_fast: bool,
+    /// List the steps and what each runs
+    #[arg(long)]
+    list: bool,
+    /// Show a passed step's output too
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+#[derive(Args, Debug)]
+struct FuzzArgs {
+    /// Targets; all where none is named
+    targets: Vec<String>,
+    /// Time for each target
+    #[arg(long, default_value_t = 10)]
+    seconds: u32,
+}
+
+fn main() -> ExitCode {
+    let root = workspace_root();
+    let done = match Cli::parse().task {
+        Task::Setup => setup::run(&root),
+        Task::Test(arguments) => plan::test(&root, &arguments),
+        Task::Sizes => sizes::check(&root),
+        Task::Fuzz(arguments) => fuzz::run(&root, &arguments.targets, arguments.seconds),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Two folders above this package.
+fn workspace_root() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.ancestors().nth(2).unwrap_or(package).to_path_buf()
+}

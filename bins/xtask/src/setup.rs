@@ -1,0 +1,144 @@
+//! Installs what the full suite needs beyond Rust and a C compiler, by package name, where it is missing.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::runner::Call;
+
+/// Debian packages, each with a file that tells that it is there.
+const DEBIAN: &[(&str, &[&str])] = &[
+    ("curl", &["/usr/bin/curl"]),
+    ("openssl", &["/usr/bin/openssl"]),
+    ("g++", &["/usr/bin/g++"]),
+    ("pkg-config", &["/usr/bin/pkg-config"]),
+    ("libssl-dev", &["/usr/include/openssl/ssl.h"]),
+    (
+        "python3-venv",
+        &[
+            "/usr/lib/python3/dist-packages/virtualenv",
+            "/usr/share/doc/python3-venv",
+        ],
+    ),
+];
+
+/// Node.js from Debian where the machine has none at all.
+const NODE_AT_LEAST: u32 = 20;
+
+const TOOL_REQUIREMENTS: &str = "bins/xtask/tools.txt";
+const PYTHON_CLIENTS: &str = "crates/interop/clients/python/requirements.txt";
+const NODE_CLIENTS: &str = "crates/interop/clients/node";
+
+/// Everything.
+pub(crate) fn run(root: &Path) -> Result<(), String> {
+    debian(root)?;
+    tools(root)?;
+    python(root, &root.join("target/interop-python"), PYTHON_CLIENTS)?;
+    node(root)
+}
+
+/// The Cargo extensions, as programs that Python packages ship.
+pub(crate) fn tools(root: &Path) -> Result<(), String> {
+    python(root, &tools_folder(root), TOOL_REQUIREMENTS)
+}
+
+fn tools_folder(root: &Path) -> PathBuf {
+    root.join("target/tools")
+}
+
+/// `call` with the installed Cargo extensions first in its path.
+pub(crate) fn with_tools(root: &Path, call: Call) -> Call {
+    let path = std::env::var("PATH").unwrap_or_default();
+    call.env(
+        "PATH",
+        &format!("{}:{path}", tools_folder(root).join("bin").display()),
+    )
+}
+
+fn debian(root: &Path) -> Result<(), String> {
+    let missing: Vec<&str> = DEBIAN
+        .iter()
+        .filter(|(_, files)| !files.iter().any(|file| Path::new(file).exists()))
+        .map(|(package, _)| *package)
+        .chain(missing_node(root))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let list = missing.join(" ");
+    if Call::new(root, "apt-get --version").output().is_none() {
+        return Err(format!(
+            "missing, and there is no apt-get to install them: {list}"
+        ));
+    }
+    println!("installing {list}");
+    let is_root = Call::new(root, "id -u").output().as_deref() == Some("0");
+    let sudo = if is_root { "" } else { "sudo " };
+    let quiet = |line: String| Call::new(root, &line).env("DEBIAN_FRONTEND", "noninteractive");
+    quiet(format!("{sudo}apt-get update")).run(false)?;
+    let line = format!("{sudo}apt-get install --yes --no-install-recommends {list}");
+    quiet(line).run(false).map(drop)
+}
+
+fn missing_node(root: &Path) -> Vec<&'static str> {
+    let node = Call::new(root, "node --version").output();
+    let npm = Call::new(root, "npm --version").output();
+    match (node, npm) {
+        (Some(_), Some(_)) => Vec::new(),
+        _ => vec!["nodejs", "npm"],
+    }
+}
+
+/// A virtual environment with exactly the requirements of `file`; made anew when they change.
+fn python(root: &Path, environment: &Path, file: &str) -> Result<(), String> {
+    let wanted = read(&root.join(file))?;
+    let stamp = environment.join("installed.txt");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    println!("installing {file}");
+    let folder = environment.to_string_lossy();
+    Call::new(root, "python3 -m venv --clear")
+        .arg(&folder)
+        .run(false)?;
+    let pip = environment.join("bin/pip");
+    Call::new(root, &pip.to_string_lossy())
+        .arg("install")
+        .arg("--quiet")
+        .arg("--disable-pip-version-check")
+        .arg("--requirement")
+        .arg(file)
+        .run(false)?;
+    write(&stamp, &wanted)
+}
+
+fn node(root: &Path) -> Result<(), String> {
+    let version = Call::new(root, "node --version").output().unwrap_or_default();
+    let major = version
+        .trim_start_matches('v')
+        .split('.')
+        .next()
+        .and_then(|major| major.parse::<u32>().ok());
+    if major.is_none_or(|major| major < NODE_AT_LEAST) {
+        return Err(format!(
+            "the JavaScript clients need Node.js {NODE_AT_LEAST} or later, found `{version}`; \
+             install one, or leave them out: cargo xtask test --skip setup --skip interop"
+        ));
+    }
+    let folder = root.join(NODE_CLIENTS);
+    let wanted = read(&folder.join("package-lock.json"))?;
+    let stamp = folder.join("node_modules/.installed-lock.json");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    println!("installing {NODE_CLIENTS}");
+    Call::new(&folder, "npm ci --ignore-scripts --no-audit --no-fund").run(false)?;
+    write(&stamp, &wanted)
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+}

@@ -1,0 +1,49 @@
+// openid-client 6: discovery, client credentials over the mutual-TLS aliases, introspection, revocation, a resource.
+import * as client from 'openid-client'
+import { described, finish, mutualTlsFetch, parameters } from './transport.mjs'
+
+const authentication = {
+  tls_client_auth: () => client.TlsClientAuth(),
+  self_signed_tls_client_auth: () => client.TlsClientAuth(),
+  client_secret_basic: () => client.ClientSecretBasic(parameters.client_secret),
+  client_secret_post: () => client.ClientSecretPost(parameters.client_secret),
+}
+
+async function run() {
+  const mutualTls = parameters.auth.endsWith('tls_client_auth')
+  const configuration = await client.discovery(
+    new URL(parameters.issuer),
+    parameters.client_id,
+    { use_mtls_endpoint_aliases: mutualTls || Boolean(parameters.use_aliases) },
+    authentication[parameters.auth](),
+    { algorithm: parameters.algorithm ?? 'oidc', [client.customFetch]: mutualTlsFetch },
+  )
+  const outcome = {}
+  let token = parameters.access_token
+  if (!token) {
+    const request = {}
+    if (parameters.scope) request.scope = parameters.scope
+    if (parameters.resource) request.resource = parameters.resource
+    outcome.token = await client.clientCredentialsGrant(configuration, request)
+    token = outcome.token.access_token
+  }
+  if (parameters.resource_url) {
+    try {
+      const url = new URL(parameters.resource_url)
+      const answer = await client.fetchProtectedResource(configuration, token, url, 'GET')
+      outcome.resource = { status: answer.status, body: await answer.text() }
+    } catch (error) {
+      outcome.resource = described(error)
+    }
+  }
+  if (parameters.introspect) {
+    outcome.introspection = await client.tokenIntrospection(configuration, parameters.introspect)
+  }
+  if (parameters.revoke) {
+    await client.tokenRevocation(configuration, parameters.revoke)
+    outcome.revoked = true
+  }
+  return outcome
+}
+
+await finish(await run().catch((error) => ({ error: described(error) })))
