@@ -78,6 +78,13 @@ pub enum RequestError {
     /// The content type is not that of a form (RFC 6749 §3.2).
     #[error("the content type is not application/x-www-form-urlencoded")]
     ContentType,
+    /// Parameters in the URL, where logs and proxies keep them (RFC 6749 §2.3.1).
+    #[error("the URL carries parameters")]
+    Query,
+    /// A header of a trusted proxy that should hold the client's certificate does not (RFC 9440 §2.2), or the
+    /// certificate comes in two ways.
+    #[error("the forwarded client certificate cannot be read")]
+    ForwardedCertificate,
     /// The body did not arrive whole.
     #[error("the body is incomplete")]
     Incomplete,
@@ -117,6 +124,8 @@ impl RequestError {
             Self::Resource => ErrorCode::InvalidTarget,
             Self::Form(_)
             | Self::ContentType
+            | Self::Query
+            | Self::ForwardedCertificate
             | Self::Incomplete
             | Self::RepeatedHeader
             | Self::TwoAuthentications
@@ -147,6 +156,8 @@ impl RequestError {
                 "the body is not well-formed application/x-www-form-urlencoded"
             }
             Self::ContentType => "the content type is not application/x-www-form-urlencoded",
+            Self::Query => "parameters belong into the body, not into the URL",
+            Self::ForwardedCertificate => "the forwarded client certificate cannot be read",
             Self::Incomplete => "the body is incomplete",
             Self::RepeatedHeader => "the Authorization header is repeated",
             Self::Authorization(_) => "the Authorization header cannot be read",

@@ -145,6 +145,8 @@ fn every_error_has_its_code_and_an_allowed_description() {
             400,
         ),
         (RequestError::ContentType, ErrorCode::InvalidRequest, 400),
+        (RequestError::Query, ErrorCode::InvalidRequest, 400),
+        (RequestError::ForwardedCertificate, ErrorCode::InvalidRequest, 400),
         (RequestError::Incomplete, ErrorCode::InvalidRequest, 400),
         (RequestError::RepeatedHeader, ErrorCode::InvalidRequest, 400),
         (
