@@ -1,1 +1,10 @@
 #![doc = include_str!("../README.md")]
+
+pub mod authenticate;
+mod denial;
+mod evidence;
+pub mod inspect;
+pub mod token;
+
+pub use denial::Denial;
+pub use evidence::{ChainVerdict, PresentedCertificate};

@@ -1,0 +1,208 @@
+//! Client authentication (RFC 6749 §2.3, RFC 8705 §2), shared by every endpoint that clients call.
+//!
+//! ```text
+//! NeedsClient ──with_client──▶ NeedsVerdict ──with_verdict──▶ Authenticated
+//! ```
+//!
+//! A client that does not exist goes the whole way, so that it costs what a wrong secret costs.
+
+use crate::{ChainVerdict, Denial, PresentedCertificate};
+use rustls_pki_types::UnixTime;
+use sealstone_identity::DomainId;
+use sealstone_mtls::ClientCertificate;
+use sealstone_oauth_types::{ClientId, PresentedClient, PresentedCredential, Secret};
+use sealstone_registry::{Client, ClientAuth, SecretSet};
+use std::sync::Arc;
+
+/// Whoever asks has named itself; the registry has not been asked yet.
+#[derive(Debug)]
+pub struct NeedsClient {
+    id: Option<ClientId>,
+    credential: PresentedCredential,
+    certificate: Option<PresentedCertificate>,
+}
+
+impl NeedsClient {
+    /// Begins with what the request presents. `certificate` is the one of this connection.
+    #[must_use]
+    pub fn new(presented: PresentedClient, certificate: Option<PresentedCertificate>) -> Self {
+        let id = presented
+            .id
+            .as_deref()
+            .and_then(|text| ClientId::parse(text).ok());
+        Self {
+            id,
+            credential: presented.credential,
+            certificate,
+        }
+    }
+
+    /// The client to look up; none if what was sent can't be a client id.
+    #[must_use]
+    pub const fn client_id(&self) -> Option<&ClientId> {
+        self.id.as_ref()
+    }
+
+    /// Goes on with what the registry said.
+    #[must_use]
+    pub fn with_client(self, client: Option<Arc<Client>>) -> NeedsVerdict {
+        NeedsVerdict {
+            client,
+            credential: self.credential,
+            certificate: self.certificate,
+        }
+    }
+}
+
+/// What must be found out before the client counts as authenticated.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "the driver answers each challenge")]
+pub enum Challenge<'a> {
+    /// Whether this secret is one of these. `None` stands for a client that does not exist or has no secret: the
+    /// driver checks against a decoy, so that both cost the same, and the answer is no.
+    Secret {
+        /// What the client keeps.
+        registered: Option<&'a SecretSet>,
+        /// What was sent.
+        offered: &'a Secret,
+    },
+    /// Nothing: the certificate decides.
+    None,
+}
+
+/// The driver's answer to a [`Challenge`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a secret is right or it is not")]
+pub enum Verdict {
+    /// The secret is right, or there was nothing to check.
+    Holds,
+    /// The secret is wrong.
+    Fails,
+}
+
+/// The registry has answered; the credential has not been judged.
+#[derive(Debug)]
+pub struct NeedsVerdict {
+    client: Option<Arc<Client>>,
+    credential: PresentedCredential,
+    certificate: Option<PresentedCertificate>,
+}
+
+impl NeedsVerdict {
+    /// What the driver must find out.
+    #[must_use]
+    pub fn challenge(&self) -> Challenge<'_> {
+        let offered = match &self.credential {
+            PresentedCredential::SecretBasic(secret) | PresentedCredential::SecretPost(secret) => secret,
+            PresentedCredential::None | PresentedCredential::Assertion => return Challenge::None,
+        };
+        let registered = match self.client.as_deref().map(Client::auth) {
+            Some(ClientAuth::SecretBasic(set) | ClientAuth::SecretPost(set)) => Some(set),
+            Some(ClientAuth::TlsClientAuth(_) | ClientAuth::SelfSignedTlsClientAuth(_)) | None => None,
+        };
+        Challenge::Secret { registered, offered }
+    }
+
+    /// Judges the client as one of `domain` at `now`.
+    ///
+    /// # Errors
+    /// A [`Denial`] whose code is `invalid_client`.
+    pub fn with_verdict(
+        self,
+        verdict: Verdict,
+        domain: &DomainId,
+        now: UnixTime,
+    ) -> Result<Authenticated, Denial> {
+        let client = self.client.ok_or(Denial::UnknownClient)?;
+        check_method(&client, &self.credential)?;
+        match client.auth() {
+            ClientAuth::SecretBasic(_) | ClientAuth::SecretPost(_) => match verdict {
+                Verdict::Holds => {}
+                Verdict::Fails => return Err(Denial::WrongSecret),
+            },
+            ClientAuth::TlsClientAuth(subject) => {
+                let presented = self.certificate.as_ref().ok_or(Denial::NoCertificate)?;
+                if presented.chain != ChainVerdict::Verified {
+                    return Err(Denial::UntrustedCertificate);
+                }
+                check_dates(&presented.certificate, now)?;
+                if !subject.matches(&presented.certificate) {
+                    return Err(Denial::OtherCertificate);
+                }
+            }
+            ClientAuth::SelfSignedTlsClientAuth(keys) => {
+                let presented = self.certificate.as_ref().ok_or(Denial::NoCertificate)?;
+                check_dates(&presented.certificate, now)?;
+                if !keys.keys().matches(&presented.certificate) {
+                    return Err(Denial::OtherCertificate);
+                }
+            }
+        }
+        if client.domain() != domain || !client.is_enabled() {
+            return Err(Denial::DisabledClient);
+        }
+        Ok(Authenticated {
+            client,
+            certificate: self.certificate,
+        })
+    }
+}
+
+/// Another method than the registered one proves nothing, even with the right secret (RFC 7591 §2).
+fn check_method(client: &Client, credential: &PresentedCredential) -> Result<(), Denial> {
+    match (client.auth(), credential) {
+        (ClientAuth::SecretBasic(_), PresentedCredential::SecretBasic(_))
+        | (ClientAuth::SecretPost(_), PresentedCredential::SecretPost(_))
+        | (
+            ClientAuth::TlsClientAuth(_) | ClientAuth::SelfSignedTlsClientAuth(_),
+            PresentedCredential::None,
+        ) => Ok(()),
+        (ClientAuth::SecretBasic(_) | ClientAuth::SecretPost(_), PresentedCredential::None) => {
+            Err(Denial::NoCredential)
+        }
+        (
+            ClientAuth::SecretBasic(_)
+            | ClientAuth::SecretPost(_)
+            | ClientAuth::TlsClientAuth(_)
+            | ClientAuth::SelfSignedTlsClientAuth(_),
+            PresentedCredential::SecretBasic(_)
+            | PresentedCredential::SecretPost(_)
+            | PresentedCredential::Assertion,
+        ) => Err(Denial::OtherMethod),
+    }
+}
+
+/// Judged on every request: a connection, or the session that it resumed, may be older than the certificate's end.
+fn check_dates(certificate: &ClientCertificate, now: UnixTime) -> Result<(), Denial> {
+    if certificate.is_in_date(now) {
+        Ok(())
+    } else {
+        Err(Denial::CertificateOutOfDate)
+    }
+}
+
+/// A client that proved who it is. Only this module makes one.
+#[derive(Debug)]
+pub struct Authenticated {
+    client: Arc<Client>,
+    certificate: Option<PresentedCertificate>,
+}
+
+impl Authenticated {
+    /// The client.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The certificate of its connection, if there is one. For a client that authenticates by secret it proves
+    /// possession and nothing else.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&ClientCertificate> {
+        self.certificate.as_ref().map(|presented| &presented.certificate)
+    }
+
+    pub(crate) fn into_parts(self) -> (Arc<Client>, Option<PresentedCertificate>) {
+        (self.client, self.certificate)
+    }
+}

@@ -1,0 +1,143 @@
+use sealstone_oauth_types::{ErrorCode, RequestError};
+
+/// Why a request is refused. The caller is told the code and a fixed description; the audit trail gets the rule.
+///
+/// Everything that failed about the client's authentication looks the same from outside: whoever tries ids or secrets
+/// learns nothing (RFC 6749 §5.2).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "every denial has its code, its rule and its test"
+)]
+pub enum Denial {
+    /// The request is malformed (RFC 6749 §5.2 `invalid_request`).
+    #[error("the request is malformed: {0}")]
+    Malformed(RequestError),
+    /// No such client in this domain, or its id is no id (RFC 6749 §5.2 `invalid_client`).
+    #[error("no such client")]
+    UnknownClient,
+    /// The client is disabled, or of another domain.
+    #[error("the client is disabled here")]
+    DisabledClient,
+    /// Another authentication method than the registered one (RFC 7591 §2).
+    #[error("the client is registered for another authentication method")]
+    OtherMethod,
+    /// Nothing proves who the client is (RFC 6749 §3.2.1).
+    #[error("the client did not authenticate")]
+    NoCredential,
+    /// The secret is wrong or past its end.
+    #[error("the secret is wrong")]
+    WrongSecret,
+    /// The connection carried no client certificate (RFC 8705 §2).
+    #[error("no client certificate was presented")]
+    NoCertificate,
+    /// The chain of the certificate was not verified (RFC 8705 §2.1).
+    #[error("the certificate's chain is not trusted")]
+    UntrustedCertificate,
+    /// The certificate is out of date (RFC 5280 §6.1.3).
+    #[error("the certificate is out of date")]
+    CertificateOutOfDate,
+    /// The certificate is not the registered one (RFC 8705 §2.1.2, §2.2.2).
+    #[error("the certificate is not the registered one")]
+    OtherCertificate,
+    /// The client must get bound tokens, and presented no certificate to bind them to (RFC 8705 §3.4).
+    #[error("a bound token was due and no certificate was presented")]
+    BindingImpossible,
+    /// A grant type that this server does not have (RFC 6749 §5.2 `unsupported_grant_type`).
+    #[error("the grant type is not supported")]
+    UnsupportedGrantType,
+    /// A grant type that the client is not registered for (RFC 6749 §5.2 `unauthorized_client`).
+    #[error("the client is not registered for this grant type")]
+    UnauthorizedGrantType,
+    /// A scope that the client may not have (RFC 6749 §5.2 `invalid_scope`).
+    #[error("the scope goes beyond what the client may have")]
+    ScopeNotAllowed,
+    /// A resource that the client may not name (RFC 8707 §2 `invalid_target`).
+    #[error("the resource is not one of the client's")]
+    TargetNotAllowed,
+    /// `openstack:api` together with a resource that is not the domain's OpenStack services.
+    #[error("a token for OpenStack services names no other resource")]
+    MixedTargets,
+    /// The client may not introspect (RFC 7662 §2.1).
+    #[error("the client may not introspect tokens")]
+    IntrospectionNotAllowed,
+}
+
+impl Denial {
+    /// The error code on the wire.
+    #[must_use]
+    pub const fn code(&self) -> ErrorCode {
+        match self {
+            Self::Malformed(error) => error.code(),
+            Self::UnknownClient
+            | Self::DisabledClient
+            | Self::OtherMethod
+            | Self::NoCredential
+            | Self::WrongSecret
+            | Self::NoCertificate
+            | Self::UntrustedCertificate
+            | Self::CertificateOutOfDate
+            | Self::OtherCertificate => ErrorCode::InvalidClient,
+            Self::BindingImpossible => ErrorCode::InvalidRequest,
+            Self::UnsupportedGrantType => ErrorCode::UnsupportedGrantType,
+            Self::UnauthorizedGrantType => ErrorCode::UnauthorizedClient,
+            Self::ScopeNotAllowed => ErrorCode::InvalidScope,
+            Self::TargetNotAllowed | Self::MixedTargets => ErrorCode::InvalidTarget,
+            Self::IntrospectionNotAllowed => ErrorCode::AccessDenied,
+        }
+    }
+
+    /// The description on the wire: fixed text, never input.
+    #[must_use]
+    pub const fn description(&self) -> &'static str {
+        match self {
+            Self::Malformed(error) => error.description(),
+            Self::UnknownClient
+            | Self::DisabledClient
+            | Self::OtherMethod
+            | Self::NoCredential
+            | Self::WrongSecret
+            | Self::NoCertificate
+            | Self::UntrustedCertificate
+            | Self::CertificateOutOfDate
+            | Self::OtherCertificate => {
+                "Client authentication failed: check the client id, its registered method, and its secret or certificate"
+            }
+            Self::BindingImpossible => {
+                "This client gets certificate-bound tokens only: send the request with its certificate to the mutual TLS endpoint"
+            }
+            Self::UnsupportedGrantType => "This server does not have that grant type",
+            Self::UnauthorizedGrantType => "The client is not registered for that grant type",
+            Self::ScopeNotAllowed => "The scope goes beyond what the client is registered for",
+            Self::TargetNotAllowed => "The resource is not one that the client is registered for",
+            Self::MixedTargets => {
+                "A token with openstack:api is for the OpenStack services alone: ask for another token for other resources"
+            }
+            Self::IntrospectionNotAllowed => "The client is not registered to introspect tokens",
+        }
+    }
+
+    /// The rule that decided, for the audit trail and metrics.
+    #[must_use]
+    pub const fn rule(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "malformed_request",
+            Self::UnknownClient => "unknown_client",
+            Self::DisabledClient => "disabled_client",
+            Self::OtherMethod => "other_authentication_method",
+            Self::NoCredential => "no_credential",
+            Self::WrongSecret => "wrong_secret",
+            Self::NoCertificate => "no_certificate",
+            Self::UntrustedCertificate => "untrusted_certificate",
+            Self::CertificateOutOfDate => "certificate_out_of_date",
+            Self::OtherCertificate => "other_certificate",
+            Self::BindingImpossible => "binding_impossible",
+            Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::UnauthorizedGrantType => "unauthorized_grant_type",
+            Self::ScopeNotAllowed => "scope_not_allowed",
+            Self::TargetNotAllowed => "target_not_allowed",
+            Self::MixedTargets => "mixed_targets",
+            Self::IntrospectionNotAllowed => "introspection_not_allowed",
+        }
+    }
+}

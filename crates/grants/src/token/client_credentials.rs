@@ -1,0 +1,31 @@
+use super::{Granted, binding, scope, target};
+use crate::Denial;
+use crate::authenticate::Authenticated;
+use rustls_pki_types::UnixTime;
+use sealstone_oauth_types::{GrantType, ResourceUri, ScopeSet};
+
+/// The client acts for itself (RFC 6749 §4.4).
+///
+/// # Errors
+/// [`Denial::UnauthorizedGrantType`], [`Denial::ScopeNotAllowed`], [`Denial::TargetNotAllowed`],
+/// [`Denial::MixedTargets`], [`Denial::BindingImpossible`] or [`Denial::CertificateOutOfDate`].
+pub fn client_credentials(
+    authenticated: Authenticated,
+    requested: Option<ScopeSet>,
+    resources: Vec<ResourceUri>,
+    now: UnixTime,
+) -> Result<Granted, Denial> {
+    let (client, certificate) = authenticated.into_parts();
+    if !client.grants().contains(&GrantType::ClientCredentials) {
+        return Err(Denial::UnauthorizedGrantType);
+    }
+    let scope = scope::decide(&client, requested)?;
+    let target = target::decide(&client, &scope, resources)?;
+    let bound_to = binding::decide(&client, certificate, now)?;
+    Ok(Granted {
+        client,
+        scope,
+        target,
+        bound_to,
+    })
+}
