@@ -9,7 +9,10 @@ use crate::{error::RegistrationError, secret_set::SecretSet};
 
 /// The registered authentication method of a client: the only one that is accepted from it.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::exhaustive_enums, reason = "client authentication must handle every method")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "client authentication must handle every method"
+)]
 pub enum ClientAuth {
     /// `client_secret_basic` (RFC 6749 §2.3.1).
     SecretBasic(SecretSet),
@@ -68,7 +71,10 @@ impl SelfSignedJwks {
         let keys = set
             .keys()
             .iter()
-            .map(|key| SelfSignedKey { spki_der: key.to_spki_der(), x5c_leaf: key.x5c().first().cloned() })
+            .map(|key| SelfSignedKey {
+                spki_der: key.to_spki_der(),
+                x5c_leaf: key.x5c().first().cloned(),
+            })
             .collect();
         let keys = SelfSignedKeys::new(keys).map_err(RegistrationError::SelfSignedKeys)?;
         // What is kept and shown is our own print of the parsed keys, not the text that came: members that nothing

@@ -245,14 +245,23 @@ impl Client {
     ) -> Result<Self, RotationError> {
         let secrets = self.settings.auth.secrets().ok_or(RotationError::NoSecret)?;
         let secrets = secrets.rotate(new, expires_at, overlap, now)?;
-        let settings = Settings { auth: self.settings.auth.with_secrets(secrets), ..self.settings.clone() };
+        let settings = Settings {
+            auth: self.settings.auth.with_secrets(secrets),
+            ..self.settings.clone()
+        };
         Ok(self.next(settings, now))
     }
 
     /// The client switched on or off, one version on.
     #[must_use]
     pub fn with_enabled(&self, enabled: bool, now: UnixTime) -> Self {
-        self.next(Settings { enabled, ..self.settings.clone() }, now)
+        self.next(
+            Settings {
+                enabled,
+                ..self.settings.clone()
+            },
+            now,
+        )
     }
 
     fn next(&self, settings: Settings, now: UnixTime) -> Self {

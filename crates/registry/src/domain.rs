@@ -30,7 +30,11 @@ impl Domain {
     /// control or direction characters.
     pub fn new(id: DomainId, name: &str, enabled: bool) -> Result<Self, RegistrationError> {
         name::check(name).map_err(RegistrationError::from_name)?;
-        Ok(Self { id, name: name.to_owned(), enabled })
+        Ok(Self {
+            id,
+            name: name.to_owned(),
+            enabled,
+        })
     }
 
     /// The id, the last segment of the issuer's path.

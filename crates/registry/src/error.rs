@@ -132,7 +132,9 @@ pub enum RegistrationError {
     )]
     SubjectMissing,
     /// More than one subject.
-    #[error("`{first}` and `{second}` exclude each other: keep exactly one tls_client_auth_* member (RFC 8705 §2.1.2)")]
+    #[error(
+        "`{first}` and `{second}` exclude each other: keep exactly one tls_client_auth_* member (RFC 8705 §2.1.2)"
+    )]
     SeveralSubjects {
         /// One of them.
         first: &'static str,
@@ -151,10 +153,14 @@ pub enum RegistrationError {
         method: TokenEndpointAuthMethod,
     },
     /// `self_signed_tls_client_auth` without keys.
-    #[error("self_signed_tls_client_auth needs `jwks`: the public key, or the certificate as `x5c`, of each client key")]
+    #[error(
+        "self_signed_tls_client_auth needs `jwks`: the public key, or the certificate as `x5c`, of each client key"
+    )]
     JwksMissing,
     /// `jwks` is not a set of public keys.
-    #[error("`jwks` must hold public keys only, each of a kind that signs (P-256, P-384, Ed25519, RSA from 2048 bits): {0}")]
+    #[error(
+        "`jwks` must hold public keys only, each of a kind that signs (P-256, P-384, Ed25519, RSA from 2048 bits): {0}"
+    )]
     Jwks(#[source] JoseError),
     /// `jwks` cannot serve to recognise certificates.
     #[error("`jwks` cannot be used for self-signed certificates: {0}")]
@@ -177,10 +183,14 @@ pub enum RegistrationError {
     #[error("`access_token_signing_alg` must be one of ES256, ES384, EdDSA, RS256, PS256")]
     SigningAlgorithm,
     /// `openstack:api` without an authority.
-    #[error("the scope openstack:api needs an `authority`: name user, scope and roles, or take the scope out")]
+    #[error(
+        "the scope openstack:api needs an `authority`: name user, scope and roles, or take the scope out"
+    )]
     AuthorityMissing,
     /// An authority that no token could carry.
-    #[error("`authority` is carried by openstack:api tokens only: add openstack:api to `scope`, or leave it out")]
+    #[error(
+        "`authority` is carried by openstack:api tokens only: add openstack:api to `scope`, or leave it out"
+    )]
     AuthorityUnused,
     /// The claims template is refused.
     #[error("`claims`: {0}")]
@@ -236,6 +246,12 @@ const fn binding_name(binding: TokenBinding) -> &'static str {
 
 /// At most 64 characters of what came, everything but printable ASCII replaced.
 pub(crate) fn shown(text: &str) -> String {
-    let printable = |c: char| if c == ' ' || (c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '`')) { c } else { '?' };
+    let printable = |c: char| {
+        if c == ' ' || (c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '`')) {
+            c
+        } else {
+            '?'
+        }
+    };
     text.chars().take(64).map(printable).collect()
 }

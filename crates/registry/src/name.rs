@@ -41,7 +41,13 @@ mod tests {
     /// O11: a name cannot be long, reorder the text around it, or look like another.
     #[test]
     fn o11_names_that_mislead_are_refused() {
-        for good in ["ci", "Grafana (prod)", "Größe – 東京 ☂", "<b>shown as text</b>", &"é".repeat(128)] {
+        for good in [
+            "ci",
+            "Grafana (prod)",
+            "Größe – 東京 ☂",
+            "<b>shown as text</b>",
+            &"é".repeat(128),
+        ] {
             assert_eq!(check(good), Ok(()), "{good}");
         }
         let cases = [

@@ -49,7 +49,11 @@ impl Client {
     /// [`RecordError::Malformed`] if it cannot be written, which no valid client causes.
     pub fn to_record(&self) -> Result<String, RecordError> {
         let secrets = self.auth().secrets().map_or_else(Vec::new, |set| {
-            [Some(set.current()), set.previous()].into_iter().flatten().map(SecretRecord::of).collect()
+            [Some(set.current()), set.previous()]
+                .into_iter()
+                .flatten()
+                .map(SecretRecord::of)
+                .collect()
         });
         let record = Record {
             record_version: RECORD_VERSION,
@@ -76,7 +80,9 @@ impl Client {
         }
         let Version { record_version } = serde_json::from_slice(record).map_err(RecordError::malformed)?;
         if record_version > RECORD_VERSION {
-            return Err(RecordError::Newer { found: record_version });
+            return Err(RecordError::Newer {
+                found: record_version,
+            });
         }
         let record: Record = serde_json::from_slice(record).map_err(RecordError::malformed)?;
         let mut secrets = Vec::with_capacity(record.secrets.len());
@@ -84,11 +90,16 @@ impl Client {
             secrets.push(secret.parse()?);
         }
         let mut secrets = secrets.into_iter();
-        let set = secrets.next().map(|current| SecretSet::from_parts(current, secrets.next()));
+        let set = secrets
+            .next()
+            .map(|current| SecretSet::from_parts(current, secrets.next()));
         if secrets.next().is_some() {
             return Err(RecordError::Secrets);
         }
-        let settings = record.registration.check(&record.client_id, set).map_err(RecordError::Invalid)?;
+        let settings = record
+            .registration
+            .check(&record.client_id, set)
+            .map_err(RecordError::Invalid)?;
         Ok(Self {
             id: record.client_id,
             domain: record.domain_id,
@@ -106,12 +117,18 @@ const fn at(seconds: u64) -> UnixTime {
 
 impl SecretRecord {
     fn of(secret: &StoredSecret) -> Self {
-        Self { hmac_sha256: secret.hash.to_text(), expires_at: secret.expires_at.map(|expiry| expiry.as_secs()) }
+        Self {
+            hmac_sha256: secret.hash.to_text(),
+            expires_at: secret.expires_at.map(|expiry| expiry.as_secs()),
+        }
     }
 
     fn parse(&self) -> Result<StoredSecret, RecordError> {
         let hash = SecretHash::parse(&self.hmac_sha256).ok_or(RecordError::Secrets)?;
-        Ok(StoredSecret { hash, expires_at: self.expires_at.map(at) })
+        Ok(StoredSecret {
+            hash,
+            expires_at: self.expires_at.map(at),
+        })
     }
 }
 
@@ -126,7 +143,9 @@ pub enum RecordError {
         found: u32,
     },
     /// Not the JSON of a record.
-    #[error("the record is not one that this program writes: restore it from a backup, or register the client anew")]
+    #[error(
+        "the record is not one that this program writes: restore it from a backup, or register the client anew"
+    )]
     Malformed {
         /// What the reader says; it may hold text of the record.
         #[source]
@@ -142,7 +161,9 @@ pub enum RecordError {
 
 impl RecordError {
     fn malformed(source: serde_json::Error) -> Self {
-        Self::Malformed { source: Box::new(source) }
+        Self::Malformed {
+            source: Box::new(source),
+        }
     }
 }
 

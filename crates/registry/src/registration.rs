@@ -165,10 +165,21 @@ impl ClientRegistration {
         now: UnixTime,
     ) -> Result<Client, RegistrationError> {
         let settings = self.check(&id, secrets)?;
-        Ok(Client { id, domain, settings, created_at: now, updated_at: now, version: 1 })
+        Ok(Client {
+            id,
+            domain,
+            settings,
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        })
     }
 
-    pub(crate) fn check(self, id: &ClientId, secrets: Option<SecretSet>) -> Result<Settings, RegistrationError> {
+    pub(crate) fn check(
+        self,
+        id: &ClientId,
+        secrets: Option<SecretSet>,
+    ) -> Result<Settings, RegistrationError> {
         let method = self.auth_method()?;
         let auth = checks::auth(&self, method, secrets)?;
         let token_binding = checks::token_binding(self.tls_client_certificate_bound_access_tokens, method);
@@ -204,10 +215,20 @@ impl ClientRegistration {
         let mut registration = Self {
             client_name: Some(settings.name.clone()),
             token_endpoint_auth_method: Some(settings.auth.method().as_str().to_owned()),
-            grant_types: Some(settings.grants.iter().map(|grant: &GrantType| grant.as_str().to_owned()).collect()),
+            grant_types: Some(
+                settings
+                    .grants
+                    .iter()
+                    .map(|grant: &GrantType| grant.as_str().to_owned())
+                    .collect(),
+            ),
             scope: Some(settings.scopes.as_str().to_owned()),
             default_scope: Some(settings.default_scope.as_str().to_owned()),
-            resources: settings.resources.iter().map(|uri: &ResourceUri| uri.as_str().to_owned()).collect(),
+            resources: settings
+                .resources
+                .iter()
+                .map(|uri: &ResourceUri| uri.as_str().to_owned())
+                .collect(),
             tls_client_certificate_bound_access_tokens: Some(match settings.token_binding {
                 TokenBinding::CertificateRequired => true,
                 TokenBinding::Unbound => false,

@@ -41,7 +41,9 @@ impl Pepper {
     #[must_use]
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         let bytes = Zeroizing::new(bytes);
-        Self { key: hmac::Key::new(hmac::HMAC_SHA256, bytes.as_slice()) }
+        Self {
+            key: hmac::Key::new(hmac::HMAC_SHA256, bytes.as_slice()),
+        }
     }
 
     /// Reads the form in which a pepper is kept in a file: 64 hexadecimal digits, white space around them ignored.
@@ -91,7 +93,11 @@ impl Pepper {
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let tag = hmac::sign(&self.key, FINGERPRINT_CONTEXT);
-        tag.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+        tag.as_ref()
+            .iter()
+            .take(4)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 }
 
@@ -112,7 +118,9 @@ pub enum PepperError {
         found: usize,
     },
     /// A character that is no hexadecimal digit.
-    #[error("a pepper is 64 hexadecimal digits, this has another character: make one with `openssl rand -hex 32`")]
+    #[error(
+        "a pepper is 64 hexadecimal digits, this has another character: make one with `openssl rand -hex 32`"
+    )]
     Digits,
     /// One byte repeated 32 times: a placeholder, not a random value.
     #[error("the pepper repeats one byte, so it is no random value: make one with `openssl rand -hex 32`")]

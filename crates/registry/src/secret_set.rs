@@ -44,7 +44,8 @@ pub(crate) struct StoredSecret {
 
 impl StoredSecret {
     fn good_at(&self, now: UnixTime) -> bool {
-        self.expires_at.is_none_or(|expiry| now.as_secs() < expiry.as_secs())
+        self.expires_at
+            .is_none_or(|expiry| now.as_secs() < expiry.as_secs())
     }
 }
 
@@ -52,7 +53,10 @@ impl SecretSet {
     /// A single secret, good until `expires_at` (`None`: until it is rotated).
     #[must_use]
     pub const fn new(hash: SecretHash, expires_at: Option<UnixTime>) -> Self {
-        Self { current: StoredSecret { hash, expires_at }, previous: None }
+        Self {
+            current: StoredSecret { hash, expires_at },
+            previous: None,
+        }
     }
 
     /// The set of a client that does not exist: [`SecretSet::verify`] answers `false` to every secret, at the cost
@@ -63,7 +67,10 @@ impl SecretSet {
             hash: SecretHash::ZERO,
             expires_at: Some(UnixTime::since_unix_epoch(Duration::ZERO)),
         };
-        Self { current: never, previous: None }
+        Self {
+            current: never,
+            previous: None,
+        }
     }
 
     pub(crate) const fn from_parts(current: StoredSecret, previous: Option<StoredSecret>) -> Self {
@@ -99,7 +106,10 @@ impl SecretSet {
         if self.current.hash == new {
             return Err(RotationError::Unchanged);
         }
-        let new = StoredSecret { hash: new, expires_at };
+        let new = StoredSecret {
+            hash: new,
+            expires_at,
+        };
         if !new.good_at(now) {
             return Err(RotationError::AlreadyExpired);
         }
@@ -109,7 +119,10 @@ impl SecretSet {
             hash: self.current.hash,
             expires_at: Some(UnixTime::since_unix_epoch(Duration::from_secs(end))),
         };
-        Ok(Self { current: new, previous: old.good_at(now).then_some(old) })
+        Ok(Self {
+            current: new,
+            previous: old.good_at(now).then_some(old),
+        })
     }
 
     /// Whether `presented` is one of the secrets good at `now`.

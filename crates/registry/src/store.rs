@@ -170,6 +170,8 @@ pub enum StoreError {
 impl StoreError {
     /// [`StoreError::Unavailable`] for this cause.
     pub fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self::Unavailable { source: source.into() }
+        Self::Unavailable {
+            source: source.into(),
+        }
     }
 }

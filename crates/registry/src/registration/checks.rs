@@ -18,14 +18,22 @@ use crate::{
 /// The most resources of one client: each is compared with each that a request names.
 const MAX_RESOURCES: usize = 32;
 
-const OFFERED_METHODS: [&str; 4] =
-    ["client_secret_basic", "client_secret_post", "tls_client_auth", "self_signed_tls_client_auth"];
+const OFFERED_METHODS: [&str; 4] = [
+    "client_secret_basic",
+    "client_secret_post",
+    "tls_client_auth",
+    "self_signed_tls_client_auth",
+];
 
 /// RFC 7591 §2: `client_secret_basic` unless another is named. A name that nothing reads is refused.
 pub(super) fn auth_method(name: Option<&str>) -> Result<TokenEndpointAuthMethod, RegistrationError> {
-    let Some(name) = name else { return Ok(TokenEndpointAuthMethod::ClientSecretBasic) };
+    let Some(name) = name else {
+        return Ok(TokenEndpointAuthMethod::ClientSecretBasic);
+    };
     match TokenEndpointAuthMethod::parse(name) {
-        None => Err(RegistrationError::UnknownAuthMethod { suggestion: closest(name, &OFFERED_METHODS) }),
+        None => Err(RegistrationError::UnknownAuthMethod {
+            suggestion: closest(name, &OFFERED_METHODS),
+        }),
         Some(method @ (TokenEndpointAuthMethod::PrivateKeyJwt | TokenEndpointAuthMethod::None)) => {
             Err(RegistrationError::AuthMethodNotOffered { method })
         }
@@ -50,7 +58,10 @@ pub(super) fn auth(
         return Err(RegistrationError::Unused { member, method });
     }
     if jwks.is_some() && method != TokenEndpointAuthMethod::SelfSignedTlsClientAuth {
-        return Err(RegistrationError::Unused { member: "jwks", method });
+        return Err(RegistrationError::Unused {
+            member: "jwks",
+            method,
+        });
     }
     let no_secret = |auth: ClientAuth| match &secrets {
         None => Ok(auth),
@@ -77,7 +88,10 @@ pub(super) fn auth(
 
 /// The one `tls_client_auth_*` member that is there.
 fn subject(registration: &ClientRegistration) -> Result<Option<(&'static str, &str)>, RegistrationError> {
-    let mut present = registration.subjects().into_iter().filter_map(|(member, value)| Some((member, value?)));
+    let mut present = registration
+        .subjects()
+        .into_iter()
+        .filter_map(|(member, value)| Some((member, value?)));
     let first = present.next();
     match (first, present.next()) {
         (Some((first, _)), Some((second, _))) => Err(RegistrationError::SeveralSubjects { first, second }),
@@ -88,11 +102,17 @@ fn subject(registration: &ClientRegistration) -> Result<Option<(&'static str, &s
 impl ClientRegistration {
     fn subjects(&self) -> [(&'static str, Option<&str>); 5] {
         [
-            ("tls_client_auth_subject_dn", self.tls_client_auth_subject_dn.as_deref()),
+            (
+                "tls_client_auth_subject_dn",
+                self.tls_client_auth_subject_dn.as_deref(),
+            ),
             ("tls_client_auth_san_dns", self.tls_client_auth_san_dns.as_deref()),
             ("tls_client_auth_san_uri", self.tls_client_auth_san_uri.as_deref()),
             ("tls_client_auth_san_ip", self.tls_client_auth_san_ip.as_deref()),
-            ("tls_client_auth_san_email", self.tls_client_auth_san_email.as_deref()),
+            (
+                "tls_client_auth_san_email",
+                self.tls_client_auth_san_email.as_deref(),
+            ),
         ]
     }
 
@@ -112,7 +132,9 @@ impl ClientRegistration {
 pub(super) const fn token_binding(asked: Option<bool>, method: TokenEndpointAuthMethod) -> TokenBinding {
     let bound = match (asked, method) {
         (Some(asked), _) => asked,
-        (None, TokenEndpointAuthMethod::TlsClientAuth | TokenEndpointAuthMethod::SelfSignedTlsClientAuth) => true,
+        (None, TokenEndpointAuthMethod::TlsClientAuth | TokenEndpointAuthMethod::SelfSignedTlsClientAuth) => {
+            true
+        }
         (
             None,
             TokenEndpointAuthMethod::ClientSecretBasic
@@ -121,24 +143,34 @@ pub(super) const fn token_binding(asked: Option<bool>, method: TokenEndpointAuth
             | TokenEndpointAuthMethod::None,
         ) => false,
     };
-    if bound { TokenBinding::CertificateRequired } else { TokenBinding::Unbound }
+    if bound {
+        TokenBinding::CertificateRequired
+    } else {
+        TokenBinding::Unbound
+    }
 }
 
 pub(super) fn name(name: Option<String>, id: &ClientId) -> Result<String, RegistrationError> {
-    let Some(name) = name else { return Ok(id.as_str().to_owned()) };
+    let Some(name) = name else {
+        return Ok(id.as_str().to_owned());
+    };
     name::check(&name).map_err(RegistrationError::from_name)?;
     Ok(name)
 }
 
 /// RFC 9700 §2.1.2 and §2.4: implicit and password never; of the others those that the server offers.
 pub(super) fn grants(names: Option<&[String]>) -> Result<BTreeSet<GrantType>, RegistrationError> {
-    let Some(names) = names else { return Ok(BTreeSet::from([GrantType::ClientCredentials])) };
+    let Some(names) = names else {
+        return Ok(BTreeSet::from([GrantType::ClientCredentials]));
+    };
     let mut grants = BTreeSet::new();
     for name in names {
         if let Some(grant) = ["implicit", "password"].into_iter().find(|grant| grant == name) {
             return Err(RegistrationError::ForbiddenGrantType { grant });
         }
-        let unknown = || RegistrationError::UnknownGrantType { suggestion: closest(name, &["client_credentials"]) };
+        let unknown = || RegistrationError::UnknownGrantType {
+            suggestion: closest(name, &["client_credentials"]),
+        };
         match GrantType::parse(name).ok_or_else(unknown)? {
             GrantType::ClientCredentials => {
                 if !grants.insert(GrantType::ClientCredentials) {
@@ -151,7 +183,11 @@ pub(super) fn grants(names: Option<&[String]>) -> Result<BTreeSet<GrantType>, Re
             | GrantType::TokenExchange) => return Err(RegistrationError::GrantTypeNotOffered { grant }),
         }
     }
-    if grants.is_empty() { Err(RegistrationError::GrantTypes) } else { Ok(grants) }
+    if grants.is_empty() {
+        Err(RegistrationError::GrantTypes)
+    } else {
+        Ok(grants)
+    }
 }
 
 pub(super) fn scope(member: &'static str, text: Option<&str>) -> Result<ScopeSet, RegistrationError> {
@@ -178,7 +214,9 @@ pub(super) fn resources(uris: &[String]) -> Result<Vec<ResourceUri>, Registratio
 }
 
 pub(super) fn signing_algorithm(name: Option<&str>) -> Result<Option<Algorithm>, RegistrationError> {
-    name.map(Algorithm::parse).transpose().map_err(|_| RegistrationError::SigningAlgorithm)
+    name.map(Algorithm::parse)
+        .transpose()
+        .map_err(|_| RegistrationError::SigningAlgorithm)
 }
 
 pub(super) fn lifetime(

@@ -98,7 +98,10 @@ fn check_one(member: &str) -> Result<(), RegistrationError> {
     if let Some((member, instead)) = NOT_OFFERED.into_iter().find(|(name, _)| *name == member) {
         return Err(RegistrationError::NotOffered { member, instead });
     }
-    Err(RegistrationError::UnknownMember { member: shown(member), suggestion: closest(member, &KNOWN) })
+    Err(RegistrationError::UnknownMember {
+        member: shown(member),
+        suggestion: closest(member, &KNOWN),
+    })
 }
 
 /// The candidate that looks like `text`, if one does.

@@ -37,7 +37,9 @@ fn the_decoy_refuses_everything_at_every_time() {
 fn o16_the_old_secret_dies_with_its_overlap() {
     let set = SecretSet::new(text(1).hash(&pepper()), None);
     let day = Duration::from_secs(86_400);
-    let rotated = set.rotate(text(2).hash(&pepper()), None, day, at(1_000)).expect("rotation");
+    let rotated = set
+        .rotate(text(2).hash(&pepper()), None, day, at(1_000))
+        .expect("rotation");
     assert!(good(&rotated, 1, 87_399) && good(&rotated, 2, 87_399));
     assert!(!good(&rotated, 1, 87_400) && good(&rotated, 2, 87_400));
     assert_eq!(rotated.previous_expires_at().map(|t| t.as_secs()), Some(87_400));
@@ -53,10 +55,16 @@ fn o16_the_old_secret_dies_with_its_overlap() {
 fn a_second_rotation_drops_the_oldest_and_an_emergency_drops_the_old_one_at_once() {
     let day = Duration::from_secs(86_400);
     let set = SecretSet::new(text(1).hash(&pepper()), None);
-    let set = set.rotate(text(2).hash(&pepper()), None, day, at(1_000)).expect("rotation");
-    let set = set.rotate(text(3).hash(&pepper()), None, day, at(1_001)).expect("rotation");
+    let set = set
+        .rotate(text(2).hash(&pepper()), None, day, at(1_000))
+        .expect("rotation");
+    let set = set
+        .rotate(text(3).hash(&pepper()), None, day, at(1_001))
+        .expect("rotation");
     assert!(!good(&set, 1, 1_001) && good(&set, 2, 1_001) && good(&set, 3, 1_001));
-    let set = set.rotate(text(4).hash(&pepper()), None, Duration::ZERO, at(1_002)).expect("rotation");
+    let set = set
+        .rotate(text(4).hash(&pepper()), None, Duration::ZERO, at(1_002))
+        .expect("rotation");
     assert!(!good(&set, 2, 1_002) && !good(&set, 3, 1_002) && good(&set, 4, 1_002));
     assert_eq!(set.previous_expires_at(), None);
 }
@@ -65,9 +73,13 @@ fn a_second_rotation_drops_the_oldest_and_an_emergency_drops_the_old_one_at_once
 fn an_overlap_never_prolongs_a_secret_beyond_its_own_expiry() {
     let set = SecretSet::new(text(1).hash(&pepper()), Some(at(1_010)));
     let day = Duration::from_secs(86_400);
-    let rotated = set.rotate(text(2).hash(&pepper()), Some(at(9_999)), day, at(1_000)).expect("rotation");
+    let rotated = set
+        .rotate(text(2).hash(&pepper()), Some(at(9_999)), day, at(1_000))
+        .expect("rotation");
     assert!(good(&rotated, 1, 1_009) && !good(&rotated, 1, 1_010));
-    let late = set.rotate(text(2).hash(&pepper()), None, day, at(1_010)).expect("rotation");
+    let late = set
+        .rotate(text(2).hash(&pepper()), None, day, at(1_010))
+        .expect("rotation");
     assert_eq!(late.previous_expires_at(), None);
 }
 
