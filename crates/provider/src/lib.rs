@@ -1,1 +1,25 @@
 #![doc = include_str!("../README.md")]
+
+mod audit_trail;
+mod authenticate;
+mod config;
+mod error;
+mod introspect;
+mod issuer;
+mod maintain;
+mod metadata;
+mod peer;
+mod ports;
+mod provider;
+mod revoke;
+mod token;
+
+pub use config::{BaseUrl, BaseUrlError, ProviderConfig};
+pub use error::{BackendError, TokenError};
+pub use issuer::IssuerKeysError;
+pub use maintain::{MaintainError, Maintenance};
+pub use peer::Peer;
+pub use ports::{Clock, Entropy, EntropyError, Ports, SystemClock, SystemEntropy};
+pub use provider::Provider;
+pub use sealstone_grants::{ChainVerdict, Denial, PresentedCertificate};
+pub use sealstone_identity::DomainId;

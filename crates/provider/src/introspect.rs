@@ -1,0 +1,116 @@
+use crate::error::TokenError;
+use crate::issuer::IssuerState;
+use crate::peer::Peer;
+use crate::provider::Provider;
+use rustls_pki_types::UnixTime;
+use sealstone_audit::{Action, Target};
+use sealstone_grants::Denial;
+use sealstone_grants::inspect::{self, Disclosure};
+use sealstone_identity::DomainId;
+use sealstone_oauth_types::{IntrospectionRequest, IntrospectionResponse, RequestError, TokenId, TokenType};
+use sealstone_tokens::{OpenstackContext, Possession, VerifiedToken};
+
+impl Provider {
+    /// Tells whether a token is good now, and what it says (RFC 7662).
+    ///
+    /// A token of another issuer, revoked, expired, malformed, of a client that is gone or disabled, or not for the
+    /// caller to know of, is inactive and nothing else.
+    ///
+    /// # Errors
+    /// [`TokenError`] for a caller that may not ask.
+    pub async fn introspect(
+        &self,
+        domain: &DomainId,
+        request: Result<IntrospectionRequest, RequestError>,
+        peer: &Peer,
+    ) -> Result<IntrospectionResponse, TokenError> {
+        let issuer = self.issuer(domain)?;
+        let now = self.0.ports.clock.now();
+        let claimed = request
+            .as_ref()
+            .ok()
+            .and_then(|request| request.client.id.clone());
+        let result = self.look_at(&issuer, request, peer, now).await;
+        let target = match &result {
+            Ok(IntrospectionResponse {
+                jti: Some(token_id), ..
+            }) => Target::Token(token_id.as_str().to_owned()),
+            Ok(_) | Err(_) => Target::Issuer(domain.as_str().to_owned()),
+        };
+        self.record(
+            Action::IntrospectToken,
+            target,
+            claimed.as_deref(),
+            peer,
+            result.as_ref().err(),
+            now,
+        )?;
+        result
+    }
+
+    async fn look_at(
+        &self,
+        issuer: &IssuerState,
+        request: Result<IntrospectionRequest, RequestError>,
+        peer: &Peer,
+        now: UnixTime,
+    ) -> Result<IntrospectionResponse, TokenError> {
+        let request = request.map_err(Denial::Malformed)?;
+        let caller = self
+            .authenticate(request.client, peer, &issuer.domain, now)
+            .await?;
+        inspect::may_introspect(&caller)?;
+        let Some(token) = issuer.verify(request.token.expose(), now) else {
+            return Ok(IntrospectionResponse::inactive());
+        };
+        match inspect::disclosure(caller.client(), &token.audience, &token.client_id) {
+            Disclosure::Shown => {}
+            Disclosure::Hidden => return Ok(IntrospectionResponse::inactive()),
+        }
+        let owner = self.0.ports.clients.client(&token.client_id).await?;
+        let owner = owner.filter(|owner| owner.is_enabled() && owner.domain() == &issuer.domain);
+        Ok(owner.map_or_else(IntrospectionResponse::inactive, |owner| {
+            describe(issuer, token, owner.name())
+        }))
+    }
+}
+
+impl IssuerState {
+    /// The token if it is one of this issuer's and good now, whoever holds it.
+    pub(crate) fn verify(&self, token: &str, now: UnixTime) -> Option<VerifiedToken> {
+        let keys = self.keys.load();
+        self.verifier
+            .verify(token, &keys.verifiers, Possession::LeftToCaller, self, now)
+            .ok()
+    }
+}
+
+fn describe(issuer: &IssuerState, token: VerifiedToken, username: &str) -> IntrospectionResponse {
+    let mut answer = IntrospectionResponse::active();
+    answer.iss = Some(issuer.issuer.clone());
+    answer.jti = TokenId::parse(&token.token_id).ok();
+    answer.scope = Some(token.scope).filter(|scope| !scope.is_empty());
+    answer.username = Some(username.to_owned());
+    answer.token_type = Some(TokenType::Bearer);
+    answer.exp = Some(token.expires_at.as_secs());
+    answer.iat = Some(token.issued_at.as_secs());
+    answer.nbf = token.not_before.map(|time| time.as_secs());
+    answer.sub = Some(token.subject);
+    answer.client_id = Some(token.client_id);
+    answer.aud = token.audience;
+    answer.cnf = token
+        .confirmation
+        .and_then(|confirmation| serde_json::to_value(confirmation).ok());
+    answer.extra = token.other;
+    if let Some(authority) = &token.authority
+        && let Ok(context) = serde_json::to_value(OpenstackContext::from(authority))
+    {
+        answer.extra.insert("openstack_context".to_owned(), context);
+    }
+    if let Some(delegation) = &token.delegation
+        && let Ok(delegation) = serde_json::to_value(delegation)
+    {
+        answer.extra.insert("delegation_context".to_owned(), delegation);
+    }
+    answer
+}

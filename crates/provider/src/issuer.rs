@@ -1,0 +1,136 @@
+//! One domain's issuer, as it is served: everything that a request needs is made before it comes.
+
+use arc_swap::ArcSwap;
+use parking_lot::RwLock;
+use rustls_pki_types::UnixTime;
+use sealstone_identity::DomainId;
+use sealstone_jose::{Algorithm, JoseError, VerifierSet};
+use sealstone_keyring::{KeyRing, RotationPolicy};
+use sealstone_oauth_types::{Issuer, RevocationDocument, RevokedTokenId, ServerMetadata, TokenId};
+use sealstone_tokens::{AccessTokenVerifier, Mint, MintError, Revocations, RevokedToken, openstack_audience};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Every algorithm that an issuer may have signed with.
+pub(crate) const ALGORITHMS: [Algorithm; 5] = [
+    Algorithm::Es256,
+    Algorithm::Es384,
+    Algorithm::EdDsa,
+    Algorithm::Rs256,
+    Algorithm::Ps256,
+];
+
+/// The issuer of one domain.
+#[derive(Debug)]
+pub(crate) struct IssuerState {
+    pub(crate) domain: DomainId,
+    pub(crate) issuer: Issuer,
+    pub(crate) metadata: Arc<ServerMetadata>,
+    pub(crate) openstack_audience: String,
+    pub(crate) verifier: AccessTokenVerifier,
+    pub(crate) keys: ArcSwap<IssuerKeys>,
+    revoked: RwLock<BTreeMap<TokenId, u64>>,
+}
+
+impl IssuerState {
+    pub(crate) fn new(domain: DomainId, issuer: Issuer, metadata: ServerMetadata, keys: IssuerKeys) -> Self {
+        Self {
+            openstack_audience: openstack_audience(&domain),
+            verifier: AccessTokenVerifier::dangerous_for_any_audience(issuer.clone()),
+            metadata: Arc::new(metadata),
+            keys: ArcSwap::from_pointee(keys),
+            revoked: RwLock::new(BTreeMap::new()),
+            domain,
+            issuer,
+        }
+    }
+
+    /// Takes what the store knew when it was asked, and forgets what has expired. What was revoked meanwhile stays:
+    /// a revocation is never taken back.
+    pub(crate) fn merge_revoked(&self, tokens: Vec<RevokedToken>, now: UnixTime) {
+        let mut revoked = self.revoked.write();
+        revoked.retain(|_, expires| *expires > now.as_secs());
+        revoked.extend(
+            tokens
+                .into_iter()
+                .map(|token| (token.token_id, token.expires_at.as_secs())),
+        );
+    }
+
+    /// Takes one more, already durable.
+    pub(crate) fn add_revoked(&self, token: RevokedToken) {
+        self.revoked
+            .write()
+            .insert(token.token_id, token.expires_at.as_secs());
+    }
+
+    pub(crate) fn revocation_document(&self, now: UnixTime) -> RevocationDocument {
+        let mut document = RevocationDocument::new(self.issuer.clone(), now.as_secs());
+        document.revoked_keys = self.keys.load().revoked.iter().cloned().collect();
+        let revoked = self.revoked.read();
+        let live = revoked.iter().filter(|(_, expires)| **expires > now.as_secs());
+        document.revoked_tokens = live
+            .map(|(token_id, expires)| RevokedTokenId::new(token_id.clone(), *expires))
+            .collect();
+        document
+    }
+}
+
+impl Revocations for IssuerState {
+    fn is_token_revoked(&self, token_id: &str) -> bool {
+        TokenId::parse(token_id).map_or(true, |token_id| self.revoked.read().contains_key(&token_id))
+    }
+
+    fn is_key_revoked(&self, key_id: &str) -> bool {
+        self.keys.load().revoked.contains(key_id)
+    }
+}
+
+/// What follows from one generation of the key ring.
+#[derive(Debug)]
+pub(crate) struct IssuerKeys {
+    pub(crate) generation: Option<u64>,
+    pub(crate) jwks: Arc<str>,
+    pub(crate) verifiers: VerifierSet,
+    default: Option<Algorithm>,
+    mints: BTreeMap<&'static str, Arc<Mint>>,
+    revoked: BTreeSet<String>,
+}
+
+/// A ring that can't be served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IssuerKeysError {
+    /// A published key can't verify.
+    #[error("a published key can't be used to verify")]
+    Verifier(#[from] JoseError),
+    /// An active key can't sign.
+    #[error("an active key can't be used to sign")]
+    Mint(#[from] MintError),
+}
+
+impl IssuerKeys {
+    pub(crate) fn of(ring: &KeyRing, policy: &RotationPolicy) -> Result<Self, IssuerKeysError> {
+        let mut mints = BTreeMap::new();
+        for algorithm in ALGORITHMS {
+            let signer = ring.active(algorithm).and_then(|key| key.signer());
+            if let Some(signer) = signer {
+                mints.insert(algorithm.as_str(), Arc::new(Mint::new(Arc::clone(signer))?));
+            }
+        }
+        Ok(Self {
+            generation: ring.generation(),
+            jwks: Arc::from(ring.published().to_json()),
+            verifiers: VerifierSet::new(ring.published().jwk_set(), &ALGORITHMS)?,
+            default: ring.signing(policy, None).map(|key| key.algorithm()),
+            mints,
+            revoked: ring.revoked().map(|key| key.kid().as_str().to_owned()).collect(),
+        })
+    }
+
+    /// The mint for the algorithm that a client wants, or for the issuer's own.
+    pub(crate) fn mint(&self, wanted: Option<Algorithm>) -> Option<&Mint> {
+        let algorithm = wanted.or(self.default)?;
+        self.mints.get(algorithm.as_str()).map(|mint| &**mint)
+    }
+}

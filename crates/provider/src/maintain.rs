@@ -1,0 +1,176 @@
+use crate::config::BaseUrlError;
+use crate::error::BackendError;
+use crate::issuer::{IssuerKeys, IssuerKeysError, IssuerState};
+use crate::metadata::metadata;
+use crate::provider::Provider;
+use rustls_pki_types::UnixTime;
+use sealstone_audit::{Action, Actor, Event, Outcome, Target};
+use sealstone_identity::DomainId;
+use sealstone_keyring::{KeyRing, Rotation};
+use sealstone_registry::{Domain, MAX_PAGE, StoreError};
+use sealstone_tokens::RevocationStoreError;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What one round of maintenance did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Maintenance {
+    /// The issuers served from now on.
+    pub issuers: usize,
+    /// Key changes made: created, published, activated, retired, dropped.
+    pub key_changes: usize,
+    /// When the next planned key change is due; call again by then.
+    pub next_change: Option<UnixTime>,
+}
+
+/// Why a round of maintenance ended early. What was served before is served on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MaintainError {
+    /// The domains could not be read.
+    #[error("the domains could not be read")]
+    Domains(#[from] StoreError),
+    /// A key ring could not be read, opened or rotated.
+    #[error("the key ring of domain {domain} could not be kept")]
+    Ring {
+        /// The domain.
+        domain: DomainId,
+        /// Why.
+        #[source]
+        source: sealstone_keyring::MaintainError,
+    },
+    /// A key ring could not be served.
+    #[error("the keys of domain {domain} can't be used")]
+    Keys {
+        /// The domain.
+        domain: DomainId,
+        /// Why.
+        #[source]
+        source: IssuerKeysError,
+    },
+    /// The base address and the domain make no issuer.
+    #[error("the issuer's address is not acceptable")]
+    Issuer(#[from] BaseUrlError),
+    /// The revoked tokens could not be read.
+    #[error("the revoked tokens could not be read")]
+    Revocations(#[from] RevocationStoreError),
+    /// A key change could not be recorded.
+    #[error("a key change could not be recorded")]
+    Record(#[from] BackendError),
+}
+
+impl Provider {
+    /// Loads domains, keys and revocations, rotates the keys that are due, and serves the result.
+    ///
+    /// Call it before the first request, at every change that the store tells of, and at
+    /// [`Maintenance::next_change`]. Rounds may overlap, here and on other nodes: the key store decides who wins.
+    ///
+    /// # Errors
+    /// [`MaintainError`]; what was served before is served on.
+    pub async fn maintain(&self) -> Result<Maintenance, MaintainError> {
+        let now = self.0.ports.clock.now();
+        self.0.ports.revocations.purge(now).await?;
+        let before = self.0.issuers.load_full();
+        let mut after = BTreeMap::new();
+        let (mut key_changes, mut next_change) = (0_usize, None::<UnixTime>);
+        for domain in self.enabled_domains().await? {
+            let (ring, done) = self.ring(&domain, now).await?;
+            key_changes = key_changes.saturating_add(done.changes().len());
+            let next = ring.next_change(&self.0.config.rotation);
+            next_change = Some(next_change.map_or(next, |known| known.min(next)));
+            let state = self.issuer_state(before.get(&domain), &domain, &ring)?;
+            state.merge_revoked(self.0.ports.revocations.revoked(&domain, now).await?, now);
+            after.insert(domain, state);
+        }
+        let issuers = after.len();
+        self.0.issuers.store(Arc::new(after));
+        Ok(Maintenance {
+            issuers,
+            key_changes,
+            next_change,
+        })
+    }
+
+    async fn enabled_domains(&self) -> Result<Vec<DomainId>, StoreError> {
+        let mut domains: Vec<Arc<Domain>> = Vec::new();
+        loop {
+            let after = domains.last().map(|domain| domain.id().clone());
+            let page = self
+                .0
+                .ports
+                .domains
+                .list_domains(after.as_ref(), MAX_PAGE)
+                .await?;
+            let is_last = page.len() < MAX_PAGE;
+            domains.extend(page);
+            if is_last {
+                break;
+            }
+        }
+        let enabled = domains.iter().filter(|domain| domain.is_enabled());
+        Ok(enabled.map(|domain| domain.id().clone()).collect())
+    }
+
+    async fn ring(&self, domain: &DomainId, now: UnixTime) -> Result<(KeyRing, Rotation), MaintainError> {
+        let config = &self.0.config;
+        let kept = sealstone_keyring::maintain(
+            &*self.0.ports.keys,
+            domain.as_str(),
+            &config.rotation,
+            &config.key_encryption_key,
+            now,
+        );
+        let kept = kept.await.map_err(|source| MaintainError::Ring {
+            domain: domain.clone(),
+            source,
+        })?;
+        if kept.created || !kept.done.is_empty() {
+            tracing::info!(domain.id = %domain, created = kept.created, changes = kept.done.changes().len(), "keys rotated");
+            self.record_rotation(domain, now)?;
+        }
+        Ok((kept.ring, kept.done))
+    }
+
+    fn issuer_state(
+        &self,
+        before: Option<&Arc<IssuerState>>,
+        domain: &DomainId,
+        ring: &KeyRing,
+    ) -> Result<Arc<IssuerState>, MaintainError> {
+        if let Some(state) = before
+            && state.keys.load().generation == ring.generation()
+        {
+            return Ok(Arc::clone(state));
+        }
+        let config = &self.0.config;
+        let keys = IssuerKeys::of(ring, &config.rotation).map_err(|source| MaintainError::Keys {
+            domain: domain.clone(),
+            source,
+        })?;
+        if let Some(state) = before {
+            state.keys.store(Arc::new(keys));
+            return Ok(Arc::clone(state));
+        }
+        let issuer = config.base.issuer(domain)?;
+        let metadata = metadata(config, &issuer, domain);
+        Ok(Arc::new(IssuerState::new(domain.clone(), issuer, metadata, keys)))
+    }
+
+    fn record_rotation(&self, domain: &DomainId, now: UnixTime) -> Result<(), BackendError> {
+        let event = Event {
+            id: self.event_id()?,
+            time: now,
+            action: Action::RotateKey,
+            outcome: Outcome::Success,
+            reason: None,
+            initiator: Actor {
+                client_id: Some("sealstone".to_owned()),
+                address: None,
+            },
+            target: Target::Issuer(domain.as_str().to_owned()),
+            request_id: "maintenance".to_owned(),
+        };
+        Ok(self.0.ports.audit.record(&event)?)
+    }
+}

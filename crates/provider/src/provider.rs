@@ -1,0 +1,89 @@
+use crate::config::ProviderConfig;
+use crate::error::TokenError;
+use crate::issuer::IssuerState;
+use crate::ports::Ports;
+use arc_swap::ArcSwap;
+use sealstone_identity::DomainId;
+use sealstone_oauth_types::{RevocationDocument, ServerMetadata};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// Runs the flows of every issuer. A clone is the same provider.
+///
+/// It serves what [`maintain`](Self::maintain) last loaded: call that once before the first request, again whenever
+/// the store tells of a change, and from time to time.
+#[derive(Clone)]
+pub struct Provider(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) config: ProviderConfig,
+    pub(crate) ports: Ports,
+    pub(crate) issuers: ArcSwap<BTreeMap<DomainId, Arc<IssuerState>>>,
+}
+
+impl fmt::Debug for Provider {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Provider")
+            .field("config", &self.0.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Provider {
+    /// A provider that serves nothing yet.
+    #[must_use]
+    pub fn new(config: ProviderConfig, ports: Ports) -> Self {
+        Self(Arc::new(Inner {
+            config,
+            ports,
+            issuers: ArcSwap::default(),
+        }))
+    }
+
+    /// Whether the domain has an issuer now.
+    #[must_use]
+    pub fn issuer_exists(&self, domain: &DomainId) -> bool {
+        self.0.issuers.load().contains_key(domain)
+    }
+
+    /// The domains that have an issuer now.
+    #[must_use]
+    pub fn domains(&self) -> Vec<DomainId> {
+        self.0.issuers.load().keys().cloned().collect()
+    }
+
+    /// What the domain's issuer says of itself.
+    #[must_use]
+    pub fn metadata(&self, domain: &DomainId) -> Option<Arc<ServerMetadata>> {
+        self.issuer(domain)
+            .ok()
+            .map(|issuer| Arc::clone(&issuer.metadata))
+    }
+
+    /// The domain's key set as JSON (RFC 7517 §5): public keys only.
+    ///
+    /// # Errors
+    /// [`TokenError::UnknownIssuer`].
+    pub fn jwks(&self, domain: &DomainId) -> Result<Arc<str>, TokenError> {
+        Ok(Arc::clone(&self.issuer(domain)?.keys.load().jwks))
+    }
+
+    /// The keys and tokens of the domain that no longer count, though they are in date.
+    ///
+    /// # Errors
+    /// [`TokenError::UnknownIssuer`].
+    pub fn revocation_document(&self, domain: &DomainId) -> Result<RevocationDocument, TokenError> {
+        Ok(self.issuer(domain)?.revocation_document(self.0.ports.clock.now()))
+    }
+
+    pub(crate) fn issuer(&self, domain: &DomainId) -> Result<Arc<IssuerState>, TokenError> {
+        self.0
+            .issuers
+            .load()
+            .get(domain)
+            .cloned()
+            .ok_or(TokenError::UnknownIssuer)
+    }
+}

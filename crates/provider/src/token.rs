@@ -1,0 +1,133 @@
+use crate::error::{BackendError, TokenError};
+use crate::issuer::IssuerState;
+use crate::peer::Peer;
+use crate::provider::Provider;
+use rustls_pki_types::UnixTime;
+use sealstone_audit::{Action, Target as AuditTarget};
+use sealstone_claims::ClaimsSubject;
+use sealstone_grants::Denial;
+use sealstone_grants::token::{self, Granted, Target};
+use sealstone_identity::DomainId;
+use sealstone_jose::{JwtBuffer, base64url};
+use sealstone_oauth_types::{RequestError, TokenRequest, TokenResponse};
+use sealstone_registry::OPENSTACK_API_SCOPE;
+use sealstone_tokens::{AccessTokenClaims, Audience, expiry};
+use std::cell::RefCell;
+
+/// 128 random bits: nobody meets one twice, nobody guesses one.
+const TOKEN_ID_OCTETS: usize = 16;
+
+thread_local! {
+    /// Kept from token to token, so that a second one allocates nothing to be built in.
+    static BUFFER: RefCell<JwtBuffer> = RefCell::new(JwtBuffer::default());
+}
+
+impl Provider {
+    /// Answers a token request (RFC 6749 §3.2). `request` is what parsing made of it: a refusal to parse is recorded
+    /// like every other.
+    ///
+    /// # Errors
+    /// [`TokenError`]; nothing was issued.
+    pub async fn token(
+        &self,
+        domain: &DomainId,
+        request: Result<TokenRequest, RequestError>,
+        peer: &Peer,
+    ) -> Result<TokenResponse, TokenError> {
+        let issuer = self.issuer(domain)?;
+        let now = self.0.ports.clock.now();
+        let claimed = request
+            .as_ref()
+            .ok()
+            .and_then(|request| request.client.id.clone());
+        let result = self.issue(&issuer, request, peer, now).await;
+        let target = match &result {
+            Ok((_, token_id)) => AuditTarget::Token(token_id.clone()),
+            Err(_) => AuditTarget::Issuer(domain.as_str().to_owned()),
+        };
+        self.record(
+            Action::IssueToken,
+            target,
+            claimed.as_deref(),
+            peer,
+            result.as_ref().err(),
+            now,
+        )?;
+        result.map(|(response, _)| response)
+    }
+
+    async fn issue(
+        &self,
+        issuer: &IssuerState,
+        request: Result<TokenRequest, RequestError>,
+        peer: &Peer,
+        now: UnixTime,
+    ) -> Result<(TokenResponse, String), TokenError> {
+        let request = request.map_err(Denial::Malformed)?;
+        let client = self
+            .authenticate(request.client, peer, &issuer.domain, now)
+            .await?;
+        let granted = token::decide(client, request.grant, now)?;
+        let mut random = [0_u8; TOKEN_ID_OCTETS];
+        self.0.ports.entropy.fill(&mut random)?;
+        let token_id = base64url::encode(&random);
+        let response = mint(issuer, &granted, &token_id, now)?;
+        Ok((response, token_id))
+    }
+}
+
+/// From what was granted to the answer: claims, lifetime, signature.
+fn mint(
+    issuer: &IssuerState,
+    granted: &Granted,
+    token_id: &str,
+    now: UnixTime,
+) -> Result<TokenResponse, TokenError> {
+    let client = granted.client();
+    let audience = match granted.target() {
+        Target::Client => Audience::One(client.id().as_str()),
+        Target::OpenstackServices => Audience::One(&issuer.openstack_audience),
+        Target::Resources(resources) => Audience::Resources(resources),
+    };
+    let authority = client
+        .authority()
+        .filter(|_authority| granted.scope().contains(OPENSTACK_API_SCOPE));
+    let subject = ClaimsSubject {
+        subject: client.id().as_str(),
+        client_id: client.id().as_str(),
+        client_name: client.name(),
+        domain: &issuer.domain,
+        authority,
+    };
+    let certificate_end = granted
+        .bound_to()
+        .map(sealstone_mtls::ClientCertificate::not_after);
+    let expires_at = expiry(now, client.effective_lifetime(), certificate_end.as_slice());
+    let thumbprint = granted
+        .bound_to()
+        .map(sealstone_mtls::ClientCertificate::thumbprint);
+    let claims = AccessTokenClaims {
+        issuer: &issuer.issuer,
+        subject: client.id().as_str(),
+        audience,
+        client_id: client.id(),
+        issued_at: now,
+        expires_at,
+        token_id,
+        scope: granted.scope(),
+        bound_to: thumbprint.as_ref(),
+        authority,
+        delegation: None,
+        mapped: client.claims().map(&subject),
+    };
+    let keys = issuer.keys.load();
+    let wanted = client.signing_algorithm();
+    let mint = keys.mint(wanted).ok_or(BackendError::NoKey(wanted))?;
+    let access_token = BUFFER.with_borrow_mut(|buffer| mint.mint(&claims, buffer).map(str::to_owned))?;
+    let expires_in = expires_at.as_secs().saturating_sub(now.as_secs());
+    Ok(TokenResponse::new(
+        access_token,
+        expires_in,
+        Some(granted.scope().clone()),
+    ))
+}
