@@ -1,0 +1,214 @@
+//! The accept loop: limits on everything a stranger can make it keep, and an orderly end.
+
+mod connection;
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use http::{Request, Response};
+use hyper::body::{Body, Incoming};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::JoinSet,
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
+use tower::Service;
+
+use crate::{PeerAddr, PeerCertificate, TlsHandle};
+use connection::WithPeer;
+
+/// Anything that a service or a body may fail with.
+type AnyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What a listener lets its clients use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServeLimits {
+    /// Connections at a time; more wait in the system's queue. Each costs some 50 to 100 KiB: 1024 stay near 100 MiB.
+    pub max_connections: usize,
+    /// From the accepted connection to the end of its TLS handshake. Ten seconds cover three lost packets.
+    pub handshake_timeout: Duration,
+    /// From the end of an answer (or of the handshake) to the last octet of the next request's head. It is the
+    /// keep-alive limit too: an idle connection is closed after it. 30 s.
+    pub header_read_timeout: Duration,
+    /// Octets of a request's head, and of what hyper reads at once. 64 KiB hold a forwarded certificate of the
+    /// largest size; a longer head is answered 431.
+    pub max_head_octets: usize,
+    /// Header fields of a request. 100, as browsers behind three proxies stay below 50; more are answered 431.
+    pub max_headers: usize,
+    /// After the shutdown signal, how long requests under way may take. Ten seconds, a third of what service
+    /// managers wait before they kill.
+    pub drain_timeout: Duration,
+}
+
+impl Default for ServeLimits {
+    fn default() -> Self {
+        Self {
+            max_connections: 1024,
+            handshake_timeout: Duration::from_secs(10),
+            header_read_timeout: Duration::from_secs(30),
+            max_head_octets: 64 * 1024,
+            max_headers: 100,
+            drain_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Serves HTTP/1.1 over TLS until `shutdown` is ready, then lets the requests under way finish.
+///
+/// Each request carries these extensions: [`PeerAddr`] always; `Arc<PeerCertificate>` and
+/// [`ClientCertificate`](sealstone_mtls::ClientCertificate) when the client proved one. `service` is cloned for each
+/// request; an `axum::Router` is such a service.
+///
+/// # Examples
+/// See the crate's front page.
+pub async fn serve<S, B>(
+    listener: TcpListener,
+    tls: TlsHandle,
+    service: S,
+    limits: ServeLimits,
+    shutdown: impl Future<Output = ()>,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<AnyError>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<AnyError>,
+{
+    accept_loop(listener, limits, shutdown, move |stream, peer, draining| {
+        let (acceptor, service) = (TlsAcceptor::from(tls.current()), service.clone());
+        async move {
+            let stream = match timeout(limits.handshake_timeout, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => stream,
+                Ok(Err(error)) => {
+                    tracing::debug!(peer.address = %peer, %error, "TLS handshake refused");
+                    return;
+                }
+                Err(_) => {
+                    tracing::debug!(peer.address = %peer, "TLS handshake took too long");
+                    return;
+                }
+            };
+            let certificate = match PeerCertificate::from_handshake(stream.get_ref().1.peer_certificates()) {
+                Ok(certificate) => certificate.map(Arc::new),
+                Err(error) => {
+                    tracing::debug!(peer.address = %peer, %error, "client certificate refused");
+                    return;
+                }
+            };
+            let service = WithPeer::new(service, PeerAddr(peer), certificate);
+            connection::run(stream, service, limits, draining).await;
+        }
+    })
+    .await;
+}
+
+/// Serves HTTP/1.1 without TLS, as [`serve`] does: behind a proxy, or for an administrator on the loopback address.
+///
+/// Requests carry [`PeerAddr`] only.
+pub async fn serve_plain<S, B>(
+    listener: TcpListener,
+    service: S,
+    limits: ServeLimits,
+    shutdown: impl Future<Output = ()>,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<AnyError>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<AnyError>,
+{
+    accept_loop(listener, limits, shutdown, move |stream, peer, draining| {
+        connection::run(
+            stream,
+            WithPeer::new(service.clone(), PeerAddr(peer), None),
+            limits,
+            draining,
+        )
+    })
+    .await;
+}
+
+/// Accepts until `shutdown`, runs each connection as a task, and waits for the tasks.
+async fn accept_loop<F, C>(
+    listener: TcpListener,
+    limits: ServeLimits,
+    shutdown: impl Future<Output = ()>,
+    connection: F,
+) where
+    F: Fn(TcpStream, SocketAddr, watch::Receiver<bool>) -> C,
+    C: Future<Output = ()> + Send + 'static,
+{
+    let places = Arc::new(Semaphore::new(limits.max_connections));
+    let (drain, draining) = watch::channel(false);
+    let mut tasks = JoinSet::new();
+    tokio::pin!(shutdown);
+    loop {
+        tokio::select! {
+            () = &mut shutdown => break,
+            Some(ended) = tasks.join_next(), if !tasks.is_empty() => report(ended),
+            accepted = accept(&listener, &places) => {
+                let Some((stream, peer, place)) = accepted else { break };
+                let running = connection(stream, peer, draining.clone());
+                tasks.spawn(async move {
+                    running.await;
+                    drop(place);
+                });
+            }
+        }
+    }
+    drop(listener);
+    drain.send_replace(true);
+    let drained = timeout(limits.drain_timeout, async {
+        while let Some(ended) = tasks.join_next().await {
+            report(ended);
+        }
+    });
+    if drained.await.is_err() {
+        tracing::warn!(
+            connections = tasks.len(),
+            "connections cut off at shutdown: their requests took too long"
+        );
+        tasks.shutdown().await;
+    }
+}
+
+/// The next connection, once there is a place for it. `None` when the listener is beyond use.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                // Answers are small: waiting to fill a packet only delays them.
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(peer.address = %peer, %error, "TCP_NODELAY not set");
+                }
+                return Some((stream, peer, place));
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                // Out of file descriptors, most likely: some will be closed meanwhile.
+                tracing::error!(%error, "cannot accept connections; trying again in a second");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+    )
+}
+
+fn report(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a connection ended in a panic");
+    }
+}
