@@ -192,12 +192,13 @@ impl ServerTlsConfig {
             }
         };
         let (chain, key) = (self.chain_origin, self.key_origin);
-        let mut config = builder
-            .with_single_cert(self.chain, self.key)
-            .map_err(|source| match source {
-                rustls::Error::InconsistentKeys(_) => TlsConfigError::KeyMismatch { chain, key },
-                source => TlsConfigError::Unusable { chain, key, source },
-            })?;
+        let mut config = builder.with_single_cert(self.chain, self.key).map_err(|source| {
+            if matches!(source, rustls::Error::InconsistentKeys(_)) {
+                TlsConfigError::KeyMismatch { chain, key }
+            } else {
+                TlsConfigError::Unusable { chain, key, source }
+            }
+        })?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         // Without it, a TLS 1.2 session could be spliced into another client's (RFC 7627 §1).
         config.require_ems = true;
