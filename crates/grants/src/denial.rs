@@ -58,7 +58,7 @@ pub enum Denial {
     /// `openstack:api` together with a resource that is not the domain's OpenStack services.
     #[error("a token for OpenStack services names no other resource")]
     MixedTargets,
-    /// The client may not introspect (RFC 7662 §2.1).
+    /// The client may not introspect (RFC 7662 §2.1; the code is that of RFC 6750 §3.1, the nearest one).
     #[error("the client may not introspect tokens")]
     IntrospectionNotAllowed,
 }
@@ -83,7 +83,7 @@ impl Denial {
             Self::UnauthorizedGrantType => ErrorCode::UnauthorizedClient,
             Self::ScopeNotAllowed => ErrorCode::InvalidScope,
             Self::TargetNotAllowed | Self::MixedTargets => ErrorCode::InvalidTarget,
-            Self::IntrospectionNotAllowed => ErrorCode::AccessDenied,
+            Self::IntrospectionNotAllowed => ErrorCode::InsufficientScope,
         }
     }
 

@@ -1,0 +1,101 @@
+//! What each denial looks like from outside: every variant, its code, its status, its rule.
+
+use sealstone_grants::Denial;
+use sealstone_oauth_types::RequestError;
+use std::collections::BTreeSet;
+
+const ALL: [(Denial, &str, u16, &str); 17] = [
+    (
+        Denial::Malformed(RequestError::MissingGrantType),
+        "invalid_request",
+        400,
+        "malformed_request",
+    ),
+    (Denial::UnknownClient, "invalid_client", 401, "unknown_client"),
+    (Denial::DisabledClient, "invalid_client", 401, "disabled_client"),
+    (
+        Denial::OtherMethod,
+        "invalid_client",
+        401,
+        "other_authentication_method",
+    ),
+    (Denial::NoCredential, "invalid_client", 401, "no_credential"),
+    (Denial::WrongSecret, "invalid_client", 401, "wrong_secret"),
+    (Denial::NoCertificate, "invalid_client", 401, "no_certificate"),
+    (
+        Denial::UntrustedCertificate,
+        "invalid_client",
+        401,
+        "untrusted_certificate",
+    ),
+    (
+        Denial::CertificateOutOfDate,
+        "invalid_client",
+        401,
+        "certificate_out_of_date",
+    ),
+    (
+        Denial::OtherCertificate,
+        "invalid_client",
+        401,
+        "other_certificate",
+    ),
+    (
+        Denial::BindingImpossible,
+        "invalid_request",
+        400,
+        "binding_impossible",
+    ),
+    (
+        Denial::UnsupportedGrantType,
+        "unsupported_grant_type",
+        400,
+        "unsupported_grant_type",
+    ),
+    (
+        Denial::UnauthorizedGrantType,
+        "unauthorized_client",
+        400,
+        "unauthorized_grant_type",
+    ),
+    (Denial::ScopeNotAllowed, "invalid_scope", 400, "scope_not_allowed"),
+    (
+        Denial::TargetNotAllowed,
+        "invalid_target",
+        400,
+        "target_not_allowed",
+    ),
+    (Denial::MixedTargets, "invalid_target", 400, "mixed_targets"),
+    (
+        Denial::IntrospectionNotAllowed,
+        "insufficient_scope",
+        403,
+        "introspection_not_allowed",
+    ),
+];
+
+#[test]
+fn every_denial_has_its_code_status_and_rule() {
+    for (denial, code, status, rule) in &ALL {
+        assert_eq!(denial.code().as_str(), *code, "{denial:?}");
+        assert_eq!(denial.code().status(), *status, "{denial:?}");
+        assert_eq!(denial.rule(), *rule, "{denial:?}");
+    }
+    let rules: BTreeSet<&str> = ALL.iter().map(|(denial, ..)| denial.rule()).collect();
+    assert_eq!(rules.len(), ALL.len(), "each rule has a name of its own");
+}
+
+#[test]
+fn whoever_tries_ids_and_secrets_learns_nothing() {
+    let failed = ALL.iter().filter(|(_, code, ..)| *code == "invalid_client");
+    let descriptions: BTreeSet<&str> = failed.map(|(denial, ..)| denial.description()).collect();
+    assert_eq!(descriptions.len(), 1);
+}
+
+#[test]
+fn descriptions_keep_to_the_characters_of_rfc_6749() {
+    for (denial, ..) in &ALL {
+        let allowed = |byte: u8| matches!(byte, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+        assert!(denial.description().bytes().all(allowed), "{denial:?}");
+    }
+}
