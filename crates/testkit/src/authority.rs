@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CidrSubnet, GeneralSubtree, IsCa, Issuer, NameConstraints};
+use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, UnixTime};
 
 use crate::name::{self, Attribute};
@@ -212,6 +213,24 @@ impl TestCa {
                 key,
                 params,
                 above,
+            }),
+        }
+    }
+
+    /// An authority that somebody else made, from its certificate and PKCS#8 key in PEM.
+    #[must_use]
+    pub fn from_pem(certificate: &str, key: &str) -> Self {
+        let der = CertificateDer::from_pem_slice(certificate.as_bytes()).expect("a certificate in PEM");
+        let key = TestKey::from_pem(key);
+        let (params, _) = CertificateSpec::client("authority").ca().key(&key).params();
+        let name = TestCertificate::new(der.to_vec(), key.clone(), Vec::new()).subject_der();
+        Self {
+            inner: Arc::new(Inner {
+                der: der.to_vec(),
+                name,
+                key,
+                params,
+                above: Vec::new(),
             }),
         }
     }

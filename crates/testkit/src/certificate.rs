@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose,
 };
+use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use time::OffsetDateTime;
 
@@ -274,6 +275,15 @@ impl TestCertificate {
             key,
             intermediates,
         }
+    }
+
+    /// A certificate that somebody else made, from PEM: the leaf, then any intermediates, and its PKCS#8 key.
+    #[must_use]
+    pub fn from_pem(chain: &str, key: &str) -> Self {
+        let mut certificates =
+            CertificateDer::pem_slice_iter(chain.as_bytes()).map(|der| der.expect("PEM").to_vec());
+        let leaf = certificates.next().expect("a certificate in PEM");
+        Self::new(leaf, TestKey::from_pem(key), certificates.collect())
     }
 
     /// The certificate.

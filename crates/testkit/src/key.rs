@@ -48,10 +48,21 @@ impl TestKey {
 
     /// A key pair from its PKCS#8 PEM.
     #[must_use]
-    pub fn from_pem(kind: KeyKind, text: &str) -> Self {
+    pub fn from_pem(text: &str) -> Self {
+        let pair = KeyPair::from_pem(text).expect("a PKCS#8 key in PEM");
+        let known = [
+            (&rcgen::PKCS_ECDSA_P256_SHA256, KeyKind::P256),
+            (&rcgen::PKCS_ECDSA_P384_SHA384, KeyKind::P384),
+            (&rcgen::PKCS_ED25519, KeyKind::Ed25519),
+            (&rcgen::PKCS_RSA_SHA256, KeyKind::Rsa2048),
+        ];
+        let found = known
+            .into_iter()
+            .find(|(algorithm, _)| *algorithm == pair.algorithm());
+        let (_, kind) = found.expect("a key of a kind that tests use");
         Self {
             kind,
-            pair: Arc::new(KeyPair::from_pem(text).expect("a PKCS#8 key in PEM")),
+            pair: Arc::new(pair),
         }
     }
 

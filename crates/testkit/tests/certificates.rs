@@ -197,6 +197,17 @@ fn self_signed_names_itself() {
 }
 
 #[test]
+fn an_authority_is_read_back() {
+    let root = TestCa::new("Root");
+    let again = TestCa::from_pem(&root.pem(), &root.key().pkcs8_pem());
+    verify(&root, &again.client("m"), unix_time(START), None).unwrap();
+    let leaf = root.intermediate("Issuing").client("m");
+    let read = TestCertificate::from_pem(&leaf.chain_pem(), &leaf.key_pem());
+    assert_eq!(read.chain(), leaf.chain());
+    assert_eq!(read.key().kind(), KeyKind::P256);
+}
+
+#[test]
 fn text_forms() {
     let leaf = TestCa::new("Root").client("m");
     assert!(leaf.escaped_pem().starts_with("-----BEGIN%20CERTIFICATE-----%0A"));
