@@ -1,1 +1,24 @@
 #![doc = include_str!("../README.md")]
+
+mod admin;
+mod answer;
+mod caller;
+mod certificate;
+mod config;
+mod document;
+mod edge;
+mod form;
+mod limit;
+mod metrics;
+mod network;
+mod proxy;
+mod request_id;
+mod route;
+mod token;
+
+pub use admin::Readiness;
+pub use config::HttpConfig;
+pub use edge::HttpEdge;
+pub use limit::{Allowance, RateLimit};
+pub use network::{IpNetwork, NetworkError};
+pub use proxy::{ProxyAccess, ProxyError, TrustedProxy};

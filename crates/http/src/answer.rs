@@ -1,0 +1,140 @@
+use std::error::Error;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use sealstone_oauth_types::{ErrorCode, ErrorResponse};
+use sealstone_provider::{Denial, TokenError};
+use serde::Serialize;
+
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"sealstone\"");
+
+/// A JSON answer that nobody may keep (RFC 6749 §5.1).
+pub(crate) fn json<T: Serialize>(status: StatusCode, body: &T) -> Response {
+    // Large enough for a token answer, so that it is written without growing.
+    let mut text = Vec::with_capacity(1_536);
+    if let Err(error) = serde_json::to_writer(&mut text, body) {
+        tracing::error!(%error, "an answer could not be written");
+        return fault(StatusCode::INTERNAL_SERVER_ERROR);
+    }
+    no_store(status, Body::from(text))
+}
+
+/// An error answer (RFC 6749 §5.2). A 401 carries a challenge whichever way the client took.
+pub(crate) fn error(status: StatusCode, code: ErrorCode, description: &'static str) -> Response {
+    let body = ErrorResponse::new(code, description).to_json();
+    let mut response = no_store(status, Body::from(body));
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(WWW_AUTHENTICATE, CHALLENGE);
+    }
+    response
+}
+
+/// What the provider would not or could not do. Our own faults are logged here, with their causes, once.
+pub(crate) fn token_error(failure: &TokenError) -> Response {
+    let status = match failure {
+        TokenError::UnknownIssuer => return not_found(),
+        TokenError::Denied(Denial::Malformed(request)) => request.status(),
+        TokenError::Denied(Denial::IntrospectionNotAllowed) => 403,
+        TokenError::Denied(denial) => denial.code().status(),
+        TokenError::Backend(cause) => {
+            tracing::error!(error = %chain(cause), "a request could not be answered");
+            failure.code().status()
+        }
+    };
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    error(status, failure.code(), failure.description())
+}
+
+/// A path that names nothing, or a domain without issuer: the two look the same.
+pub(crate) fn not_found() -> Response {
+    error(
+        StatusCode::NOT_FOUND,
+        ErrorCode::InvalidRequest,
+        "there is nothing at this address",
+    )
+}
+
+/// Another method than the endpoint takes.
+pub(crate) fn method_not_allowed(allow: &'static str) -> Response {
+    let mut response = error(
+        StatusCode::METHOD_NOT_ALLOWED,
+        ErrorCode::InvalidRequest,
+        "this endpoint does not take that method: see the Allow header",
+    );
+    response
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static(allow));
+    response
+}
+
+/// Too many requests, or too many failures: how long to wait, in whole seconds and at least one.
+pub(crate) fn too_many(wait: Duration) -> Response {
+    let mut response = error(
+        StatusCode::TOO_MANY_REQUESTS,
+        ErrorCode::TemporarilyUnavailable,
+        "too many requests or failures: wait as long as Retry-After says",
+    );
+    let seconds = wait
+        .as_secs()
+        .saturating_add(u64::from(wait.subsec_nanos() > 0))
+        .max(1);
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
+
+/// The body did not come in time; the connection is of no more use (RFC 9110 §15.5.9).
+pub(crate) fn too_slow() -> Response {
+    let mut response = error(
+        StatusCode::REQUEST_TIMEOUT,
+        ErrorCode::InvalidRequest,
+        "the body did not arrive in time",
+    );
+    response
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// A fault of ours that has no better name.
+pub(crate) fn fault(status: StatusCode) -> Response {
+    let code = if status == StatusCode::SERVICE_UNAVAILABLE {
+        ErrorCode::TemporarilyUnavailable
+    } else {
+        ErrorCode::ServerError
+    };
+    error(
+        status,
+        code,
+        "the server could not answer: tell its operator the request id",
+    )
+}
+
+fn no_store(status: StatusCode, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.reserve(8);
+    headers.insert(CONTENT_TYPE, JSON);
+    headers.insert(CACHE_CONTROL, NO_STORE);
+    headers.insert(PRAGMA, NO_CACHE);
+    response
+}
+
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

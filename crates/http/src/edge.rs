@@ -1,0 +1,203 @@
+use std::convert::Infallible;
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use futures_util::FutureExt;
+use http::header::{STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderValue, Method as HttpMethod, Request, StatusCode, Version};
+use sealstone_provider::{Clock, DomainId, Provider};
+use tower::Service;
+use tracing::Instrument;
+use tracing::field::Empty;
+
+use crate::admin::{self, Readiness};
+use crate::answer;
+use crate::certificate::Certificates;
+use crate::limit::{LimitClock, Limits};
+use crate::metrics::Metrics;
+use crate::request_id::{RequestIds, X_REQUEST_ID};
+use crate::route::{Endpoint, Method, domain_segment};
+use crate::{HttpConfig, TrustedProxy};
+
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+const TWO_YEARS: HeaderValue = HeaderValue::from_static("max-age=63072000");
+
+/// The HTTP face of a [`Provider`]. A clone is the same edge: limits and counters are shared.
+///
+/// # Examples
+/// ```no_run
+/// # fn provider() -> sealstone_provider::Provider { unimplemented!() }
+/// use std::sync::Arc;
+/// use sealstone_http::{HttpConfig, HttpEdge};
+/// use sealstone_provider::SystemClock;
+///
+/// let edge = HttpEdge::new(provider(), Arc::new(SystemClock), HttpConfig::default());
+/// let router: axum::Router = edge.router();
+/// ```
+#[derive(Clone)]
+pub struct HttpEdge(Arc<Edge>);
+
+pub(crate) struct Edge {
+    pub(crate) provider: Provider,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) proxies: Vec<TrustedProxy>,
+    pub(crate) certificates: Certificates,
+    pub(crate) limits: Limits,
+    pub(crate) body_deadline: Duration,
+    request_deadline: Duration,
+    base_path: String,
+    strict_transport_security: bool,
+    ids: RequestIds,
+    metrics: Metrics,
+}
+
+impl HttpEdge {
+    /// An edge before this provider. `clock` is the one that certificates are judged by.
+    #[must_use]
+    pub fn new(provider: Provider, clock: Arc<dyn Clock>, config: HttpConfig) -> Self {
+        let limits = Limits::new(&config.rate_limit, &LimitClock::monotonic());
+        Self(Arc::new(Edge {
+            provider,
+            clock,
+            proxies: config.proxies,
+            certificates: Certificates::new(config.client_trust),
+            limits,
+            body_deadline: config.body_deadline,
+            request_deadline: config.request_deadline,
+            base_path: config.base_path,
+            strict_transport_security: config.strict_transport_security,
+            ids: RequestIds::new(),
+            metrics: Metrics::default(),
+        }))
+    }
+
+    /// The routes of every issuer, for the public and the mutual-TLS listener.
+    pub fn router(&self) -> Router {
+        let mut router = Router::new();
+        for endpoint in Endpoint::ALL {
+            if let Some(path) = endpoint.path(&self.0.base_path) {
+                router = router.route_service(&path, self.at(endpoint));
+            }
+        }
+        router.fallback_service(self.at(Endpoint::Unknown))
+    }
+
+    /// `/health/live`, `/health/ready` and `/metrics`: for the admin listener only.
+    pub fn admin_router(&self, readiness: Readiness) -> Router {
+        admin::router(Arc::clone(&self.0), readiness)
+    }
+
+    fn at(&self, endpoint: Endpoint) -> EndpointService {
+        EndpointService {
+            edge: Arc::clone(&self.0),
+            endpoint,
+        }
+    }
+}
+
+impl fmt::Debug for HttpEdge {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("HttpEdge").finish_non_exhaustive()
+    }
+}
+
+/// One endpoint as a `tower` service: the whole way of a request in one future.
+#[derive(Clone)]
+struct EndpointService {
+    edge: Arc<Edge>,
+    endpoint: Endpoint,
+}
+
+impl Service<Request<Body>> for EndpointService {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let (edge, endpoint) = (Arc::clone(&self.edge), self.endpoint);
+        Box::pin(async move { Ok(edge.answer(endpoint, request).await) })
+    }
+}
+
+impl Edge {
+    pub(crate) fn metrics_text(&self) -> String {
+        self.metrics.to_text()
+    }
+
+    /// One request: its id and span around the work, the same headers on every answer.
+    async fn answer(&self, endpoint: Endpoint, request: Request<Body>) -> Response {
+        let request_id = self.ids.of(request.headers());
+        // Never the path or the query: both may hold what was not meant for a log.
+        let span = tracing::info_span!(
+            "request",
+            request.id = %request_id,
+            endpoint = endpoint.as_str(),
+            domain.id = Empty,
+            status = Empty,
+        );
+        let work = AssertUnwindSafe(self.work(endpoint, request, &request_id)).catch_unwind();
+        let work = tokio::time::timeout(self.request_deadline, work).instrument(span.clone());
+        let mut response = match work.await {
+            Ok(Ok(response)) => response,
+            Ok(Err(_panic)) => {
+                span.in_scope(|| tracing::error!("a request ended in a panic"));
+                answer::fault(StatusCode::INTERNAL_SERVER_ERROR)
+            }
+            Err(_elapsed) => {
+                span.in_scope(|| tracing::error!("a request took longer than its deadline"));
+                answer::fault(StatusCode::SERVICE_UNAVAILABLE)
+            }
+        };
+        span.record("status", response.status().as_u16());
+        self.metrics.count(endpoint, response.status());
+        let headers = response.headers_mut();
+        headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+        if self.strict_transport_security {
+            headers.insert(STRICT_TRANSPORT_SECURITY, TWO_YEARS);
+        }
+        if let Ok(value) = HeaderValue::try_from(request_id) {
+            headers.insert(X_REQUEST_ID, value);
+        }
+        response
+    }
+
+    async fn work(&self, endpoint: Endpoint, request: Request<Body>, request_id: &str) -> Response {
+        let Some(method) = endpoint.method() else {
+            return answer::not_found();
+        };
+        // `GET https://other.example/... HTTP/1.1` is for proxies; HTTP/2 always names an authority.
+        if request.version() < Version::HTTP_2 && request.uri().authority().is_some() {
+            return answer::not_found();
+        }
+        let allowed = match method {
+            Method::Form => *request.method() == HttpMethod::POST,
+            Method::Document => matches!(*request.method(), HttpMethod::GET | HttpMethod::HEAD),
+        };
+        if !allowed {
+            return answer::method_not_allowed(match method {
+                Method::Form => "POST",
+                Method::Document => "GET, HEAD",
+            });
+        }
+        let domain = domain_segment(request.uri().path()).and_then(|text| DomainId::parse(text).ok());
+        let Some(domain) = domain.filter(|domain| self.provider.issuer_exists(domain)) else {
+            return answer::not_found();
+        };
+        tracing::Span::current().record("domain.id", domain.as_str());
+        match method {
+            Method::Form => self.form(endpoint, &domain, request, request_id).await,
+            Method::Document => self.document(endpoint, &domain, &request),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+use std::time::Duration;
+
+use axum::body::Body;
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
+use http::request::Parts;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use sealstone_oauth_types::{BasicError, Form, FormError, RequestError, form_content_type};
+
+/// Why there is no form.
+#[derive(Debug)]
+pub(crate) enum ReadError {
+    /// The request is at fault; the provider records it.
+    Request(RequestError),
+    /// The body did not arrive within the deadline.
+    TooSlow,
+}
+
+impl From<RequestError> for ReadError {
+    fn from(error: RequestError) -> Self {
+        Self::Request(error)
+    }
+}
+
+/// Reads a form: no parameters in the URL, the right content type, at most 64 KiB, within the deadline.
+pub(crate) async fn read(parts: &Parts, body: Body, deadline: Duration) -> Result<Form, ReadError> {
+    if parts.uri.query().is_some() {
+        return Err(RequestError::Query.into());
+    }
+    content_type(&parts.headers)?;
+    let announced = parts
+        .headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > Form::MAX_LENGTH) {
+        return Err(RequestError::Form(FormError::TooLarge).into());
+    }
+    let whole = Limited::new(body, Form::MAX_LENGTH).collect();
+    match tokio::time::timeout(deadline, whole).await {
+        Err(_elapsed) => Err(ReadError::TooSlow),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            Err(RequestError::Form(FormError::TooLarge).into())
+        }
+        Ok(Err(_broken)) => Err(RequestError::Incomplete.into()),
+        Ok(Ok(body)) => Ok(Form::parse(&body.to_bytes()).map_err(RequestError::Form)?),
+    }
+}
+
+/// The `Authorization` header: none, or one of visible ASCII.
+pub(crate) fn authorization(headers: &HeaderMap) -> Result<Option<&str>, RequestError> {
+    match single(headers, AUTHORIZATION)? {
+        None => Ok(None),
+        Some(Ok(value)) => Ok(Some(value)),
+        Some(Err(_)) => Err(RequestError::Authorization(BasicError::Malformed)),
+    }
+}
+
+fn content_type(headers: &HeaderMap) -> Result<(), RequestError> {
+    let form = match single(headers, CONTENT_TYPE) {
+        Ok(Some(Ok(value))) => form_content_type(value),
+        Ok(Some(Err(_)) | None) | Err(_) => false,
+    };
+    if form && !headers.contains_key(CONTENT_ENCODING) {
+        Ok(())
+    } else {
+        Err(RequestError::ContentType)
+    }
+}
+
+type Text<'a> = Result<&'a str, http::header::ToStrError>;
+
+fn single(headers: &HeaderMap, name: HeaderName) -> Result<Option<Text<'_>>, RequestError> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (first, None) => Ok(first.map(http::HeaderValue::to_str)),
+        (_, Some(_)) => Err(RequestError::RepeatedHeader),
+    }
+}

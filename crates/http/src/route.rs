@@ -1,0 +1,82 @@
+/// What a path names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    Token,
+    Introspection,
+    Revocation,
+    Jwks,
+    RevocationDocument,
+    OpenidMetadata,
+    OauthMetadata,
+    Unknown,
+}
+
+/// What an endpoint takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    /// A form, by POST.
+    Form,
+    /// Nothing, by GET or HEAD.
+    Document,
+}
+
+impl Endpoint {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Token,
+        Self::Introspection,
+        Self::Revocation,
+        Self::Jwks,
+        Self::RevocationDocument,
+        Self::OpenidMetadata,
+        Self::OauthMetadata,
+        Self::Unknown,
+    ];
+
+    /// The name in logs and metrics.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Introspection => "introspection",
+            Self::Revocation => "revocation",
+            Self::Jwks => "jwks",
+            Self::RevocationDocument => "revocation_document",
+            Self::OpenidMetadata => "openid_metadata",
+            Self::OauthMetadata => "oauth_metadata",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// `None` for a path that names nothing.
+    pub(crate) const fn method(self) -> Option<Method> {
+        match self {
+            Self::Token | Self::Introspection | Self::Revocation => Some(Method::Form),
+            Self::Jwks | Self::RevocationDocument | Self::OpenidMetadata | Self::OauthMetadata => {
+                Some(Method::Document)
+            }
+            Self::Unknown => None,
+        }
+    }
+
+    /// The route under a base path; `None` for what has no route of its own.
+    pub(crate) fn path(self, base: &str) -> Option<String> {
+        let issuer = format!("{base}{ISSUERS}{{domain_id}}");
+        Some(match self {
+            Self::Token => format!("{issuer}/token"),
+            Self::Introspection => format!("{issuer}/introspect"),
+            Self::Revocation => format!("{issuer}/revoke"),
+            Self::Jwks => format!("{issuer}/jwks"),
+            Self::RevocationDocument => format!("{issuer}/jwks/revocation"),
+            Self::OpenidMetadata => format!("{issuer}/.well-known/openid-configuration"),
+            Self::OauthMetadata => format!("/.well-known/oauth-authorization-server{issuer}"),
+            Self::Unknown => return None,
+        })
+    }
+}
+
+/// What stands before the domain in every issuer's path.
+const ISSUERS: &str = "/v4/oauth2/";
+
+/// The domain's segment of a path that a route matched, as written: an escaped one names no domain.
+pub(crate) fn domain_segment(path: &str) -> Option<&str> {
+    path.rsplit_once(ISSUERS)?.1.split('/').next()
+}

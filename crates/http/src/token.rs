@@ -1,0 +1,134 @@
+use axum::body::Body;
+use axum::response::Response;
+use http::request::Parts;
+use http::{Request, StatusCode};
+use sealstone_oauth_types::{
+    Form, IntrospectionRequest, PresentedClient, RequestError, RevocationRequest, TokenRequest,
+};
+use sealstone_provider::{DomainId, Peer, TokenError};
+use serde_json::Value;
+
+use crate::answer;
+use crate::caller::Caller;
+use crate::edge::Edge;
+use crate::form::{self, ReadError};
+use crate::limit::Suspect;
+use crate::route::Endpoint;
+
+/// The endpoints that a client authenticates at: `/token`, `/introspect`, `/revoke`.
+impl Edge {
+    pub(crate) async fn form(
+        &self,
+        endpoint: Endpoint,
+        domain: &DomainId,
+        request: Request<Body>,
+        request_id: &str,
+    ) -> Response {
+        let (parts, body) = request.into_parts();
+        let caller = Caller::of(&parts, &self.proxies);
+        if let Err(wait) = self.limits.request(caller.address) {
+            tracing::debug!(address = ?caller.address, "too many requests");
+            return answer::too_many(wait);
+        }
+        let form = match form::read(&parts, body, self.body_deadline).await {
+            Ok(form) => Ok(form),
+            Err(ReadError::Request(error)) => Err(error),
+            Err(ReadError::TooSlow) => return answer::too_slow(),
+        };
+        let (form, certificate) = match self.certificates.presented(&parts, &caller, self.clock.now()) {
+            Ok(certificate) => (form, certificate),
+            Err(error) => (form.and(Err(error)), None),
+        };
+        let peer = Peer {
+            address: caller.address,
+            certificate,
+            request_id: request_id.to_owned(),
+        };
+        match endpoint {
+            Endpoint::Introspection => self.introspect(domain, &parts, form, &peer).await,
+            Endpoint::Revocation => self.revoke(domain, &parts, form, &peer).await,
+            _ => self.token(domain, &parts, form, &peer).await,
+        }
+    }
+
+    async fn token(
+        &self,
+        domain: &DomainId,
+        parts: &Parts,
+        form: Result<Form, RequestError>,
+        peer: &Peer,
+    ) -> Response {
+        let request = form.and_then(|form| TokenRequest::parse(form::authorization(&parts.headers)?, &form));
+        let suspect = match self.suspect(request.as_ref().map(|request| &request.client), peer) {
+            Ok(suspect) => suspect,
+            Err(refusal) => return refusal,
+        };
+        match self.provider.token(domain, request, peer).await {
+            Ok(token) => answer::json(StatusCode::OK, &token),
+            Err(failure) => self.refuse(&failure, suspect),
+        }
+    }
+
+    async fn introspect(
+        &self,
+        domain: &DomainId,
+        parts: &Parts,
+        form: Result<Form, RequestError>,
+        peer: &Peer,
+    ) -> Response {
+        let request =
+            form.and_then(|form| IntrospectionRequest::parse(form::authorization(&parts.headers)?, &form));
+        let suspect = match self.suspect(request.as_ref().map(|request| &request.client), peer) {
+            Ok(suspect) => suspect,
+            Err(refusal) => return refusal,
+        };
+        match self.provider.introspect(domain, request, peer).await {
+            Ok(found) => answer::json(StatusCode::OK, &found),
+            Err(failure) => self.refuse(&failure, suspect),
+        }
+    }
+
+    async fn revoke(
+        &self,
+        domain: &DomainId,
+        parts: &Parts,
+        form: Result<Form, RequestError>,
+        peer: &Peer,
+    ) -> Response {
+        let request =
+            form.and_then(|form| RevocationRequest::parse(form::authorization(&parts.headers)?, &form));
+        let suspect = match self.suspect(request.as_ref().map(|request| &request.client), peer) {
+            Ok(suspect) => suspect,
+            Err(refusal) => return refusal,
+        };
+        match self.provider.revoke(domain, request, peer).await {
+            Ok(()) => answer::json(StatusCode::OK, &Value::Object(serde_json::Map::new())),
+            Err(failure) => self.refuse(&failure, suspect),
+        }
+    }
+
+    /// Who is to blame if this authentication fails. Refused already if that happened too often: no secret is looked at.
+    fn suspect(
+        &self,
+        client: Result<&PresentedClient, &RequestError>,
+        peer: &Peer,
+    ) -> Result<Option<Suspect>, Response> {
+        let claimed = client.ok().and_then(|client| client.id.as_deref());
+        let suspect = self.limits.suspect(peer.address, claimed);
+        match self.limits.attempt(suspect) {
+            Ok(()) => Ok(suspect),
+            Err(wait) => {
+                tracing::info!(address = ?peer.address, "too many failed authentications");
+                Err(answer::too_many(wait))
+            }
+        }
+    }
+
+    fn refuse(&self, failure: &TokenError, suspect: Option<Suspect>) -> Response {
+        let response = answer::token_error(failure);
+        if response.status() == StatusCode::UNAUTHORIZED {
+            self.limits.failure(suspect);
+        }
+        response
+    }
+}
