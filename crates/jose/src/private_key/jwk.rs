@@ -1,0 +1,138 @@
+//! From a private JWK to PKCS#8.
+
+use der::Encode;
+use der::asn1::UintRef;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+use super::{RsaPrivateKey, WRONG, ed25519_key, p256_key, p384_key, rsa_from_pkcs1};
+use crate::jwk::material::PublicKey;
+use crate::jwk::public_members;
+use crate::{Algorithm, JoseError, base64url, json};
+
+/// A private member, overwritten when dropped.
+struct SecretText(Zeroizing<String>);
+
+impl<'de> Deserialize<'de> for SecretText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(Zeroizing::new(text)))
+    }
+}
+
+#[derive(Deserialize)]
+struct PrivateJwk {
+    kty: String,
+    crv: Option<String>,
+    x: Option<String>,
+    y: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+    alg: Option<String>,
+    d: Option<SecretText>,
+    p: Option<SecretText>,
+    q: Option<SecretText>,
+    dp: Option<SecretText>,
+    dq: Option<SecretText>,
+    qi: Option<SecretText>,
+    oth: Option<IgnoredAny>,
+}
+
+impl PrivateJwk {
+    fn public(&self) -> Result<PublicKey, JoseError> {
+        let given = [
+            ("crv", &self.crv),
+            ("x", &self.x),
+            ("y", &self.y),
+            ("n", &self.n),
+            ("e", &self.e),
+        ];
+        let members: Map<String, Value> = given
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), Value::String(value.clone()?))))
+            .collect();
+        public_members(&members, &self.kty)
+    }
+
+    fn algorithm(&self, public: &PublicKey) -> Result<Algorithm, JoseError> {
+        let algorithm = match (&self.alg, public) {
+            (Some(name), _) => Algorithm::parse(name)?,
+            (None, PublicKey::P256(_)) => Algorithm::Es256,
+            (None, PublicKey::P384(_)) => Algorithm::Es384,
+            (None, PublicKey::Ed25519(_)) => Algorithm::EdDsa,
+            (None, PublicKey::Rsa { .. }) => return Err(WRONG),
+        };
+        if public.fits(algorithm) {
+            Ok(algorithm)
+        } else {
+            Err(WRONG)
+        }
+    }
+}
+
+pub(super) fn parse(text: &[u8]) -> Result<(Algorithm, Zeroizing<Vec<u8>>, PublicKey), JoseError> {
+    json::object(text)?;
+    let jwk: PrivateJwk = serde_json::from_slice(text).map_err(|_error| WRONG)?;
+    if jwk.kty == "oct" {
+        return Err(JoseError::SymmetricKey);
+    }
+    let public = jwk.public()?;
+    let algorithm = jwk.algorithm(&public)?;
+    let d = octets(jwk.d.as_ref())?;
+    let (pkcs8, derived) = match public {
+        PublicKey::P256(_) => {
+            p256_key(&p256::SecretKey::from_slice(&exact::<32>(&d)?[..]).map_err(|_error| WRONG)?)?
+        }
+        PublicKey::P384(_) => {
+            p384_key(&p384::SecretKey::from_slice(&exact::<48>(&d)?[..]).map_err(|_error| WRONG)?)?
+        }
+        PublicKey::Ed25519(_) => ed25519_key(&ed25519_dalek::SigningKey::from_bytes(&*exact::<32>(&d)?))?,
+        PublicKey::Rsa { ref n, ref e } if jwk.oth.is_none() => {
+            let [p, q] = [octets(jwk.p.as_ref())?, octets(jwk.q.as_ref())?];
+            let [dp, dq, qi] = [
+                octets(jwk.dp.as_ref())?,
+                octets(jwk.dq.as_ref())?,
+                octets(jwk.qi.as_ref())?,
+            ];
+            rsa_from_pkcs1(&rsa([n, e, &d, &p, &q, &dp, &dq, &qi])?)?
+        }
+        PublicKey::Rsa { .. } => return Err(WRONG),
+    };
+    // What the private part makes is what the public part says.
+    if derived == public {
+        Ok((algorithm, pkcs8, public))
+    } else {
+        Err(WRONG)
+    }
+}
+
+fn octets(member: Option<&SecretText>) -> Result<Zeroizing<Vec<u8>>, JoseError> {
+    let text = member.ok_or(WRONG)?;
+    base64url::decode(text.0.as_bytes())
+        .map(Zeroizing::new)
+        .map_err(|_error| WRONG)
+}
+
+fn exact<const N: usize>(octets: &[u8]) -> Result<Zeroizing<[u8; N]>, JoseError> {
+    octets.try_into().map(Zeroizing::new).map_err(|_error| WRONG)
+}
+
+fn rsa(numbers: [&[u8]; 8]) -> Result<Zeroizing<Vec<u8>>, JoseError> {
+    let encode = || {
+        let [n, e, d, p, q, dp, dq, qi] = numbers;
+        RsaPrivateKey {
+            version: 0,
+            modulus: UintRef::new(n)?,
+            public_exponent: UintRef::new(e)?,
+            private_exponent: UintRef::new(d)?,
+            prime1: UintRef::new(p)?,
+            prime2: UintRef::new(q)?,
+            exponent1: UintRef::new(dp)?,
+            exponent2: UintRef::new(dq)?,
+            coefficient: UintRef::new(qi)?,
+        }
+        .to_der()
+    };
+    encode().map(Zeroizing::new).map_err(|_error: der::Error| WRONG)
+}
