@@ -1,1 +1,19 @@
 #![doc = include_str!("../README.md")]
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::disallowed_methods,
+    reason = "the harness of tests: what it cannot start or read has failed, and says where"
+)]
+
+mod clients;
+mod dev;
+mod https;
+mod process;
+mod service;
+
+pub use clients::{Client, Program, Run};
+pub use dev::{DevClient, DevServer, EXPIRED_AT};
+pub use https::{Answer, Https, HttpsError};
+pub use process::free_ports;
+pub use service::ProtectedService;

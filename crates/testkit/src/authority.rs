@@ -6,7 +6,7 @@ use rcgen::{BasicConstraints, CidrSubnet, GeneralSubtree, IsCa, Issuer, NameCons
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, UnixTime};
 
-use crate::name::{self, Attribute};
+use crate::name::Attribute;
 use crate::{CertificateSpec, KeyKind, TestCertificate, TestKey, der, pem};
 
 /// What a CA certificate shall say. Starts ordinary: `CN=name`, P-256, no path length, no constraints, no EKU.
@@ -113,7 +113,7 @@ impl CaSpec {
     pub fn root(self) -> TestCa {
         let (params, key) = self.params();
         let issued = params.self_signed(key.pair()).expect("root certificate");
-        let name = name::encode(&self.certificate.subject);
+        let name = self.certificate.name();
         let der = der::resign(issued.der(), &[(3, &name), (5, &name)], |tbs| key.sign(tbs));
         TestCa {
             inner: Arc::new(Inner {
@@ -161,7 +161,7 @@ impl TestCa {
     #[expect(clippy::needless_pass_by_value, reason = "a chain of builder calls ends here")]
     pub fn intermediate_with(&self, spec: CaSpec) -> Self {
         let (params, key) = spec.params();
-        let name = name::encode(&spec.certificate.subject);
+        let name = spec.certificate.name();
         let der = self.sign(&params, &key, &name);
         let above = std::iter::once(der.clone())
             .chain(self.inner.above.clone())
@@ -182,7 +182,7 @@ impl TestCa {
     #[expect(clippy::needless_pass_by_value, reason = "a chain of builder calls ends here")]
     pub fn issue(&self, spec: CertificateSpec) -> TestCertificate {
         let (params, key) = spec.params();
-        let name = name::encode(&spec.subject);
+        let name = spec.name();
         let der = self.sign(&params, &key, &name);
         TestCertificate::new(der, key, self.inner.above.clone())
     }

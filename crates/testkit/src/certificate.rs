@@ -49,6 +49,7 @@ impl From<ExtendedKeyUsage> for ExtendedKeyUsagePurpose {
 #[derive(Clone, Debug)]
 pub struct CertificateSpec {
     pub(crate) subject: Vec<Vec<Attribute>>,
+    subject_der: Option<Vec<u8>>,
     /// General names: context tag and content.
     sans: Vec<(u8, Vec<u8>)>,
     san_critical: bool,
@@ -68,6 +69,7 @@ impl CertificateSpec {
     pub fn client(name: &str) -> Self {
         Self {
             subject: name::plain(&[("CN", name)]),
+            subject_der: None,
             sans: Vec::new(),
             san_critical: false,
             usages: vec![ExtendedKeyUsage::ClientAuth],
@@ -79,6 +81,15 @@ impl CertificateSpec {
             serial: None,
             extensions: Vec::new(),
         }
+    }
+
+    /// A client certificate with the subject and the alternative names of `other`, and a key of its own.
+    #[must_use]
+    pub fn same_subject(other: &TestCertificate) -> Self {
+        let mut spec = Self::client("");
+        spec.subject_der = Some(other.subject_der());
+        spec.sans = other.alternative_names();
+        spec
     }
 
     /// A server certificate for `localhost`, 127.0.0.1 and `::1`.
@@ -102,6 +113,7 @@ impl CertificateSpec {
     #[must_use]
     pub fn rdns(mut self, rdns: Vec<Vec<Attribute>>) -> Self {
         self.subject = rdns;
+        self.subject_der = None;
         self
     }
 
@@ -221,9 +233,15 @@ impl CertificateSpec {
     pub fn self_signed(self) -> TestCertificate {
         let (params, key) = self.params();
         let issued = params.self_signed(key.pair()).expect("self-signed certificate");
-        let name = name::encode(&self.subject);
+        let name = self.name();
         let der = der::resign(issued.der(), &[(3, &name), (5, &name)], |tbs| key.sign(tbs));
         TestCertificate::new(der, key, Vec::new())
+    }
+
+    pub(crate) fn name(&self) -> Vec<u8> {
+        self.subject_der
+            .clone()
+            .unwrap_or_else(|| name::encode(&self.subject))
     }
 
     pub(crate) fn params(&self) -> (CertificateParams, TestKey) {
@@ -374,6 +392,28 @@ impl TestCertificate {
         let tbs = self.tbs();
         let fields = der::elements(&tbs);
         fields.get(5).expect("subject").whole.to_vec()
+    }
+
+    /// Its alternative names: tag and content of each general name.
+    fn alternative_names(&self) -> Vec<(u8, Vec<u8>)> {
+        let tbs = self.tbs();
+        let fields = der::elements(&tbs);
+        let extensions = fields.last().filter(|field| field.whole.first() == Some(&0xa3));
+        let list = extensions.and_then(|field| der::elements(field.content).first().copied());
+        let wanted = der::oid(SUBJECT_ALT_NAME);
+        let found = list
+            .into_iter()
+            .flat_map(|list| der::elements(list.content))
+            .find_map(|extension| {
+                let parts = der::elements(extension.content);
+                let named = parts.first().is_some_and(|oid| oid.whole == wanted);
+                parts.last().copied().filter(|_| named)
+            });
+        let names = found.and_then(|octets| der::elements(octets.content).first().copied());
+        let names = names.into_iter().flat_map(|names| der::elements(names.content));
+        names
+            .filter_map(|name| Some((*name.whole.first()?, name.content.to_vec())))
+            .collect()
     }
 
     fn tbs(&self) -> Vec<u8> {

@@ -184,6 +184,29 @@ fn renewal_keeps_the_key_and_changes_the_thumbprint() {
 }
 
 #[test]
+fn an_impostor_has_the_same_names_and_another_key() {
+    let root = TestCa::new("Root");
+    let real = root.issue(
+        CertificateSpec::client("m")
+            .san_dns("a.example")
+            .san_uri("https://a.example"),
+    );
+    let copy = TestCa::new("Other").issue(CertificateSpec::same_subject(&real));
+    let parts = |leaf: &TestCertificate| {
+        let certificate = x509_cert::Certificate::from_der(leaf.der()).unwrap();
+        let names = certificate
+            .tbs_certificate()
+            .get_extension::<x509_cert::ext::pkix::SubjectAltName>();
+        (
+            certificate.tbs_certificate().subject().clone(),
+            names.unwrap().unwrap().1,
+        )
+    };
+    assert_eq!(parts(&real), parts(&copy));
+    assert_ne!(real.key().spki_der(), copy.key().spki_der());
+}
+
+#[test]
 fn self_signed_names_itself() {
     let leaf = CertificateSpec::client("alone")
         .san_uri("https://alone.example")

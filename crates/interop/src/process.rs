@@ -1,0 +1,139 @@
+//! Programs that serve: started, waited for by what they say, ended by their process id.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread;
+use std::time::Duration;
+
+/// How long a program may take until it serves: a debug build on a busy machine.
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// How often readiness is looked at while the program says nothing.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// As many free loopback ports as asked for, all different.
+#[must_use]
+pub fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners: [TcpListener; N] =
+        std::array::from_fn(|_| TcpListener::bind(("127.0.0.1", 0)).expect("a free port"));
+    listeners.map(|listener| listener.local_addr().expect("a bound port").port())
+}
+
+/// A program that runs until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Running {
+    child: Child,
+    said: Arc<Mutex<String>>,
+}
+
+impl Running {
+    /// Starts `command` and waits until `ready`; looks at every line the program writes, and a few times in between.
+    pub(crate) fn start(mut command: Command, ready: impl Fn() -> bool) -> Self {
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        let (sender, lines) = channel();
+        let said = Arc::new(Mutex::new(String::new()));
+        let pipes: [Option<Box<dyn Read + Send>>; 2] = [
+            child
+                .stdout
+                .take()
+                .map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
+            child
+                .stderr
+                .take()
+                .map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
+        ];
+        for pipe in pipes.into_iter().flatten() {
+            let (sender, said) = (sender.clone(), Arc::clone(&said));
+            thread::spawn(move || {
+                for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                    let mut text = said.lock().expect("not poisoned");
+                    text.push_str(&line);
+                    text.push('\n');
+                    drop(text);
+                    let _ = sender.send(());
+                }
+            });
+        }
+        drop(sender);
+        let mut running = Self { child, said };
+        running.wait_until(&lines, ready);
+        running
+    }
+
+    fn wait_until(&mut self, lines: &Receiver<()>, ready: impl Fn() -> bool) {
+        let mut waited = Duration::ZERO;
+        while !ready() {
+            match lines.recv_timeout(LOOK_AGAIN) {
+                Ok(()) => {}
+                Err(RecvTimeoutError::Timeout) => waited = waited.saturating_add(LOOK_AGAIN),
+                Err(RecvTimeoutError::Disconnected) => waited = START_LIMIT,
+            }
+            let ended = self.child.try_wait().expect("its state").is_some();
+            assert!(
+                !ended && waited < START_LIMIT,
+                "the program does not serve; it said:\n{}",
+                self.said()
+            );
+        }
+    }
+
+    /// Everything it wrote so far, both streams.
+    pub(crate) fn said(&self) -> String {
+        self.said.lock().expect("not poisoned").clone()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            let said = self.said();
+            let lines: Vec<&str> = said.lines().collect();
+            let tail = lines.get(lines.len().saturating_sub(40)..).unwrap_or_default();
+            // Shown by the test runner beside the failure.
+            let mut stderr = std::io::stderr();
+            let _ = std::io::Write::write_all(&mut stderr, tail.join("\n").as_bytes());
+        }
+    }
+}
+
+/// Whether something accepts connections on a loopback port.
+pub(crate) fn listens(port: u16) -> bool {
+    TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], port)), LOOK_AGAIN).is_ok()
+}
+
+/// The program `name` of `package`: the one that the environment variable names, or a fresh build.
+pub(crate) fn built(variable: &str, arguments: &[&str], name: &str) -> PathBuf {
+    if let Some(path) = std::env::var_os(variable)
+        .map(PathBuf::from)
+        .filter(|path| path.exists())
+    {
+        return path;
+    }
+    static BUILD: OnceLock<Mutex<()>> = OnceLock::new();
+    let lock = BUILD.get_or_init(|| Mutex::new(()));
+    let held = lock.lock().expect("not poisoned");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["build", "--quiet", "--message-format=json"])
+        .args(arguments)
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("cargo runs");
+    drop(held);
+    assert!(output.status.success(), "{name} does not build");
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| message.pointer("/target/name").is_some_and(|found| found == name))
+        .find_map(|message| message.get("executable")?.as_str().map(PathBuf::from))
+        .expect("cargo names the program it built")
+}

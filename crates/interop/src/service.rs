@@ -1,0 +1,1 @@
+//! The protected service of `examples/`, in front of which a stolen token must stop.
