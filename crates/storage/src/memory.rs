@@ -1,0 +1,274 @@
+//! The ports in memory: for tests, and for programs that keep nothing.
+
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    fmt,
+    ops::Bound,
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use parking_lot::RwLock;
+use rustls_pki_types::UnixTime;
+use sealstone_identity::DomainId;
+use sealstone_keyring::{KeyStore, KeyStoreError, Replaced, StoredRing};
+use sealstone_oauth_types::{ClientId, TokenId};
+use sealstone_registry::{
+    Client, ClientStore, Domain, DomainStore, Insertion, MAX_PAGE, Removal, Replacement, StoreError,
+};
+use sealstone_tokens::{RevocationStore, RevocationStoreError, RevokedToken};
+use tokio::sync::watch;
+
+use crate::feed::{Counts, Feed};
+
+/// The rule that both stores hold [`ClientStore::replace`] to.
+pub(crate) const VERSION_RULE: &str = "the new record's version must be the one after the expected version";
+/// The rule that both stores hold [`KeyStore::replace`] to.
+pub(crate) const GENERATION_RULE: &str = "the new ring's generation must be above the expected one";
+
+/// Clients, domains, key rings and revocations in memory. A clone is the same store.
+///
+/// # Security
+/// Nothing is durable: what is acknowledged is gone when the process ends. Not for a server that people rely on.
+#[derive(Clone)]
+pub struct MemoryStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    records: RwLock<Records>,
+    feed: Feed,
+}
+
+#[derive(Default)]
+struct Records {
+    domains: BTreeMap<DomainId, Arc<Domain>>,
+    clients: BTreeMap<ClientId, Arc<Client>>,
+    rings: BTreeMap<String, StoredRing>,
+    revoked: BTreeMap<(DomainId, TokenId), UnixTime>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        let feed = Feed::new(Counts::default());
+        Self {
+            inner: Arc::new(Inner {
+                records: RwLock::new(Records::default()),
+                feed,
+            }),
+        }
+    }
+
+    /// Rises with every change of anything, before the change is acknowledged.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.inner.feed.all()
+    }
+
+    /// Rises with every change of a client or a domain.
+    #[must_use]
+    pub fn client_changes(&self) -> watch::Receiver<u64> {
+        self.inner.feed.clients()
+    }
+
+    /// Rises with every change of a key ring.
+    #[must_use]
+    pub fn key_ring_changes(&self) -> watch::Receiver<u64> {
+        self.inner.feed.key_rings()
+    }
+
+    /// Rises with every revocation, and when revocations are forgotten.
+    #[must_use]
+    pub fn revocation_changes(&self) -> watch::Receiver<u64> {
+        self.inner.feed.revocations()
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MemoryStore")
+    }
+}
+
+#[async_trait]
+impl ClientStore for MemoryStore {
+    async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StoreError> {
+        Ok(self.inner.records.read().clients.get(id).cloned())
+    }
+
+    async fn insert(&self, client: Client) -> Result<Insertion, StoreError> {
+        let mut records = self.inner.records.write();
+        let known = records.domains.contains_key(client.domain());
+        let Entry::Vacant(place) = records.clients.entry(client.id().clone()) else {
+            return Ok(Insertion::Exists);
+        };
+        if !known {
+            return Ok(Insertion::UnknownDomain);
+        }
+        place.insert(Arc::new(client));
+        self.inner.feed.add(1, 0, 0);
+        Ok(Insertion::Inserted)
+    }
+
+    async fn replace(&self, expected_version: u64, client: Client) -> Result<Replacement, StoreError> {
+        if client.version().checked_sub(1) != Some(expected_version) {
+            return Err(StoreError::Misuse { reason: VERSION_RULE });
+        }
+        let mut records = self.inner.records.write();
+        let Some(stored) = records.clients.get_mut(client.id()) else {
+            return Ok(Replacement::Missing);
+        };
+        if stored.version() != expected_version || stored.domain() != client.domain() {
+            return Ok(Replacement::Conflict);
+        }
+        *stored = Arc::new(client);
+        self.inner.feed.add(1, 0, 0);
+        Ok(Replacement::Replaced)
+    }
+
+    async fn delete(&self, id: &ClientId) -> Result<Removal, StoreError> {
+        let mut records = self.inner.records.write();
+        if records.clients.remove(id).is_none() {
+            return Ok(Removal::Missing);
+        }
+        self.inner.feed.add(1, 0, 0);
+        Ok(Removal::Removed)
+    }
+
+    async fn list(
+        &self,
+        domain: &DomainId,
+        after: Option<&ClientId>,
+        limit: usize,
+    ) -> Result<Vec<Arc<Client>>, StoreError> {
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let records = self.inner.records.read();
+        let behind = records.clients.range::<ClientId, _>((after, Bound::Unbounded));
+        let own = behind.filter(|(_, client)| client.domain() == domain);
+        Ok(own
+            .take(limit.min(MAX_PAGE))
+            .map(|(_, client)| Arc::clone(client))
+            .collect())
+    }
+}
+
+#[async_trait]
+impl DomainStore for MemoryStore {
+    async fn domain(&self, id: &DomainId) -> Result<Option<Arc<Domain>>, StoreError> {
+        Ok(self.inner.records.read().domains.get(id).cloned())
+    }
+
+    async fn insert_domain(&self, domain: Domain) -> Result<Insertion, StoreError> {
+        let mut records = self.inner.records.write();
+        let Entry::Vacant(place) = records.domains.entry(domain.id().clone()) else {
+            return Ok(Insertion::Exists);
+        };
+        place.insert(Arc::new(domain));
+        self.inner.feed.add(1, 0, 0);
+        Ok(Insertion::Inserted)
+    }
+
+    async fn replace_domain(&self, domain: Domain) -> Result<Replacement, StoreError> {
+        let mut records = self.inner.records.write();
+        let Some(stored) = records.domains.get_mut(domain.id()) else {
+            return Ok(Replacement::Missing);
+        };
+        *stored = Arc::new(domain);
+        self.inner.feed.add(1, 0, 0);
+        Ok(Replacement::Replaced)
+    }
+
+    async fn list_domains(
+        &self,
+        after: Option<&DomainId>,
+        limit: usize,
+    ) -> Result<Vec<Arc<Domain>>, StoreError> {
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let records = self.inner.records.read();
+        let behind = records.domains.range::<DomainId, _>((after, Bound::Unbounded));
+        Ok(behind
+            .take(limit.min(MAX_PAGE))
+            .map(|(_, domain)| Arc::clone(domain))
+            .collect())
+    }
+}
+
+#[async_trait]
+impl KeyStore for MemoryStore {
+    async fn load(&self, domain: &str) -> Result<Option<StoredRing>, KeyStoreError> {
+        Ok(self.inner.records.read().rings.get(domain).cloned())
+    }
+
+    async fn replace(
+        &self,
+        domain: &str,
+        expected_generation: Option<u64>,
+        ring: &StoredRing,
+    ) -> Result<Replaced, KeyStoreError> {
+        if ring.generation <= expected_generation.unwrap_or(0) {
+            return Err(KeyStoreError::unavailable(GENERATION_RULE));
+        }
+        let mut records = self.inner.records.write();
+        if records.rings.get(domain).map(|stored| stored.generation) != expected_generation {
+            return Ok(Replaced::Conflict);
+        }
+        records.rings.insert(domain.to_owned(), ring.clone());
+        self.inner.feed.add(0, 1, 0);
+        Ok(Replaced::Done)
+    }
+
+    async fn domains(&self) -> Result<Vec<String>, KeyStoreError> {
+        Ok(self.inner.records.read().rings.keys().cloned().collect())
+    }
+}
+
+#[async_trait]
+impl RevocationStore for MemoryStore {
+    async fn revoke(&self, domain: &DomainId, token: &RevokedToken) -> Result<(), RevocationStoreError> {
+        let mut records = self.inner.records.write();
+        let expires_at = records
+            .revoked
+            .entry((domain.clone(), token.token_id.clone()))
+            .or_insert(token.expires_at);
+        *expires_at = (*expires_at).max(token.expires_at);
+        self.inner.feed.add(0, 0, 1);
+        Ok(())
+    }
+
+    async fn revoked(
+        &self,
+        domain: &DomainId,
+        now: UnixTime,
+    ) -> Result<Vec<RevokedToken>, RevocationStoreError> {
+        let records = self.inner.records.read();
+        let own = records
+            .revoked
+            .iter()
+            .filter(|((of, _), end)| of == domain && **end > now);
+        Ok(own
+            .map(|((_, token_id), end)| RevokedToken {
+                token_id: token_id.clone(),
+                expires_at: *end,
+            })
+            .collect())
+    }
+
+    async fn purge(&self, now: UnixTime) -> Result<u64, RevocationStoreError> {
+        let mut records = self.inner.records.write();
+        let before = records.revoked.len();
+        records.revoked.retain(|_, end| *end > now);
+        let gone = before.saturating_sub(records.revoked.len());
+        if gone > 0 {
+            self.inner.feed.add(0, 0, 1);
+        }
+        Ok(u64::try_from(gone).unwrap_or(u64::MAX))
+    }
+}

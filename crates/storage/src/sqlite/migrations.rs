@@ -1,0 +1,158 @@
+//! The schema's versions. SQLite's `user_version` holds the file's; each migration sets it in its own transaction.
+
+use std::{fs, io, path::Path};
+
+use sqlx::{ConnectOptions, Connection, Executor, Row, SqliteConnection, sqlite::SqliteConnectOptions};
+
+use super::{
+    error::{Failure, SqlError, SqlErrorKind},
+    file, options,
+};
+
+/// The version that this program reads and writes.
+pub(super) const LATEST: u32 = 1;
+/// "SEAL", in `application_id`.
+const APPLICATION_ID: i64 = 0x5345_414c;
+
+/// One step of the schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Migration {
+    /// The version that it brings the schema to.
+    pub version: u32,
+    /// What it adds.
+    pub name: &'static str,
+    sql: &'static str,
+}
+
+const ALL: [Migration; 1] = [Migration {
+    version: 1,
+    name: "domains, clients, key rings, revoked tokens",
+    sql: include_str!("../../migrations/sqlite/0001_registry_and_keys.sql"),
+}];
+
+/// Where a file stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MigrationStatus {
+    /// The file's schema version; 0 for a file that is empty or does not exist.
+    pub version: u32,
+    /// The version that this program works with.
+    pub latest: u32,
+    /// The steps between them, in order.
+    pub pending: Vec<Migration>,
+}
+
+/// The schema's steps, embedded in the program.
+#[derive(Debug, Clone, Copy)]
+pub struct Migrations;
+
+impl Migrations {
+    /// Where the file stands. Changes nothing, and makes no file.
+    ///
+    /// # Errors
+    /// [`SqlErrorKind::SchemaNewer`] for a file of a later program; [`SqlErrorKind::NotOurs`] and
+    /// [`SqlErrorKind::NotADatabase`] for a file of something else; or why it could not be read.
+    pub async fn status(path: &Path) -> Result<MigrationStatus, SqlError> {
+        let look = async {
+            match fs::metadata(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(status_of(0)),
+                Err(error) => return Err(Failure::Io(error)),
+                Ok(_) => {}
+            }
+            fs::File::open(path)?;
+            let mut connection = plain(path).connect().await?;
+            let version = version(&mut connection).await?;
+            connection.close().await?;
+            Ok(status_of(version))
+        };
+        look.await.map_err(|failure| failure.at(path))
+    }
+
+    /// Makes the file if there is none and runs what is pending, in one transaction: after a failure, or `kill -9`,
+    /// the file is as it was before. Two processes may run this at once; one of them finds nothing to do.
+    ///
+    /// Returns the status from before.
+    ///
+    /// # Errors
+    /// As [`Migrations::status`], or why the file could not be written.
+    pub async fn run(path: &Path) -> Result<MigrationStatus, SqlError> {
+        let run = async {
+            file::make(path)?;
+            file::restrict(path)?;
+            let mut connection = plain(path).connect().await?;
+            // Before the file is changed to a write-ahead log: it may be somebody else's.
+            version(&mut connection).await?;
+            connection.close().await?;
+            let mut connection = options(path).connect().await?;
+            connection.execute("BEGIN IMMEDIATE").await?;
+            let before = status_of(version(&mut connection).await?);
+            for migration in &before.pending {
+                sqlx::raw_sql(migration.sql).execute(&mut connection).await?;
+            }
+            connection.execute("COMMIT").await?;
+            connection.close().await?;
+            Ok(before)
+        };
+        run.await.map_err(|failure: Failure| failure.at(path))
+    }
+}
+
+/// Opens a file without changing anything about it.
+fn plain(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .busy_timeout(super::BUSY_TIMEOUT)
+        .disable_statement_logging()
+}
+
+fn status_of(version: u32) -> MigrationStatus {
+    let pending = ALL
+        .into_iter()
+        .filter(|migration| migration.version > version)
+        .collect();
+    MigrationStatus {
+        version,
+        latest: LATEST,
+        pending,
+    }
+}
+
+/// The file's schema version, if the file is ours or empty and not of a later program.
+async fn version(connection: &mut SqliteConnection) -> Result<u32, Failure> {
+    let row = connection
+        .fetch_one(
+            "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
+             FROM pragma_application_id, pragma_user_version",
+        )
+        .await?;
+    let (application, version, objects): (i64, i64, i64) =
+        (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    if application == 0 && version == 0 && objects == 0 {
+        return Ok(0);
+    }
+    let not_ours = |_| Failure::Found(SqlErrorKind::NotOurs, format!("user_version {version}"));
+    let version = u32::try_from(version).map_err(not_ours)?;
+    if application != APPLICATION_ID || version == 0 {
+        return Err(Failure::Found(
+            SqlErrorKind::NotOurs,
+            format!("application_id {application}"),
+        ));
+    }
+    if version > LATEST {
+        return Err(Failure::Found(
+            SqlErrorKind::SchemaNewer { found: version },
+            String::new(),
+        ));
+    }
+    Ok(version)
+}
+
+/// Refuses a file that a migration must change first.
+pub(super) async fn require_current(connection: &mut SqliteConnection) -> Result<(), Failure> {
+    match version(connection).await? {
+        LATEST => Ok(()),
+        found => Err(Failure::Found(SqlErrorKind::SchemaOlder { found }, String::new())),
+    }
+}

@@ -1,0 +1,192 @@
+//! The changes that are made, each one statement (and a second one to explain why the first found nothing).
+
+use sqlx::{SqliteConnection, sqlite::SqliteQueryResult};
+
+use crate::sqlite::error::Failure;
+
+/// A change, in the terms of the tables.
+pub(crate) enum Change {
+    InsertDomain {
+        id: String,
+        record: String,
+    },
+    ReplaceDomain {
+        id: String,
+        record: String,
+    },
+    InsertClient {
+        id: String,
+        domain: String,
+        version: i64,
+        record: String,
+    },
+    ReplaceClient {
+        id: String,
+        domain: String,
+        expected: i64,
+        version: i64,
+        record: String,
+    },
+    DeleteClient {
+        id: String,
+    },
+    ReplaceRing {
+        domain: String,
+        expected: Option<i64>,
+        generation: i64,
+        ring: String,
+    },
+    Revoke {
+        domain: String,
+        token: String,
+        expires_at: i64,
+    },
+    Purge {
+        now: i64,
+    },
+}
+
+/// What became of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Made; so many rows.
+    Changed(u64),
+    /// Nothing was to do.
+    Unchanged,
+    /// Not made: the id is taken.
+    Exists,
+    /// Not made: there is no such record.
+    Missing,
+    /// Not made: the stored version is another.
+    Conflict,
+    /// Not made: there is no such domain.
+    UnknownDomain,
+}
+
+impl Outcome {
+    pub(crate) const fn is_change(self) -> bool {
+        matches!(self, Self::Changed(_))
+    }
+}
+
+impl Change {
+    /// Makes the change inside the transaction that the caller has opened.
+    pub(crate) async fn make(&self, connection: &mut SqliteConnection) -> Result<Outcome, Failure> {
+        match self {
+            Self::InsertDomain { id, record } => {
+                let query =
+                    sqlx::query("INSERT INTO domains (id, record) VALUES (?1, ?2) ON CONFLICT DO NOTHING");
+                let done = query.bind(id).bind(record).execute(connection).await?;
+                Ok(outcome(&done, Outcome::Exists))
+            }
+            Self::ReplaceDomain { id, record } => {
+                let query = sqlx::query("UPDATE domains SET record = ?2 WHERE id = ?1");
+                let done = query.bind(id).bind(record).execute(connection).await?;
+                Ok(outcome(&done, Outcome::Missing))
+            }
+            Self::InsertClient {
+                id,
+                domain,
+                version,
+                record,
+            } => {
+                let query = sqlx::query(
+                    "INSERT INTO clients (client_id, domain_id, version, record)
+                     SELECT ?1, ?2, ?3, ?4 WHERE EXISTS (SELECT 1 FROM domains WHERE id = ?2)
+                     ON CONFLICT (client_id) DO NOTHING",
+                );
+                let query = query.bind(id).bind(domain).bind(version).bind(record);
+                let done = query.execute(&mut *connection).await?;
+                if done.rows_affected() > 0 || exists(connection, id).await? {
+                    return Ok(outcome(&done, Outcome::Exists));
+                }
+                Ok(Outcome::UnknownDomain)
+            }
+            Self::ReplaceClient {
+                id,
+                domain,
+                expected,
+                version,
+                record,
+            } => {
+                let query = sqlx::query(
+                    "UPDATE clients SET version = ?4, record = ?5
+                     WHERE client_id = ?1 AND domain_id = ?2 AND version = ?3",
+                );
+                let query = query
+                    .bind(id)
+                    .bind(domain)
+                    .bind(expected)
+                    .bind(version)
+                    .bind(record);
+                let done = query.execute(&mut *connection).await?;
+                if done.rows_affected() > 0 || exists(connection, id).await? {
+                    return Ok(outcome(&done, Outcome::Conflict));
+                }
+                Ok(Outcome::Missing)
+            }
+            Self::DeleteClient { id } => {
+                let query = sqlx::query("DELETE FROM clients WHERE client_id = ?1");
+                let done = query.bind(id).execute(connection).await?;
+                Ok(outcome(&done, Outcome::Missing))
+            }
+            Self::ReplaceRing {
+                domain,
+                expected,
+                generation,
+                ring,
+            } => {
+                let query = match expected {
+                    None => sqlx::query(
+                        "INSERT INTO key_rings (domain_id, generation, ring) VALUES (?1, ?2, ?3)
+                         ON CONFLICT (domain_id) DO NOTHING",
+                    ),
+                    Some(_) => sqlx::query(
+                        "UPDATE key_rings SET generation = ?2, ring = ?3 WHERE domain_id = ?1 AND generation = ?4",
+                    ),
+                };
+                let mut query = query.bind(domain).bind(generation).bind(ring);
+                if let Some(expected) = expected {
+                    query = query.bind(expected);
+                }
+                let done = query.execute(connection).await?;
+                Ok(outcome(&done, Outcome::Conflict))
+            }
+            Self::Revoke {
+                domain,
+                token,
+                expires_at,
+            } => {
+                let query = sqlx::query(
+                    "INSERT INTO revoked_tokens (domain_id, token_id, expires_at) VALUES (?1, ?2, ?3)
+                     ON CONFLICT (domain_id, token_id) DO UPDATE SET expires_at = excluded.expires_at
+                     WHERE excluded.expires_at > expires_at",
+                );
+                let done = query
+                    .bind(domain)
+                    .bind(token)
+                    .bind(expires_at)
+                    .execute(connection)
+                    .await?;
+                Ok(outcome(&done, Outcome::Unchanged))
+            }
+            Self::Purge { now } => {
+                let query = sqlx::query("DELETE FROM revoked_tokens WHERE expires_at <= ?1");
+                let done = query.bind(now).execute(connection).await?;
+                Ok(outcome(&done, Outcome::Unchanged))
+            }
+        }
+    }
+}
+
+fn outcome(done: &SqliteQueryResult, otherwise: Outcome) -> Outcome {
+    match done.rows_affected() {
+        0 => otherwise,
+        rows => Outcome::Changed(rows),
+    }
+}
+
+async fn exists(connection: &mut SqliteConnection, id: &str) -> Result<bool, Failure> {
+    let query = sqlx::query("SELECT 1 FROM clients WHERE client_id = ?1");
+    Ok(query.bind(id).fetch_optional(connection).await?.is_some())
+}
