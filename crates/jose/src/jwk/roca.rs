@@ -7,25 +7,25 @@ const PRIMES: [u32; 38] = [
 ];
 
 /// Whether `n` (big-endian) is, modulo each small prime, a power of 65537: true for every modulus of that
-/// generator, and for an honest one by chance less than once in 2¹⁰⁰.
+/// generator, and for an honest one by chance once in 2²⁷ or less.
 pub(super) fn is_roca(n: &[u8]) -> bool {
     PRIMES.iter().all(|prime| {
-        let residue = n.iter().fold(0_u32, |rest, octet| {
-            ((rest << 8) | u32::from(*octet))
-                .checked_rem(*prime)
-                .unwrap_or_default()
-        });
-        let generator = 65537_u32.checked_rem(*prime).unwrap_or_default();
+        let residue = n
+            .iter()
+            .fold(0, |rest, octet| modulo((rest << 8) | u32::from(*octet), *prime));
+        let generator = modulo(65537, *prime);
         let mut power = 1_u32;
         for _step in 0..*prime {
             if power == residue {
                 return true;
             }
-            power = power
-                .wrapping_mul(generator)
-                .checked_rem(*prime)
-                .unwrap_or_default();
+            power = modulo(power.wrapping_mul(generator), *prime);
         }
         false
     })
+}
+
+/// The remainder; no prime is zero.
+fn modulo(value: u32, prime: u32) -> u32 {
+    value.checked_rem(prime).unwrap_or_default()
 }
