@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::answer;
 use crate::edge::Edge;
-use crate::route::Endpoint;
+use crate::route::Document;
 
 /// As long as verifiers keep keys: a key is published longer than this before it signs.
 const FIVE_MINUTES: HeaderValue = HeaderValue::from_static("public, max-age=300");
@@ -22,24 +22,24 @@ const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
 impl Edge {
     pub(crate) fn document(
         &self,
-        endpoint: Endpoint,
+        document: Document,
         domain: &DomainId,
         request: &Request<Body>,
     ) -> Response {
-        let (text, keep) = match endpoint {
-            Endpoint::Jwks => (
+        let (text, keep) = match document {
+            Document::Jwks => (
                 self.provider
                     .jwks(domain)
                     .map(|jwks| Bytes::copy_from_slice(jwks.as_bytes())),
                 FIVE_MINUTES,
             ),
-            Endpoint::RevocationDocument => (
+            Document::Revocations => (
                 self.provider
                     .revocation_document(domain)
                     .map(|document| text(&document)),
                 ASK_AGAIN,
             ),
-            _ => {
+            Document::Metadata => {
                 let metadata = self.provider.metadata(domain).ok_or(TokenError::UnknownIssuer);
                 (metadata.map(|metadata| text(&*metadata)), FIVE_MINUTES)
             }

@@ -181,13 +181,13 @@ impl Edge {
             return answer::not_found();
         }
         let allowed = match method {
-            Method::Form => *request.method() == HttpMethod::POST,
-            Method::Document => matches!(*request.method(), HttpMethod::GET | HttpMethod::HEAD),
+            Method::Form(_) => *request.method() == HttpMethod::POST,
+            Method::Document(_) => matches!(*request.method(), HttpMethod::GET | HttpMethod::HEAD),
         };
         if !allowed {
             return answer::method_not_allowed(match method {
-                Method::Form => "POST",
-                Method::Document => "GET, HEAD",
+                Method::Form(_) => "POST",
+                Method::Document(_) => "GET, HEAD",
             });
         }
         let domain = domain_segment(request.uri().path()).and_then(|text| DomainId::parse(text).ok());
@@ -196,8 +196,8 @@ impl Edge {
         };
         tracing::Span::current().record("domain.id", domain.as_str());
         match method {
-            Method::Form => self.form(endpoint, &domain, request, request_id).await,
-            Method::Document => self.document(endpoint, &domain, &request),
+            Method::Form(endpoint) => self.form(endpoint, &domain, request, request_id).await,
+            Method::Document(document) => self.document(document, &domain, &request),
         }
     }
 }

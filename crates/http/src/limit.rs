@@ -190,9 +190,11 @@ impl Limits {
         }
     }
 
-    /// Address and client id together; `None` if failures do not count.
+    /// Address and client id together; `None` if failures do not count, or no client is named: then nobody's secret
+    /// is guessed at.
     pub(crate) fn suspect(&self, address: Option<IpAddr>, client: Option<&str>) -> Option<Suspect> {
         self.failures.as_ref()?;
+        let client = client?;
         self.counted(address)
             .map(|network| Suspect(self.hasher.hash_one((network, client))))
     }

@@ -11,13 +11,29 @@ pub(crate) enum Endpoint {
     Unknown,
 }
 
-/// What an endpoint takes.
+/// What an endpoint takes, and what it does with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Method {
     /// A form, by POST.
-    Form,
+    Form(FormEndpoint),
     /// Nothing, by GET or HEAD.
-    Document,
+    Document(Document),
+}
+
+/// What clients authenticate at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FormEndpoint {
+    Token,
+    Introspection,
+    Revocation,
+}
+
+/// What anybody may read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Document {
+    Jwks,
+    Revocations,
+    Metadata,
 }
 
 impl Endpoint {
@@ -48,13 +64,15 @@ impl Endpoint {
 
     /// `None` for a path that names nothing.
     pub(crate) const fn method(self) -> Option<Method> {
-        match self {
-            Self::Token | Self::Introspection | Self::Revocation => Some(Method::Form),
-            Self::Jwks | Self::RevocationDocument | Self::OpenidMetadata | Self::OauthMetadata => {
-                Some(Method::Document)
-            }
-            Self::Unknown => None,
-        }
+        Some(match self {
+            Self::Token => Method::Form(FormEndpoint::Token),
+            Self::Introspection => Method::Form(FormEndpoint::Introspection),
+            Self::Revocation => Method::Form(FormEndpoint::Revocation),
+            Self::Jwks => Method::Document(Document::Jwks),
+            Self::RevocationDocument => Method::Document(Document::Revocations),
+            Self::OpenidMetadata | Self::OauthMetadata => Method::Document(Document::Metadata),
+            Self::Unknown => return None,
+        })
     }
 
     /// The route under a base path; `None` for what has no route of its own.

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::response::Response;
 use http::request::Parts;
@@ -13,13 +15,13 @@ use crate::caller::Caller;
 use crate::edge::Edge;
 use crate::form::{self, ReadError};
 use crate::limit::Suspect;
-use crate::route::Endpoint;
+use crate::route::FormEndpoint;
 
 /// The endpoints that a client authenticates at: `/token`, `/introspect`, `/revoke`.
 impl Edge {
     pub(crate) async fn form(
         &self,
-        endpoint: Endpoint,
+        endpoint: FormEndpoint,
         domain: &DomainId,
         request: Request<Body>,
         request_id: &str,
@@ -45,9 +47,9 @@ impl Edge {
             request_id: request_id.to_owned(),
         };
         match endpoint {
-            Endpoint::Introspection => self.introspect(domain, &parts, form, &peer).await,
-            Endpoint::Revocation => self.revoke(domain, &parts, form, &peer).await,
-            _ => self.token(domain, &parts, form, &peer).await,
+            FormEndpoint::Introspection => self.introspect(domain, &parts, form, &peer).await,
+            FormEndpoint::Revocation => self.revoke(domain, &parts, form, &peer).await,
+            FormEndpoint::Token => self.token(domain, &parts, form, &peer).await,
         }
     }
 
@@ -61,7 +63,7 @@ impl Edge {
         let request = form.and_then(|form| TokenRequest::parse(form::authorization(&parts.headers)?, &form));
         let suspect = match self.suspect(request.as_ref().map(|request| &request.client), peer) {
             Ok(suspect) => suspect,
-            Err(refusal) => return refusal,
+            Err(wait) => return answer::too_many(wait),
         };
         match self.provider.token(domain, request, peer).await {
             Ok(token) => answer::json(StatusCode::OK, &token),
@@ -80,7 +82,7 @@ impl Edge {
             form.and_then(|form| IntrospectionRequest::parse(form::authorization(&parts.headers)?, &form));
         let suspect = match self.suspect(request.as_ref().map(|request| &request.client), peer) {
             Ok(suspect) => suspect,
-            Err(refusal) => return refusal,
+            Err(wait) => return answer::too_many(wait),
         };
         match self.provider.introspect(domain, request, peer).await {
             Ok(found) => answer::json(StatusCode::OK, &found),
@@ -99,7 +101,7 @@ impl Edge {
             form.and_then(|form| RevocationRequest::parse(form::authorization(&parts.headers)?, &form));
         let suspect = match self.suspect(request.as_ref().map(|request| &request.client), peer) {
             Ok(suspect) => suspect,
-            Err(refusal) => return refusal,
+            Err(wait) => return answer::too_many(wait),
         };
         match self.provider.revoke(domain, request, peer).await {
             Ok(()) => answer::json(StatusCode::OK, &Value::Object(serde_json::Map::new())),
@@ -112,16 +114,15 @@ impl Edge {
         &self,
         client: Result<&PresentedClient, &RequestError>,
         peer: &Peer,
-    ) -> Result<Option<Suspect>, Response> {
+    ) -> Result<Option<Suspect>, Duration> {
         let claimed = client.ok().and_then(|client| client.id.as_deref());
         let suspect = self.limits.suspect(peer.address, claimed);
-        match self.limits.attempt(suspect) {
-            Ok(()) => Ok(suspect),
-            Err(wait) => {
+        self.limits
+            .attempt(suspect)
+            .map(|()| suspect)
+            .inspect_err(|_wait| {
                 tracing::info!(address = ?peer.address, "too many failed authentications");
-                Err(answer::too_many(wait))
-            }
-        }
+            })
     }
 
     fn refuse(&self, failure: &TokenError, suspect: Option<Suspect>) -> Response {

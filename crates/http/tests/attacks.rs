@@ -1,0 +1,9 @@
+//! What hostile and broken peers send, and what they get. The names are those of the attack catalogue.
+
+mod attacks_c;
+mod attacks_e;
+mod attacks_f;
+mod attacks_m;
+mod attacks_s;
+mod metadata;
+mod support;
