@@ -1,0 +1,60 @@
+//! `sealstoned check`: everything that `serve` would refuse, and what it would do.
+
+use crate::{compose, config, db, faults};
+use anyhow::Context as _;
+use sealstone_storage::Migrations;
+use std::io::Write as _;
+use std::path::Path;
+
+/// Reads everything that `serve` reads, and listens nowhere.
+pub(crate) async fn run(path: &Path) -> anyhow::Result<()> {
+    let config = config::load(path)?;
+    let mut found = Vec::new();
+    let composition = compose::compose(&config)
+        .map_err(|faults| found.extend(faults))
+        .ok();
+    let database = database(&config.storage.path)
+        .await
+        .map_err(|fault| found.push(fault))
+        .ok();
+    let (Some(composition), Some(database)) = (composition, database) else {
+        return Err(faults(found));
+    };
+    let mut lines = vec![
+        format!("issuers    {}/v4/oauth2/{{domain_id}}", composition.provider.base),
+        format!("listens    {}", config.server.listen),
+    ];
+    match (&composition.provider.mtls_base, config.server.mtls_listen) {
+        (Some(base), Some(address)) => lines.push(format!("mutual TLS {base} on {address}")),
+        _ => lines
+            .push("mutual TLS off: clients can't authenticate by certificate, no token is bound".to_owned()),
+    }
+    lines.push(match &composition.trust {
+        Some(_) if config.tls.crl_files.is_empty() => {
+            "client CAs trusted, WITHOUT revocation lists (tls.crl_files)".to_owned()
+        }
+        Some(_) => "client CAs trusted, with revocation lists".to_owned(),
+        None => "client CAs none (tls.client_ca_files): tls_client_auth clients are refused".to_owned(),
+    });
+    lines.push(format!("database   {database}"));
+    lines.push("The configuration can be used.".to_owned());
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}", lines.join("\n")).context("standard output")
+}
+
+async fn database(path: &Path) -> anyhow::Result<String> {
+    if !path.exists() {
+        let folder = path.parent().context("storage.path names no file")?;
+        anyhow::ensure!(
+            folder.is_dir(),
+            "storage.path: the folder {} does not exist: make it, for the server's user alone",
+            folder.display()
+        );
+        return Ok(format!("{} will be made at the first start", path.display()));
+    }
+    Ok(format!(
+        "{}, {}",
+        path.display(),
+        db::describe(&Migrations::status(path).await?)
+    ))
+}

@@ -1,0 +1,125 @@
+//! The command line.
+
+use crate::config::{self, Config, LogSection};
+use crate::dev::{self, DevOptions};
+use crate::run::{Listeners, Served};
+use crate::{check, compose, db, faults, logging};
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The Sealstone server: an OAuth 2.0 authorization server for OpenStack clouds.
+#[derive(Debug, Parser)]
+#[command(name = "sealstoned", version, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve a demo from nothing: CA, certificates, database, clients, and the commands to try it
+    #[command(after_help = "Example:\n  sealstoned dev --data /tmp/demo")]
+    Dev(DevArguments),
+    /// Serve with a configuration file
+    #[command(
+        after_help = "Example:\n  sealstoned serve --config /etc/sealstone/sealstoned.toml\n\n\
+        SIGHUP reloads certificates, authorities and revocation lists; SIGTERM ends after requests under way."
+    )]
+    Serve(ConfigArgument),
+    /// Say everything that `serve` would refuse, without serving
+    Check(ConfigArgument),
+    /// Look after the database
+    #[command(subcommand)]
+    Db(DbCommand),
+}
+
+#[derive(Debug, Args)]
+struct DevArguments {
+    /// Address for everybody; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8443")]
+    listen: SocketAddr,
+    /// Address for clients with certificates
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8444")]
+    mtls_listen: SocketAddr,
+    /// Address for health and metrics; none unless given
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    admin_listen: Option<SocketAddr>,
+    /// Folder for everything that is made
+    #[arg(long, value_name = "DIR", default_value = "sealstone-dev")]
+    data: PathBuf,
+    /// Only the TLS versions and cipher suites of the FAPI 2.0 security profile
+    #[arg(long)]
+    fapi: bool,
+}
+
+#[derive(Debug, Args)]
+struct ConfigArgument {
+    /// Configuration file; examples/sealstoned.toml explains each key
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum DbCommand {
+    /// Bring the database to this program's schema
+    Migrate(ConfigArgument),
+    /// Show the schema's version
+    Status(ConfigArgument),
+}
+
+/// Does what was asked for.
+pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
+    match arguments.command {
+        Command::Dev(dev) => {
+            logging::start(&LogSection::default());
+            let options = DevOptions {
+                listen: dev.listen,
+                mtls_listen: dev.mtls_listen,
+                admin_listen: dev.admin_listen,
+                data: dev.data,
+                fapi: dev.fapi,
+            };
+            runtime()?.block_on(async { dev::run(options, asked_to_stop()?).await })
+        }
+        Command::Serve(argument) => serve(&argument.config),
+        Command::Check(argument) => runtime()?.block_on(check::run(&argument.config)),
+        Command::Db(DbCommand::Migrate(argument)) => runtime()?.block_on(db::migrate(&argument.config)),
+        Command::Db(DbCommand::Status(argument)) => runtime()?.block_on(db::status(&argument.config)),
+    }
+}
+
+fn serve(path: &Path) -> anyhow::Result<()> {
+    let config: Config = config::load(path)?;
+    logging::start(&config.log);
+    runtime()?.block_on(async {
+        let shutdown = asked_to_stop()?;
+        let composition = compose::compose(&config).map_err(faults)?;
+        let listeners = Listeners::bind(&config).await?;
+        let served = Served::open(&config, composition).await?;
+        let domains = served.provider.domains().len();
+        tracing::info!(base_url = config.server.base_url, domains, "serving");
+        served.run(&config, listeners, shutdown).await
+    })
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime could not be started")
+}
+
+/// Ready at SIGINT or SIGTERM. The handlers stand before anything is made, so that no signal kills half a start.
+fn asked_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT can't be received")?;
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM can't be received")?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,277 @@
+//! From the configuration to everything that runs. Nothing here listens or writes: `check` and `serve` share it.
+
+use crate::config::{Config, KeysSection, LimitsSection, ProfileName, ProxyForm, TlsSection, VersionName};
+use crate::secrets;
+use anyhow::{Context as _, anyhow, bail};
+use sealstone_http::{Allowance, IpNetwork, ProxyAccess, RateLimit, TrustedProxy};
+use sealstone_keyring::{RotationPolicy, RotationSettings};
+use sealstone_mtls::{ForwardedCertificate, ForwardedHeader};
+use sealstone_oauth_types::Secret;
+use sealstone_provider::{BaseUrl, ProviderConfig};
+use sealstone_registry::MAX_BOUND_LIFETIME;
+use sealstone_tls::{
+    ClientCertificates, ClientTrust, CrlPolicy, ServerTlsConfig, TlsProfile, TlsVersion, load_certificates,
+};
+use std::fs;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+/// Everything that follows from the configuration and its files.
+pub(crate) struct Composition {
+    pub(crate) provider: ProviderConfig,
+    pub(crate) public_tls: ServerTlsConfig,
+    pub(crate) mtls_tls: Option<ServerTlsConfig>,
+    pub(crate) trust: Option<ClientTrust>,
+}
+
+/// Reads and checks it all.
+///
+/// # Errors
+/// Every fault, not only the first: each names the key or the file, and what to do.
+pub(crate) fn compose(config: &Config) -> Result<Composition, Vec<anyhow::Error>> {
+    let mut faults = Vec::new();
+    let mut keep = |fault: anyhow::Error| faults.push(fault);
+    let base = base_url("server.base_url", &config.server.base_url)
+        .map_err(&mut keep)
+        .ok();
+    let mtls_base = config.server.mtls_base_url.as_deref();
+    let mtls_base = mtls_base
+        .map(|url| base_url("server.mtls_base_url", url))
+        .transpose()
+        .map_err(&mut keep)
+        .ok();
+    if config.server.mtls_listen.is_some() != config.server.mtls_base_url.is_some() {
+        keep(anyhow!(
+            "server.mtls_listen and server.mtls_base_url belong together: set both, or neither to serve no client with a certificate"
+        ));
+    }
+    let rotation = rotation(&config.keys).map_err(&mut keep).ok();
+    let pepper = secrets::read_pepper(&config.secrets.pepper_file)
+        .map_err(&mut keep)
+        .ok();
+    let kek = secrets::read_key_encryption_key(&config.secrets.key_encryption_key_file)
+        .map_err(&mut keep)
+        .ok();
+    let public_tls = tls(&config.tls, ClientCertificates::None).map_err(&mut keep).ok();
+    let wants_mtls = config.server.mtls_listen.is_some();
+    let mtls_tls = public_tls.is_some() && wants_mtls;
+    let mtls_tls = mtls_tls
+        .then(|| tls(&config.tls, ClientCertificates::Request))
+        .transpose();
+    let mtls_tls = mtls_tls.map_err(&mut keep).ok();
+    let trust = trust(&config.tls).map_err(&mut keep).ok();
+    for fault in [rate_limit(&config.limits).err(), trusted_proxy(config).err()]
+        .into_iter()
+        .flatten()
+    {
+        keep(fault);
+    }
+    match (
+        base, mtls_base, rotation, pepper, kek, public_tls, mtls_tls, trust,
+    ) {
+        (
+            Some(base),
+            Some(mtls_base),
+            Some(rotation),
+            Some(pepper),
+            Some(kek),
+            Some(tls),
+            Some(mtls_tls),
+            Some(trust),
+        ) if faults.is_empty() => {
+            let provider = ProviderConfig {
+                base,
+                mtls_base,
+                rotation,
+                pepper,
+                key_encryption_key: kek,
+            };
+            Ok(Composition {
+                provider,
+                public_tls: tls,
+                mtls_tls,
+                trust,
+            })
+        }
+        _ => Err(faults),
+    }
+}
+
+fn base_url(key: &str, url: &str) -> anyhow::Result<BaseUrl> {
+    BaseUrl::parse(url).with_context(|| format!("{key} = {url:?}"))
+}
+
+/// The keys must outlast the longest token and the slowest verifier; the policy itself checks that.
+fn rotation(keys: &KeysSection) -> anyhow::Result<RotationPolicy> {
+    let settings = RotationSettings {
+        algorithms: keys.algorithms.clone(),
+        verifier_cache: Duration::from_secs(keys.verifier_cache_s),
+        publish_lead: Duration::from_secs(keys.publish_lead_s),
+        active_lifetime: Duration::from_secs(keys.active_lifetime_s),
+        retire_lifetime: Duration::from_secs(keys.retire_lifetime_s),
+        longest_token: MAX_BOUND_LIFETIME,
+        ..RotationSettings::default()
+    };
+    RotationPolicy::new(settings).context("[keys]")
+}
+
+/// The TLS rules of a listener, which are read anew on reload.
+pub(crate) fn tls(
+    section: &TlsSection,
+    client_certificates: ClientCertificates,
+) -> anyhow::Result<ServerTlsConfig> {
+    let tls = ServerTlsConfig::from_files(&section.certificate_file, &section.key_file)?
+        .with_profile(profile(section)?)
+        .with_client_certificates(client_certificates)
+        .with_ticket_lifetime(Duration::from_secs(section.ticket_lifetime_s));
+    Ok(tls)
+}
+
+fn profile(section: &TlsSection) -> anyhow::Result<TlsProfile> {
+    let has_choice = !section.versions.is_empty() || !section.cipher_suites.is_empty();
+    match section.profile {
+        ProfileName::Custom => Ok(TlsProfile::Custom {
+            versions: section.versions.iter().map(|version| version.tls()).collect(),
+            cipher_suites: section.cipher_suites.clone(),
+        }),
+        ProfileName::Modern | ProfileName::Fapi if has_choice => {
+            bail!(
+                "tls.versions and tls.cipher_suites count only with tls.profile = \"custom\": set that, or remove them"
+            )
+        }
+        ProfileName::Modern => Ok(TlsProfile::Modern),
+        ProfileName::Fapi => Ok(TlsProfile::Fapi),
+    }
+}
+
+impl VersionName {
+    const fn tls(self) -> TlsVersion {
+        match self {
+            Self::Tls12 => TlsVersion::Tls12,
+            Self::Tls13 => TlsVersion::Tls13,
+        }
+    }
+}
+
+/// Which authorities vouch for client certificates, and what they have revoked; read anew on reload.
+pub(crate) fn trust(section: &TlsSection) -> anyhow::Result<Option<ClientTrust>> {
+    let mut authorities = Vec::new();
+    for path in &section.client_ca_files {
+        authorities.extend(load_certificates(path)?);
+    }
+    if authorities.is_empty() {
+        if !section.crl_files.is_empty() {
+            bail!("tls.crl_files without tls.client_ca_files: name the authorities that the lists are of");
+        }
+        return Ok(None);
+    }
+    let mut lists = Vec::new();
+    for path in &section.crl_files {
+        let text = fs::read(path).with_context(|| format!("the revocation list {}", path.display()))?;
+        lists.extend_from_slice(&text);
+        lists.push(b'\n');
+    }
+    let policy = CrlPolicy {
+        dangerous_accept_missing: section.dangerous_accept_missing_crl,
+        dangerous_accept_expired: section.dangerous_accept_expired_crl,
+        ..CrlPolicy::default()
+    };
+    let lists = revocation_lists(&lists)?;
+    Ok(Some(
+        ClientTrust::new(&authorities, &lists, policy).context("tls.client_ca_files and tls.crl_files")?,
+    ))
+}
+
+fn revocation_lists(
+    pem: &[u8],
+) -> anyhow::Result<Vec<rustls_pki_types::CertificateRevocationListDer<'static>>> {
+    use rustls_pki_types::pem::PemObject as _;
+    rustls_pki_types::CertificateRevocationListDer::pem_slice_iter(pem)
+        .collect::<Result<_, _>>()
+        .map_err(|error| anyhow!("tls.crl_files: {error}. Lists are PEM with the label X509 CRL"))
+}
+
+/// The proxy's header, if one is configured.
+pub(crate) fn forwarded(config: &Config) -> anyhow::Result<Option<ForwardedCertificate>> {
+    let Some(proxy) = &config.proxy else {
+        return Ok(None);
+    };
+    let form = match proxy.form {
+        ProxyForm::Rfc9440 => ForwardedHeader::Rfc9440,
+        ProxyForm::NginxEscapedPem => ForwardedHeader::NginxEscapedPem,
+        ProxyForm::ApachePem => ForwardedHeader::ApachePem,
+        ProxyForm::EnvoyXfcc => ForwardedHeader::EnvoyXfcc,
+        ProxyForm::Traefik => ForwardedHeader::Traefik,
+    };
+    let mut forwarded = ForwardedCertificate::new(form);
+    if let Some(name) = &proxy.header {
+        forwarded = forwarded.with_name(name).context("proxy.header")?;
+    }
+    if let Some(name) = &proxy.verify_header {
+        forwarded = forwarded
+            .with_verify_header(name)
+            .context("proxy.verify_header")?;
+    }
+    Ok(Some(forwarded))
+}
+
+/// The proxy that is believed, if one is configured.
+pub(crate) fn trusted_proxy(config: &Config) -> anyhow::Result<Option<TrustedProxy>> {
+    let (Some(section), Some(form)) = (&config.proxy, forwarded(config)?) else {
+        return Ok(None);
+    };
+    let access = match (&section.secret_header, &section.secret_file) {
+        (Some(header), Some(path)) => {
+            let secret = sealstone_ca::files::read_private(path)?;
+            ProxyAccess::SharedSecret {
+                header: header.clone(),
+                secret: Secret::from(secret.trim()),
+            }
+        }
+        (None, None) => ProxyAccess::Address,
+        _ => bail!("proxy.secret_header and proxy.secret_file belong together: set both, or neither"),
+    };
+    let networks = networks("proxy.trusted_networks", &section.trusted_networks)?;
+    let proxy = TrustedProxy::new(networks, access)
+        .context("[proxy]")?
+        .with_certificate(form);
+    Ok(Some(proxy.with_forwarded_for()))
+}
+
+/// The limits of the edge.
+pub(crate) fn rate_limit(limits: &LimitsSection) -> anyhow::Result<RateLimit> {
+    let positive = |key: &str, value: u32| {
+        NonZeroU32::new(value).ok_or_else(|| {
+            anyhow!(
+                "{key} must be at least 1: to exempt a network, list it in limits.insecure_unlimited_networks"
+            )
+        })
+    };
+    let rate = positive(
+        "limits.requests_per_s_per_address",
+        limits.requests_per_s_per_address,
+    )?;
+    let burst = positive(
+        "limits.request_burst_per_address",
+        limits.request_burst_per_address,
+    )?;
+    let failures = positive(
+        "limits.failures_per_min_per_client",
+        limits.failures_per_min_per_client,
+    )?;
+    let requests = Allowance::new(burst, Duration::from_secs(1) / rate.get());
+    let failures = Allowance::new(failures, Duration::from_secs(60) / failures.get());
+    let exempt = networks(
+        "limits.insecure_unlimited_networks",
+        &limits.insecure_unlimited_networks,
+    )?;
+    Ok(RateLimit::default()
+        .with_requests(requests)
+        .with_failures(failures)
+        .insecure_exempt(exempt))
+}
+
+fn networks(key: &str, texts: &[String]) -> anyhow::Result<Vec<IpNetwork>> {
+    let parse = |text: &String| text.parse().with_context(|| format!("{key}: {text:?}"));
+    texts.iter().map(parse).collect()
+}

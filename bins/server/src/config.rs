@@ -1,0 +1,220 @@
+//! The configuration file: one TOML document, each key overridable by `SEALSTONE__SECTION__KEY`.
+
+mod read;
+
+pub(crate) use read::load;
+
+use sealstone_jose::Algorithm;
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) server: ServerSection,
+    pub(crate) tls: TlsSection,
+    pub(crate) storage: StorageSection,
+    pub(crate) secrets: SecretsSection,
+    #[serde(default)]
+    pub(crate) keys: KeysSection,
+    #[serde(default)]
+    pub(crate) limits: LimitsSection,
+    #[serde(default)]
+    pub(crate) proxy: Option<ProxySection>,
+    #[serde(default)]
+    pub(crate) audit: AuditSection,
+    #[serde(default)]
+    pub(crate) log: LogSection,
+}
+
+/// `[server]`: where it listens and how it is called.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ServerSection {
+    pub(crate) base_url: String,
+    pub(crate) mtls_base_url: Option<String>,
+    pub(crate) listen: SocketAddr,
+    pub(crate) mtls_listen: Option<SocketAddr>,
+    #[serde(default = "default_admin")]
+    pub(crate) admin_listen: Option<SocketAddr>,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "serde wants the field's own type")]
+fn default_admin() -> Option<SocketAddr> {
+    Some(SocketAddr::from(([127, 0, 0, 1], 8445)))
+}
+
+/// `[tls]`: certificates, trust, and how strict the handshake is.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TlsSection {
+    pub(crate) certificate_file: PathBuf,
+    pub(crate) key_file: PathBuf,
+    #[serde(default)]
+    pub(crate) profile: ProfileName,
+    #[serde(default)]
+    pub(crate) versions: Vec<VersionName>,
+    #[serde(default)]
+    pub(crate) cipher_suites: Vec<String>,
+    #[serde(default)]
+    pub(crate) client_ca_files: Vec<PathBuf>,
+    #[serde(default)]
+    pub(crate) crl_files: Vec<PathBuf>,
+    #[serde(default)]
+    pub(crate) dangerous_accept_missing_crl: bool,
+    #[serde(default)]
+    pub(crate) dangerous_accept_expired_crl: bool,
+    #[serde(default = "default_ticket_lifetime")]
+    pub(crate) ticket_lifetime_s: u64,
+}
+
+const fn default_ticket_lifetime() -> u64 {
+    3600
+}
+
+/// Versions and cipher suites by name of the demand they meet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ProfileName {
+    #[default]
+    Modern,
+    Fapi,
+    Custom,
+}
+
+/// A TLS version in `versions`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(crate) enum VersionName {
+    #[serde(rename = "1.2")]
+    Tls12,
+    #[serde(rename = "1.3")]
+    Tls13,
+}
+
+/// `[storage]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StorageSection {
+    pub(crate) path: PathBuf,
+    #[serde(default = "default_client_cache")]
+    pub(crate) client_cache_entries: usize,
+}
+
+const fn default_client_cache() -> usize {
+    10_000
+}
+
+/// `[secrets]`: by file only.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SecretsSection {
+    pub(crate) pepper_file: PathBuf,
+    pub(crate) key_encryption_key_file: PathBuf,
+}
+
+/// `[keys]`: the rotation policy.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct KeysSection {
+    pub(crate) algorithms: Vec<Algorithm>,
+    pub(crate) verifier_cache_s: u64,
+    pub(crate) publish_lead_s: u64,
+    pub(crate) active_lifetime_s: u64,
+    pub(crate) retire_lifetime_s: u64,
+}
+
+impl Default for KeysSection {
+    fn default() -> Self {
+        Self {
+            algorithms: vec![Algorithm::Es256],
+            verifier_cache_s: 300,
+            publish_lead_s: 3600,
+            active_lifetime_s: 30 * 86_400,
+            retire_lifetime_s: 7200,
+        }
+    }
+}
+
+/// `[limits]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LimitsSection {
+    pub(crate) max_connections: usize,
+    pub(crate) requests_per_s_per_address: u32,
+    pub(crate) request_burst_per_address: u32,
+    pub(crate) failures_per_min_per_client: u32,
+    pub(crate) insecure_unlimited_networks: Vec<String>,
+}
+
+impl Default for LimitsSection {
+    fn default() -> Self {
+        Self {
+            max_connections: 1024,
+            requests_per_s_per_address: 1000,
+            request_burst_per_address: 2000,
+            failures_per_min_per_client: 10,
+            insecure_unlimited_networks: Vec::new(),
+        }
+    }
+}
+
+/// `[proxy]`: who may forward a client's certificate, and in which form.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProxySection {
+    pub(crate) trusted_networks: Vec<String>,
+    pub(crate) form: ProxyForm,
+    pub(crate) header: Option<String>,
+    pub(crate) verify_header: Option<String>,
+    pub(crate) secret_header: Option<String>,
+    pub(crate) secret_file: Option<PathBuf>,
+}
+
+/// The forms of DESIGN: exactly one is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ProxyForm {
+    Rfc9440,
+    NginxEscapedPem,
+    ApachePem,
+    EnvoyXfcc,
+    Traefik,
+}
+
+/// `[audit]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct AuditSection {
+    /// Default: `audit.jsonl` beside the database.
+    pub(crate) path: Option<PathBuf>,
+}
+
+/// `[log]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LogSection {
+    pub(crate) level: LogLevel,
+    pub(crate) format: LogFormat,
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogLevel {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+}
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}

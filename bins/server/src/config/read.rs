@@ -1,0 +1,93 @@
+use super::Config;
+use figment::providers::{Env, Format as _, Toml};
+use figment::{Figment, error::Kind};
+use std::path::{Path, PathBuf};
+
+/// Why the configuration can't be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    #[error(
+        "{path} can't be read: {source}. Give the configuration by --config FILE; examples/sealstoned.toml is one"
+    )]
+    Read {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{path}: {}", faults.join("; "))]
+    Faults { path: PathBuf, faults: Vec<String> },
+}
+
+/// Reads the file, then the environment over it.
+pub(crate) fn load(path: &Path) -> Result<Config, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let figment = Figment::new()
+        .merge(Toml::string(&text))
+        .merge(Env::prefixed("SEALSTONE__").split("__"));
+    let mut config: Config = figment.extract().map_err(|error| ConfigError::Faults {
+        path: path.to_owned(),
+        faults: error.into_iter().map(|fault| explain(&fault)).collect(),
+    })?;
+    if let Some(folder) = path.parent() {
+        config.resolve(folder);
+    }
+    Ok(config)
+}
+
+fn explain(fault: &figment::Error) -> String {
+    let place = fault.path.join(".");
+    match &fault.kind {
+        Kind::UnknownField(field, expected) => {
+            let full = if place.is_empty() {
+                field.clone()
+            } else {
+                format!("{place}.{field}")
+            };
+            let full = full
+                .strip_suffix(&format!(".{field}.{field}"))
+                .map_or(full.clone(), |head| format!("{head}.{field}"));
+            match closest(field, expected) {
+                Some(meant) => format!("`{full}` is no key: did you mean `{meant}`?"),
+                None => format!("`{full}` is no key; known here: {}", expected.join(", ")),
+            }
+        }
+        Kind::MissingField(field) if place.is_empty() => format!("`{field}` is missing"),
+        Kind::MissingField(field) => format!("`{place}.{field}` is missing"),
+        other if place.is_empty() => other.to_string(),
+        other => format!("`{place}`: {other}"),
+    }
+}
+
+fn closest<'a>(field: &str, expected: &[&'a str]) -> Option<&'a str> {
+    let scored = expected
+        .iter()
+        .map(|known| (strsim::jaro_winkler(field, known), *known));
+    let best = scored.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    (best.0 > 0.8).then_some(best.1)
+}
+
+impl Config {
+    /// Files are named as seen from the configuration's own folder.
+    fn resolve(&mut self, folder: &Path) {
+        let absolute = |path: &mut PathBuf| *path = folder.join(&*path);
+        absolute(&mut self.tls.certificate_file);
+        absolute(&mut self.tls.key_file);
+        self.tls.client_ca_files.iter_mut().for_each(absolute);
+        self.tls.crl_files.iter_mut().for_each(absolute);
+        absolute(&mut self.storage.path);
+        absolute(&mut self.secrets.pepper_file);
+        absolute(&mut self.secrets.key_encryption_key_file);
+        let secret = self.proxy.as_mut().and_then(|proxy| proxy.secret_file.as_mut());
+        secret
+            .into_iter()
+            .chain(self.audit.path.as_mut())
+            .for_each(absolute);
+    }
+}
+
+#[cfg(test)]
+#[path = "read_tests.rs"]
+mod tests;

@@ -1,0 +1,43 @@
+use super::load;
+use std::fs;
+
+fn load_text(text: &str) -> Result<super::Config, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sealstoned.toml");
+    fs::write(&path, text).unwrap();
+    load(&path).map_err(|error| error.to_string())
+}
+
+const EXAMPLE: &str = include_str!("../../../../examples/sealstoned.toml");
+
+#[test]
+fn the_example_is_read_and_its_files_are_beside_it() {
+    let config = load_text(EXAMPLE).unwrap();
+    assert_eq!(config.server.base_url, "https://id.example.org");
+    assert!(config.storage.path.is_absolute());
+}
+
+#[test]
+fn an_unknown_key_is_an_error_that_names_the_one_meant() {
+    let text = EXAMPLE.replace("base_url = ", "base_ulr = ");
+    let error = load_text(&text).unwrap_err();
+    assert!(error.contains("did you mean `base_url`?"), "{error}");
+    let error = load_text(&format!("{EXAMPLE}\n[banana]\nx = 1\n")).unwrap_err();
+    assert!(error.contains("`banana` is no key"), "{error}");
+}
+
+#[test]
+fn a_missing_key_and_a_wrong_type_are_named() {
+    let text: String = EXAMPLE
+        .lines()
+        .filter(|line| !line.starts_with("pepper_file"))
+        .collect::<Vec<_>>()
+        .join("\n");
+    let error = load_text(&text).unwrap_err();
+    assert!(
+        error.contains("`pepper_file` is missing") || error.contains("secrets.pepper_file"),
+        "{error}"
+    );
+    let error = load_text(&EXAMPLE.replace("listen = \"0.0.0.0:8443\"", "listen = 8443")).unwrap_err();
+    assert!(error.contains("server.listen"), "{error}");
+}

@@ -1,0 +1,92 @@
+//! Certificates, trust and revocation lists, replaced while connections stand.
+
+use crate::audit_file::AuditFile;
+use crate::compose;
+use crate::config::TlsSection;
+use sealstone_tls::{ClientCertificates, TlsHandle, TrustHandle};
+use std::fs;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// How often the files are looked at: a renewed certificate or list is in use within this time.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// What a reload replaces.
+pub(crate) struct Reloadable {
+    pub(crate) public_tls: TlsHandle,
+    pub(crate) mtls_tls: Option<TlsHandle>,
+    pub(crate) trust: Option<TrustHandle>,
+    pub(crate) audit: Arc<AuditFile>,
+}
+
+/// Reloads on SIGHUP and when a file has changed. What can't be loaded is said, and what was in use stays.
+pub(crate) async fn follow(section: &TlsSection, reloadable: Reloadable, stop: impl Future<Output = ()>) {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+        tracing::error!("SIGHUP can't be received: files are reloaded only when they change");
+        return;
+    };
+    let mut seen = stamps(section);
+    tokio::pin!(stop);
+    loop {
+        let asked = tokio::select! {
+            () = &mut stop => return,
+            _ = hangup.recv() => true,
+            () = tokio::time::sleep(LOOK_EVERY) => false,
+        };
+        let now = stamps(section);
+        if asked {
+            if let Err(error) = reloadable.audit.reopen() {
+                tracing::error!(%error, "the audit file can't be opened anew; the old one is written on");
+            }
+        } else if now == seen {
+            continue;
+        }
+        seen = now;
+        reload(section, &reloadable);
+    }
+}
+
+fn reload(section: &TlsSection, reloadable: &Reloadable) {
+    match replace(section, reloadable) {
+        Ok(()) => tracing::info!("certificates, authorities and revocation lists reloaded"),
+        Err(error) => {
+            tracing::error!(
+                error = format!("{error:#}"),
+                "reload refused; what was in use before stays so"
+            );
+        }
+    }
+}
+
+/// All or nothing: everything is read before the first is replaced.
+fn replace(section: &TlsSection, reloadable: &Reloadable) -> anyhow::Result<()> {
+    let public = compose::tls(section, ClientCertificates::None)?;
+    let mtls = compose::tls(section, ClientCertificates::Request)?;
+    let trust = compose::trust(section)?;
+    reloadable.public_tls.replace(public)?;
+    if let Some(handle) = &reloadable.mtls_tls {
+        handle.replace(mtls)?;
+    }
+    if let (Some(handle), Some(trust)) = (&reloadable.trust, trust) {
+        handle.replace(trust);
+    }
+    Ok(())
+}
+
+/// When each file was last written, and how long it is.
+fn stamps(section: &TlsSection) -> Vec<Option<(SystemTime, u64)>> {
+    let stamp = |path: &PathBuf| {
+        let metadata = fs::metadata(path).ok()?;
+        Some((metadata.modified().ok()?, metadata.len()))
+    };
+    let files = [&section.certificate_file, &section.key_file];
+    files
+        .into_iter()
+        .chain(&section.client_ca_files)
+        .chain(&section.crl_files)
+        .map(stamp)
+        .collect()
+}

@@ -1,0 +1,212 @@
+//! From a composition to a running server: listeners, maintenance, reload, an orderly end.
+
+use crate::audit_file::AuditFile;
+use crate::compose::{self, Composition};
+use crate::config::Config;
+use crate::reload::{self, Reloadable};
+use anyhow::Context as _;
+use sealstone_http::{HttpConfig, HttpEdge, Readiness};
+use sealstone_provider::{Ports, Provider, SystemClock, SystemEntropy};
+use sealstone_storage::{CachedClients, SqlStore};
+use sealstone_tls::{ServeLimits, TrustHandle, serve, serve_plain};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+/// The sockets, bound before anything else, so that a taken port is the first thing that is said.
+pub(crate) struct Listeners {
+    pub(crate) public: TcpListener,
+    pub(crate) mtls: Option<TcpListener>,
+    pub(crate) admin: Option<TcpListener>,
+}
+
+impl Listeners {
+    /// Binds what the configuration names.
+    pub(crate) async fn bind(config: &Config) -> anyhow::Result<Self> {
+        Ok(Self {
+            public: bind("server.listen", config.server.listen).await?,
+            mtls: match config.server.mtls_listen {
+                Some(address) => Some(bind("server.mtls_listen", address).await?),
+                None => None,
+            },
+            admin: match config.server.admin_listen {
+                Some(address) => Some(bind("server.admin_listen", address).await?),
+                None => None,
+            },
+        })
+    }
+}
+
+/// Binds one address.
+pub(crate) async fn bind(key: &str, address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("can't listen on {key} {address}: another program may have it; choose another port or stop that program")
+    })
+}
+
+/// The store, and the provider over it, with everything loaded.
+pub(crate) struct Served {
+    pub(crate) store: Arc<SqlStore>,
+    pub(crate) provider: Provider,
+    audit: Arc<AuditFile>,
+    public_tls: sealstone_tls::ServerTlsConfig,
+    mtls_tls: Option<sealstone_tls::ServerTlsConfig>,
+    trust: Option<sealstone_tls::ClientTrust>,
+}
+
+impl Served {
+    /// Opens the store and the audit file, loads domains and keys.
+    pub(crate) async fn open(config: &Config, composition: Composition) -> anyhow::Result<Self> {
+        let store = Arc::new(SqlStore::open(&config.storage.path).await?);
+        let audit_path = config.audit.path.clone();
+        let audit_path = audit_path.unwrap_or_else(|| config.storage.path.with_file_name("audit.jsonl"));
+        let audit = AuditFile::open(&audit_path)
+            .with_context(|| format!("can't append to the audit file {}", audit_path.display()))?;
+        let audit = Arc::new(audit);
+        let clients = CachedClients::new(
+            store.clone(),
+            store.client_changes(),
+            config.storage.client_cache_entries,
+        );
+        let ports = Ports {
+            clients: Arc::new(clients),
+            domains: store.clone(),
+            keys: store.clone(),
+            revocations: store.clone(),
+            audit: audit.clone(),
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+        };
+        let provider = Provider::new(composition.provider, ports);
+        provider.maintain().await?;
+        let (public_tls, mtls_tls, trust) = (composition.public_tls, composition.mtls_tls, composition.trust);
+        Ok(Self {
+            store,
+            provider,
+            audit,
+            public_tls,
+            mtls_tls,
+            trust,
+        })
+    }
+
+    /// Serves until `shutdown`, then lets the requests under way finish.
+    pub(crate) async fn run(
+        self,
+        config: &Config,
+        listeners: Listeners,
+        shutdown: impl Future<Output = ()>,
+    ) -> anyhow::Result<()> {
+        let trust = self.trust.map(TrustHandle::new);
+        let public_tls = self.public_tls.into_handle()?;
+        let mtls_tls = self
+            .mtls_tls
+            .map(sealstone_tls::ServerTlsConfig::into_handle)
+            .transpose()?;
+        let http = http_config(config, trust.clone())?;
+        let edge = HttpEdge::new(self.provider.clone(), Arc::new(SystemClock), http);
+        let readiness = Readiness::default();
+        let (stop, stopped) = watch::channel(false);
+        let limits = ServeLimits {
+            max_connections: config.limits.max_connections,
+            ..ServeLimits::default()
+        };
+        let reloadable = Reloadable {
+            public_tls: public_tls.clone(),
+            mtls_tls: mtls_tls.clone(),
+            trust,
+            audit: self.audit,
+        };
+        let public = serve(
+            listeners.public,
+            public_tls,
+            edge.router(),
+            limits,
+            ended(stopped.clone()),
+        );
+        let mtls = async {
+            if let (Some(listener), Some(tls)) = (listeners.mtls, mtls_tls) {
+                serve(listener, tls, edge.router(), limits, ended(stopped.clone())).await;
+            }
+        };
+        let admin = async {
+            if let Some(listener) = listeners.admin {
+                let router = edge.admin_router(readiness.clone());
+                serve_plain(listener, router, limits, ended(stopped.clone())).await;
+            }
+        };
+        let upkeep = maintain(&self.provider, &self.store, ended(stopped.clone()));
+        let reloads = reload::follow(&config.tls, reloadable, ended(stopped.clone()));
+        let end = async {
+            shutdown.await;
+            tracing::info!("stopping: requests under way are finished");
+            readiness.set(false);
+            stop.send_replace(true);
+        };
+        readiness.set(true);
+        tokio::join!(public, mtls, admin, upkeep, reloads, end);
+        self.store.close().await;
+        Ok(())
+    }
+}
+
+/// Ready once the server is told to stop.
+async fn ended(mut stopped: watch::Receiver<bool>) {
+    // An error means that the sender is gone: the server is ending too.
+    drop(stopped.wait_for(|stopped| *stopped).await);
+}
+
+/// Keeps keys, domains and revocations as the store has them, and rotates keys when they are due.
+async fn maintain(provider: &Provider, store: &SqlStore, stop: impl Future<Output = ()>) {
+    /// Also without news: domains and clocks change without telling anybody.
+    const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
+    const AFTER_A_FAILURE: Duration = Duration::from_secs(1);
+    let mut changes = store.changes();
+    let mut wait = AT_LEAST_EVERY;
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => return,
+            changed = changes.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(wait) => {}
+        }
+        wait = match provider.maintain().await {
+            Ok(done) => done.next_change.map_or(AT_LEAST_EVERY, until).min(AT_LEAST_EVERY),
+            Err(error) => {
+                let cause: &dyn std::error::Error = &error;
+                tracing::error!(
+                    error = cause,
+                    "maintenance failed; what was loaded before is served on"
+                );
+                AFTER_A_FAILURE
+            }
+        };
+    }
+}
+
+fn until(moment: rustls_pki_types::UnixTime) -> Duration {
+    use sealstone_provider::Clock as _;
+    let seconds = moment.as_secs().saturating_sub(SystemClock.now().as_secs());
+    Duration::from_secs(seconds.max(1))
+}
+
+fn http_config(config: &Config, trust: Option<TrustHandle>) -> anyhow::Result<HttpConfig> {
+    let mut http = HttpConfig::default().with_rate_limit(compose::rate_limit(&config.limits)?);
+    if let Some(proxy) = compose::trusted_proxy(config)? {
+        http = http.with_trusted_proxy(proxy);
+    }
+    if let Some(trust) = trust {
+        http = http.with_client_trust(trust);
+    }
+    if let Some(path) = base_path(&config.server.base_url) {
+        http = http.with_base_path(path);
+    }
+    Ok(http.with_strict_transport_security())
+}
+
+fn base_path(base: &str) -> Option<&str> {
+    let rest = base.strip_prefix("https://")?;
+    rest.find('/').and_then(|at| rest.get(at..))
+}

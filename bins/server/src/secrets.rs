@@ -1,0 +1,48 @@
+//! Pepper and key-encryption key, by file.
+
+use anyhow::Context as _;
+use sealstone_ca::files::{self, Access};
+use sealstone_keyring::KeyEncryptionKey;
+use sealstone_registry::Pepper;
+use std::fmt::Write as _;
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// Reads the pepper: 32 octets in hexadecimal.
+pub(crate) fn read_pepper(path: &Path) -> anyhow::Result<Pepper> {
+    let text = files::read_private(path)?;
+    Pepper::from_hex(text.trim()).with_context(|| {
+        format!(
+            "{} holds no pepper: write 64 hexadecimal digits into it, `openssl rand -hex 32`",
+            path.display()
+        )
+    })
+}
+
+/// Reads the key-encryption key: 32 octets in hexadecimal or base64.
+pub(crate) fn read_key_encryption_key(path: &Path) -> anyhow::Result<KeyEncryptionKey> {
+    let text = files::read_private(path)?;
+    KeyEncryptionKey::parse(text.trim()).with_context(|| {
+        format!(
+            "{} holds no key-encryption key: write 64 hexadecimal digits into it, `openssl rand -hex 32`",
+            path.display()
+        )
+    })
+}
+
+/// Makes a secret file, for its owner alone, unless it is there.
+pub(crate) fn make_unless_there(path: &Path) -> anyhow::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    let mut octets = Zeroizing::new([0_u8; 32]);
+    aws_lc_rs::rand::fill(&mut *octets)
+        .ok()
+        .context("the system's random source failed")?;
+    let mut text = Zeroizing::new(String::with_capacity(65));
+    for octet in octets.iter() {
+        write!(text, "{octet:02x}")?;
+    }
+    text.push('\n');
+    Ok(files::write_new(path, text.as_bytes(), Access::Private)?)
+}
