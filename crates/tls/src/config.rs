@@ -157,7 +157,7 @@ impl ServerTlsConfig {
         }
     }
 
-    /// How long a session can be resumed at most; zero turns resumption off.
+    /// How long a session can be resumed at most, two seconds or more; zero turns resumption off.
     #[must_use]
     pub fn with_ticket_lifetime(self, ticket_lifetime: Duration) -> Self {
         Self {

@@ -11,6 +11,9 @@ pub enum ChainError {
     /// No configured authority signed it, directly or through the chain that came along.
     #[error("no trusted authority vouches for the certificate")]
     UnknownIssuer,
+    /// A certificate names a trusted authority, which did not sign it: an impostor of the same name.
+    #[error("the certificate is not signed by the authority it names")]
+    Forged,
     /// A certificate of the path, or the authority, is past its last second.
     #[error("a certificate of the path has expired")]
     Expired {
@@ -67,6 +70,7 @@ impl ChainError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::UnknownIssuer => "unknown_issuer",
+            Self::Forged => "signature_forged",
             Self::Expired { .. } => "certificate_expired",
             Self::NotYetValid { .. } => "certificate_not_yet_valid",
             Self::NotForClients => "not_for_clients",
@@ -92,6 +96,7 @@ impl From<Error> for ChainError {
     fn from(error: Error) -> Self {
         match error {
             Error::UnknownIssuer => Self::UnknownIssuer,
+            Error::InvalidSignatureForPublicKey => Self::Forged,
             Error::CertExpired { not_after, .. } => Self::Expired { not_after },
             Error::CertNotValidYet { not_before, .. } => Self::NotYetValid { not_before },
             Error::RequiredEkuNotFoundContext(_) | Error::EmptyEkuExtension => Self::NotForClients,
