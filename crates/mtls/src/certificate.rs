@@ -65,7 +65,10 @@ impl ClientCertificate {
         let certificate =
             Certificate::from_der(der).map_err(|_| BindingError::Der("not one well-formed certificate"))?;
         let tbs = certificate.tbs_certificate();
-        let name = |name| DistinguishedName::from_x509(name).map_err(|_| BindingError::Der("an empty RDN"));
+        let name = |name| {
+            DistinguishedName::from_x509(name)
+                .map_err(|_| BindingError::Der("a name with an empty RDN or an unreadable attribute type"))
+        };
         let extensions = tbs.extensions().map_or(&[][..], Vec::as_slice);
         for (at, extension) in extensions.iter().enumerate() {
             // RFC 5280 §4.2: no more than one of a kind. Which of two counts would be a guess.

@@ -52,8 +52,8 @@ impl DistinguishedName {
     /// Reads a DER `Name`.
     ///
     /// # Errors
-    /// [`NameError::Der`] when it is none, has octets after it, or an empty RDN; [`NameError::TooLarge`] above
-    /// [`MAX_CERTIFICATE_OCTETS`](crate::MAX_CERTIFICATE_OCTETS).
+    /// [`NameError::Der`] when it is none, has octets after it, an empty RDN, or an attribute type whose arcs exceed 32
+    /// bits; [`NameError::TooLarge`] above [`MAX_CERTIFICATE_OCTETS`](crate::MAX_CERTIFICATE_OCTETS).
     pub fn from_der(der: &[u8]) -> Result<Self, NameError> {
         if der.len() > crate::MAX_CERTIFICATE_OCTETS {
             return Err(NameError::TooLarge(crate::MAX_CERTIFICATE_OCTETS));
@@ -66,11 +66,13 @@ impl DistinguishedName {
         for rdn in name.iter_rdn() {
             let attributes = rdn
                 .iter()
-                .map(|attribute| Attribute {
-                    kind: attribute.oid,
-                    value: Value::from_any(attribute.value.to_ref()),
+                .map(|attribute| {
+                    Ok(Attribute {
+                        kind: printable(attribute.oid)?,
+                        value: Value::from_any(attribute.value.to_ref()),
+                    })
                 })
-                .collect();
+                .collect::<Result<_, NameError>>()?;
             rdns.push(rdn_of(attributes).ok_or(NameError::Der)?);
         }
         Ok(Self { rdns })
@@ -96,6 +98,17 @@ impl DistinguishedName {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.rdns.is_empty()
+    }
+}
+
+/// `kind`, if its text stands for it and for nothing else: an arc above 32 bits, or one with leading zeros, would be
+/// printed as another type's.
+fn printable(kind: ObjectIdentifier) -> Result<ObjectIdentifier, NameError> {
+    let stands = || ObjectIdentifier::new(&kind.to_string()) == Ok(kind);
+    if attributes::name_of(kind).is_some() || stands() {
+        Ok(kind)
+    } else {
+        Err(NameError::Der)
     }
 }
 
