@@ -63,22 +63,23 @@ pub(super) fn auth(
             method,
         });
     }
-    let no_secret = |auth: ClientAuth| match &secrets {
-        None => Ok(auth),
-        Some(_) => Err(RegistrationError::SecretUnused { method }),
-    };
-    let secret = || secrets.clone().ok_or(RegistrationError::SecretMissing { method });
+    let missing = RegistrationError::SecretMissing { method };
     match method {
-        TokenEndpointAuthMethod::ClientSecretBasic => Ok(ClientAuth::SecretBasic(secret()?)),
-        TokenEndpointAuthMethod::ClientSecretPost => Ok(ClientAuth::SecretPost(secret()?)),
+        TokenEndpointAuthMethod::ClientSecretBasic => secrets.map(ClientAuth::SecretBasic).ok_or(missing),
+        TokenEndpointAuthMethod::ClientSecretPost => secrets.map(ClientAuth::SecretPost).ok_or(missing),
+        TokenEndpointAuthMethod::TlsClientAuth | TokenEndpointAuthMethod::SelfSignedTlsClientAuth
+            if secrets.is_some() =>
+        {
+            Err(RegistrationError::SecretUnused { method })
+        }
         TokenEndpointAuthMethod::TlsClientAuth => {
             let (member, value) = subject.ok_or(RegistrationError::SubjectMissing)?;
             let matcher = SubjectMatcher::parse(member, value).map_err(RegistrationError::Subject)?;
-            no_secret(ClientAuth::TlsClientAuth(matcher))
+            Ok(ClientAuth::TlsClientAuth(matcher))
         }
         TokenEndpointAuthMethod::SelfSignedTlsClientAuth => {
             let jwks = jwks.ok_or(RegistrationError::JwksMissing)?;
-            no_secret(ClientAuth::SelfSignedTlsClientAuth(SelfSignedJwks::parse(jwks)?))
+            Ok(ClientAuth::SelfSignedTlsClientAuth(SelfSignedJwks::parse(jwks)?))
         }
         TokenEndpointAuthMethod::PrivateKeyJwt | TokenEndpointAuthMethod::None => {
             Err(RegistrationError::AuthMethodNotOffered { method })

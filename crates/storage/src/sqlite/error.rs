@@ -146,7 +146,7 @@ pub(super) enum Failure {
     Sql(sqlx::Error),
     Io(io::Error),
     /// A failure of a whole group of changes.
-    Shared(Arc<Failure>),
+    Shared(Arc<Self>),
     /// A finding of ours, with its detail.
     Found(SqlErrorKind, String),
     Closed,
@@ -209,28 +209,35 @@ impl From<io::Error> for Failure {
     }
 }
 
+const IO_KINDS: [(io::ErrorKind, SqlErrorKind); 7] = [
+    (io::ErrorKind::PermissionDenied, SqlErrorKind::Permission),
+    (io::ErrorKind::ReadOnlyFilesystem, SqlErrorKind::Permission),
+    (io::ErrorKind::NotFound, SqlErrorKind::NoFolder),
+    (io::ErrorKind::NotADirectory, SqlErrorKind::NoFolder),
+    (io::ErrorKind::StorageFull, SqlErrorKind::Full),
+    (io::ErrorKind::QuotaExceeded, SqlErrorKind::Full),
+    (io::ErrorKind::IsADirectory, SqlErrorKind::NotADatabase),
+];
+
 fn of_io(error: &io::Error) -> SqlErrorKind {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => SqlErrorKind::Permission,
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => SqlErrorKind::NoFolder,
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => SqlErrorKind::Full,
-        io::ErrorKind::IsADirectory => SqlErrorKind::NotADatabase,
-        _ => SqlErrorKind::Device,
-    }
+    let known = IO_KINDS.iter().find(|(kind, _)| *kind == error.kind());
+    known.map_or(SqlErrorKind::Device, |(_, kind)| *kind)
 }
 
-/// By SQLite's primary result code, the low byte of the extended one.
+/// By SQLite's primary result code, the low byte of the extended one (<https://sqlite.org/rescode.html>).
 fn of_sql(error: &sqlx::Error) -> SqlErrorKind {
-    match error {
-        sqlx::Error::Io(error) => return of_io(error),
-        sqlx::Error::PoolTimedOut => return SqlErrorKind::Busy,
-        sqlx::Error::PoolClosed => return SqlErrorKind::Closed,
-        _ => {}
+    if let sqlx::Error::Io(error) = error {
+        return of_io(error);
+    }
+    if matches!(error, sqlx::Error::PoolTimedOut) {
+        return SqlErrorKind::Busy;
+    }
+    if matches!(error, sqlx::Error::PoolClosed) {
+        return SqlErrorKind::Closed;
     }
     let code = error
         .as_database_error()
         .and_then(|error| error.code()?.parse::<u32>().ok());
-    // https://sqlite.org/rescode.html
     match code.map(|code| code & 0xff) {
         Some(3 | 8 | 14 | 23) => SqlErrorKind::Permission,
         Some(5 | 6) => SqlErrorKind::Busy,
@@ -238,6 +245,6 @@ fn of_sql(error: &sqlx::Error) -> SqlErrorKind {
         Some(11) => SqlErrorKind::Corrupt,
         Some(13) => SqlErrorKind::Full,
         Some(26) => SqlErrorKind::NotADatabase,
-        _ => SqlErrorKind::Other,
+        Some(_) | None => SqlErrorKind::Other,
     }
 }

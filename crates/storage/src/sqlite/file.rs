@@ -43,9 +43,12 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 
 /// Checks that the file is there, a file, and ours to write; takes from others what rights they have to it.
 pub(super) fn restrict(path: &Path) -> Result<(), Failure> {
-    let found = fs::metadata(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Failure::Found(SqlErrorKind::NoFile, String::new()),
-        _ => Failure::Io(error),
+    let found = fs::metadata(path).map_err(|error| {
+        if error.kind() == io::ErrorKind::NotFound {
+            Failure::Found(SqlErrorKind::NoFile, String::new())
+        } else {
+            Failure::Io(error)
+        }
     })?;
     if !found.is_file() {
         return Err(Failure::Found(

@@ -20,8 +20,9 @@ pub(super) async fn run(options: SqliteConnectOptions, feed: Arc<Feed>) {
     loop {
         ticks.tick().await;
         if let Err(failure) = ask(&options, &mut connection, &mut seen, &feed).await {
+            let error: &dyn std::error::Error = &failure;
             tracing::warn!(
-                error = &failure as &dyn std::error::Error,
+                error,
                 "the database could not be asked for changes; cached records are not used"
             );
             feed.doubt();

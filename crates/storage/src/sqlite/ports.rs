@@ -27,13 +27,13 @@ const IMPOSSIBLE: StoreError = StoreError::Misuse {
 
 impl From<SqlError> for StoreError {
     fn from(error: SqlError) -> Self {
-        match error.kind() {
-            SqlErrorKind::Corrupt | SqlErrorKind::NotADatabase => Self::Corrupt {
+        if matches!(error.kind(), SqlErrorKind::Corrupt | SqlErrorKind::NotADatabase) {
+            return Self::Corrupt {
                 what: "the database".to_owned(),
                 source: Box::new(error),
-            },
-            _ => Self::unavailable(error),
+            };
         }
+        Self::unavailable(error)
     }
 }
 

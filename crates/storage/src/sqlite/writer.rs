@@ -38,37 +38,45 @@ pub(super) async fn run(
     let mut closing = None;
     while closing.is_none() {
         let Some(first) = queue.recv().await else { break };
-        let mut group = Vec::new();
-        let mut next = Some(first);
-        while let Some(work) = next {
-            match work {
-                Work::Change(job) => group.push(job),
-                Work::Close(done) => {
-                    closing = Some(done);
-                    break;
-                }
-            }
-            next = if group.len() < GROUP {
-                queue.try_recv().ok()
-            } else {
-                None
-            };
-        }
+        let group = drain(first, &mut queue, &mut closing);
         commit_group(&mut connection, &options, group, &feed).await;
     }
     queue.close();
     if let Some(connection) = connection
         && let Err(error) = connection.close().await
     {
-        tracing::warn!(
-            error = &error as &dyn std::error::Error,
-            "closing the database failed"
-        );
+        let error: &dyn std::error::Error = &error;
+        tracing::warn!(error, "closing the database failed");
     }
     if let Some(done) = closing {
         // Who asked may have gone.
         let _ = done.send(());
     }
+}
+
+/// What waits now, up to a group, and no further than a request to close.
+fn drain(
+    first: Work,
+    queue: &mut mpsc::Receiver<Work>,
+    closing: &mut Option<oneshot::Sender<()>>,
+) -> Vec<Job> {
+    let mut group = Vec::new();
+    let mut next = Some(first);
+    while let Some(work) = next {
+        match work {
+            Work::Change(job) => group.push(job),
+            Work::Close(done) => {
+                *closing = Some(done);
+                break;
+            }
+        }
+        next = if group.len() < GROUP {
+            queue.try_recv().ok()
+        } else {
+            None
+        };
+    }
+    group
 }
 
 async fn commit_group(

@@ -89,19 +89,7 @@ impl Change {
                 domain,
                 version,
                 record,
-            } => {
-                let query = sqlx::query(
-                    "INSERT INTO clients (client_id, domain_id, version, record)
-                     SELECT ?1, ?2, ?3, ?4 WHERE EXISTS (SELECT 1 FROM domains WHERE id = ?2)
-                     ON CONFLICT (client_id) DO NOTHING",
-                );
-                let query = query.bind(id).bind(domain).bind(version).bind(record);
-                let done = query.execute(&mut *connection).await?;
-                if done.rows_affected() > 0 || exists(connection, id).await? {
-                    return Ok(outcome(&done, Outcome::Exists));
-                }
-                Ok(Outcome::UnknownDomain)
-            }
+            } => insert_client(connection, id, domain, *version, record).await,
             Self::ReplaceClient {
                 id,
                 domain,
@@ -135,41 +123,12 @@ impl Change {
                 expected,
                 generation,
                 ring,
-            } => {
-                let query = match expected {
-                    None => sqlx::query(
-                        "INSERT INTO key_rings (domain_id, generation, ring) VALUES (?1, ?2, ?3)
-                         ON CONFLICT (domain_id) DO NOTHING",
-                    ),
-                    Some(_) => sqlx::query(
-                        "UPDATE key_rings SET generation = ?2, ring = ?3 WHERE domain_id = ?1 AND generation = ?4",
-                    ),
-                };
-                let mut query = query.bind(domain).bind(generation).bind(ring);
-                if let Some(expected) = expected {
-                    query = query.bind(expected);
-                }
-                let done = query.execute(connection).await?;
-                Ok(outcome(&done, Outcome::Conflict))
-            }
+            } => replace_ring(connection, domain, *expected, *generation, ring).await,
             Self::Revoke {
                 domain,
                 token,
                 expires_at,
-            } => {
-                let query = sqlx::query(
-                    "INSERT INTO revoked_tokens (domain_id, token_id, expires_at) VALUES (?1, ?2, ?3)
-                     ON CONFLICT (domain_id, token_id) DO UPDATE SET expires_at = excluded.expires_at
-                     WHERE excluded.expires_at > expires_at",
-                );
-                let done = query
-                    .bind(domain)
-                    .bind(token)
-                    .bind(expires_at)
-                    .execute(connection)
-                    .await?;
-                Ok(outcome(&done, Outcome::Unchanged))
-            }
+            } => revoke(connection, domain, token, *expires_at).await,
             Self::Purge { now } => {
                 let query = sqlx::query("DELETE FROM revoked_tokens WHERE expires_at <= ?1");
                 let done = query.bind(now).execute(connection).await?;
@@ -177,6 +136,70 @@ impl Change {
             }
         }
     }
+}
+
+async fn insert_client(
+    connection: &mut SqliteConnection,
+    id: &str,
+    domain: &str,
+    version: i64,
+    record: &str,
+) -> Result<Outcome, Failure> {
+    let query = sqlx::query(
+        "INSERT INTO clients (client_id, domain_id, version, record)
+         SELECT ?1, ?2, ?3, ?4 WHERE EXISTS (SELECT 1 FROM domains WHERE id = ?2)
+         ON CONFLICT (client_id) DO NOTHING",
+    );
+    let query = query.bind(id).bind(domain).bind(version).bind(record);
+    let done = query.execute(&mut *connection).await?;
+    if done.rows_affected() > 0 || exists(connection, id).await? {
+        return Ok(outcome(&done, Outcome::Exists));
+    }
+    Ok(Outcome::UnknownDomain)
+}
+
+async fn replace_ring(
+    connection: &mut SqliteConnection,
+    domain: &str,
+    expected: Option<i64>,
+    generation: i64,
+    ring: &str,
+) -> Result<Outcome, Failure> {
+    let query = match expected {
+        None => sqlx::query(
+            "INSERT INTO key_rings (domain_id, generation, ring) VALUES (?1, ?2, ?3)
+             ON CONFLICT (domain_id) DO NOTHING",
+        ),
+        Some(_) => sqlx::query(
+            "UPDATE key_rings SET generation = ?2, ring = ?3 WHERE domain_id = ?1 AND generation = ?4",
+        ),
+    };
+    let mut query = query.bind(domain).bind(generation).bind(ring);
+    if let Some(expected) = expected {
+        query = query.bind(expected);
+    }
+    let done = query.execute(connection).await?;
+    Ok(outcome(&done, Outcome::Conflict))
+}
+
+async fn revoke(
+    connection: &mut SqliteConnection,
+    domain: &str,
+    token: &str,
+    expires_at: i64,
+) -> Result<Outcome, Failure> {
+    let query = sqlx::query(
+        "INSERT INTO revoked_tokens (domain_id, token_id, expires_at) VALUES (?1, ?2, ?3)
+         ON CONFLICT (domain_id, token_id) DO UPDATE SET expires_at = excluded.expires_at
+         WHERE excluded.expires_at > expires_at",
+    );
+    let done = query
+        .bind(domain)
+        .bind(token)
+        .bind(expires_at)
+        .execute(connection)
+        .await?;
+    Ok(outcome(&done, Outcome::Unchanged))
 }
 
 fn outcome(done: &SqliteQueryResult, otherwise: Outcome) -> Outcome {
