@@ -164,7 +164,7 @@ impl Challenge {
         response
     }
 
-    /// What the sender of a refused token is told.
+    /// What the sender of a refused token is told. What is not named here says no more than that it is refused.
     pub(crate) fn of(error: &VerifyError) -> Self {
         match error {
             VerifyError::Expired => Self::TokenExpired,
@@ -173,7 +173,13 @@ impl Challenge {
             VerifyError::Unbound => Self::TokenUnbound,
             VerifyError::Binding(BindingError::CertificateMissing) => Self::CertificateMissing,
             VerifyError::Binding(_) => Self::CertificateOther,
-            _ => Self::TokenInvalid,
+            VerifyError::Jose(_)
+            | VerifyError::UnknownKey
+            | VerifyError::Type
+            | VerifyError::Claims
+            | VerifyError::Issuer
+            | VerifyError::NotYetValid
+            | _ => Self::TokenInvalid,
         }
     }
 }

@@ -88,7 +88,7 @@ pub struct ResourceConfig {
 }
 
 impl ResourceConfig {
-    /// Tokens of `issuer` that name one of `audiences`: bound to a certificate, signed by ES256, ES384, EdDSA,
+    /// Tokens of `issuer` that name one of `audiences`: bound to a certificate, signed by ES256, ES384, `EdDSA`,
     /// PS256 or RS256, not revoked.
     pub fn new<A: Into<String>>(issuer: Issuer, audiences: impl IntoIterator<Item = A>) -> Self {
         let revocations = Revocations::At(format!("{issuer}/jwks/revocation"));

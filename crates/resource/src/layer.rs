@@ -154,10 +154,12 @@ impl Gate {
 
 fn log(challenge: &Challenge) {
     let denial = challenge.description();
-    match challenge {
-        Challenge::TokenMissing => tracing::debug!(denial, "request without an access token"),
-        Challenge::Unavailable => tracing::error!(denial, "no access token can be judged"),
-        _ => tracing::info!(denial, "request refused"),
+    if *challenge == Challenge::TokenMissing {
+        tracing::debug!(denial, "request without an access token");
+    } else if *challenge == Challenge::Unavailable {
+        tracing::error!(denial, "no access token can be judged");
+    } else {
+        tracing::info!(denial, "request refused");
     }
 }
 

@@ -90,7 +90,7 @@ impl FromStr for Network {
                 address: v4.into(),
                 prefix: prefix.saturating_sub(96),
             },
-            _ => Self { address, prefix },
+            IpAddr::V4(_) | IpAddr::V6(_) => Self { address, prefix },
         })
     }
 }
