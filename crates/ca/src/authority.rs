@@ -2,8 +2,8 @@ use std::{fmt, time::Duration};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CrlDistributionPoint,
-    CustomExtension, DistinguishedName, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair,
-    KeyUsagePurpose, PublicKeyData, RevokedCertParams, SerialNumber,
+    CustomExtension, DistinguishedName, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, PublicKeyData,
+    RevokedCertParams, SerialNumber,
 };
 use rustls_pki_types::UnixTime;
 use time::OffsetDateTime;
@@ -147,7 +147,7 @@ impl Authority {
     pub fn issue(&self, request: &CertificateRequest, now: UnixTime) -> Result<Issued, CaError> {
         let key = request.key.generate()?;
         let (serial, params) = leaf(request, Some(&self.info), now)?;
-        self.sign(params, serial, &request.subject.der().to_vec(), &key)
+        self.sign(params, serial, request.subject.der(), &key)
     }
 
     /// Issues a certificate with the subject, alternative names, usages and CRL address of `certificate`.
@@ -201,7 +201,7 @@ impl Authority {
         &self,
         mut params: CertificateParams,
         serial: Serial,
-        subject: &Vec<u8>,
+        subject: &[u8],
         key: &KeyPair,
     ) -> Result<Issued, CaError> {
         params.use_authority_key_identifier_extension = true;
@@ -309,7 +309,7 @@ fn leaf(
     let serial = Serial::random()?;
     let mut params = blank(&serial, not_before, not_after)?;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::clone(&request.usage.purpose())];
+    params.extended_key_usages = vec![request.usage.purpose()];
     params.subject_alt_names = request
         .alt_names
         .iter()

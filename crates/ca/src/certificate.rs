@@ -106,9 +106,11 @@ impl CertificateInfo {
             return Self::from_der(bytes);
         }
         let der = CertificateDer::from_pem_slice(bytes).map_err(|error| {
-            CaError::Certificate(match error {
-                pem::Error::NoItemsFound => "there is no certificate in it".to_owned(),
-                other => other.to_string(),
+            let empty = matches!(error, pem::Error::NoItemsFound);
+            CaError::Certificate(if empty {
+                "there is no certificate in it".to_owned()
+            } else {
+                error.to_string()
             })
         })?;
         Self::from_der(&der)

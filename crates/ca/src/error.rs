@@ -88,6 +88,7 @@ pub enum CaError {
 }
 
 impl CaError {
+    #[expect(clippy::needless_pass_by_value, reason = "taken as `map_err` gives it")]
     pub(crate) fn make(error: impl ToString) -> Self {
         Self::Make(error.to_string())
     }

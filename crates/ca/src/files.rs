@@ -29,9 +29,13 @@ pub fn write_new(path: &Path, bytes: &[u8], access: Access) -> Result<(), CaErro
     // A link, unlike a rename, never replaces.
     let linked = fs::hard_link(&temporary, path);
     let _ = fs::remove_file(&temporary);
-    linked.map_err(|source| match source.kind() {
-        io::ErrorKind::AlreadyExists => CaError::Exists(path.to_owned()),
-        _ => failed(path, "written", source),
+    linked.map_err(|source| {
+        let there = source.kind() == io::ErrorKind::AlreadyExists;
+        if there {
+            CaError::Exists(path.to_owned())
+        } else {
+            failed(path, "written", source)
+        }
     })?;
     sync_folder(path)
 }

@@ -76,9 +76,13 @@ impl CaFolder {
     /// [`CaError::Io`].
     pub fn open(path: &Path) -> Result<Self, CaError> {
         let certificate = path.join("ca.pem");
-        let pem = fs::read_to_string(&certificate).map_err(|source| match source.kind() {
-            std::io::ErrorKind::NotFound => CaError::NoCa(path.to_owned()),
-            _ => files::failed(&certificate, "read", source),
+        let pem = fs::read_to_string(&certificate).map_err(|source| {
+            let missing = source.kind() == std::io::ErrorKind::NotFound;
+            if missing {
+                CaError::NoCa(path.to_owned())
+            } else {
+                files::failed(&certificate, "read", source)
+            }
         })?;
         let key = files::read_private(&path.join("ca.key"))?;
         Ok(Self {

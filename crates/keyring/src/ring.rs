@@ -62,6 +62,8 @@ impl KeyRing {
     #[must_use]
     pub fn due(&self, policy: &RotationPolicy, now: UnixTime) -> Rotation {
         let mut changes = Vec::new();
+        // First: what stops signing in this very step has signed under this policy too.
+        changes.extend(self.keys.iter().filter_map(|key| Self::too_short(key, policy)));
         let mut every_algorithm_signs = true;
         for &algorithm in policy.algorithms() {
             let active = self.active(algorithm);
@@ -89,16 +91,19 @@ impl KeyRing {
         Rotation { changes }
     }
 
-    /// What a key needs beside activation: to be kept for longer, to stop, to go.
+    /// An active key whose tokens have become longer than it would be kept for.
+    fn too_short(key: &RingKey, policy: &RotationPolicy) -> Option<RotationChange> {
+        let short = key.state == KeyState::Active && key.keep_for < policy.retire_lifetime();
+        short.then(|| RotationChange::Extend { kid: key.kid.clone() })
+    }
+
+    /// What a key needs beside activation: to stop, to go.
     fn aged(key: &RingKey, policy: &RotationPolicy, can_stop: bool, now: UnixTime) -> Option<RotationChange> {
         let kid = key.kid.clone();
         let wanted = policy.algorithms().contains(&key.algorithm);
         match key.state {
             KeyState::Published => (!wanted).then_some(RotationChange::Drop { kid }),
-            KeyState::Active if !wanted && can_stop => Some(RotationChange::Retire { kid }),
-            KeyState::Active => {
-                (key.keep_for < policy.retire_lifetime()).then_some(RotationChange::Extend { kid })
-            }
+            KeyState::Active => (!wanted && can_stop).then_some(RotationChange::Retire { kid }),
             KeyState::Retiring | KeyState::Revoked => {
                 time::passed(key.since(), key.keep_for, now).then_some(RotationChange::Drop { kid })
             }
@@ -142,7 +147,8 @@ impl KeyRing {
         let by_key = self.keys.iter().filter_map(|key| match key.state {
             KeyState::Retiring | KeyState::Revoked => Some(key.next_change(policy)),
             KeyState::Published | KeyState::Active => {
-                Self::aged(key, policy, every_algorithm_signs, at_once).map(|_| at_once)
+                let due = Self::aged(key, policy, every_algorithm_signs, at_once);
+                due.or_else(|| Self::too_short(key, policy)).map(|_| at_once)
             }
         });
         by_algorithm.chain(by_key).min().unwrap_or(at_once)

@@ -278,8 +278,9 @@ impl KeyRecord {
 
     fn open(self, domain: &str, kek: &KeyEncryptionKey) -> Result<RingKey, SealError> {
         let kid = KeyId::parse(&self.kid).map_err(|_| SealError::malformed("a key identifier is not one"))?;
-        let algorithm = Algorithm::parse(&self.alg)
-            .map_err(|_unknown| SealError::malformed(format!("the key {} has an unknown algorithm", self.kid)))?;
+        let algorithm = Algorithm::parse(&self.alg).map_err(|_unknown| {
+            SealError::malformed(format!("the key {} has an unknown algorithm", self.kid))
+        })?;
         let state = KeyState::parse(&self.state)
             .ok_or_else(|| SealError::malformed(format!("the key {} has an unknown state", self.kid)))?;
         let public =
