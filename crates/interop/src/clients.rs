@@ -7,6 +7,7 @@ use std::process::Command;
 use sealstone_testkit::TestCertificate;
 use serde_json::{Value, json};
 
+use crate::service::private;
 use crate::{DevClient, DevServer};
 
 /// A client program.
@@ -94,8 +95,9 @@ impl Run {
             .unwrap_or_else(|| self.fail("no answer"))
     }
 
+    #[expect(clippy::panic, reason = "the test has failed; this says what came instead")]
     fn fail(&self, what: &str) -> ! {
-        None.expect(&format!("{what}: {}", self.0))
+        panic!("{what}: {}", self.0)
     }
 }
 
@@ -150,7 +152,7 @@ impl<'a> Client<'a> {
     #[must_use]
     pub fn run(&self, program: Program) -> Run {
         let client = &self.registered;
-        let mut parameters = json!({
+        let Value::Object(mut parameters) = json!({
             "issuer": self.server.issuer(),
             "ca": self.server.ca_path(),
             "client_id": client.client_id,
@@ -159,10 +161,11 @@ impl<'a> Client<'a> {
             "key": client.key,
             "client_secret": client.client_secret,
             "scope": client.scope,
-        });
-        for (name, value) in &self.extra {
-            parameters[name.as_str()] = value.clone();
-        }
+        }) else {
+            return Run(Value::Null);
+        };
+        parameters.extend(self.extra.clone());
+        let parameters = Value::Object(parameters);
         let output = program
             .command()
             .arg(parameters.to_string())
@@ -214,6 +217,7 @@ impl<'a> Client<'a> {
         );
         fs::write(&cert, certificate.chain_pem()).expect("a file");
         fs::write(&key, certificate.key_pem()).expect("a file");
+        private(&key);
         (cert, key)
     }
 }

@@ -213,7 +213,7 @@ impl Https {
     ///
     /// # Errors
     /// [`HttpsError`].
-    pub fn transport(&self, request: http::Request<Vec<u8>>) -> Result<http::Response<Vec<u8>>, HttpsError> {
+    pub fn transport(&self, request: &http::Request<Vec<u8>>) -> Result<http::Response<Vec<u8>>, HttpsError> {
         let headers: Vec<(String, String)> = request
             .headers()
             .iter()

@@ -2,7 +2,6 @@
 #![expect(
     clippy::expect_used,
     clippy::missing_panics_doc,
-    clippy::disallowed_methods,
     reason = "the harness of tests: what it cannot start or read has failed, and says where"
 )]
 

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
@@ -39,29 +39,9 @@ impl Running {
         let mut child = command.spawn().expect("the program starts");
         let (sender, lines) = channel();
         let said = Arc::new(Mutex::new(String::new()));
-        let pipes: [Option<Box<dyn Read + Send>>; 2] = [
-            child
-                .stdout
-                .take()
-                .map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
-            child
-                .stderr
-                .take()
-                .map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
-        ];
-        for pipe in pipes.into_iter().flatten() {
-            let (sender, said) = (sender.clone(), Arc::clone(&said));
-            thread::spawn(move || {
-                for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-                    let mut text = said.lock().expect("not poisoned");
-                    text.push_str(&line);
-                    text.push('\n');
-                    drop(text);
-                    let _ = sender.send(());
-                }
-            });
-        }
-        drop(sender);
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        listen(stdout.expect("a pipe"), sender.clone(), Arc::clone(&said));
+        listen(stderr.expect("a pipe"), sender, Arc::clone(&said));
         let mut running = Self { child, said };
         running.wait_until(&lines, ready);
         running
@@ -103,6 +83,18 @@ impl Drop for Running {
             let _ = std::io::Write::write_all(&mut stderr, tail.join("\n").as_bytes());
         }
     }
+}
+
+fn listen(pipe: impl Read + Send + 'static, sender: Sender<()>, said: Arc<Mutex<String>>) {
+    thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            let mut text = said.lock().expect("not poisoned");
+            text.push_str(&line);
+            text.push('\n');
+            drop(text);
+            let _ = sender.send(());
+        }
+    });
 }
 
 /// Whether something accepts connections on a loopback port.

@@ -1,1 +1,69 @@
 //! The protected service of `examples/`, in front of which a stolen token must stop.
+
+use std::fs;
+use std::process::Command;
+
+use crate::DevServer;
+use crate::process::{Running, built, free_ports, listens};
+
+/// A running `protected-service`, with a certificate of the demo CA. It ends when this is dropped.
+#[derive(Debug)]
+pub struct ProtectedService {
+    running: Running,
+    url: String,
+}
+
+impl ProtectedService {
+    /// Starts one that takes tokens of `server` meant for the OpenStack services of its demo domain.
+    #[must_use]
+    pub fn start(server: &DevServer) -> Self {
+        Self::start_for(server, "openstack-apis:demo")
+    }
+
+    /// Starts one that takes tokens of `server` meant for `audience`.
+    #[must_use]
+    pub fn start_for(server: &DevServer, audience: &str) -> Self {
+        let build = [
+            "--package",
+            "sealstone-examples",
+            "--example",
+            "protected-service",
+        ];
+        let program = built("PROTECTED_SERVICE", &build, "protected-service");
+        let [port] = free_ports();
+        let own = server.authority().server();
+        let (cert, key) = (
+            server.scratch(&format!("{port}.pem")),
+            server.scratch(&format!("{port}.key")),
+        );
+        fs::write(&cert, own.chain_pem()).expect("a file");
+        fs::write(&key, own.key_pem()).expect("a file");
+        private(&key);
+        let mut command = Command::new(program);
+        command.args([server.issuer(), audience, &format!("127.0.0.1:{port}")]);
+        command.arg(server.ca_path()).arg(&cert).arg(&key);
+        let running = Running::start(command, || listens(port));
+        Self {
+            running,
+            url: format!("https://127.0.0.1:{port}/"),
+        }
+    }
+
+    /// Where it answers.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What it wrote on standard output and standard error.
+    #[must_use]
+    pub fn said(&self) -> String {
+        self.running.said()
+    }
+}
+
+/// Only its owner may read it, as every Sealstone program demands of a key.
+pub(crate) fn private(path: &std::path::Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("permissions");
+}
