@@ -40,7 +40,6 @@ pub(crate) fn token_error(failure: &TokenError) -> Response {
     let status = match failure {
         TokenError::UnknownIssuer => return not_found(),
         TokenError::Denied(Denial::Malformed(request)) => request.status(),
-        TokenError::Denied(Denial::IntrospectionNotAllowed) => 403,
         TokenError::Denied(denial) => denial.code().status(),
         TokenError::Backend(cause) => {
             tracing::error!(error = %chain(cause), "a request could not be answered");

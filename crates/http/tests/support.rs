@@ -59,7 +59,6 @@ pub(crate) fn secret(client: &str) -> String {
 pub(crate) struct World {
     pub(crate) router: Router,
     pub(crate) edge: HttpEdge,
-    pub(crate) provider: Provider,
     pub(crate) store: MemoryStore,
     pub(crate) clock: ManualClock,
     pub(crate) ca: TestCa,
@@ -115,7 +114,6 @@ impl World {
         let world = Self {
             router: edge.router(),
             edge,
-            provider,
             store,
             clock,
             ca,
