@@ -1,0 +1,82 @@
+//! The token endpoint of the whole server, with a secret and with a certificate, beside its floor in the same run: the
+//! same TLS and HTTP stack answering one ES256 signature and nothing else. Counted is the CPU time of the server's
+//! process alone; the load comes from this one. Resident memory is printed too.
+
+#[path = "token_endpoint/floor.rs"]
+mod floor;
+#[path = "token_endpoint/load.rs"]
+mod load;
+#[path = "token_endpoint/process.rs"]
+mod process;
+
+use criterion::Criterion;
+use load::{Connection, Load};
+use process::Server;
+use std::path::Path;
+
+/// Connections kept open under load.
+const CONNECTIONS: usize = 8;
+/// The memory target is stated for so many.
+const MANY_CONNECTIONS: usize = 256;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(at) = arguments.iter().position(|argument| argument == floor::FLAG) {
+        let data = arguments.get(at + 1).expect("the floor's data folder");
+        floor::run(Path::new(data));
+        return;
+    }
+    let is_test = arguments.iter().any(|argument| argument == "--test");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let real = Server::sealstoned();
+    let floor = Server::floor(&real.data);
+    let idle = real.resident_kib();
+    let (rounds, requests) = if is_test { (1, 50) } else { (9, 4_000) };
+
+    let mut loads = Vec::new();
+    for kind in [Load::Secret, Load::Certificate] {
+        let to_real = runtime.block_on(Connection::open_many(&real, kind, CONNECTIONS));
+        let to_floor = runtime.block_on(Connection::open_many(&floor, kind, CONNECTIONS));
+        loads.push((kind, to_real, to_floor));
+    }
+    let mut criterion = Criterion::default().configure_from_args();
+    for (kind, to_real, _) in &mut loads {
+        let connection = to_real.first_mut().expect("a connection");
+        criterion.bench_function(&format!("token_endpoint/{}", kind.name()), |bencher| {
+            bencher.iter(|| runtime.block_on(connection.ask()));
+        });
+    }
+    criterion.final_summary();
+
+    println!("\nserver CPU a request, median of {rounds} interleaved rounds of {requests} requests");
+    for (kind, to_real, to_floor) in &mut loads {
+        let (mut of_real, mut of_floor) = (Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            of_real.push(runtime.block_on(load::round(&real, to_real, requests)));
+            of_floor.push(runtime.block_on(load::round(&floor, to_floor, requests)));
+        }
+        let (of_real, of_floor) = (median(of_real), median(of_floor));
+        println!(
+            "{:<12} sealstoned {of_real:6.1} us, floor {of_floor:6.1} us: {:5.1} % of the floor's requests per CPU-second",
+            kind.name(),
+            100.0 * of_floor / of_real,
+        );
+    }
+    drop(loads);
+    let many = runtime.block_on(Connection::open_many(&real, Load::Certificate, MANY_CONNECTIONS));
+    println!(
+        "resident     idle {:.1} MiB, with {} mutual-TLS connections {:.1} MiB",
+        mib(idle),
+        many.len(),
+        mib(real.resident_kib()),
+    );
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn mib(kib: u64) -> f64 {
+    f64::from(u32::try_from(kib).expect("less than 4 TiB")) / 1024.0
+}

@@ -1,0 +1,138 @@
+//! Requests over connections that stay open.
+
+use crate::process::Server;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// How the client proves who it is.
+#[derive(Clone, Copy)]
+pub(crate) enum Load {
+    Secret,
+    Certificate,
+}
+
+impl Load {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Secret => "secret",
+            Self::Certificate => "certificate",
+        }
+    }
+}
+
+/// One connection and the request that it repeats.
+pub(crate) struct Connection {
+    stream: TlsStream<TcpStream>,
+    request: Vec<u8>,
+    answer: Vec<u8>,
+}
+
+impl Connection {
+    pub(crate) async fn open_many(server: &Server, load: Load, count: usize) -> Vec<Self> {
+        let tls = TlsConnector::from(Arc::new(tls(&server.data, load)));
+        let authority = match load {
+            Load::Secret => &server.public,
+            Load::Certificate => &server.mtls,
+        };
+        let mut connections = Vec::new();
+        for _ in 0..count {
+            let stream = TcpStream::connect(authority).await.expect("a connection");
+            stream.set_nodelay(true).expect("a socket option");
+            let name = ServerName::try_from("localhost").expect("a name");
+            let stream = tls.connect(name, stream).await.expect("a handshake");
+            let mut connection = Self { stream, request: request(server, load), answer: vec![0; 16 * 1024] };
+            connection.ask().await;
+            connections.push(connection);
+        }
+        connections
+    }
+
+    /// One request, and its whole answer, which must be a token (or the floor's bytes).
+    pub(crate) async fn ask(&mut self) {
+        self.stream.write_all(&self.request).await.expect("sent");
+        self.stream.flush().await.expect("sent");
+        let mut length = 0;
+        loop {
+            let read = self.stream.read(&mut self.answer[length..]).await.expect("an answer");
+            assert!(read > 0, "the server closed the connection");
+            length += read;
+            let answer = &self.answer[..length];
+            let Some(head) = answer.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
+            let body = content_length(&answer[..head]);
+            if length == head + 4 + body {
+                assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(answer));
+                assert!(body > 500, "a whole token");
+                return;
+            }
+        }
+    }
+}
+
+/// The server's CPU time for one request, in microseconds, over `requests` of them.
+pub(crate) async fn round(server: &Server, connections: &mut [Connection], requests: usize) -> f64 {
+    let each = requests / connections.len();
+    let before = server.cpu_ns();
+    let asked = connections.iter_mut().map(|connection| async move {
+        for _ in 0..each {
+            connection.ask().await;
+        }
+    });
+    futures_util::future::join_all(asked).await;
+    let used = u32::try_from(server.cpu_ns() - before).expect("a round takes less than four seconds");
+    f64::from(used) / 1_000.0 / f64::from(u32::try_from(each * connections.len()).expect("a number"))
+}
+
+fn content_length(head: &[u8]) -> usize {
+    let head = std::str::from_utf8(head).expect("text").to_ascii_lowercase();
+    let line = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("content-length");
+    line.parse().expect("a number")
+}
+
+fn request(server: &Server, load: Load) -> Vec<u8> {
+    let dev = fs::read(server.data.join("dev.json")).expect("dev.json");
+    let dev: Value = serde_json::from_slice(&dev).expect("JSON");
+    let clients = dev["clients"].as_array().expect("clients");
+    let name = match load {
+        Load::Secret => "machine-secret",
+        Load::Certificate => "machine",
+    };
+    let client = clients.iter().find(|client| client["name"] == name).expect("the client");
+    let (authorization, scope, id) = match load {
+        Load::Secret => {
+            let pair = format!("{name}:{}", client["client_secret"].as_str().expect("a secret"));
+            (format!("Authorization: Basic {}\r\n", base64_simd::STANDARD.encode_to_string(pair)), "demo:read", "")
+        }
+        Load::Certificate => (String::new(), "openstack:api", "&client_id=machine"),
+    };
+    let body = format!("grant_type=client_credentials&scope={scope}{id}");
+    let head = format!(
+        "POST {} HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n{authorization}\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
+        server.token_path,
+        body.len()
+    );
+    (head + &body).into_bytes()
+}
+
+fn tls(data: &Path, load: Load) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(data.join("ca/ca.pem")).expect("the CA")).expect("a root");
+    let config = ClientConfig::builder().with_root_certificates(roots);
+    match load {
+        Load::Secret => config.with_no_client_auth(),
+        Load::Certificate => {
+            let chain = vec![CertificateDer::from_pem_file(data.join("certs/machine.pem")).expect("certificate")];
+            let key = PrivateKeyDer::from_pem_file(data.join("certs/machine.key")).expect("a key");
+            config.with_client_auth_cert(chain, key).expect("a client certificate")
+        }
+    }
+}
