@@ -5,5 +5,6 @@ mod attacks_e;
 mod attacks_f;
 mod attacks_m;
 mod attacks_s;
+mod faults;
 mod metadata;
 mod support;

@@ -76,6 +76,14 @@ impl World {
 
     /// A world whose edge is configured further.
     pub(crate) async fn with(change: impl FnOnce(HttpConfig) -> HttpConfig) -> Self {
+        Self::build(change, |clients| clients).await
+    }
+
+    /// A world whose provider reads its clients through something else.
+    pub(crate) async fn build(
+        change: impl FnOnce(HttpConfig) -> HttpConfig,
+        wrap: impl FnOnce(Arc<dyn ClientStore>) -> Arc<dyn ClientStore>,
+    ) -> Self {
         Log::install();
         let store = MemoryStore::new();
         for domain in ["demo", "elsewhere"] {
@@ -95,7 +103,7 @@ impl World {
                 key_encryption_key: KeyEncryptionKey::from_bytes([2; 32]),
             },
             Ports {
-                clients: shared.clone(),
+                clients: wrap(shared.clone()),
                 domains: shared.clone(),
                 keys: shared.clone(),
                 revocations: shared,
@@ -108,7 +116,7 @@ impl World {
         let ca = TestCa::new("Clients");
         let trust = ClientTrust::new(&[ca.certificate_der()], &[], CrlPolicy::default()).unwrap();
         let config = HttpConfig::default().with_client_trust(TrustHandle::new(trust));
-        let edge = HttpEdge::new(provider.clone(), ports_clock, change(config));
+        let edge = HttpEdge::new(provider, ports_clock, change(config));
         let machine = ca.client("machine");
         let alone = CertificateSpec::client("alone").self_signed();
         let world = Self {
