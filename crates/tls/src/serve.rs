@@ -1,6 +1,7 @@
 //! The accept loop: limits on everything a stranger can make it keep, and an orderly end.
 
 mod connection;
+mod places;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -8,7 +9,7 @@ use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::watch,
     task::JoinSet,
     time::timeout,
 };
@@ -17,6 +18,7 @@ use tower::Service;
 
 use crate::{PeerAddr, PeerCertificate, TlsHandle};
 use connection::WithPeer;
+use places::{Place, Places};
 
 /// Anything that a service or a body may fail with.
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
@@ -26,11 +28,17 @@ type AnyError = Box<dyn std::error::Error + Send + Sync>;
 pub struct ServeLimits {
     /// Connections at a time; more wait in the system's queue. Each costs some 50 to 100 KiB: 1024 stay near 100 MiB.
     pub max_connections: usize,
+    /// Of these, how many one IPv4 address or IPv6 /64 may hold: half, so that no single one keeps the others out. More
+    /// are closed at once. Behind a proxy all connections are the proxy's: set it to `max_connections` there.
+    pub max_connections_per_address: usize,
     /// From the accepted connection to the end of its TLS handshake. Ten seconds cover three lost packets.
     pub handshake_timeout: Duration,
     /// From the end of an answer (or of the handshake) to the last octet of the next request's head. It is the
     /// keep-alive limit too: an idle connection is closed after it. 30 s.
     pub header_read_timeout: Duration,
+    /// From a request's head to the head of its answer. 60 s, then the connection is cut: the last resort against a
+    /// body that never ends; a service has its own, shorter limits.
+    pub request_timeout: Duration,
     /// Octets of a request's head, and of what hyper reads at once. 64 KiB hold a forwarded certificate of the
     /// largest size; a longer head is answered 431.
     pub max_head_octets: usize,
@@ -45,8 +53,10 @@ impl Default for ServeLimits {
     fn default() -> Self {
         Self {
             max_connections: 1024,
+            max_connections_per_address: 512,
             handshake_timeout: Duration::from_secs(10),
             header_read_timeout: Duration::from_secs(30),
+            request_timeout: Duration::from_secs(60),
             max_head_octets: 64 * 1024,
             max_headers: 100,
             drain_timeout: Duration::from_secs(10),
@@ -97,7 +107,7 @@ pub async fn serve<S, B>(
                     return;
                 }
             };
-            let service = WithPeer::new(service, PeerAddr(peer), certificate);
+            let service = WithPeer::new(service, limits, PeerAddr(peer), certificate);
             connection::run(stream, service, limits, draining).await;
         }
     })
@@ -123,7 +133,7 @@ pub async fn serve_plain<S, B>(
     accept_loop(listener, limits, shutdown, move |stream, peer, draining| {
         connection::run(
             stream,
-            WithPeer::new(service.clone(), PeerAddr(peer), None),
+            WithPeer::new(service.clone(), limits, PeerAddr(peer), None),
             limits,
             draining,
         )
@@ -141,7 +151,7 @@ async fn accept_loop<F, C>(
     F: Fn(TcpStream, SocketAddr, watch::Receiver<bool>) -> C,
     C: Future<Output = ()> + Send + 'static,
 {
-    let places = Arc::new(Semaphore::new(limits.max_connections));
+    let places = Places::new(limits.max_connections, limits.max_connections_per_address);
     let (drain, draining) = watch::channel(false);
     let mut tasks = JoinSet::new();
     tokio::pin!(shutdown);
@@ -176,14 +186,16 @@ async fn accept_loop<F, C>(
 }
 
 /// The next connection, once there is a place for it. `None` when the listener is beyond use.
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
+async fn accept(listener: &TcpListener, places: &Places) -> Option<(TcpStream, SocketAddr, Place)> {
+    let mut permit = places.free().await?;
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
+                let Some(place) = places.seat(peer.ip(), permit) else {
+                    tracing::debug!(peer.address = %peer, "connection refused: its address holds its share");
+                    permit = places.free().await?;
+                    continue;
+                };
                 // Answers are small: waiting to fill a packet only delays them.
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(peer.address = %peer, %error, "TCP_NODELAY not set");

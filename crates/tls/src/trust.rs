@@ -2,6 +2,8 @@
 
 mod dates;
 mod error;
+mod policy;
+mod verdict;
 
 use std::{
     fmt,
@@ -19,70 +21,13 @@ use rustls_pki_types::{
 };
 use sealstone_mtls::ClientCertificate;
 use webpki::{
-    CertRevocationList, EndEntityCert, Error, ExpirationPolicy, KeyUsage, OwnedCertRevocationList,
-    RevocationCheckDepth, RevocationOptions, RevocationOptionsBuilder, UnknownStatusPolicy, VerifiedPath,
+    CertRevocationList, EndEntityCert, Error, KeyUsage, OwnedCertRevocationList, VerifiedPath,
     anchor_from_trusted_cert,
 };
 
 pub use error::{ChainError, TrustError};
-
-/// Which certificates of a path a revocation list must speak about.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "configuration lists both")]
-pub enum RevocationDepth {
-    /// The client's and every intermediate: each authority of the path has a list.
-    #[default]
-    Chain,
-    /// The client's only.
-    EndEntity,
-}
-
-/// What happens when revocation lists are configured and none of them answers. The default refuses throughout.
-///
-/// Without any list, nothing is asked. A certificate that a list in hand names is refused under every policy.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct CrlPolicy {
-    /// Which certificates must be answered for.
-    pub depth: RevocationDepth,
-    /// Accepts certificates of an authority that has no list here.
-    pub dangerous_accept_missing: bool,
-    /// Accepts lists after their `nextUpdate`: what was revoked since is not known.
-    pub dangerous_accept_expired: bool,
-}
-
-/// The span of seconds, both ends included, in which a judgement stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Window {
-    pub(crate) from: UnixTime,
-    pub(crate) until: UnixTime,
-}
-
-impl Window {
-    const fn only(now: UnixTime) -> Self {
-        Self {
-            from: now,
-            until: now,
-        }
-    }
-
-    fn within(self, other: Self) -> Self {
-        Self {
-            from: self.from.max(other.from),
-            until: self.until.min(other.until),
-        }
-    }
-
-    pub(crate) fn holds(self, now: UnixTime) -> bool {
-        self.from <= now && now <= self.until
-    }
-}
-
-/// An outcome and how long it stands.
-#[derive(Debug, Clone)]
-pub(crate) struct Verdict {
-    pub(crate) outcome: Result<(), ChainError>,
-    pub(crate) window: Window,
-}
+pub use policy::{CrlPolicy, RevocationDepth};
+pub(crate) use verdict::{Verdict, Window};
 
 /// Authorities, revocation lists and policy; immutable, and replaced as a whole through [`TrustHandle`].
 ///
@@ -221,7 +166,7 @@ impl ClientTrust {
             chain,
             now,
             KeyUsage::client_auth(),
-            self.revocation(&lists),
+            self.policy.options(&lists),
             Some(&anchor_in_date),
         )?;
         let mut window = Window {
@@ -242,31 +187,6 @@ impl ClientTrust {
             window.until = window.until.min(*next_update);
         }
         Ok(window)
-    }
-
-    fn revocation<'a>(&self, lists: &'a [&'a CertRevocationList<'a>]) -> Option<RevocationOptions<'a>> {
-        let builder = RevocationOptionsBuilder::new(lists).ok()?;
-        let depth = match self.policy.depth {
-            RevocationDepth::Chain => RevocationCheckDepth::Chain,
-            RevocationDepth::EndEntity => RevocationCheckDepth::EndEntity,
-        };
-        let missing = if self.policy.dangerous_accept_missing {
-            UnknownStatusPolicy::Allow
-        } else {
-            UnknownStatusPolicy::Deny
-        };
-        let expired = if self.policy.dangerous_accept_expired {
-            ExpirationPolicy::Ignore
-        } else {
-            ExpirationPolicy::Enforce
-        };
-        Some(
-            builder
-                .with_depth(depth)
-                .with_status_policy(missing)
-                .with_expiration_policy(expired)
-                .build(),
-        )
     }
 
     /// The dates of the path's anchor; of several certificates of one authority, the one in date.

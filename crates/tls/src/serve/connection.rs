@@ -12,7 +12,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::watch,
 };
-use tower::{Service, ServiceExt, util::Oneshot};
+use tower::{Service, ServiceExt, timeout::Timeout, util::Oneshot};
 
 use super::{AnyError, ServeLimits};
 use crate::{PeerAddr, PeerCertificate};
@@ -20,7 +20,7 @@ use crate::{PeerAddr, PeerCertificate};
 /// A service whose requests know their peer.
 #[derive(Clone)]
 pub(super) struct WithPeer<S> {
-    service: S,
+    service: Timeout<S>,
     address: PeerAddr,
     certificate: Option<Arc<PeerCertificate>>,
 }
@@ -28,11 +28,12 @@ pub(super) struct WithPeer<S> {
 impl<S> WithPeer<S> {
     pub(super) const fn new(
         service: S,
+        limits: ServeLimits,
         address: PeerAddr,
         certificate: Option<Arc<PeerCertificate>>,
     ) -> Self {
         Self {
-            service,
+            service: Timeout::new(service, limits.request_timeout),
             address,
             certificate,
         }
@@ -42,10 +43,11 @@ impl<S> WithPeer<S> {
 impl<S> hyper::service::Service<Request<Incoming>> for WithPeer<S>
 where
     S: Service<Request<Incoming>> + Clone,
+    S::Error: Into<AnyError>,
 {
     type Response = S::Response;
-    type Error = S::Error;
-    type Future = Oneshot<S, Request<Incoming>>;
+    type Error = AnyError;
+    type Future = Oneshot<Timeout<S>, Request<Incoming>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let extensions = request.extensions_mut();
