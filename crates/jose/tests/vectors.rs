@@ -1,6 +1,7 @@
 //! The published vectors: every case runs, and what is not supported is refused in the way said here.
 
 #[path = "support/forge.rs"]
+#[expect(dead_code, reason = "shared by several test programs")]
 mod forge;
 
 use forge::*;

@@ -1,5 +1,4 @@
 //! Keys of the published vectors, and tokens that no honest encoder makes.
-#![allow(dead_code, reason = "each test program takes its part")]
 
 use std::sync::Arc;
 
@@ -11,14 +10,14 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 /// The RSA key of RFC 7515 A.2 for `algorithm`.
-pub fn rsa_key(algorithm: Algorithm) -> PrivateKey {
+pub(crate) fn rsa_key(algorithm: Algorithm) -> PrivateKey {
     let vectors: Value = serde_json::from_str(include_str!("../vectors/jws.json")).unwrap();
     let mut key = vectors["cases"][1]["key"].clone();
     key["alg"] = json!(algorithm);
     PrivateKey::from_jwk(key.to_string().as_bytes()).unwrap()
 }
 
-pub fn key(algorithm: Algorithm) -> PrivateKey {
+pub(crate) fn key(algorithm: Algorithm) -> PrivateKey {
     match algorithm {
         Algorithm::Rs256 | Algorithm::Ps256 => rsa_key(algorithm),
         Algorithm::Es256 | Algorithm::Es384 | Algorithm::EdDsa => PrivateKey::generate(algorithm).unwrap(),
@@ -26,15 +25,15 @@ pub fn key(algorithm: Algorithm) -> PrivateKey {
 }
 
 /// One signer `k1`, its published set, and a verifier of its algorithm alone.
-pub struct Fixture {
-    pub key: PrivateKey,
-    pub signer: Arc<Signer>,
-    pub set: JwkSet,
-    pub keys: VerifierSet,
+pub(crate) struct Fixture {
+    pub(crate) key: PrivateKey,
+    pub(crate) signer: Arc<Signer>,
+    pub(crate) set: JwkSet,
+    pub(crate) keys: VerifierSet,
 }
 
 impl Fixture {
-    pub fn new(algorithm: Algorithm) -> Self {
+    pub(crate) fn new(algorithm: Algorithm) -> Self {
         let key = key(algorithm);
         let signer = Arc::new(Signer::new(&key, KeyId::parse("k1").unwrap()).unwrap());
         let set = JwkSet::new(vec![signer.public_jwk().clone()]).unwrap();
@@ -47,7 +46,7 @@ impl Fixture {
         }
     }
 
-    pub fn good(&self) -> String {
+    pub(crate) fn good(&self) -> String {
         let token = self
             .encoder()
             .encode_to_string(&json!({"sub": "machine"}))
@@ -56,16 +55,16 @@ impl Fixture {
         token
     }
 
-    pub fn encoder(&self) -> JwtEncoder {
+    pub(crate) fn encoder(&self) -> JwtEncoder {
         JwtEncoder::new(Arc::clone(&self.signer), "at+jwt").unwrap()
     }
 
     /// A token with this very header and payload, signed by the right key.
-    pub fn forge(&self, header: &str, payload: &str) -> String {
+    pub(crate) fn forge(&self, header: &str, payload: &str) -> String {
         self.forge_octets(header.as_bytes(), payload.as_bytes())
     }
 
-    pub fn forge_octets(&self, header: &[u8], payload: &[u8]) -> String {
+    pub(crate) fn forge_octets(&self, header: &[u8], payload: &[u8]) -> String {
         self.sign_input(&format!(
             "{}.{}",
             base64url::encode(header),
@@ -74,14 +73,14 @@ impl Fixture {
     }
 
     /// Signs any text before the last dot.
-    pub fn sign_input(&self, input: &str) -> String {
+    pub(crate) fn sign_input(&self, input: &str) -> String {
         let mut signature = Vec::new();
         self.signer.sign(input.as_bytes(), &mut signature).unwrap();
         format!("{input}.{}", base64url::encode(signature))
     }
 
     /// The header of a good token with one more member.
-    pub fn with_header(&self, member: &str) -> String {
+    pub(crate) fn with_header(&self, member: &str) -> String {
         let alg = self.signer.algorithm();
         self.forge(
             &format!(r#"{{"alg":"{alg}","kid":"k1",{member}}}"#),
@@ -89,26 +88,26 @@ impl Fixture {
         )
     }
 
-    pub fn verify(&self, token: &str) -> Result<VerifiedJwt, JoseError> {
+    pub(crate) fn verify(&self, token: &str) -> Result<VerifiedJwt, JoseError> {
         self.keys.verify(UnverifiedJwt::parse(token)?)
     }
 
-    pub fn refusal(&self, token: &str) -> JoseError {
+    pub(crate) fn refusal(&self, token: &str) -> JoseError {
         self.verify(token).expect_err(token)
     }
 }
 
 /// The parts of a token, decoded but for the signing input.
-pub fn split(token: &str) -> (String, Vec<u8>) {
+pub(crate) fn split(token: &str) -> (String, Vec<u8>) {
     let (input, signature) = token.rsplit_once('.').unwrap();
     (input.to_owned(), base64url::decode(signature).unwrap())
 }
 
-pub fn join(input: &str, signature: impl AsRef<[u8]>) -> String {
+pub(crate) fn join(input: &str, signature: impl AsRef<[u8]>) -> String {
     format!("{input}.{}", base64url::encode(signature))
 }
 
-pub fn hmac_sha256(secret: &[u8], message: &[u8]) -> Vec<u8> {
+pub(crate) fn hmac_sha256(secret: &[u8], message: &[u8]) -> Vec<u8> {
     let mut block = [0_u8; 64];
     if secret.len() > 64 {
         block[..32].copy_from_slice(&Sha256::digest(secret));
@@ -127,7 +126,7 @@ pub fn hmac_sha256(secret: &[u8], message: &[u8]) -> Vec<u8> {
         .to_vec()
 }
 
-pub fn hs256(secret: &[u8]) -> String {
+pub(crate) fn hs256(secret: &[u8]) -> String {
     let input = format!(
         "{}.{}",
         base64url::encode(r#"{"alg":"HS256","kid":"k1"}"#),
@@ -137,10 +136,10 @@ pub fn hs256(secret: &[u8]) -> String {
 }
 
 /// The public members of a JWK, as JSON to be spoiled.
-pub fn members(jwk: &Jwk) -> Value {
+pub(crate) fn members(jwk: &Jwk) -> Value {
     serde_json::from_str(&jwk.to_json()).unwrap()
 }
 
-pub fn parse(jwk: &Value) -> Result<Jwk, JoseError> {
+pub(crate) fn parse(jwk: &Value) -> Result<Jwk, JoseError> {
     Jwk::parse(jwk.to_string().as_bytes())
 }
