@@ -25,7 +25,7 @@ pub enum RegistrationError {
     },
     /// Not a JSON object, a member twice, or nested too deep.
     #[error("the registration is not a JSON object with each member once: {0}")]
-    Json(#[source] JoseError),
+    Json(JoseError),
     /// A member has a value of the wrong type.
     #[error("`{member}` has a value of the wrong type or form: {reason}")]
     Malformed {
@@ -143,7 +143,7 @@ pub enum RegistrationError {
     },
     /// A subject that cannot be compared.
     #[error("{0}")]
-    Subject(#[source] MatcherError),
+    Subject(MatcherError),
     /// A member that the registered authentication method does not read.
     #[error("`{member}` is not used with {method}: leave it out, or change `token_endpoint_auth_method`")]
     Unused {
@@ -161,10 +161,10 @@ pub enum RegistrationError {
     #[error(
         "`jwks` must hold public keys only, each of a kind that signs (P-256, P-384, Ed25519, RSA from 2048 bits): {0}"
     )]
-    Jwks(#[source] JoseError),
+    Jwks(JoseError),
     /// `jwks` cannot serve to recognise certificates.
     #[error("`jwks` cannot be used for self-signed certificates: {0}")]
-    SelfSignedKeys(#[source] BindingError),
+    SelfSignedKeys(BindingError),
     /// The parsed keys could not be written again.
     #[error("`jwks` cannot be stored: give the keys without further members")]
     JwksNotKept,
@@ -194,7 +194,7 @@ pub enum RegistrationError {
     AuthorityUnused,
     /// The claims template is refused.
     #[error("`claims`: {0}")]
-    Claims(#[source] TemplateError),
+    Claims(TemplateError),
     /// The caller gave no hashed secret for a method that needs one.
     #[error("{method} needs a secret: the server makes one and shows it once")]
     SecretMissing {

@@ -18,6 +18,7 @@ impl Counts {
             .saturating_add(self.revocations)
     }
 
+    #[cfg(feature = "sqlite")]
     fn max(self, other: Self) -> Self {
         Self {
             clients: self.clients.max(other.clients),
@@ -56,6 +57,7 @@ impl Feed {
     }
 
     /// Publishes what the database has counted. An older reading changes nothing.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn publish(&self, counts: Counts) {
         let mut state = self.state.lock();
         state.counts = state.counts.max(counts);
@@ -121,6 +123,7 @@ impl Feed {
 mod tests {
     use super::*;
 
+    #[cfg(feature = "sqlite")]
     #[test]
     fn what_is_published_never_falls_and_kinds_stay_apart() {
         let feed = Feed::new(Counts {

@@ -76,6 +76,59 @@ async fn what_was_stored_is_there_after_closing_and_after_dropping() {
     store.check_integrity().await.unwrap();
 }
 
+/// What `kill -9` cannot show: that a commit waits for the disk.
+#[tokio::test]
+async fn every_connection_is_durable_and_holds_references() {
+    let (_folder, path) = prepared().await;
+    let mut connection = connect(&path).await;
+    for (pragma, want) in [
+        ("PRAGMA journal_mode", "wal"),
+        ("PRAGMA synchronous", "2"),
+        ("PRAGMA foreign_keys", "1"),
+        ("PRAGMA busy_timeout", "5000"),
+        ("PRAGMA trusted_schema", "0"),
+        ("PRAGMA cache_size", "-512"),
+    ] {
+        let row = connection.fetch_one(pragma).await.unwrap();
+        let value = row
+            .try_get::<String, _>(0)
+            .or_else(|_| row.try_get::<i64, _>(0).map(|n| n.to_string()));
+        assert_eq!(value.unwrap(), want, "{pragma}");
+    }
+    let orphaned = connection.execute("DELETE FROM domains").await.unwrap_err();
+    assert!(orphaned.to_string().contains("FOREIGN KEY"), "{orphaned}");
+}
+
+#[tokio::test]
+async fn many_processes_may_make_the_database_at_once() {
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.db");
+        let mut openers = tokio::task::JoinSet::new();
+        for _ in 0..6 {
+            let path = path.clone();
+            openers.spawn(async move { SqlStore::open(&path).await.map(|_| ()) });
+        }
+        for outcome in openers.join_all().await {
+            outcome.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_backup_made_while_the_store_is_open_is_whole() {
+    let (folder, path) = prepared().await;
+    let store = SqlStore::open(&path).await.unwrap();
+    assert_eq!(store.insert(client("two")).await.unwrap(), Insertion::Inserted);
+    let backup = folder.path().join("backup.db");
+    let into = sqlx::query("VACUUM INTO ?1").bind(backup.to_str().unwrap());
+    into.execute(&mut connect(&path).await).await.unwrap();
+    let restored = SqlStore::open_current(&backup).await.unwrap();
+    assert!(restored.client(&id("one")).await.unwrap().is_some());
+    assert!(restored.client(&id("two")).await.unwrap().is_some());
+    restored.check_integrity().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_closed_store_says_so() {
     let (_folder, path) = prepared().await;

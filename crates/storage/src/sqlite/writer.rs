@@ -96,25 +96,29 @@ async fn commit_group(
                 feed.publish(counts);
             }
             for (job, outcome) in group.into_iter().zip(outcomes) {
-                // Who asked may have gone; the change stays.
-                let _ = job.reply.send(outcome);
+                answer(job, outcome);
             }
         }
         Err(failure) => {
             // The connection may be in any state: the next group gets a new one.
             *connection = None;
-            let failure = Arc::new(failure);
-            tracing::error!(
-                error = &*failure as &dyn std::error::Error,
-                "the database refused a group of changes"
-            );
-            for job in group {
-                let _ = job.reply.send(Err(Arc::clone(&failure)));
-            }
             // A commit whose outcome is unknown may have changed anything.
             feed.doubt();
+            let failure = Arc::new(failure);
+            for job in group {
+                answer(job, Err(Arc::clone(&failure)));
+            }
         }
     }
+}
+
+fn answer(job: Job, outcome: Result<Outcome, Arc<Failure>>) {
+    if let Err(failure) = &outcome {
+        let error: &dyn std::error::Error = &**failure;
+        tracing::error!(error, "the database refused a change");
+    }
+    // Who asked may have gone; the change stays.
+    let _ = job.reply.send(outcome);
 }
 
 type Outcomes = Vec<Result<Outcome, Arc<Failure>>>;
@@ -139,30 +143,10 @@ pub(super) async fn transaction(
 ) -> Result<(Outcomes, Option<Counts>), Failure> {
     connection.execute("BEGIN IMMEDIATE").await?;
     let mut outcomes = Vec::with_capacity(changes.len());
-    let mut changed = false;
     for change in changes {
-        connection.execute("SAVEPOINT one").await?;
-        match change.make(connection).await {
-            Ok(outcome) => {
-                connection.execute("RELEASE one").await?;
-                changed |= outcome.is_change();
-                outcomes.push(Ok(outcome));
-            }
-            Err(failure) => {
-                // After a full disk or a failed device SQLite has rolled the whole transaction back: there is no
-                // savepoint any more, and the whole group has failed for this reason.
-                if connection.execute("ROLLBACK TO one").await.is_err() {
-                    return Err(failure);
-                }
-                connection.execute("RELEASE one").await?;
-                tracing::error!(
-                    error = &failure as &dyn std::error::Error,
-                    "the database refused a change"
-                );
-                outcomes.push(Err(Arc::new(failure)));
-            }
-        }
+        outcomes.push(in_savepoint(connection, change).await?);
     }
+    let changed = outcomes.iter().flatten().any(|outcome| outcome.is_change());
     let counts = if changed {
         Some(counts(connection).await?)
     } else {
@@ -170,6 +154,26 @@ pub(super) async fn transaction(
     };
     connection.execute("COMMIT").await?;
     Ok((outcomes, counts))
+}
+
+/// One change: `Ok(Err(..))` if it alone failed, `Err(..)` if the whole transaction did.
+async fn in_savepoint(
+    connection: &mut SqliteConnection,
+    change: &Change,
+) -> Result<Result<Outcome, Arc<Failure>>, Failure> {
+    connection.execute("SAVEPOINT one").await?;
+    let outcome = change.make(connection).await;
+    // After a full disk or a failed device SQLite has rolled the whole transaction back: then there is no savepoint
+    // any more, and the whole group has failed for this reason.
+    if let Err(failure) = outcome {
+        if connection.execute("ROLLBACK TO one").await.is_err() {
+            return Err(failure);
+        }
+        connection.execute("RELEASE one").await?;
+        return Ok(Err(Arc::new(failure)));
+    }
+    connection.execute("RELEASE one").await?;
+    Ok(outcome.map_err(Arc::new))
 }
 
 /// How often each kind of record has changed, as this connection sees the file now.
