@@ -36,7 +36,8 @@ pub(crate) use verdict::{Verdict, Window};
 /// - `clientAuth` must be among the extended key usages, **or the extension be missing**. `anyExtendedKeyUsage`
 ///   alone is refused: an authority that means clients says so.
 /// - A certificate with `CA:TRUE` is no client; a certificate without is no authority; `pathLen` and name
-///   constraints hold. Directory-name constraints are not compared: they refuse whatever they would apply to.
+///   constraints hold. Those on URIs, e-mail and directory names are not compared: they refuse whatever they would
+///   apply to.
 /// - X.509 version 1 certificates are refused, except as authorities in this configuration.
 /// - **An expired authority vouches for nobody**, although RFC 5280 §6.1 leaves the dates of trust anchors open.
 pub struct ClientTrust {

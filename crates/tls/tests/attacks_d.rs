@@ -231,6 +231,22 @@ fn d14_name_constraints() {
     assert_eq!(named("ci.example.com", &by_host), "ok");
     assert_eq!(named("ci.example.net", &by_host), "name_constraint");
 
+    let mailbox = |by: &Signed| {
+        let client = Draft::client("ci")
+            .with(|params| {
+                params.subject_alt_names = vec![SanType::Rfc822Name("ci@example.com".try_into().unwrap())]
+            })
+            .signed_by(by);
+        judged(&client, &[by], &trust, NOW)
+    };
+    assert_eq!(mailbox(&by_host), "ok", "another kind of name");
+    let by_mailbox = constrained(GeneralSubtree::Rfc822Name("example.com".to_owned()));
+    assert_eq!(
+        mailbox(&by_mailbox),
+        "name_constraint",
+        "not compared, so refused"
+    );
+
     // Directory names are not compared: the constraint refuses, whatever it permits.
     let mut permitted = rcgen::DistinguishedName::new();
     permitted.push(DnType::CommonName, "ci");
