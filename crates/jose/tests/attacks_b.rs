@@ -374,7 +374,7 @@ fn b11_two_keys_with_one_kid() {
     JwkSet::parse(&set_of(&[public(Algorithm::Es256), public(Algorithm::Es256)])).unwrap();
     let escaped = String::from_utf8(set_of(&[key("a"), key("zz")]))
         .unwrap()
-        .replace("zz", r"\u0061");
+        .replace(r#""zz""#, r#""\u0061""#);
     assert_eq!(
         JwkSet::parse(escaped.as_bytes()).unwrap_err(),
         JoseError::DuplicateKeyId

@@ -31,7 +31,13 @@ impl SigningKey {
         let rsa = || {
             let key = RsaPrivateKey::from_pkcs8_der(pkcs8).map_err(|_error| WRONG)?;
             key.validate().map_err(|_error| WRONG)?;
-            Ok(key)
+            // It computed the exponents and the coefficient anew: those given must be the same.
+            let again = key.to_pkcs8_der().map_err(|_error| WRONG)?;
+            if again.as_bytes() == pkcs8 {
+                Ok(key)
+            } else {
+                Err(WRONG)
+            }
         };
         Ok(match algorithm {
             Algorithm::Es256 => Self::P256(
