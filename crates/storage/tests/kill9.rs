@@ -153,7 +153,7 @@ impl Writing {
     fn kill_after(mut self, count: usize) -> Vec<String> {
         let mut acknowledged = Vec::new();
         let mut killed = false;
-        while let Some(line) = self.lines.next() {
+        for line in self.lines.by_ref() {
             let line = line.unwrap();
             acknowledged.extend(line.split_once("ack ").map(|(_, change)| change.to_owned()));
             if acknowledged.len() >= count && !killed {
