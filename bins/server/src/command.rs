@@ -3,7 +3,7 @@
 use crate::config::{self, Config, LogSection};
 use crate::dev::{self, DevOptions};
 use crate::run::{Listeners, Served};
-use crate::{check, compose, db, faults, logging};
+use crate::{check, compose, db, faults, logging, reload};
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
@@ -96,12 +96,21 @@ fn serve(path: &Path) -> anyhow::Result<()> {
     logging::start(&config.log);
     runtime()?.block_on(async {
         let shutdown = asked_to_stop()?;
+        let reloads = reload::requests()?;
         let composition = compose::compose(&config).map_err(faults)?;
         let listeners = Listeners::bind(&config).await?;
         let served = Served::open(&config, composition).await?;
         let domains = served.provider.domains().len();
-        tracing::info!(base_url = config.server.base_url, domains, "serving");
-        served.run(&config, listeners, shutdown).await
+        let [public, mutual_tls, admin] = listeners.addresses();
+        tracing::info!(
+            base_url = config.server.base_url,
+            domains,
+            public,
+            mutual_tls,
+            admin,
+            "serving"
+        );
+        served.run(&config, listeners, reloads, shutdown).await
     })
 }
 

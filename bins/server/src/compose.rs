@@ -60,9 +60,13 @@ pub(crate) fn compose(config: &Config) -> Result<Composition, Vec<anyhow::Error>
         .transpose();
     let mtls_tls = mtls_tls.map_err(&mut keep).ok();
     let trust = trust(&config.tls).map_err(&mut keep).ok();
-    for fault in [rate_limit(&config.limits).err(), trusted_proxy(config).err()]
-        .into_iter()
-        .flatten()
+    for fault in [
+        rate_limit(&config.limits).err(),
+        deadlines(&config.limits).err(),
+        trusted_proxy(config).err(),
+    ]
+    .into_iter()
+    .flatten()
     {
         keep(fault);
     }
@@ -269,6 +273,19 @@ pub(crate) fn rate_limit(limits: &LimitsSection) -> anyhow::Result<RateLimit> {
         .with_requests(requests)
         .with_failures(failures)
         .insecure_exempt(exempt))
+}
+
+/// A deadline of zero lets nobody in; a body must not outlast the 30 s of a whole request.
+fn deadlines(limits: &LimitsSection) -> anyhow::Result<()> {
+    let body = ("limits.body_deadline_s", limits.body_deadline_s, 20);
+    let idle = ("limits.idle_timeout_s", limits.idle_timeout_s, 3600);
+    for (key, seconds, most) in [body, idle] {
+        anyhow::ensure!(
+            (1..=most).contains(&seconds),
+            "{key} = {seconds}: give 1 to {most} seconds"
+        );
+    }
+    Ok(())
 }
 
 fn networks(key: &str, texts: &[String]) -> anyhow::Result<Vec<IpNetwork>> {

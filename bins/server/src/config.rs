@@ -146,6 +146,8 @@ pub(crate) struct LimitsSection {
     pub(crate) request_burst_per_address: u32,
     pub(crate) failures_per_min_per_client: u32,
     pub(crate) insecure_unlimited_networks: Vec<String>,
+    pub(crate) body_deadline_s: u64,
+    pub(crate) idle_timeout_s: u64,
 }
 
 impl Default for LimitsSection {
@@ -156,6 +158,8 @@ impl Default for LimitsSection {
             request_burst_per_address: 2000,
             failures_per_min_per_client: 10,
             insecure_unlimited_networks: Vec::new(),
+            body_deadline_s: 10,
+            idle_timeout_s: 30,
         }
     }
 }

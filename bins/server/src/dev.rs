@@ -10,7 +10,7 @@ use crate::config::{
     StorageSection, TlsSection,
 };
 use crate::run::{Listeners, Served, bind};
-use crate::{faults, secrets};
+use crate::{faults, reload, secrets};
 use anyhow::Context as _;
 use sealstone_ca::files::{self, Access};
 use sealstone_identity::DomainId;
@@ -55,6 +55,7 @@ pub(crate) struct DevClient {
 
 /// Makes what is missing, serves, and says how to use it.
 pub(crate) async fn run(options: DevOptions, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let reloads = reload::requests()?;
     files::create_folder(&options.data, Access::Private)?;
     let data = options.data.canonicalize().context("the data folder")?;
     let public = bind("--listen", options.listen).await?;
@@ -95,6 +96,7 @@ pub(crate) async fn run(options: DevOptions, shutdown: impl Future<Output = ()>)
                 mtls: Some(mtls),
                 admin,
             },
+            reloads,
             shutdown,
         )
         .await

@@ -3,13 +3,14 @@
 use crate::audit_file::AuditFile;
 use crate::compose;
 use crate::config::TlsSection;
+use anyhow::Context as _;
 use sealstone_tls::{ClientCertificates, TlsHandle, TrustHandle};
 use std::fs;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How often the files are looked at: a renewed certificate or list is in use within this time.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -22,12 +23,18 @@ pub(crate) struct Reloadable {
     pub(crate) audit: Arc<AuditFile>,
 }
 
+/// SIGHUP. Asked for before anything is made: without a handler the signal kills the process.
+pub(crate) fn requests() -> anyhow::Result<Signal> {
+    signal(SignalKind::hangup()).context("SIGHUP can't be received")
+}
+
 /// Reloads on SIGHUP and when a file has changed. What can't be loaded is said, and what was in use stays.
-pub(crate) async fn follow(section: &TlsSection, reloadable: Reloadable, stop: impl Future<Output = ()>) {
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
-        tracing::error!("SIGHUP can't be received: files are reloaded only when they change");
-        return;
-    };
+pub(crate) async fn follow(
+    section: &TlsSection,
+    reloadable: Reloadable,
+    mut hangup: Signal,
+    stop: impl Future<Output = ()>,
+) {
     let mut seen = stamps(section);
     tokio::pin!(stop);
     loop {

@@ -13,6 +13,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 
 /// The sockets, bound before anything else, so that a taken port is the first thing that is said.
@@ -36,6 +37,12 @@ impl Listeners {
                 None => None,
             },
         })
+    }
+
+    /// Where the public, the mutual-TLS and the admin listener are, for the log: port 0 has become a number.
+    pub(crate) fn addresses(&self) -> [Option<String>; 3] {
+        [Some(&self.public), self.mtls.as_ref(), self.admin.as_ref()]
+            .map(|listener| Some(listener?.local_addr().ok()?.to_string()))
     }
 }
 
@@ -97,6 +104,7 @@ impl Served {
         self,
         config: &Config,
         listeners: Listeners,
+        reloads: Signal,
         shutdown: impl Future<Output = ()>,
     ) -> anyhow::Result<()> {
         let trust = self.trust.map(TrustHandle::new);
@@ -111,6 +119,7 @@ impl Served {
         let (stop, stopped) = watch::channel(false);
         let limits = ServeLimits {
             max_connections: config.limits.max_connections,
+            header_read_timeout: Duration::from_secs(config.limits.idle_timeout_s),
             ..ServeLimits::default()
         };
         let reloadable = Reloadable {
@@ -138,7 +147,7 @@ impl Served {
             }
         };
         let upkeep = maintain(&self.provider, &self.store, ended(stopped.clone()));
-        let reloads = reload::follow(&config.tls, reloadable, ended(stopped.clone()));
+        let reloads = reload::follow(&config.tls, reloadable, reloads, ended(stopped.clone()));
         let end = async {
             shutdown.await;
             tracing::info!("stopping: requests under way are finished");
@@ -193,7 +202,9 @@ fn until(moment: rustls_pki_types::UnixTime) -> Duration {
 }
 
 fn http_config(config: &Config, trust: Option<TrustHandle>) -> anyhow::Result<HttpConfig> {
-    let mut http = HttpConfig::default().with_rate_limit(compose::rate_limit(&config.limits)?);
+    let mut http = HttpConfig::default()
+        .with_rate_limit(compose::rate_limit(&config.limits)?)
+        .with_body_deadline(Duration::from_secs(config.limits.body_deadline_s));
     if let Some(proxy) = compose::trusted_proxy(config)? {
         http = http.with_trusted_proxy(proxy);
     }
