@@ -138,15 +138,18 @@ impl Edge {
     /// One request: its id and span around the work, the same headers on every answer.
     async fn answer(&self, endpoint: Endpoint, request: Request<Body>) -> Response {
         let request_id = self.ids.of(request.headers());
+        let domain = domain_segment(request.uri().path())
+            .and_then(|text| DomainId::parse(text).ok())
+            .filter(|domain| self.provider.issuer_exists(domain));
         // Never the path or the query: both may hold what was not meant for a log.
         let span = tracing::info_span!(
             "request",
             request.id = %request_id,
             endpoint = endpoint.as_str(),
-            domain.id = Empty,
+            domain.id = domain.as_ref().map(DomainId::as_str),
             status = Empty,
         );
-        let work = AssertUnwindSafe(self.work(endpoint, request, &request_id)).catch_unwind();
+        let work = AssertUnwindSafe(self.work(endpoint, domain, request, &request_id)).catch_unwind();
         let work = tokio::time::timeout(self.request_deadline, work).instrument(span.clone());
         let mut response = match work.await {
             Ok(Ok(response)) => response,
@@ -172,7 +175,13 @@ impl Edge {
         response
     }
 
-    async fn work(&self, endpoint: Endpoint, request: Request<Body>, request_id: &str) -> Response {
+    async fn work(
+        &self,
+        endpoint: Endpoint,
+        domain: Option<DomainId>,
+        request: Request<Body>,
+        request_id: &str,
+    ) -> Response {
         let Some(method) = endpoint.method() else {
             return answer::not_found();
         };
@@ -190,11 +199,9 @@ impl Edge {
                 Method::Document(_) => "GET, HEAD",
             });
         }
-        let domain = domain_segment(request.uri().path()).and_then(|text| DomainId::parse(text).ok());
-        let Some(domain) = domain.filter(|domain| self.provider.issuer_exists(domain)) else {
+        let Some(domain) = domain else {
             return answer::not_found();
         };
-        tracing::Span::current().record("domain.id", domain.as_str());
         match method {
             Method::Form(endpoint) => self.form(endpoint, &domain, request, request_id).await,
             Method::Document(document) => self.document(document, &domain, &request),

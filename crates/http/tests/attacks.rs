@@ -1,5 +1,6 @@
 //! What hostile and broken peers send, and what they get. The names are those of the attack catalogue.
 
+mod arbitrary;
 mod attacks_c;
 mod attacks_e;
 mod attacks_f;

@@ -36,24 +36,24 @@ async fn e01_header_from_an_untrusted_peer() {
     let world = world().await;
     let header = rfc9440(&world.machine);
     world
-        .send(machine().from(PROXY).header("client-cert", &header))
+        .send(machine().peer(PROXY).header("client-cert", &header))
         .await
         .is_token();
     for peer in ["192.0.2.9", "127.0.0.1", "::1", "2001:db8::8"] {
         let answer = world
-            .send(machine().from(peer).header("client-cert", &header))
+            .send(machine().peer(peer).header("client-cert", &header))
             .await;
         answer.is_refused(401, "invalid_client");
         // Ignored, not looked at: garbage makes no difference.
         let answer = world
-            .send(machine().from(peer).header("client-cert", "garbage"))
+            .send(machine().peer(peer).header("client-cert", "garbage"))
             .await;
         answer.is_refused(401, "invalid_client");
     }
-    let socketless = machine().from_nowhere().header("client-cert", &header);
+    let socketless = machine().without_address().header("client-cert", &header);
     world.send(socketless).await.is_refused(401, "invalid_client");
     let own = machine()
-        .from("192.0.2.9")
+        .peer("192.0.2.9")
         .certificate(&world.machine)
         .header("client-cert", "garbage");
     world.send(own).await.is_token();
@@ -77,15 +77,15 @@ async fn e02_header_alongside_a_certificate() {
     // Through the proxy: its own certificate is nobody's, and both at once are refused.
     let header = rfc9440(&world.machine);
     world
-        .send(machine().from(PROXY).header("client-cert", &header))
+        .send(machine().peer(PROXY).header("client-cert", &header))
         .await
         .is_token();
     let both = machine()
-        .from(PROXY)
+        .peer(PROXY)
         .certificate(&world.machine)
         .header("client-cert", &header);
     world.send(both).await.is_refused(400, "invalid_request");
-    let own = machine().from(PROXY).certificate(&world.machine);
+    let own = machine().peer(PROXY).certificate(&world.machine);
     world.send(own).await.is_refused(401, "invalid_client");
 }
 
@@ -93,7 +93,7 @@ async fn e02_header_alongside_a_certificate() {
 async fn e03_e04_e06_e07_e13_header_that_cannot_be_read() {
     let world = world().await;
     let header = rfc9440(&world.machine);
-    let ask = |value: &str| machine().from(PROXY).header("client-cert", value);
+    let ask = |value: &str| machine().peer(PROXY).header("client-cert", value);
     world.send(ask(&header)).await.is_token();
     world
         .send(ask(&header).header("client-cert", &header))
@@ -124,7 +124,7 @@ async fn e05_other_spellings_of_the_name() {
     let header = rfc9440(&world.machine);
     for name in ["client-cert", "Client-Cert", "CLIENT-CERT"] {
         world
-            .send(machine().from(PROXY).header(name, &header))
+            .send(machine().peer(PROXY).header(name, &header))
             .await
             .is_token();
     }
@@ -137,7 +137,7 @@ async fn e05_other_spellings_of_the_name() {
         "client-cert-chain",
     ] {
         world
-            .send(machine().from(PROXY).header(name, &header))
+            .send(machine().peer(PROXY).header(name, &header))
             .await
             .is_refused(401, "invalid_client");
     }
@@ -148,25 +148,25 @@ async fn e16_e24_e25_no_certificate_in_the_header() {
     let world = world().await;
     let header = rfc9440(&world.machine);
     world
-        .send(machine().from(PROXY).header("client-cert", &header))
+        .send(machine().peer(PROXY).header("client-cert", &header))
         .await
         .is_token();
     for ask in [
-        machine().from(PROXY),
-        machine().from(PROXY).header("client-cert", ""),
-        machine().from(PROXY).header("connection", "Client-Cert"),
-        machine().from(PROXY).header("client-cert-chain", &header),
+        machine().peer(PROXY),
+        machine().peer(PROXY).header("client-cert", ""),
+        machine().peer(PROXY).header("connection", "Client-Cert"),
+        machine().peer(PROXY).header("client-cert-chain", &header),
     ] {
         world.send(ask).await.is_refused(401, "invalid_client");
     }
     // A client with a secret needs no certificate there, and gets a token that is bound to none.
     let secret = world
-        .send(Ask::post(TOKEN).from(PROXY).basic("ci").form(GRANT))
+        .send(Ask::post(TOKEN).peer(PROXY).basic("ci").form(GRANT))
         .await;
     secret.is_token();
     assert!(world.claims(&secret).get("cnf").is_none());
     // One that must get bound tokens gets none.
-    let both = Ask::post(TOKEN).from(PROXY).basic("both").form(GRANT);
+    let both = Ask::post(TOKEN).peer(PROXY).basic("both").form(GRANT);
     world.send(both).await.is_refused(400, "invalid_request");
 }
 
@@ -178,7 +178,7 @@ async fn e17_verify_header_disagrees() {
     let world = World::with(behind(form)).await;
     let ask = || {
         machine()
-            .from(PROXY)
+            .peer(PROXY)
             .header("x-ssl-client-cert", world.machine.escaped_pem())
     };
     world
@@ -202,7 +202,7 @@ async fn e17_verify_header_disagrees() {
         .header("x-ssl-client-verify", "SUCCESS")
         .header("x-ssl-client-verify", "SUCCESS");
     world.send(twice).await.is_refused(400, "invalid_request");
-    let stranger = ask().from("192.0.2.9").header("x-ssl-client-verify", "SUCCESS");
+    let stranger = ask().peer("192.0.2.9").header("x-ssl-client-verify", "SUCCESS");
     world.send(stranger).await.is_refused(401, "invalid_client");
 }
 
@@ -211,12 +211,12 @@ async fn e17_verify_header_disagrees() {
 async fn e17_a_proxy_that_verifies_nothing() {
     let world = world().await;
     let forged = CertificateSpec::client("machine").self_signed();
-    let ask = |certificate| machine().from(PROXY).header("client-cert", rfc9440(certificate));
+    let ask = |certificate| machine().peer(PROXY).header("client-cert", rfc9440(certificate));
     world.send(ask(&world.machine)).await.is_token();
     world.send(ask(&forged)).await.is_refused(401, "invalid_client");
     let alone = Ask::post(TOKEN)
         .form(format!("{GRANT}&client_id=alone"))
-        .from(PROXY);
+        .peer(PROXY);
     let answer = world
         .send(alone.header("client-cert", rfc9440(&world.alone)))
         .await;
@@ -230,7 +230,7 @@ async fn e18_subject_dn_header_alone() {
     world
         .send(
             machine()
-                .from(PROXY)
+                .peer(PROXY)
                 .header("client-cert", rfc9440(&world.machine)),
         )
         .await
@@ -246,7 +246,7 @@ async fn e18_subject_dn_header_alone() {
     }
     for (name, value) in &names {
         let ask = machine()
-            .from(PROXY)
+            .peer(PROXY)
             .header(name.as_str(), value)
             .header("x-ssl-client-verify", "SUCCESS");
         world.send(ask).await.is_refused(401, "invalid_client");
@@ -257,7 +257,7 @@ async fn e18_subject_dn_header_alone() {
 async fn e20_trust_is_decided_on_the_socket() {
     let world = world().await;
     let header = rfc9440(&world.machine);
-    let ask = |peer| machine().from(peer).header("client-cert", &header);
+    let ask = |peer| machine().peer(peer).header("client-cert", &header);
     world.send(ask(PROXY)).await.is_token();
     // A dual-stack socket reports the same peer so.
     world.send(ask("::ffff:192.0.2.8")).await.is_token();
@@ -298,7 +298,7 @@ async fn e21_loopback_needs_a_shared_secret() {
     let world = World::with(|config| config.with_trusted_proxy(proxy)).await;
     let ask = || {
         machine()
-            .from("127.0.0.1")
+            .peer("127.0.0.1")
             .header("client-cert", rfc9440(&world.machine))
     };
     world
@@ -313,8 +313,8 @@ async fn e21_loopback_needs_a_shared_secret() {
             .header("x-proxy-secret", PROXY_SECRET)
             .header("x-proxy-secret", PROXY_SECRET),
         ask().header("x_proxy_secret", PROXY_SECRET),
-        ask().header("x-proxy-secret", PROXY_SECRET).from("127.0.0.2"),
-        ask().header("x-proxy-secret", PROXY_SECRET).from_nowhere(),
+        ask().header("x-proxy-secret", PROXY_SECRET).peer("127.0.0.2"),
+        ask().header("x-proxy-secret", PROXY_SECRET).without_address(),
     ] {
         world.send(ask).await.is_refused(401, "invalid_client");
     }
@@ -327,7 +327,7 @@ async fn e22_e23_forged_host_and_scheme() {
     let honest = world.send(Ask::get(path)).await;
     for peer in [PROXY, "192.0.2.9"] {
         let ask = Ask::get(path)
-            .from(peer)
+            .peer(peer)
             .header("host", "evil.example")
             .header("x-forwarded-host", "evil.example")
             .header("x-forwarded-proto", "http")

@@ -628,7 +628,7 @@ async fn f26_guessing_secrets() {
         .await
         .is_token();
     world
-        .send(Ask::post(TOKEN).basic("ci").from("192.0.2.11").form(GRANT))
+        .send(Ask::post(TOKEN).basic("ci").peer("192.0.2.11").form(GRANT))
         .await
         .is_token();
 }
@@ -649,7 +649,7 @@ async fn f26_one_address_cannot_take_everything() {
     }
     assert_eq!(served, 20);
     world
-        .send(Ask::post(TOKEN).basic("ci").from("2001:db8::1").form(GRANT))
+        .send(Ask::post(TOKEN).basic("ci").peer("2001:db8::1").form(GRANT))
         .await;
     // Reading the keys stays possible.
     assert_eq!(world.send(Ask::get(&format!("{ISSUER}/jwks"))).await.status, 200);

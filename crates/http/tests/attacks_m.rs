@@ -235,7 +235,7 @@ async fn m09_scanning_tokens() {
     assert_eq!((looked, throttled), (498, 9_502));
     let elsewhere = Ask::post(INTROSPECT)
         .basic("gateway")
-        .from("192.0.2.77")
+        .peer("192.0.2.77")
         .form(format!("token={token}"));
     is_active(&world.send(elsewhere).await);
 }

@@ -312,13 +312,13 @@ impl Ask {
     }
 
     /// The other end of the socket.
-    pub(crate) fn from(self, address: &str) -> Self {
+    pub(crate) fn peer(self, address: &str) -> Self {
         let address = SocketAddr::new(address.parse().unwrap(), 40_000);
         self.change(|parts| parts.peer = Some(address))
     }
 
     /// No address: a Unix socket.
-    pub(crate) fn from_nowhere(self) -> Self {
+    pub(crate) fn without_address(self) -> Self {
         self.change(|parts| parts.peer = None)
     }
 

@@ -26,6 +26,12 @@ pub enum ValueError {
         "a scope is a list of tokens of visible ASCII without quote and backslash, one space between them"
     )]
     Scope,
+    /// Not 43 to 128 unreserved characters (RFC 7636 §4.1).
+    #[error("a code verifier is 43 to 128 characters of A-Z a-z 0-9 - . _ ~")]
+    CodeVerifier,
+    /// Not 43 characters of base64url (RFC 7636 §4.2).
+    #[error("a code challenge is 43 characters of base64url without padding")]
+    CodeChallenge,
 }
 
 /// A registered client's identifier (RFC 6749 §2.2): 1 to 64 characters of `[A-Za-z0-9_-]`.
