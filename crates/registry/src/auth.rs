@@ -1,6 +1,6 @@
 //! How a client authenticates, with what that takes.
 
-use sealstone_jose::JwkSet;
+use sealstone_jose::{JoseError, JwkSet, KeyUse};
 use sealstone_mtls::{SelfSignedKey, SelfSignedKeys, SubjectMatcher};
 use sealstone_oauth_types::TokenEndpointAuthMethod;
 use serde_json::Value;
@@ -68,6 +68,16 @@ impl SelfSignedJwks {
     pub(crate) fn parse(jwks: &Value) -> Result<Self, RegistrationError> {
         let text = jwks.to_string();
         let set = JwkSet::parse_strict(text.as_bytes()).map_err(RegistrationError::Jwks)?;
+        // A key for encryption proves nothing in a handshake (RFC 7517 §4.2).
+        if set
+            .keys()
+            .iter()
+            .any(|key| key.key_use() == Some(KeyUse::Encryption))
+        {
+            return Err(RegistrationError::Jwks(JoseError::UnsupportedKey(
+                "its `use` is enc",
+            )));
+        }
         let keys = set
             .keys()
             .iter()

@@ -341,6 +341,10 @@ fn b09_b10_symmetric_and_private_keys_are_refused() {
             ),
             (key(json!({"k": "AA"})), is!(RegistrationError::Jwks(_))),
             (
+                key(json!({"use": "enc"})),
+                is!(RegistrationError::Jwks(JoseError::UnsupportedKey(_))),
+            ),
+            (
                 key(json!({"x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D5"})),
                 is!(RegistrationError::Jwks(_)),
             ),
