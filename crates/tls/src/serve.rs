@@ -1,6 +1,7 @@
 //! The accept loop: limits on everything a stranger can make it keep, and an orderly end.
 
 mod connection;
+mod patience;
 mod places;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
@@ -40,6 +41,8 @@ pub struct ServeLimits {
     /// From a request's head to the head of its answer. 60 s, then the connection is cut: the last resort against a
     /// body that never ends; a service has its own, shorter limits.
     pub request_timeout: Duration,
+    /// How long an answer may wait for its reader without any progress. 30 s.
+    pub write_timeout: Duration,
     /// Octets of a request's head, and of what hyper reads at once. 64 KiB hold a forwarded certificate of the
     /// largest size; a longer head is answered 431.
     pub max_head_octets: usize,
@@ -58,6 +61,7 @@ impl Default for ServeLimits {
             handshake_timeout: Duration::from_secs(10),
             header_read_timeout: Duration::from_secs(30),
             request_timeout: Duration::from_secs(60),
+            write_timeout: Duration::from_secs(30),
             max_head_octets: 64 * 1024,
             max_headers: 100,
             drain_timeout: Duration::from_secs(10),

@@ -11,6 +11,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{Router, routing::get};
 use http::StatusCode;
+use http_body_util::BodyExt;
 use net::{Client, Server, asking, router, server_identity};
 use pki::Draft;
 use sealstone_tls::{ServeLimits, serve_plain};
@@ -84,17 +85,16 @@ async fn silence_is_not_waited_for() {
     let (root, server) = server_identity();
     let limits = ServeLimits {
         handshake_timeout: SOON,
-        header_read_timeout: SOON,
         ..ServeLimits::default()
     };
-    let server = Server::start_with(asking(&server), router(), limits).await;
-    let mut silent = TcpStream::connect(server.address).await.unwrap();
+    let hasty = Server::start_with(asking(&server), router(), limits).await;
+    let mut silent = TcpStream::connect(hasty.address).await.unwrap();
     assert_eq!(
         timeout(LATE, silent.read(&mut [0])).await.unwrap().unwrap(),
         0,
         "before the handshake"
     );
-    let mut partial = TcpStream::connect(server.address).await.unwrap();
+    let mut partial = TcpStream::connect(hasty.address).await.unwrap();
     partial.write_all(&[0x16, 3, 1]).await.unwrap();
     assert!(
         matches!(
@@ -103,7 +103,13 @@ async fn silence_is_not_waited_for() {
         ),
         "within it"
     );
-    let idle = Client::new(&root).connect(server.address).await.unwrap();
+
+    let limits = ServeLimits {
+        header_read_timeout: SOON,
+        ..ServeLimits::default()
+    };
+    let hasty = Server::start_with(asking(&server), router(), limits).await;
+    let idle = Client::new(&root).connect(hasty.address).await.unwrap();
     timeout(LATE, idle.ended).await.unwrap().unwrap();
 }
 
@@ -189,8 +195,47 @@ async fn a_request_does_not_take_for_ever() {
     };
     let server = Server::start_with(asking(&server), slow(&begun, &end), limits).await;
     let mut connection = Client::new(&root).connect(server.address).await.unwrap();
-    connection.ask().await.unwrap();
     assert!(timeout(LATE, connection.get("/slow")).await.unwrap().is_err());
+}
+
+#[tokio::test]
+async fn a_peer_that_does_not_read_loses_its_place() {
+    async fn big() -> Vec<u8> {
+        vec![0; 64 * 1024 * 1024]
+    }
+    let (root, server) = server_identity();
+    let client = Client::new(&root);
+    let started =
+        async |limits| Server::start_with(asking(&server), router().route("/big", get(big)), limits).await;
+    let patient = started(ServeLimits::default()).await;
+    let mut reader = client.connect(patient.address).await.unwrap();
+    let whole = reader
+        .get("/big")
+        .await
+        .unwrap()
+        .into_body()
+        .collect()
+        .await
+        .unwrap();
+    assert_eq!(whole.to_bytes().len(), 64 * 1024 * 1024);
+
+    let limits = ServeLimits {
+        max_connections: 1,
+        write_timeout: SOON,
+        ..ServeLimits::default()
+    };
+    let impatient = started(limits).await;
+    let mut lazy = client.connect(impatient.address).await.unwrap();
+    let unread = lazy.get("/big").await.unwrap();
+    assert_eq!(
+        timeout(LATE, client.ask(impatient.address))
+            .await
+            .unwrap()
+            .unwrap()
+            .1,
+        "nobody"
+    );
+    drop(unread);
 }
 
 #[tokio::test]

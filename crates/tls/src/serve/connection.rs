@@ -14,7 +14,7 @@ use tokio::{
 };
 use tower::{Service, ServiceExt, timeout::Timeout, util::Oneshot};
 
-use super::{AnyError, ServeLimits};
+use super::{AnyError, ServeLimits, patience::Patience};
 use crate::{PeerAddr, PeerCertificate};
 
 /// A service whose requests know their peer.
@@ -80,7 +80,7 @@ pub(super) async fn run<I, S, B>(
         // hyper panics below 8 KiB.
         .max_buf_size(limits.max_head_octets.max(8 * 1024))
         .max_headers(limits.max_headers)
-        .serve_connection(TokioIo::new(io), service);
+        .serve_connection(TokioIo::new(Patience::new(io, limits.write_timeout)), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = &mut connection => ended,
