@@ -1,3 +1,32 @@
 //! The Sealstone command line.
 
-fn main() {}
+mod ca;
+mod cert;
+mod client;
+mod clock;
+mod command;
+mod discovery;
+mod failure;
+mod http;
+mod input;
+mod jwt;
+mod key;
+mod manual;
+mod output;
+mod store;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let arguments = command::Arguments::parse();
+    match command::run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::note(&format!("sealstone: {failure}"));
+            failure.exit_code()
+        }
+    }
+}

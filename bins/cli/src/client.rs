@@ -1,0 +1,155 @@
+//! `sealstone client ...`: registered clients, on the server's database.
+
+mod change;
+mod registration;
+mod show;
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use sealstone_identity::DomainId;
+use sealstone_oauth_types::ClientId;
+
+use crate::{
+    clock,
+    failure::Outcome,
+    output::OutputArguments,
+    store::{StoreArguments, parse_domain},
+};
+use registration::RegistrationArguments;
+
+const EXAMPLES: &str = "\
+Examples:
+  A machine with a certificate of your CA:
+    sealstone client create --data sealstone-dev ci --subject-dn 'CN=ci,O=Example' --scope openstack:api \\
+      --registration authority.json
+
+  One with a self-signed certificate:
+    sealstone client create --data sealstone-dev probe --certificate probe.pem --scope metrics:read
+
+  One with a secret, which is shown once:
+    sealstone client create --config sealstoned.toml exporter --scope metrics:read
+
+A running server knows every change within a second.";
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
+pub(crate) enum ClientCommand {
+    /// Register a client; a secret, if it has one, is printed once
+    #[command(after_help = EXAMPLES)]
+    Create(CreateArguments),
+    /// List clients
+    List(ListArguments),
+    /// Show a client
+    Show(OneArguments),
+    /// Change a client; what is not named stays
+    Update(UpdateArguments),
+    /// Give a client a new secret, printed once; the old one stays good for --overlap
+    RotateSecret(RotateArguments),
+    /// Let a client get no more tokens
+    Disable(OneArguments),
+    /// Let a disabled client get tokens again
+    Enable(OneArguments),
+    /// Delete a client for good
+    Delete(DeleteArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CreateArguments {
+    /// The client's identifier: 1 to 64 of A-Z a-z 0-9 _ - [default: 32 random digits]
+    #[arg(value_name = "ID", value_parser = parse_id)]
+    id: Option<ClientId>,
+    /// The domain [default: the only one]
+    #[arg(long, value_name = "ID", value_parser = parse_domain)]
+    domain: Option<DomainId>,
+    /// Make the domain if there is none of this name
+    #[arg(long, requires = "domain")]
+    new_domain: bool,
+    #[command(flatten)]
+    registration: RegistrationArguments,
+    #[command(flatten)]
+    store: StoreArguments,
+    #[command(flatten)]
+    output: OutputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArguments {
+    /// Only this domain [default: all]
+    #[arg(long, value_name = "ID", value_parser = parse_domain)]
+    domain: Option<DomainId>,
+    #[command(flatten)]
+    store: StoreArguments,
+    #[command(flatten)]
+    output: OutputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OneArguments {
+    /// The client's identifier
+    #[arg(value_name = "ID", value_parser = parse_id)]
+    id: ClientId,
+    #[command(flatten)]
+    store: StoreArguments,
+    #[command(flatten)]
+    output: OutputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UpdateArguments {
+    /// The client's identifier
+    #[arg(value_name = "ID", value_parser = parse_id)]
+    id: ClientId,
+    #[command(flatten)]
+    registration: RegistrationArguments,
+    #[command(flatten)]
+    store: StoreArguments,
+    #[command(flatten)]
+    output: OutputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RotateArguments {
+    /// The client's identifier
+    #[arg(value_name = "ID", value_parser = parse_id)]
+    id: ClientId,
+    /// For how long the old secret stays good; 0s ends it at once
+    #[arg(long, value_name = "SPAN", default_value = "24h", value_parser = clock::parse_span)]
+    overlap: Duration,
+    /// When the new secret ends [default: never]
+    #[arg(long, value_name = "SPAN", value_parser = clock::parse_span)]
+    expires_in: Option<Duration>,
+    #[command(flatten)]
+    store: StoreArguments,
+    #[command(flatten)]
+    output: OutputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeleteArguments {
+    /// The client's identifier
+    #[arg(value_name = "ID", value_parser = parse_id)]
+    id: ClientId,
+    /// Yes, for good
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    store: StoreArguments,
+}
+
+fn parse_id(text: &str) -> Result<ClientId, String> {
+    ClientId::parse(text).map_err(|error| error.to_string())
+}
+
+pub(crate) async fn run(command: ClientCommand) -> Outcome {
+    match command {
+        ClientCommand::Create(arguments) => change::create(arguments).await,
+        ClientCommand::List(arguments) => show::list(arguments).await,
+        ClientCommand::Show(arguments) => show::show(arguments).await,
+        ClientCommand::Update(arguments) => change::update(arguments).await,
+        ClientCommand::RotateSecret(arguments) => change::rotate_secret(arguments).await,
+        ClientCommand::Disable(arguments) => change::enable(arguments, false).await,
+        ClientCommand::Enable(arguments) => change::enable(arguments, true).await,
+        ClientCommand::Delete(arguments) => change::delete(arguments).await,
+    }
+}

@@ -1,0 +1,92 @@
+//! The command line.
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+
+use crate::{
+    ca::{self, CaCommand},
+    cert::{self, CertCommand},
+    client::{self, ClientCommand},
+    failure::Outcome,
+    jwt::{self, JwtCommand},
+    key::{self, KeyCommand},
+    manual::{self, CompletionsArguments, ManArguments},
+    token::{self, TokenArguments},
+};
+
+/// Sealstone: short-lived tokens that only the holder of a certificate can use.
+///
+/// Data goes to standard output, everything else to standard error. Exit status: 0 done, 1 failed, 2 wrong usage.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sealstone",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Get an access token, bound to your certificate
+    Token(Box<TokenArguments>),
+    /// Look after registered clients, on the server's database
+    #[command(subcommand)]
+    Client(Box<ClientCommand>),
+    /// Look after signing keys, on the server's database
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// A small certificate authority in a folder
+    #[command(subcommand)]
+    Ca(CaCommand),
+    /// Look at certificates
+    #[command(subcommand)]
+    Cert(CertCommand),
+    /// Look at tokens, and verify them
+    #[command(subcommand)]
+    Jwt(JwtCommand),
+    /// Print a completion script for a shell
+    #[command(
+        after_help = "Example:\n  sealstone completions bash > ~/.local/share/bash-completion/completions/sealstone"
+    )]
+    Completions(CompletionsArguments),
+    /// Print the manual page
+    #[command(after_help = "Example:\n  sealstone man --dir ~/.local/share/man/man1")]
+    Man(ManArguments),
+}
+
+pub(crate) fn run(arguments: Arguments) -> Outcome {
+    match arguments.command {
+        Command::Token(arguments) => wait(token::run(*arguments)),
+        Command::Client(command) => wait(client::run(*command)),
+        Command::Key(command) => wait(key::run(command)),
+        Command::Ca(command) => ca::run(command),
+        Command::Cert(command) => cert::run(command),
+        Command::Jwt(command) => wait(jwt::run(command)),
+        Command::Completions(arguments) => manual::completions(&arguments),
+        Command::Man(arguments) => manual::man(&arguments),
+    }
+}
+
+fn wait(work: impl Future<Output = Outcome>) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the system gives no resources to start: try again")?;
+    runtime.block_on(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,225 @@
+//! The program's HTTP client: https only, answers of bounded size, deadlines, no redirects.
+
+use std::{error::Error, future::Future, path::Path, pin::Pin, time::Duration};
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use oauth2::{AsyncHttpClient, HttpRequest, HttpResponse};
+use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+
+use crate::{failure::Outcome, input};
+
+/// The largest answer that is read: more than any key set or metadata document has.
+const LARGEST: usize = 1024 * 1024;
+const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A client certificate as PEM: the chain and its private key.
+pub(crate) struct ClientIdentity {
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl ClientIdentity {
+    pub(crate) fn read(certificate: &Path, key: &Path) -> Outcome<Self> {
+        let pem = input::bytes(certificate)?;
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+        let chain = chain.ok().filter(|chain| !chain.is_empty()).with_context(|| {
+            format!(
+                "{} holds no certificate: give PEM, the client's first",
+                certificate.display()
+            )
+        })?;
+        let text = input::secret(key)?;
+        let key = PrivateKeyDer::from_pem_slice(text.as_bytes())
+            .ok()
+            .with_context(|| {
+                format!(
+                    "{} holds no private key that can be read: give unencrypted PEM",
+                    key.display()
+                )
+            })?;
+        Ok(Self { chain, key })
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct HttpClient {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+}
+
+impl HttpClient {
+    /// Trusts the CAs in `ca`, or those of the system.
+    pub(crate) fn new(ca: Option<&Path>, identity: Option<ClientIdentity>) -> Outcome<Self> {
+        let builder = ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into())
+            .with_safe_default_protocol_versions()
+            .context("TLS cannot be set up")?;
+        let builder = match ca {
+            Some(path) => builder.with_root_certificates(roots(path)?),
+            None => builder
+                .with_native_roots()
+                .context("the system's CA certificates cannot be read: name the server's CA by --ca FILE")?,
+        };
+        let config = match identity {
+            Some(identity) => builder
+                .with_client_auth_cert(identity.chain, identity.key)
+                .context("the private key does not belong to the certificate: give the pair")?,
+            None => builder.with_no_client_auth(),
+        };
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_connect_timeout(Some(CONNECT_DEADLINE));
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(config)
+            .https_only()
+            .enable_http1()
+            .wrap_connector(tcp);
+        Ok(Self {
+            client: Client::builder(TokioExecutor::new()).build(connector),
+        })
+    }
+
+    /// The document at `url`; `None` when there is none (404).
+    pub(crate) async fn get(&self, url: &str) -> Result<Option<Vec<u8>>, HttpError> {
+        let request = Request::get(url)
+            .header(header::ACCEPT, "application/json")
+            .body(Vec::new())
+            .map_err(|_| HttpError::Address { url: url.to_owned() })?;
+        let response = self.send(request).await?;
+        match response.status() {
+            StatusCode::OK => Ok(Some(response.into_body())),
+            StatusCode::NOT_FOUND => Ok(None),
+            status => Err(HttpError::Status {
+                url: url.to_owned(),
+                status,
+            }),
+        }
+    }
+
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let url = request.uri().to_string();
+        if request.uri().scheme_str() != Some("https") {
+            return Err(HttpError::Address { url });
+        }
+        tokio::time::timeout(DEADLINE, self.exchange(request, &url))
+            .await
+            .unwrap_or_else(|_| Err(HttpError::Deadline { url: url.clone() }))
+    }
+
+    async fn exchange(&self, request: HttpRequest, url: &str) -> Result<HttpResponse, HttpError> {
+        let request = request.map(|body| Full::new(Bytes::from(body)));
+        let response = self
+            .client
+            .request(request)
+            .await
+            .map_err(|source| HttpError::Connection {
+                url: url.to_owned(),
+                hint: hint(&source),
+                source: source.into(),
+            })?;
+        if response.status().is_redirection() {
+            let to = response
+                .headers()
+                .get(header::LOCATION)
+                .and_then(|to| to.to_str().ok());
+            let to = to.unwrap_or("nowhere").to_owned();
+            return Err(HttpError::Redirect {
+                url: url.to_owned(),
+                to,
+            });
+        }
+        let (parts, body) = response.into_parts();
+        let body = Limited::new(body, LARGEST)
+            .collect()
+            .await
+            .map_err(|source| HttpError::Answer {
+                url: url.to_owned(),
+                source,
+            })?;
+        Ok(Response::from_parts(parts, body.to_bytes().to_vec()))
+    }
+}
+
+impl<'c> AsyncHttpClient<'c> for HttpClient {
+    type Error = HttpError;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, HttpError>> + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(self.send(request))
+    }
+}
+
+fn roots(path: &Path) -> Outcome<RootCertStore> {
+    let pem = input::bytes(path)?;
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let added = certificate
+            .ok()
+            .and_then(|certificate| roots.add(certificate).ok());
+        added.with_context(|| format!("{} holds something that is no CA certificate", path.display()))?;
+    }
+    if roots.is_empty() {
+        return Err(crate::failure::Failure::failed(format!(
+            "{} holds no certificate: give the CA's certificate as PEM",
+            path.display()
+        )));
+    }
+    Ok(roots)
+}
+
+/// What helps, by the innermost cause.
+fn hint(error: &(dyn Error + 'static)) -> &'static str {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        // An I/O error hides what it was made of from `source`.
+        let inner = error
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        let tls = error
+            .downcast_ref::<rustls::Error>()
+            .or_else(|| inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()));
+        match tls {
+            Some(rustls::Error::InvalidCertificate(_)) => {
+                return "the server's certificate is not trusted for this name: name its CA by --ca FILE";
+            }
+            Some(rustls::Error::AlertReceived(_)) => {
+                return "the server ended the handshake: check the certificate and key";
+            }
+            Some(_) => return "no TLS connection came about: check address and port",
+            None => cause = error.source(),
+        }
+    }
+    "check the address, and that the server runs"
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HttpError {
+    #[error("{url} is no https address: write https://HOST[:PORT]/PATH")]
+    Address { url: String },
+    #[error("{url} cannot be reached: {hint}")]
+    Connection {
+        url: String,
+        hint: &'static str,
+        source: Box<dyn Error + Send + Sync>,
+    },
+    #[error("{url} redirects to {to}, which is not followed: use the final address")]
+    Redirect { url: String, to: String },
+    #[error("{url} answered {status}: check the address")]
+    Status { url: String, status: StatusCode },
+    #[error("the answer of {url} is cut off or larger than 1 MiB: check the address")]
+    Answer {
+        url: String,
+        source: Box<dyn Error + Send + Sync>,
+    },
+    #[error("{url} did not answer within 30 s: try again, or check that the server runs")]
+    Deadline { url: String },
+}

@@ -1,0 +1,250 @@
+//! `sealstone key ...`: signing keys, on the server's database.
+
+use clap::{Args, Subcommand};
+use sealstone_identity::DomainId;
+use sealstone_jose::KeyId;
+use sealstone_keyring::{
+    KeyEncryptionKey, KeyRing, KeyState, KeyStore as _, Replaced, RingKey, RotationPolicy,
+};
+use sealstone_storage::SqlStore;
+use serde_json::json;
+
+use crate::{
+    clock,
+    failure::{Failure, Outcome},
+    output::{self, Form, OutputArguments},
+    store::{StoreArguments, parse_domain},
+};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// List signing keys: where each stands, and what happens to it next
+    List(KeyArguments),
+    /// Publish a new key now; it signs when every verifier knows it
+    #[command(after_help = "Example:\n  sealstone key rotate --data sealstone-dev\n\n\
+        For a stolen key use `sealstone key revoke`.")]
+    Rotate(KeyArguments),
+    /// Emergency: take a key out of use at once, with every token it signed
+    #[command(after_help = "Example:\n  sealstone key revoke --data sealstone-dev KID\n\n\
+        Another key signs at once. Clients must get new tokens. When the database itself was read, revoke the \
+        published keys too.")]
+    Revoke(RevokeArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyArguments {
+    /// Only this domain [default: all]
+    #[arg(long, value_name = "ID", value_parser = parse_domain)]
+    domain: Option<DomainId>,
+    #[command(flatten)]
+    store: StoreArguments,
+    #[command(flatten)]
+    output: OutputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RevokeArguments {
+    /// The key's identifier, as `sealstone key list` shows it
+    #[arg(value_name = "KID")]
+    kid: String,
+    /// Only in this domain [default: wherever it is]
+    #[arg(long, value_name = "ID", value_parser = parse_domain)]
+    domain: Option<DomainId>,
+    #[command(flatten)]
+    store: StoreArguments,
+    #[command(flatten)]
+    output: OutputArguments,
+}
+
+/// The rings of the server.
+struct Rings {
+    store: SqlStore,
+    kek: KeyEncryptionKey,
+    policy: RotationPolicy,
+    domains: Vec<String>,
+}
+
+impl Rings {
+    async fn open(arguments: &StoreArguments, domain: Option<&DomainId>) -> Outcome<Self> {
+        let places = arguments.places()?;
+        let (kek, policy) = (places.key_encryption_key()?, places.policy()?);
+        let store = places.store().await?;
+        let mut domains = store.domains().await?;
+        if let Some(domain) = domain {
+            domains.retain(|name| name == domain.as_str());
+        }
+        if domains.is_empty() {
+            store.close().await;
+            return Err(Failure::failed(
+                "there is no key ring: the server makes one when it first serves the domain",
+            ));
+        }
+        Ok(Self {
+            store,
+            kek,
+            policy,
+            domains,
+        })
+    }
+
+    async fn load(&self, domain: &str) -> Outcome<KeyRing> {
+        let stored = self.store.load(domain).await?;
+        let stored =
+            stored.ok_or_else(|| Failure::failed(format!("{domain} has no key ring any more: try again")))?;
+        Ok(KeyRing::open(domain, &stored, &self.kek)?)
+    }
+
+    /// Changes a ring by compare-and-swap; the server may rotate at the same moment.
+    async fn change<T>(
+        &self,
+        domain: &str,
+        change: impl Fn(&mut KeyRing) -> Outcome<T>,
+    ) -> Outcome<(KeyRing, T)> {
+        const TRIES: usize = 8;
+        for _ in 0..TRIES {
+            let mut ring = self.load(domain).await?;
+            let done = change(&mut ring)?;
+            let sealed = ring.seal(domain, &self.kek)?;
+            match self.store.replace(domain, ring.generation(), &sealed).await? {
+                Replaced::Done => return Ok((ring, done)),
+                Replaced::Conflict => {}
+            }
+        }
+        Err(Failure::failed("the key ring kept changing: try again"))
+    }
+}
+
+pub(crate) async fn run(command: KeyCommand) -> Outcome {
+    match command {
+        KeyCommand::List(arguments) => list(arguments).await,
+        KeyCommand::Rotate(arguments) => rotate(arguments).await,
+        KeyCommand::Revoke(arguments) => revoke(arguments).await,
+    }
+}
+
+async fn list(arguments: KeyArguments) -> Outcome {
+    let rings = Rings::open(&arguments.store, arguments.domain.as_ref()).await?;
+    let mut all = Vec::new();
+    for domain in &rings.domains {
+        all.push((domain.clone(), rings.load(domain).await?));
+    }
+    rings.store.close().await;
+    print(&all, &rings.policy, arguments.output.output)
+}
+
+async fn rotate(arguments: KeyArguments) -> Outcome {
+    let rings = Rings::open(&arguments.store, arguments.domain.as_ref()).await?;
+    let mut all = Vec::new();
+    for domain in &rings.domains {
+        let (ring, made) = rings
+            .change(domain, |ring| {
+                let rotation = ring.rotate_now(&rings.policy);
+                Ok(ring.apply(&rotation, &rings.policy, clock::now())?)
+            })
+            .await?;
+        let waiting = ring
+            .keys()
+            .iter()
+            .filter(|key| key.state() == KeyState::Published);
+        for key in waiting {
+            let new = if made.contains(key.kid()) {
+                "published"
+            } else {
+                "was published already"
+            };
+            let start = clock::date_and_relative(key.next_change(&rings.policy), clock::now());
+            output::note(&format!(
+                "{domain}: {} {new}; it signs from {start}.",
+                key.kid().as_str()
+            ));
+        }
+        all.push((domain.clone(), ring));
+    }
+    rings.store.close().await;
+    print(&all, &rings.policy, arguments.output.output)
+}
+
+async fn revoke(arguments: RevokeArguments) -> Outcome {
+    let kid = KeyId::parse(&arguments.kid)
+        .map_err(|_| Failure::usage("this is no key identifier: `sealstone key list` shows them"))?;
+    let rings = Rings::open(&arguments.store, arguments.domain.as_ref()).await?;
+    let mut found = None;
+    for domain in &rings.domains {
+        if rings.load(domain).await?.find(&kid).is_some() {
+            found = Some(domain.clone());
+            break;
+        }
+    }
+    let domain = found.ok_or_else(|| {
+        Failure::failed(format!(
+            "no ring has the key {}: `sealstone key list` shows them",
+            kid.as_str()
+        ))
+    })?;
+    let (ring, fresh) = rings
+        .change(&domain, |ring| Ok(ring.revoke(&kid, clock::now())?))
+        .await?;
+    rings.store.close().await;
+    output::note(&format!(
+        "{domain}: {} is revoked. Verifiers refuse its tokens when they next fetch the key set or the revocation list.",
+        kid.as_str()
+    ));
+    if let Some(fresh) = fresh {
+        output::note(&format!("{domain}: {} signs now.", fresh.as_str()));
+    }
+    print(&[(domain, ring)], &rings.policy, arguments.output.output)
+}
+
+const fn next(state: KeyState) -> &'static str {
+    match state {
+        KeyState::Published => "signs",
+        KeyState::Active => "is replaced",
+        KeyState::Retiring => "goes",
+        KeyState::Revoked => "leaves the revocation list",
+    }
+}
+
+fn print(rings: &[(String, KeyRing)], policy: &RotationPolicy, form: Form) -> Outcome {
+    let now = clock::now();
+    let all: Vec<(&String, &RingKey)> = rings
+        .iter()
+        .flat_map(|(domain, ring)| ring.keys().iter().map(move |key| (domain, key)))
+        .collect();
+    match form {
+        Form::Json => {
+            let documents = all.iter().map(|(domain, key)| {
+                json!({
+                    "domain": domain,
+                    "kid": key.kid().as_str(),
+                    "alg": key.algorithm().as_str(),
+                    "state": key.state().as_str(),
+                    "since": clock::date(key.since()),
+                    "published_at": clock::date(key.published_at()),
+                    "next_change": next(key.state()),
+                    "next_change_at": clock::date(key.next_change(policy)),
+                })
+            });
+            output::json(&documents.collect::<Vec<_>>())
+        }
+        Form::Table => {
+            let rows: Vec<Vec<String>> = all
+                .iter()
+                .map(|(domain, key)| {
+                    vec![
+                        (*domain).clone(),
+                        key.kid().as_str().to_owned(),
+                        key.algorithm().as_str().to_owned(),
+                        key.state().as_str().to_owned(),
+                        clock::date(key.since()),
+                        format!(
+                            "{} {}",
+                            next(key.state()),
+                            clock::relative(key.next_change(policy), now)
+                        ),
+                    ]
+                })
+                .collect();
+            output::table(&["DOMAIN", "KID", "ALG", "STATE", "SINCE", "NEXT"], &rows)
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Data on standard output, everything else on standard error.
+
+use std::io::{self, Write as _};
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use crate::failure::Outcome;
+
+/// How data is shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// Text in columns, for people
+    #[default]
+    Table,
+    /// One JSON document, for programs
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct OutputArguments {
+    /// How data is shown
+    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
+    pub(crate) output: Form,
+}
+
+/// Writes data. A reader that went away ends the output, not in an error.
+pub(crate) fn data(text: &str) -> Outcome {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Writes a line of data.
+pub(crate) fn line(text: &str) -> Outcome {
+    data(&format!("{text}\n"))
+}
+
+/// Tells something that is not data. Without a reader nothing is lost.
+pub(crate) fn note(text: &str) {
+    let mut out = io::stderr().lock();
+    let _ = writeln!(out, "{text}");
+}
+
+pub(crate) fn json(value: &impl Serialize) -> Outcome {
+    line(&serde_json::to_string_pretty(value)?)
+}
+
+/// Columns as wide as their widest cell.
+pub(crate) fn table(titles: &[&str], rows: &[Vec<String>]) -> Outcome {
+    let titles: Vec<String> = titles.iter().map(|title| (*title).to_owned()).collect();
+    let mut text = String::new();
+    let all: Vec<&Vec<String>> = [&titles].into_iter().chain(rows).collect();
+    let widths: Vec<usize> = (0..titles.len())
+        .map(|column| {
+            all.iter()
+                .filter_map(|row| row.get(column))
+                .map(|cell| cell.chars().count())
+                .max()
+                .unwrap_or_default()
+        })
+        .collect();
+    for row in all {
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{:<width$}", visible(cell)));
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    data(&text)
+}
+
+/// Names and values, one a line.
+pub(crate) fn pairs(pairs: &[(&str, String)]) -> Outcome {
+    let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    let lines = pairs
+        .iter()
+        .map(|(name, value)| format!("{name:<width$}  {}\n", visible(value)));
+    data(&lines.collect::<String>())
+}
+
+/// What others chose does not steer the terminal.
+pub(crate) fn visible(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
+}

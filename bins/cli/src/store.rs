@@ -1,0 +1,205 @@
+//! The server's database and secrets, opened beside the running server.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use clap::Args;
+use sealstone_ca::files;
+use sealstone_identity::DomainId;
+use sealstone_jose::Algorithm;
+use sealstone_keyring::{KeyEncryptionKey, RotationPolicy, RotationSettings};
+use sealstone_registry::{DomainStore as _, MAX_BEARER_LIFETIME, MAX_BOUND_LIFETIME, MAX_PAGE, Pepper};
+use sealstone_storage::SqlStore;
+use serde::Deserialize;
+
+use crate::failure::{Failure, Outcome};
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct StoreArguments {
+    /// The data folder of `sealstoned dev`
+    #[arg(
+        long,
+        value_name = "DIR",
+        required_unless_present = "config",
+        conflicts_with = "config"
+    )]
+    data: Option<PathBuf>,
+    /// The configuration file of `sealstoned serve`
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// What of the server's configuration this program needs; `sealstoned check` looks at the rest.
+#[derive(Default, Deserialize)]
+struct Config {
+    #[serde(default)]
+    storage: Storage,
+    #[serde(default)]
+    secrets: Secrets,
+    #[serde(default)]
+    keys: Keys,
+}
+
+#[derive(Default, Deserialize)]
+struct Storage {
+    path: Option<PathBuf>,
+}
+
+#[derive(Default, Deserialize)]
+struct Secrets {
+    pepper_file: Option<PathBuf>,
+    key_encryption_key_file: Option<PathBuf>,
+}
+
+#[derive(Default, Deserialize)]
+struct Keys {
+    algorithms: Option<Vec<Algorithm>>,
+    verifier_cache_s: Option<u64>,
+    publish_lead_s: Option<u64>,
+    active_lifetime_s: Option<u64>,
+    retire_lifetime_s: Option<u64>,
+}
+
+/// Where the server's things are.
+pub(crate) struct Places {
+    database: PathBuf,
+    pepper: PathBuf,
+    key_encryption_key: PathBuf,
+    keys: Keys,
+}
+
+impl StoreArguments {
+    pub(crate) fn places(&self) -> Outcome<Places> {
+        match (&self.data, &self.config) {
+            (Some(folder), _) => Ok(Places {
+                database: folder.join("sealstone.db"),
+                pepper: folder.join("secrets/pepper"),
+                key_encryption_key: folder.join("secrets/kek"),
+                keys: Keys::default(),
+            }),
+            (None, Some(file)) => Places::configured(file),
+            (None, None) => Err(Failure::usage(
+                "name the server's data: --data DIR or --config FILE",
+            )),
+        }
+    }
+}
+
+impl Places {
+    fn configured(file: &Path) -> Outcome<Self> {
+        let text = fs::read_to_string(file).with_context(|| {
+            format!(
+                "{} cannot be read: name the server's configuration file",
+                file.display()
+            )
+        })?;
+        let config: Config = toml::from_str(&text).with_context(|| {
+            format!(
+                "{} is not the server's configuration: `sealstoned check` explains",
+                file.display()
+            )
+        })?;
+        let folder = file.parent().unwrap_or_else(|| Path::new(""));
+        // As the server does: the environment goes before the file, and files are named from the file's own folder.
+        let place = |section: &str, key: &str, value: Option<PathBuf>| {
+            let variable = format!("SEALSTONE__{}__{}", section.to_uppercase(), key.to_uppercase());
+            let value = std::env::var_os(variable).map(PathBuf::from).or(value);
+            value.map(|path| folder.join(path)).ok_or_else(|| {
+                Failure::failed(format!(
+                    "{} has no `{key}` in [{section}]: add it",
+                    file.display()
+                ))
+            })
+        };
+        Ok(Self {
+            database: place("storage", "path", config.storage.path)?,
+            pepper: place("secrets", "pepper_file", config.secrets.pepper_file)?,
+            key_encryption_key: place(
+                "secrets",
+                "key_encryption_key_file",
+                config.secrets.key_encryption_key_file,
+            )?,
+            keys: config.keys,
+        })
+    }
+
+    pub(crate) async fn store(&self) -> Outcome<SqlStore> {
+        if !self.database.exists() {
+            return Err(Failure::failed(format!(
+                "{} does not exist: start the server once, or name the right folder or configuration",
+                self.database.display()
+            )));
+        }
+        Ok(SqlStore::open_current(&self.database).await?)
+    }
+
+    pub(crate) fn pepper(&self) -> Outcome<Pepper> {
+        let text = files::read_private(&self.pepper)?;
+        Ok(Pepper::from_hex(&text).with_context(|| self.pepper.display().to_string())?)
+    }
+
+    pub(crate) fn key_encryption_key(&self) -> Outcome<KeyEncryptionKey> {
+        let text = files::read_private(&self.key_encryption_key)?;
+        Ok(KeyEncryptionKey::parse(&text).with_context(|| self.key_encryption_key.display().to_string())?)
+    }
+
+    /// The server's own policy, for its keys change hands with it.
+    pub(crate) fn policy(&self) -> Outcome<RotationPolicy> {
+        let given = RotationSettings::default();
+        let span = |seconds: Option<u64>, given| seconds.map_or(given, Duration::from_secs);
+        let settings = RotationSettings {
+            algorithms: self.keys.algorithms.clone().unwrap_or(given.algorithms),
+            verifier_cache: span(self.keys.verifier_cache_s, given.verifier_cache),
+            publish_lead: span(self.keys.publish_lead_s, given.publish_lead),
+            active_lifetime: span(self.keys.active_lifetime_s, given.active_lifetime),
+            retire_lifetime: span(self.keys.retire_lifetime_s, given.retire_lifetime),
+            longest_token: MAX_BOUND_LIFETIME.max(MAX_BEARER_LIFETIME),
+            leeway: given.leeway,
+        };
+        Ok(RotationPolicy::new(settings).context("[keys]")?)
+    }
+}
+
+/// The domain that is meant when none is named: the only one.
+pub(crate) async fn domain(store: &SqlStore, named: Option<&DomainId>) -> Outcome<DomainId> {
+    if let Some(domain) = named {
+        return Ok(domain.clone());
+    }
+    let domains = store.list_domains(None, MAX_PAGE).await?;
+    match domains.as_slice() {
+        [only] => Ok(only.id().clone()),
+        [] => Err(Failure::failed(
+            "there is no domain yet: name one by --domain ID, and --new-domain to make it",
+        )),
+        several => {
+            let names: Vec<&str> = several.iter().map(|domain| domain.id().as_str()).collect();
+            Err(Failure::usage(format!(
+                "name the domain by --domain ID: there are {}",
+                names.join(", ")
+            )))
+        }
+    }
+}
+
+/// Every domain in order.
+pub(crate) async fn domains(store: &SqlStore, named: Option<&DomainId>) -> Outcome<Vec<DomainId>> {
+    if let Some(domain) = named {
+        return Ok(vec![domain.clone()]);
+    }
+    let mut all: Vec<DomainId> = Vec::new();
+    loop {
+        let page = store.list_domains(all.last(), MAX_PAGE).await?;
+        if page.is_empty() {
+            return Ok(all);
+        }
+        all.extend(page.iter().map(|domain| domain.id().clone()));
+    }
+}
+
+pub(crate) fn parse_domain(text: &str) -> Result<DomainId, String> {
+    DomainId::parse(text).map_err(|error| error.to_string())
+}

@@ -1,0 +1,196 @@
+//! `sealstone token`: an access token by `client_credentials` (RFC 6749 §4.4), bound to a certificate (RFC 8705).
+
+mod answer;
+mod source;
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use oauth2::{AuthType, ClientId, ClientSecret, RequestTokenError, Scope, TokenUrl, basic::BasicClient};
+use sealstone_oauth_types::ServerMetadata;
+
+use crate::{
+    discovery,
+    failure::{Failure, Outcome},
+    http::{ClientIdentity, HttpClient},
+};
+use source::Source;
+
+const EXAMPLES: &str = "\
+Examples:
+  A token that only the holder of the certificate's key can use:
+    sealstone token --issuer https://id.example.org/v4/oauth2/demo --client-id ci \\
+      --cert ci.pem --key ci.key --scope openstack:api
+
+  In a header:
+    curl -H \"$(sealstone token --dev sealstone-dev --client machine --format header)\" ...
+
+  With a secret:
+    SEALSTONE_CLIENT_SECRET=... sealstone token --issuer https://... --client-id exporter --scope metrics:read";
+
+/// How the token is printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum TokenForm {
+    /// The token alone
+    #[default]
+    Token,
+    /// The whole answer as JSON
+    Json,
+    /// A header line: Authorization: Bearer ...
+    Header,
+    /// Lines for a shell: export SEALSTONE_ACCESS_TOKEN=...
+    Env,
+}
+
+/// How the client proves who it is, when it has a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum SecretMethod {
+    /// In the Authorization header
+    #[value(name = "client_secret_basic")]
+    Basic,
+    /// In the form
+    #[value(name = "client_secret_post")]
+    Post,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct TokenArguments {
+    /// The issuer, as the server writes it
+    #[arg(
+        long,
+        value_name = "URL",
+        required_unless_present = "dev",
+        conflicts_with = "dev"
+    )]
+    issuer: Option<String>,
+    /// A data folder of `sealstoned dev`: issuer, CA and client are read from its dev.json
+    #[arg(long, value_name = "DIR", requires = "client")]
+    dev: Option<PathBuf>,
+    /// Which client of dev.json
+    #[arg(long, value_name = "NAME", requires = "dev")]
+    client: Option<String>,
+    /// The client's identifier
+    #[arg(
+        long,
+        value_name = "ID",
+        required_unless_present = "dev",
+        conflicts_with = "dev"
+    )]
+    client_id: Option<String>,
+    /// The client's certificate, PEM, with the CA certificates between it and the root
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// The private key of --cert, PEM
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    /// The client's secret, in a file (- for standard input); else the variable SEALSTONE_CLIENT_SECRET
+    #[arg(long, value_name = "FILE")]
+    client_secret_file: Option<PathBuf>,
+    /// Refused: other users see it
+    #[arg(long, value_name = "SECRET", hide = true)]
+    client_secret: Option<String>,
+    /// How a secret is sent [default: as the server offers, client_secret_basic first]
+    #[arg(long, value_enum, value_name = "METHOD")]
+    auth_method: Option<SecretMethod>,
+    /// What the token shall allow, names parted by spaces
+    #[arg(long, value_name = "SCOPE")]
+    scope: Option<String>,
+    /// What the token is for (RFC 8707); may be given several times
+    #[arg(long, value_name = "URI")]
+    resource: Vec<String>,
+    /// The CA of the server's certificate, PEM [default: the system's CAs]
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// How the token is printed
+    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
+    format: TokenForm,
+}
+
+pub(crate) async fn run(arguments: TokenArguments) -> Outcome {
+    if arguments.client_secret.is_some() {
+        return Err(Failure::usage(
+            "--client-secret is refused: other users of this machine see command lines. Put the secret into a file \
+             of your own and use --client-secret-file FILE, or into the variable SEALSTONE_CLIENT_SECRET",
+        ));
+    }
+    let source = Source::of(&arguments)?;
+    let identity = match &source.pair {
+        Some((certificate, key)) => Some(ClientIdentity::read(certificate, key)?),
+        None => None,
+    };
+    let leaf = identity
+        .as_ref()
+        .and_then(|identity| identity.chain.first())
+        .cloned();
+    let client = HttpClient::new(source.ca.as_deref(), identity)?;
+    let metadata = discovery::metadata(&client, &source.issuer).await?;
+    let token = ask(&client, &metadata, &source, &arguments).await?;
+    if let Some(leaf) = &leaf {
+        answer::warn_unless_bound(&token, leaf);
+    }
+    answer::print(&token, arguments.format)
+}
+
+/// The token endpoint: where certificates are asked for, if we have one (RFC 8705 §5).
+fn endpoint(metadata: &ServerMetadata, source: &Source) -> Outcome<TokenUrl> {
+    let alias = metadata
+        .mtls_endpoint_aliases
+        .as_ref()
+        .and_then(|aliases| aliases.token_endpoint.as_ref());
+    let alias = source.pair.as_ref().and(alias);
+    let url = alias.or(metadata.token_endpoint.as_ref()).ok_or_else(|| {
+        Failure::failed(format!(
+            "{} names no token endpoint: it gives no tokens, use another issuer",
+            source.issuer
+        ))
+    })?;
+    TokenUrl::new(url.clone()).map_err(|_| {
+        Failure::failed(format!(
+            "{} names {url:?} as its token endpoint: tell its operator",
+            source.issuer
+        ))
+    })
+}
+
+async fn ask(
+    http: &HttpClient,
+    metadata: &ServerMetadata,
+    source: &Source,
+    arguments: &TokenArguments,
+) -> Outcome<oauth2::basic::BasicTokenResponse> {
+    let mut client =
+        BasicClient::new(ClientId::new(source.client_id.clone())).set_token_uri(endpoint(metadata, source)?);
+    if let Some(secret) = &source.secret {
+        client = client.set_client_secret(ClientSecret::new(secret.as_str().to_owned()));
+    }
+    let offered = &metadata.token_endpoint_auth_methods_supported;
+    let only_post = !offered.is_empty() && offered.iter().all(|method| method != "client_secret_basic");
+    let post = match source.auth_method {
+        Some(method) => method == SecretMethod::Post,
+        None => only_post,
+    };
+    client = client.set_auth_type(if post {
+        AuthType::RequestBody
+    } else {
+        AuthType::BasicAuth
+    });
+    let scope = source.scope.as_deref().unwrap_or_default();
+    let mut request = client
+        .exchange_client_credentials()
+        .add_scopes(scope.split_whitespace().map(|name| Scope::new(name.to_owned())));
+    for resource in &arguments.resource {
+        request = request.add_extra_param("resource", resource.clone());
+    }
+    request.request_async(http).await.map_err(|error| match error {
+        RequestTokenError::ServerResponse(refusal) => Failure::failed(answer::explain(
+            refusal.error().as_ref(),
+            refusal.error_description().map(String::as_str),
+        )),
+        RequestTokenError::Request(error) => error.into(),
+        RequestTokenError::Parse(..) | RequestTokenError::Other(_) => Failure::failed(format!(
+            "the token endpoint of {} did not answer as RFC 6749 §5 says: check the issuer's address",
+            source.issuer
+        )),
+    })
+}
