@@ -481,7 +481,7 @@ fn d37_forms_of_the_thumbprint() {
         .collect();
     let mut loose_bits = right.clone();
     let last = loose_bits.pop().unwrap();
-    loose_bits.push(char::from(last as u8 + 1));
+    loose_bits.push(char::from(u8::try_from(last).unwrap() + 1));
     let wrong = [
         format!("{right}="),
         hex.clone(),

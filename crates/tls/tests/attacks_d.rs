@@ -330,7 +330,7 @@ fn d16_revoked() {
 
     let expired = ours.list_until(&[], NOW - 1);
     assert_eq!(
-        with(&[expired.clone()], CrlPolicy::default()),
+        with(std::slice::from_ref(&expired), CrlPolicy::default()),
         "revocation_list_expired"
     );
     assert_eq!(with(&[expired], lenient), "ok", "asked for by a dangerous name");

@@ -38,7 +38,7 @@ fn server() -> Signed {
 }
 
 #[test]
-fn s05_key_files() {
+fn s05_key_files_open_to_others() {
     let folder = Folder::new();
     let key = server().key_pem();
     for mode in [0o600, 0o400] {
@@ -57,12 +57,24 @@ fn s05_key_files() {
             "{text}"
         );
     }
+}
+
+#[test]
+fn s05_key_file_behind_a_link() {
+    let folder = Folder::new();
+    let key = server().key_pem();
     let link = folder.0.path().join("link");
     symlink(folder.write("target", &key, 0o600), &link).unwrap();
     assert!(matches!(
         load_private_key(&link),
         Err(FileError::KeyIsSymlink { .. })
     ));
+}
+
+#[test]
+fn s05_key_files_that_hold_no_key() {
+    let folder = Folder::new();
+    let key = server().key_pem();
     let refused = |name: &str, text: &str| load_private_key(&folder.write(name, text, 0o600)).unwrap_err();
     assert!(matches!(refused("empty", ""), FileError::Empty { .. }));
     assert!(matches!(refused("blank", "\n \n"), FileError::Empty { .. }));

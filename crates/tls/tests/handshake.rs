@@ -40,7 +40,7 @@ async fn a_certificate_is_asked_for_and_not_required() {
         let client = Client::with(&root, aws_lc_rs::ALL_CIPHER_SUITES, &[version]);
         assert_eq!(client.ask(asks.address).await.unwrap().1, "nobody");
         for holder in [&issued, &own, &expired] {
-            let client = client.clone().as_holder(holder);
+            let client = client.clone().holding(holder);
             assert_eq!(client.ask(asks.address).await.unwrap().1, seen(holder, 0));
         }
         let with_chain = client.presenting(vec![issued.der(), authority.der()], &issued.key());
@@ -53,7 +53,7 @@ async fn d01_a_listener_that_does_not_ask_sees_nobody() {
     let (root, server) = server_identity();
     let client = Draft::client("ci").self_signed();
     let silent = Server::start(asking(&server).with_client_certificates(ClientCertificates::None)).await;
-    let holder = Client::new(&root).as_holder(&client);
+    let holder = Client::new(&root).holding(&client);
     assert_eq!(holder.ask(silent.address).await.unwrap().1, "nobody");
     let asks = Server::start(asking(&server)).await;
     assert_eq!(holder.ask(asks.address).await.unwrap().1, seen(&client, 0));
@@ -69,7 +69,7 @@ async fn d02_certificate_without_its_key() {
     let asks = Server::start(asking(&server)).await;
     for version in BOTH_VERSIONS {
         let client = Client::with(&root, aws_lc_rs::ALL_CIPHER_SUITES, &[version]);
-        let honest = client.clone().as_holder(&victim);
+        let honest = client.clone().holding(&victim);
         assert_eq!(honest.ask(asks.address).await.unwrap().1, seen(&victim, 0));
         let stolen = client.presenting(vec![victim.der()], &thief.key());
         assert!(stolen.ask(asks.address).await.is_err(), "{version:?}");
@@ -89,7 +89,7 @@ async fn keys_of_every_kind_prove_possession() {
         let key = KeyPair::generate_for(algorithm).unwrap().serialize_pem();
         let client = Draft::client("ci").self_signed_by(&key);
         for version in BOTH_VERSIONS {
-            let holder = Client::with(&root, aws_lc_rs::ALL_CIPHER_SUITES, &[version]).as_holder(&client);
+            let holder = Client::with(&root, aws_lc_rs::ALL_CIPHER_SUITES, &[version]).holding(&client);
             assert_eq!(
                 holder.ask(asks.address).await.unwrap().1,
                 seen(&client, 0),
@@ -177,7 +177,7 @@ async fn a_resumed_session_carries_the_certificate_and_is_judged_again() {
     let client = Draft::client("ci").serial(7).signed_by(&authority);
     let asks = Server::start(asking(&server)).await;
     for version in BOTH_VERSIONS {
-        let holder = Client::with(&root, aws_lc_rs::ALL_CIPHER_SUITES, &[version]).as_holder(&client);
+        let holder = Client::with(&root, aws_lc_rs::ALL_CIPHER_SUITES, &[version]).holding(&client);
         assert_eq!(
             holder.ask(asks.address).await.unwrap(),
             (HandshakeKind::Full, seen(&client, 0))
@@ -203,7 +203,7 @@ async fn tickets_open_nothing_elsewhere() {
     let silent = asking(&server).with_client_certificates(ClientCertificates::None);
     let (asks, silent) = (Server::start(asking(&server)).await, Server::start(silent).await);
     for version in BOTH_VERSIONS {
-        let holder = Client::with(&root, aws_lc_rs::ALL_CIPHER_SUITES, &[version]).as_holder(&client);
+        let holder = Client::with(&root, aws_lc_rs::ALL_CIPHER_SUITES, &[version]).holding(&client);
         assert_eq!(holder.ask(asks.address).await.unwrap().0, HandshakeKind::Full);
         assert_eq!(
             holder.ask(silent.address).await.unwrap(),
@@ -215,7 +215,7 @@ async fn tickets_open_nothing_elsewhere() {
         );
     }
     // Nor after the configuration was replaced.
-    let holder = Client::new(&root).as_holder(&client);
+    let holder = Client::new(&root).holding(&client);
     holder.ask(asks.address).await.unwrap();
     assert_eq!(holder.ask(asks.address).await.unwrap().0, HandshakeKind::Resumed);
     asks.tls.replace(asking(&server)).unwrap();

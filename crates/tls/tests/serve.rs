@@ -269,7 +269,7 @@ async fn many_clients_at_once_each_see_themselves() {
     let mut asked = tokio::task::JoinSet::new();
     for at in 0..16 {
         let holder = Draft::client(&format!("client {at}")).self_signed();
-        let client = Client::new(&root).as_holder(&holder);
+        let client = Client::new(&root).holding(&holder);
         let address = server.address;
         asked.spawn(async move {
             let mut connection = client.connect(address).await.unwrap();

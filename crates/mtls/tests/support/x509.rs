@@ -2,18 +2,22 @@
 
 use sealstone_mtls::ClientCertificate;
 
+fn octet(number: usize) -> u8 {
+    u8::try_from(number).unwrap()
+}
+
 /// One DER value.
 pub(crate) fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
     let mut der = vec![tag];
     match content.len() {
-        short @ 0..=127 => der.push(short as u8),
+        short @ 0..=127 => der.push(octet(short)),
         long => {
             let length: Vec<u8> = long
                 .to_be_bytes()
                 .into_iter()
                 .skip_while(|octet| *octet == 0)
                 .collect();
-            der.push(0x80 | length.len() as u8);
+            der.push(0x80 | octet(length.len()));
             der.extend(length);
         }
     }
@@ -27,13 +31,13 @@ pub(crate) fn sequence(parts: &[Vec<u8>]) -> Vec<u8> {
 
 /// `1.2.840.113549.1.9.1` as content octets, tag and length included.
 pub(crate) fn oid(dotted: &str) -> Vec<u8> {
-    let arcs: Vec<u32> = dotted.split('.').map(|arc| arc.parse().unwrap()).collect();
-    let mut octets = vec![(arcs[0] * 40 + arcs[1]) as u8];
+    let arcs: Vec<usize> = dotted.split('.').map(|arc| arc.parse().unwrap()).collect();
+    let mut octets = vec![octet(arcs[0] * 40 + arcs[1])];
     for arc in &arcs[2..] {
-        let mut groups = vec![(arc & 0x7f) as u8];
+        let mut groups = vec![octet(arc & 0x7f)];
         let mut rest = arc >> 7;
         while rest > 0 {
-            groups.push((rest & 0x7f) as u8 | 0x80);
+            groups.push(octet(rest & 0x7f) | 0x80);
             rest >>= 7;
         }
         groups.reverse();

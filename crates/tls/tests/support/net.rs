@@ -141,7 +141,7 @@ impl Client {
         self
     }
 
-    pub(crate) fn as_holder(self, client: &Signed) -> Self {
+    pub(crate) fn holding(self, client: &Signed) -> Self {
         self.presenting(vec![client.der()], &client.key())
     }
 
