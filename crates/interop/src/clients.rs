@@ -79,12 +79,14 @@ impl Run {
             .unwrap_or_else(|| self.fail("no token"))
     }
 
-    /// The OAuth error code it met; empty if it met none.
+    /// The OAuth error code it met; empty if it met none. Any other failure ends the test.
     #[must_use]
     pub fn error(&self) -> &str {
-        self.at("/error/oauth")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
+        match (self.at("/error"), self.at("/error/oauth").and_then(Value::as_str)) {
+            (None, _) => "",
+            (Some(_), Some(code)) => code,
+            (Some(_), None) => self.fail("no OAuth error"),
+        }
     }
 
     /// The status with which the protected service answered.

@@ -53,6 +53,7 @@ pub struct DevServer {
     running: Option<Running>,
     folder: TempDir,
     ports: [u16; 2],
+    arguments: &'static [&'static str],
     file: DevFile,
 }
 
@@ -60,14 +61,27 @@ impl DevServer {
     /// Starts one and waits until it serves.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts one that speaks only what the FAPI 2.0 security profile allows.
+    #[must_use]
+    pub fn start_fapi() -> Self {
+        Self::start_with(&["--fapi"])
+    }
+
+    /// Starts one with more arguments.
+    #[must_use]
+    pub fn start_with(arguments: &'static [&'static str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let ports = free_ports();
-        let running = run(folder.path(), ports);
+        let running = run(folder.path(), ports, arguments);
         let file = read(folder.path());
         Self {
             running: Some(running),
             folder,
             ports,
+            arguments,
             file,
         }
     }
@@ -75,7 +89,7 @@ impl DevServer {
     /// Kills it and starts it again over the same folder and on the same ports.
     pub fn restart(&mut self) {
         drop(self.running.take());
-        self.running = Some(run(self.folder.path(), self.ports));
+        self.running = Some(run(self.folder.path(), self.ports, self.arguments));
         self.file = read(self.folder.path());
     }
 
@@ -180,7 +194,7 @@ impl DevServer {
     }
 }
 
-fn run(folder: &Path, [public, mutual]: [u16; 2]) -> Running {
+fn run(folder: &Path, [public, mutual]: [u16; 2], arguments: &[&str]) -> Running {
     let program = built(
         "SEALSTONED",
         &["--package", "sealstone-server", "--bin", "sealstoned"],
@@ -190,6 +204,7 @@ fn run(folder: &Path, [public, mutual]: [u16; 2]) -> Running {
     let mut command = Command::new(program);
     command
         .arg("dev")
+        .args(arguments)
         .args(["--listen", &format!("127.0.0.1:{public}")])
         .args(["--mtls-listen", &format!("127.0.0.1:{mutual}")])
         .arg("--data")

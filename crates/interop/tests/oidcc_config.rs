@@ -90,7 +90,7 @@ fn oidcc_config_every_member_is_known_and_of_its_type() {
 fn oidcc_config_required_members_are_there() {
     let server = DevServer::start();
     let document = discovery(&server);
-    for name in ["issuer", "token_endpoint", "jwks_uri", "response_types_supported"] {
+    for name in ["issuer", "token_endpoint", "jwks_uri"] {
         assert!(document.get(name).is_some(), "{name}");
     }
     let grants: Vec<&str> = document["grant_types_supported"]

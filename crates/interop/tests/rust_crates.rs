@@ -8,7 +8,7 @@ use oauth2::{
 use openidconnect::core::{CoreJsonWebKeySet, CoreJwsSigningAlgorithm};
 use openidconnect::{JsonWebKey, JsonWebKeySetUrl};
 use sealstone_interop::{DevServer, Https, HttpsError, ProtectedService};
-use sealstone_testkit::TestCertificate;
+use sealstone_testkit::{CertificateSpec, TestCertificate};
 
 type Outcome =
     Result<BasicTokenResponse, RequestTokenError<HttpsError, StandardErrorResponse<BasicErrorResponseType>>>;
@@ -60,7 +60,11 @@ fn oauth2_gets_a_bound_token_and_is_refused_without_its_certificate() {
         };
         assert_eq!(call(server.https().with_certificate(&own)), 200, "{name}");
         assert_eq!(
-            call(server.https().with_certificate(&server.certificate("gateway"))),
+            call(
+                server
+                    .https()
+                    .with_certificate(&CertificateSpec::client("thief").self_signed())
+            ),
             401,
             "{name}: replayed"
         );

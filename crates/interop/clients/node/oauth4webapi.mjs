@@ -44,7 +44,7 @@ async function run() {
       const answer = await oauth.protectedResourceRequest(token, 'GET', url, undefined, undefined, overTls)
       outcome.resource = { status: answer.status, body: await answer.text() }
     } catch (error) {
-      outcome.resource = described(error)
+      outcome.resource = await described(error)
     }
   }
   if (parameters.introspect) {
@@ -59,4 +59,4 @@ async function run() {
   return outcome
 }
 
-await finish(await run().catch((error) => ({ error: described(error) })))
+await finish(await run().catch(async (error) => ({ error: await described(error) })))

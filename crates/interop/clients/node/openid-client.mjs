@@ -33,7 +33,7 @@ async function run() {
       const answer = await client.fetchProtectedResource(configuration, token, url, 'GET')
       outcome.resource = { status: answer.status, body: await answer.text() }
     } catch (error) {
-      outcome.resource = described(error)
+      outcome.resource = await described(error)
     }
   }
   if (parameters.introspect) {
@@ -46,4 +46,4 @@ async function run() {
   return outcome
 }
 
-await finish(await run().catch((error) => ({ error: described(error) })))
+await finish(await run().catch(async (error) => ({ error: await described(error) })))

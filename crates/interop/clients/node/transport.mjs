@@ -21,9 +21,20 @@ export async function finish(outcome) {
 }
 
 /** What a test compares of an error: an OAuth answer by code and status, anything else by its kind. */
-export function described(error) {
-  const code = error.error ?? error.cause?.[0]?.parameters?.error ?? error.cause?.parameters?.error
-  const status = error.status ?? error.response?.status
-  if (status) return { oauth: code ?? null, status, code: error.code ?? null }
-  return { transport: error.cause?.code ?? error.code ?? String(error) }
+export async function described(error) {
+  const response = error.response ?? error.cause
+  const status = error.status ?? response?.status
+  if (!status) return { transport: error.cause?.code ?? error.code ?? String(error) }
+  const challenges = Array.isArray(error.cause) ? error.cause : []
+  const code = error.error ?? challenges[0]?.parameters?.error ?? (await codeInBody(response))
+  return { oauth: code ?? null, status, code: error.code ?? null }
+}
+
+/** A challenge (401 with WWW-Authenticate) is reported before its body is read: the OAuth code is in the body. */
+async function codeInBody(response) {
+  try {
+    return (await response.json()).error
+  } catch {
+    return undefined
+  }
 }

@@ -26,9 +26,8 @@ def described(error):
 def main(parameters):
     certificate = (parameters["cert"], parameters["key"]) if parameters.get("cert") else None
     verify = parameters["ca"]
-    metadata = requests.get(
-        parameters["issuer"] + "/.well-known/openid-configuration", verify=verify, timeout=30
-    ).json()
+    discovery = parameters["issuer"] + "/.well-known/openid-configuration"
+    metadata = requests.get(discovery, verify=verify, timeout=30).json()
     mutual_tls = parameters["auth"].endswith("tls_client_auth")
     endpoints = dict(metadata)
     if mutual_tls or parameters.get("use_aliases"):
@@ -46,6 +45,8 @@ def main(parameters):
     )
     for name in ("tls_client_auth", "self_signed_tls_client_auth"):
         session.register_client_auth_method((name, tls_client_auth))
+    # A certificate bundle named by the environment would win over the server's CA.
+    session.trust_env = False
     session.verify = verify
     session.cert = certificate
 
