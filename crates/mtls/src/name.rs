@@ -67,12 +67,14 @@ impl DistinguishedName {
             let attributes = rdn
                 .iter()
                 .map(|attribute| {
-                    Ok(Attribute {
-                        kind: printable(attribute.oid)?,
-                        value: Value::from_any(attribute.value.to_ref()),
+                    let value = Value::from_any(attribute.value.to_ref())?;
+                    Some(Attribute {
+                        kind: attribute.oid,
+                        value,
                     })
                 })
-                .collect::<Result<_, NameError>>()?;
+                .collect::<Option<_>>()
+                .ok_or(NameError::Der)?;
             rdns.push(rdn_of(attributes).ok_or(NameError::Der)?);
         }
         Ok(Self { rdns })

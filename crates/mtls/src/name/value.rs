@@ -12,13 +12,17 @@ pub(super) enum Value {
 }
 
 impl Value {
-    pub(super) fn from_any(any: AnyRef<'_>) -> Self {
-        text_of(any).map_or_else(|| Self::Der(any.to_der().unwrap_or_default()), Self::Text)
+    /// `None` for a value that cannot be written back as DER.
+    pub(super) fn from_any(any: AnyRef<'_>) -> Option<Self> {
+        match text_of(any) {
+            Some(text) => Some(Self::Text(text)),
+            None => any.to_der().ok().map(Self::Der),
+        }
     }
 
     /// `None` when `der` is not one DER value.
     pub(super) fn from_der(der: &[u8]) -> Option<Self> {
-        AnyRef::from_der(der).ok().map(Self::from_any)
+        AnyRef::from_der(der).ok().and_then(Self::from_any)
     }
 
     /// The value as DER; a text as `UTF8String`.
