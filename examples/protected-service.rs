@@ -4,7 +4,6 @@
 //! `cargo run --example protected-service -- ISSUER openstack-apis:demo 127.0.0.1:9443 CA.pem SERVER.pem SERVER.key`
 //! and then `curl --cacert CA.pem --cert CLIENT.pem --key CLIENT.key -H "Authorization: Bearer $TOKEN"
 //! https://127.0.0.1:9443/`.
-
 use axum::{Extension, Json, Router, routing::get};
 use sealstone_identity::Scope;
 use sealstone_resource::{Confirmed, HttpsSource, Issuer, ResourceConfig, ResourceLayer};

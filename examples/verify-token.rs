@@ -1,5 +1,4 @@
 //! Verifies a bound access token offline: `verify-token ISSUER AUDIENCE JWKS_JSON CERTIFICATE_PEM < TOKEN`.
-
 use rustls_pki_types::UnixTime;
 use sealstone_jose::{Algorithm, JwkSet, VerifierSet};
 use sealstone_mtls::ClientCertificate;
@@ -19,15 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let verifier = AccessTokenVerifier::new(Issuer::parse(issuer)?, vec![audience.clone()]);
     let held = Possession::Proved(Some(&holder));
     // A service also asks for revocations: `sealstone-resource` does.
-    let verified = verifier.verify(token.trim(), &keys, held, &NothingRevoked, now())?;
+    let verified = verifier.verify(token.trim(), &keys, held, &NothingRevoked, UnixTime::now())?;
     println!("{} until {}", verified.client_id, verified.expires_at.as_secs());
     Ok(())
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a program reads the clock; libraries take the time as a parameter"
-)]
-fn now() -> UnixTime {
-    UnixTime::now()
 }

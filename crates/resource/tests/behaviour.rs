@@ -151,6 +151,9 @@ async fn an_unbound_token_is_refused_unless_that_is_configured() {
     accepted(&layer, request(&unbound)).await;
     accepted(&layer, world.request(&unbound)).await;
     invalid_token(&layer, request(&world.token())).await;
+    // A certificate beside an unbound token says nothing about the token.
+    let (head, _) = world.request(&unbound).into_parts();
+    assert_eq!(layer.authorize(&head).await.unwrap().certificate(), None);
 }
 
 #[tokio::test]
