@@ -67,14 +67,11 @@ impl DistinguishedName {
             let attributes = rdn
                 .iter()
                 .map(|attribute| {
-                    let value = Value::from_any(attribute.value.to_ref())?;
-                    Some(Attribute {
-                        kind: attribute.oid,
-                        value,
-                    })
+                    let kind = printable(attribute.oid)?;
+                    let value = Value::from_any(attribute.value.to_ref()).ok_or(NameError::Der)?;
+                    Ok(Attribute { kind, value })
                 })
-                .collect::<Option<_>>()
-                .ok_or(NameError::Der)?;
+                .collect::<Result<_, NameError>>()?;
             rdns.push(rdn_of(attributes).ok_or(NameError::Der)?);
         }
         Ok(Self { rdns })
