@@ -254,7 +254,7 @@ fn runs(root: &Path) -> Vec<Step> {
     let elsewhere = "not (package(sealstone-interop) | package(sealstone-jose-oracle))";
     let portable =
         "cargo nextest run -p sealstone-jose --no-default-features --features portable --no-fail-fast";
-    let benches = "cargo test -p sealstone-benches --benches --no-fail-fast";
+    let benches = "cargo test -p sealstone-benches --benches --no-fail-fast -- --test";
     let doctests = "cargo test --workspace --doc --no-fail-fast";
     vec![
         step(
