@@ -275,7 +275,7 @@ pub(crate) fn rate_limit(limits: &LimitsSection) -> anyhow::Result<RateLimit> {
         .insecure_exempt(exempt))
 }
 
-/// A deadline of zero lets nobody in; a body must not outlast the 30 s of a whole request.
+/// A limit of zero lets nobody in; a body must not outlast the 30 s of a whole request.
 fn deadlines(limits: &LimitsSection) -> anyhow::Result<()> {
     let body = ("limits.body_deadline_s", limits.body_deadline_s, 20);
     let idle = ("limits.idle_timeout_s", limits.idle_timeout_s, 3600);
@@ -284,6 +284,14 @@ fn deadlines(limits: &LimitsSection) -> anyhow::Result<()> {
             (1..=most).contains(&seconds),
             "{key} = {seconds}: give 1 to {most} seconds"
         );
+    }
+    let all = ("limits.max_connections", Some(limits.max_connections));
+    let one = (
+        "limits.max_connections_per_address",
+        limits.max_connections_per_address,
+    );
+    for (key, count) in [all, one] {
+        anyhow::ensure!(count != Some(0), "{key} = 0 lets nobody in: give at least 1");
     }
     Ok(())
 }

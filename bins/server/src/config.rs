@@ -142,6 +142,8 @@ impl Default for KeysSection {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct LimitsSection {
     pub(crate) max_connections: usize,
+    /// Default: half of all; all of them with a proxy, whose address they have in common.
+    pub(crate) max_connections_per_address: Option<usize>,
     pub(crate) requests_per_s_per_address: u32,
     pub(crate) request_burst_per_address: u32,
     pub(crate) failures_per_min_per_client: u32,
@@ -154,6 +156,7 @@ impl Default for LimitsSection {
     fn default() -> Self {
         Self {
             max_connections: 1024,
+            max_connections_per_address: None,
             requests_per_s_per_address: 1000,
             request_burst_per_address: 2000,
             failures_per_min_per_client: 10,

@@ -117,11 +117,7 @@ impl Served {
         let edge = HttpEdge::new(self.provider.clone(), Arc::new(SystemClock), http);
         let readiness = Readiness::default();
         let (stop, stopped) = watch::channel(false);
-        let limits = ServeLimits {
-            max_connections: config.limits.max_connections,
-            header_read_timeout: Duration::from_secs(config.limits.idle_timeout_s),
-            ..ServeLimits::default()
-        };
+        let limits = serve_limits(config);
         let reloadable = Reloadable {
             public_tls: public_tls.clone(),
             mtls_tls: mtls_tls.clone(),
@@ -199,6 +195,21 @@ fn until(moment: rustls_pki_types::UnixTime) -> Duration {
     use sealstone_provider::Clock as _;
     let seconds = moment.as_secs().saturating_sub(SystemClock.now().as_secs());
     Duration::from_secs(seconds.max(1))
+}
+
+fn serve_limits(config: &Config) -> ServeLimits {
+    let all = config.limits.max_connections;
+    let share = if config.proxy.is_some() {
+        all
+    } else {
+        all.div_ceil(2)
+    };
+    ServeLimits {
+        max_connections: all,
+        max_connections_per_address: config.limits.max_connections_per_address.unwrap_or(share),
+        header_read_timeout: Duration::from_secs(config.limits.idle_timeout_s),
+        ..ServeLimits::default()
+    }
 }
 
 fn http_config(config: &Config, trust: Option<TrustHandle>) -> anyhow::Result<HttpConfig> {

@@ -2,3 +2,4 @@
 
 mod attacks_d;
 mod harness;
+mod wire;
