@@ -29,6 +29,8 @@ pub(crate) struct Loaded<T> {
 pub(crate) struct Policy {
     /// From then on it is asked for again.
     pub(crate) lifetime: Duration,
+    /// How long requests go on with it meanwhile; after that they wait for the next one.
+    pub(crate) grace: Duration,
     /// The least time between two attempts.
     pub(crate) pause: Duration,
     /// From then on it is of no use.
@@ -42,6 +44,7 @@ pub(crate) struct Held<T> {
     pub(crate) value: T,
     received_at: UnixTime,
     fresh_for: Duration,
+    late_after: Duration,
     usable_for: Duration,
 }
 
@@ -51,7 +54,7 @@ enum Age {
     Fresh,
     /// Used, and renewed meanwhile.
     Due,
-    /// Nobody asked for long: renewed first, and used if that fails.
+    /// Renewed first, and used if that fails.
     Late,
     /// Of no use.
     Spent,
@@ -68,7 +71,7 @@ impl<T> Held<T> {
             Age::Spent
         } else if age < self.fresh_for {
             Age::Fresh
-        } else if age < self.fresh_for.saturating_mul(2) {
+        } else if age < self.late_after {
             Age::Due
         } else {
             Age::Late
@@ -211,6 +214,7 @@ impl<T: Send + Sync + 'static> Cached<T> {
     fn hold(&self, loaded: Loaded<T>, now: UnixTime) -> Held<T> {
         let Policy {
             lifetime,
+            grace,
             pause,
             max_staleness,
             ..
@@ -220,11 +224,13 @@ impl<T: Send + Sync + 'static> Cached<T> {
             .fresh_for
             .unwrap_or(lifetime)
             .clamp(pause.min(lifetime), lifetime);
+        // Renewed before it is of no use.
+        let fresh_for = fresh_for.min(usable_for.checked_div(2).unwrap_or_default());
         Held {
             value: loaded.value,
             received_at: now,
-            // Renewed before it is of no use.
-            fresh_for: fresh_for.min(usable_for.checked_div(2).unwrap_or_default()),
+            fresh_for,
+            late_after: fresh_for.saturating_add(grace.min(fresh_for)),
             usable_for,
         }
     }

@@ -16,8 +16,8 @@ pub struct Freshness {
     /// For how long a key set is used before it is fetched again, unless `Cache-Control` says less. 300 s: the issuer
     /// publishes a key that much earlier than it signs with it.
     pub jwks_lifetime: Duration,
-    /// How often the revocations are fetched while requests come. 10 s: how long a stolen token outlives its
-    /// revocation.
+    /// How old the revocations may be while the issuer answers: how long a stolen token outlives its revocation.
+    /// 10 s. They are fetched anew in the last fifth of it, or by the first request after it.
     pub revocation_interval: Duration,
     /// The least time between two fetches of the key set, whatever the requests name. 10 s.
     pub refetch_interval: Duration,

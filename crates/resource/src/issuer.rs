@@ -89,6 +89,7 @@ impl IssuerDocuments {
         });
         let policy = Policy {
             lifetime: freshness.jwks_lifetime,
+            grace: freshness.jwks_lifetime,
             pause: freshness.refetch_interval,
             max_staleness: freshness.max_staleness,
             deadline: freshness.fetch_deadline,
@@ -108,9 +109,14 @@ impl IssuerDocuments {
                     Box::pin(async move { library.revoked(&url).await })
                 };
                 let interval = freshness.revocation_interval;
+                // Renewed in the last fifth of the interval, so that no request waits while there are many, and none
+                // is judged by older ones.
+                let grace = interval.checked_div(5).unwrap_or_default();
+                let lifetime = interval.saturating_sub(grace);
                 let policy = Policy {
-                    lifetime: interval,
-                    pause: interval,
+                    lifetime,
+                    grace,
+                    pause: lifetime,
                     ..policy
                 };
                 Some(Cached::new(
