@@ -16,11 +16,11 @@ use std::{
 
 use sqlx::{
     ConnectOptions, Row, SqlitePool,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
 };
 use tokio::{
-    sync::{mpsc, oneshot, watch},
-    task::AbortHandle,
+    sync::{Mutex, mpsc, oneshot, watch},
+    task::JoinHandle,
 };
 
 use self::{
@@ -81,13 +81,9 @@ struct Inner {
     readers: SqlitePool,
     jobs: mpsc::Sender<Work>,
     feed: Arc<Feed>,
-    poller: AbortHandle,
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.poller.abort();
-    }
+    poller: Mutex<Option<JoinHandle<()>>>,
+    /// Ends the poller: when it says so, and when it is dropped.
+    stop: watch::Sender<bool>,
 }
 
 impl SqlStore {
@@ -115,6 +111,7 @@ impl SqlStore {
         let options = options(path);
         let mut writer = options.connect().await?;
         migrations::require_current(&mut writer).await?;
+        migrations::use_log(&mut writer).await?;
         let feed = Arc::new(Feed::new(writer::counts(&mut writer).await?));
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
@@ -125,12 +122,14 @@ impl SqlStore {
             .test_before_acquire(false)
             .connect_lazy_with(options.clone().pragma("query_only", "ON"));
         let (jobs, queue) = mpsc::channel(WAITING);
-        let poller = tokio::spawn(poller::run(
-            options.clone().pragma("query_only", "ON"),
+        let (stop, stopped) = watch::channel(false);
+        let polling = options.clone().pragma("query_only", "ON");
+        let poller = Mutex::new(Some(tokio::spawn(poller::run(
+            polling,
             Arc::clone(&feed),
-        ));
+            stopped,
+        ))));
         tokio::spawn(writer::run(writer, options, queue, Arc::clone(&feed)));
-        let poller = poller.abort_handle();
         Ok(Self {
             inner: Arc::new(Inner {
                 path: path.to_owned(),
@@ -138,6 +137,7 @@ impl SqlStore {
                 jobs,
                 feed,
                 poller,
+                stop,
             }),
         })
     }
@@ -145,13 +145,18 @@ impl SqlStore {
     /// Finishes the changes that wait, writes the log back into the file and closes it. Every later call answers
     /// [`SqlErrorKind::Closed`].
     pub async fn close(&self) {
-        self.inner.poller.abort();
+        self.inner.stop.send_replace(true);
+        if let Some(poller) = self.inner.poller.lock().await.take() {
+            // It ends by itself; that it panicked would be no reason not to close.
+            let _ = poller.await;
+        }
+        self.inner.readers.close().await;
+        // The writer's is the last connection: closing it writes the log back.
         let (done, closed) = oneshot::channel();
         if self.inner.jobs.send(Work::Close(done)).await.is_ok() {
             // The writer answers when its connection is closed; if it is gone, so is the connection.
             let _ = closed.await;
         }
-        self.inner.readers.close().await;
     }
 
     /// The file.
@@ -246,12 +251,11 @@ impl fmt::Debug for SqlStore {
     }
 }
 
-/// How every connection opens the file; it is there already.
+/// How every connection opens the file; it is there already, and uses a write-ahead log.
 fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(false)
-        .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)

@@ -1,13 +1,17 @@
 //! The schema's versions. SQLite's `user_version` holds the file's; each migration sets it in its own transaction.
 
-use std::{fs, io, path::Path};
+use std::{fs, io, path::Path, time::Duration};
 
 use sqlx::{ConnectOptions, Connection, Executor, Row, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use super::{
+    BUSY_TIMEOUT,
     error::{Failure, SqlError, SqlErrorKind},
     file, options,
 };
+
+/// Between two attempts to switch the file to a write-ahead log.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The version that this program reads and writes.
 pub(super) const LATEST: u32 = 1;
@@ -60,7 +64,6 @@ impl Migrations {
                 Err(error) => return Err(Failure::Io(error)),
                 Ok(_) => {}
             }
-            fs::File::open(path)?;
             let mut connection = plain(path).connect().await?;
             let version = version(&mut connection).await?;
             connection.close().await?;
@@ -85,6 +88,7 @@ impl Migrations {
             version(&mut connection).await?;
             connection.close().await?;
             let mut connection = options(path).connect().await?;
+            use_log(&mut connection).await?;
             connection.execute("BEGIN IMMEDIATE").await?;
             let before = status_of(version(&mut connection).await?);
             for migration in &before.pending {
@@ -103,7 +107,7 @@ fn plain(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(false)
-        .busy_timeout(super::BUSY_TIMEOUT)
+        .busy_timeout(BUSY_TIMEOUT)
         .disable_statement_logging()
 }
 
@@ -147,6 +151,33 @@ async fn version(connection: &mut SqliteConnection) -> Result<u32, Failure> {
         ));
     }
     Ok(version)
+}
+
+/// Switches the file to a write-ahead log, if it does not use one: once, and for all its connections.
+///
+/// SQLite answers "busy" at once, without its usual patience, when another process is doing the same.
+pub(super) async fn use_log(connection: &mut SqliteConnection) -> Result<(), Failure> {
+    let mut patience = BUSY_TIMEOUT;
+    loop {
+        let mode: String = connection.fetch_one("PRAGMA journal_mode").await?.try_get(0)?;
+        if mode == "wal" {
+            return Ok(());
+        }
+        let failure = match connection.fetch_one("PRAGMA journal_mode = wal").await {
+            // What it says is looked at above; a file system without shared memory stays at "delete".
+            Ok(row) if row.try_get::<&str, _>(0)? == "wal" => return Ok(()),
+            Ok(_) => {
+                let detail = "the file system cannot hold a write-ahead log: use a local disk".to_owned();
+                return Err(Failure::Found(SqlErrorKind::Device, detail));
+            }
+            Err(error) => Failure::Sql(error),
+        };
+        patience = patience.saturating_sub(PAUSE);
+        if failure.kind() != SqlErrorKind::Busy || patience.is_zero() {
+            return Err(failure);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 /// Refuses a file that a migration must change first.

@@ -2,8 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sqlx::{ConnectOptions, Executor, Row, SqliteConnection, sqlite::SqliteConnectOptions};
-use tokio::time::{MissedTickBehavior, interval};
+use sqlx::{ConnectOptions, Connection, Executor, Row, SqliteConnection, sqlite::SqliteConnectOptions};
+use tokio::{sync::watch, time::timeout};
 
 use super::{error::Failure, writer};
 use crate::feed::Feed;
@@ -11,14 +11,12 @@ use crate::feed::Feed;
 /// How often the file is asked: a client disabled by the command line is refused by the server within this.
 const PERIOD: Duration = Duration::from_millis(250);
 
-/// Asks until it is aborted. `PRAGMA data_version` compares a number in shared memory; it reads no file.
-pub(super) async fn run(options: SqliteConnectOptions, feed: Arc<Feed>) {
-    let mut ticks = interval(PERIOD);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+/// Asks until `stop` changes, or nobody can change it any more. `PRAGMA data_version` compares a number in shared
+/// memory; it reads no file.
+pub(super) async fn run(options: SqliteConnectOptions, feed: Arc<Feed>, mut stop: watch::Receiver<bool>) {
     let mut connection = None;
     let mut seen = None;
     loop {
-        ticks.tick().await;
         if let Err(failure) = ask(&options, &mut connection, &mut seen, &feed).await {
             let error: &dyn std::error::Error = &failure;
             tracing::warn!(
@@ -28,6 +26,13 @@ pub(super) async fn run(options: SqliteConnectOptions, feed: Arc<Feed>) {
             feed.doubt();
             (connection, seen) = (None, None);
         }
+        if timeout(PERIOD, stop.changed()).await.is_ok() {
+            break;
+        }
+    }
+    if let Some(connection) = connection {
+        // It only read: nothing is lost if it cannot be closed in order.
+        let _ = connection.close().await;
     }
 }
 

@@ -99,7 +99,7 @@ async fn every_connection_is_durable_and_holds_references() {
     assert!(orphaned.to_string().contains("FOREIGN KEY"), "{orphaned}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_processes_may_make_the_database_at_once() {
     for _ in 0..20 {
         let folder = tempfile::tempdir().unwrap();
@@ -428,7 +428,7 @@ async fn a_folder_that_may_not_be_written_is_named() {
 
 #[tokio::test]
 async fn a_damaged_database_is_told() {
-    let (_folder, path) = prepared().await;
+    let (folder, path) = prepared().await;
     let store = SqlStore::open(&path).await.unwrap();
     for number in 0..100 {
         assert_eq!(
@@ -438,6 +438,7 @@ async fn a_damaged_database_is_told() {
     }
     store.check_integrity().await.unwrap();
     store.close().await;
+    assert_eq!(files(&folder), [path.clone()], "closing leaves the one file");
     let mut bytes = fs::read(&path).unwrap();
     for byte in &mut bytes[3 * 4096..] {
         *byte = 0x5a;
