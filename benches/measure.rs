@@ -23,12 +23,12 @@ impl<'a> Candidate<'a> {
     }
 }
 
-/// The rounds and the calls a round: few where the bench is only tried.
+/// The rounds and the calls a round: few where the bench is only tried, as `cargo test` does.
 pub(crate) fn effort() -> (usize, u32) {
-    if std::env::args().any(|argument| argument == "--test") {
-        (1, 10)
-    } else {
+    if std::env::args().any(|argument| argument == "--bench") {
         (15, 2_000)
+    } else {
+        (1, 10)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{Algorithm, JoseError, Thumbprint};
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 /// A validated public key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum PublicKey {
     /// The SEC 1 point, uncompressed: 4, x, y.
     P256([u8; 65]),
@@ -143,6 +143,19 @@ impl PublicKey {
             .map(|(name, value)| format!("\"{name}\":\"{value}\""))
             .collect();
         Thumbprint::from_bytes(Sha256::digest(format!("{{{}}}", body.join(","))).into())
+    }
+}
+
+/// Type and thumbprint: enough to tell keys apart in a log.
+impl std::fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kind = match self {
+            Self::P256(_) => "P-256",
+            Self::P384(_) => "P-384",
+            Self::Ed25519(_) => "Ed25519",
+            Self::Rsa { .. } => "RSA",
+        };
+        write!(f, "{kind} {}", self.thumbprint())
     }
 }
 
