@@ -91,11 +91,25 @@ pub(crate) fn too_many(wait: Duration) -> Response {
 
 /// The body did not come in time; the connection is of no more use (RFC 9110 §15.5.9).
 pub(crate) fn too_slow() -> Response {
-    let mut response = error(
+    let response = error(
         StatusCode::REQUEST_TIMEOUT,
         ErrorCode::InvalidRequest,
         "the body did not arrive in time",
     );
+    closing(response)
+}
+
+/// A request that a proxy may have read otherwise than we do: what follows it on the connection is not believed.
+pub(crate) fn ambiguous() -> Response {
+    let response = error(
+        StatusCode::BAD_REQUEST,
+        ErrorCode::InvalidRequest,
+        "a request has exactly one Host",
+    );
+    closing(response)
+}
+
+fn closing(mut response: Response) -> Response {
     response
         .headers_mut()
         .insert(CONNECTION, HeaderValue::from_static("close"));

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
 use futures_util::FutureExt;
-use http::header::{STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
+use http::header::{HOST, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method as HttpMethod, Request, StatusCode, Version};
 use sealstone_provider::{Clock, DomainId, Provider};
 use tower::Service;
@@ -182,6 +182,9 @@ impl Edge {
         request: Request<Body>,
         request_id: &str,
     ) -> Response {
+        if is_ambiguous(&request) {
+            return answer::ambiguous();
+        }
         let Some(method) = endpoint.method() else {
             return answer::not_found();
         };
@@ -207,4 +210,10 @@ impl Edge {
             Method::Document(document) => self.document(document, &domain, &request),
         }
     }
+}
+
+/// No `Host` or several (RFC 9112 §3.2): two servers in a row could read them differently. Other such shapes end in
+/// hyper; a length beside a transfer coding is dropped there, and the connection closed after the answer (§6.3).
+fn is_ambiguous(request: &Request<Body>) -> bool {
+    request.version() == Version::HTTP_11 && request.headers().get_all(HOST).iter().count() != 1
 }

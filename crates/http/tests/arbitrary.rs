@@ -76,6 +76,8 @@ fn no_request_makes_a_fault() {
         let mut request = Request::new(Body::from(body));
         *request.method_mut() = method;
         *request.uri_mut() = uri;
+        let host = HeaderValue::from_static("id.example");
+        request.headers_mut().insert("host", host);
         for (name, value) in headers {
             if let Ok(value) = HeaderValue::from_bytes(&value) {
                 request

@@ -100,6 +100,24 @@ async fn s15_unknown_domain_in_the_path() {
     assert_eq!(world.issued(), 1);
 }
 
+/// What hyper lets through; the rest is tested on the wire.
+#[tokio::test]
+async fn s16_two_hosts() {
+    let world = World::new().await;
+    let good = || Ask::post(TOKEN).basic("ci").form(GRANT);
+    world.send(good()).await.is_token();
+    let issued = world.issued();
+    for ask in [
+        good().header("host", "id.example").header("host", "id.example"),
+        good().header("host", "id.example").header("host", "evil.example"),
+    ] {
+        let answer = world.send(ask).await;
+        answer.is_refused(400, "invalid_request");
+        assert_eq!(answer.header("connection"), Some("close"));
+    }
+    assert_eq!(world.issued(), issued);
+}
+
 #[tokio::test]
 async fn s17_method_and_path_oddities() {
     let world = World::new().await;

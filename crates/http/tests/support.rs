@@ -335,6 +335,9 @@ impl Ask {
             .method(parts.method.as_str())
             .uri(parts.uri.as_str());
         *request.headers_mut().unwrap() = parts.headers.clone();
+        if !parts.headers.contains_key("host") {
+            request = request.header("host", "id.example");
+        }
         if let Some(peer) = parts.peer {
             request = request.extension(PeerAddr(peer));
         }

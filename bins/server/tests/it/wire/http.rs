@@ -142,17 +142,6 @@ async fn s16_request_smuggling_shapes() {
     let chunks = format!("{length:x}\r\n{GRANT}\r\n0\r\n\r\n");
     let shapes = [
         (
-            "CL and TE",
-            bodied(
-                &format!("Content-Length: {length}\r\nTransfer-Encoding: chunked"),
-                &chunks,
-            ),
-        ),
-        (
-            "TE and CL",
-            bodied("Transfer-Encoding: chunked\r\nContent-Length: 4", &chunks),
-        ),
-        (
             "two CL",
             bodied(&format!("Content-Length: {length}\r\nContent-Length: 0"), GRANT),
         ),
@@ -185,10 +174,6 @@ async fn s16_request_smuggling_shapes() {
             bodied(&format!("Content-Length:\r\n {length}"), GRANT),
         ),
         ("folded TE", bodied("Transfer-Encoding:\r\n chunked", &chunks)),
-        (
-            "bare LF",
-            bodied(&format!("Content-Length: {length}\nX: y"), GRANT),
-        ),
         (
             "bare CR",
             bodied(&format!("Content-Length: {length}\rX: y"), GRANT),
@@ -263,6 +248,26 @@ async fn s16_request_smuggling_shapes() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+
+    // Read by the transfer coding, as RFC 9112 §6.3 allows, and closed, as it demands: one answer, never two.
+    let coding = "Transfer-Encoding: chunked";
+    for (nth, fields) in [
+        format!("{coding}\r\nContent-Length: 4"),
+        format!("Content-Length: {length}\r\n{coding}"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let text = format!("{}{hidden}", bodied(&fields, &chunks));
+        let answer = exchange(&https, world.public, text.as_bytes()).await;
+        let seen = (statuses(&answer), world.issued());
+        assert_eq!(seen, (vec![200], issued + nth + 1), "{fields}");
+    }
+    // A bare LF ends a line, as RFC 9112 §2.2 allows: the field behind it counts as one of its own.
+    let text = bodied(&format!("Content-Length: {length}\nHost: evil.example"), GRANT);
+    let answer = exchange(&https, world.public, format!("{text}{hidden}").as_bytes()).await;
+    let seen = (statuses(&answer), world.issued());
+    assert_eq!(seen, (vec![400], issued + 2), "{answer}");
     good(&world).await;
     world.end().await;
 }
