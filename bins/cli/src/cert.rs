@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
+use sealstone_ca::Serial;
 use sealstone_jose::Jwk;
 use sealstone_mtls::{ClientCertificate, Confirmation};
 use serde_json::{Value, json};
@@ -98,7 +99,7 @@ fn inspect(arguments: &InspectArguments) -> Outcome {
         return output::json(&json!({
             "subject": certificate.subject().to_string(),
             "issuer": certificate.issuer().to_string(),
-            "serial": certificate.serial_hex(),
+            "serial": serial(&certificate),
             "not_before": clock::date(certificate.not_before()),
             "not_after": clock::date(certificate.not_after()),
             "key": key(&certificate),
@@ -112,7 +113,7 @@ fn inspect(arguments: &InspectArguments) -> Outcome {
     let mut pairs = vec![
         ("subject", certificate.subject().to_string()),
         ("issuer", certificate.issuer().to_string()),
-        ("serial", certificate.serial_hex()),
+        ("serial", serial(&certificate)),
         (
             "not before",
             clock::date_and_relative(certificate.not_before(), now),
@@ -153,6 +154,12 @@ fn thumbprint(arguments: &ThumbprintArguments) -> Outcome {
     }
 }
 
+/// The number, without the zero octet that DER puts before a high bit.
+fn serial(certificate: &ClientCertificate) -> String {
+    let octets = certificate.serial_hex();
+    Serial::parse(&octets).map_or(octets, |serial| serial.to_string())
+}
+
 fn alt_names(certificate: &ClientCertificate) -> Vec<String> {
     let names = certificate.subject_alt_names();
     let dns = names.dns().iter().map(|name| format!("dns:{name}"));
@@ -175,7 +182,7 @@ fn key(certificate: &ClientCertificate) -> String {
     match (member("kty"), member("crv"), member("n")) {
         (_, Some(curve), _) => curve.to_owned(),
         (Some(kind), None, Some(modulus)) => {
-            let bits = modulus.len().saturating_mul(6) / 8 * 8;
+            let bits = modulus.len().saturating_mul(6) & !7;
             format!("{kind} {bits}")
         }
         _ => "of a kind that tokens are not bound by".to_owned(),

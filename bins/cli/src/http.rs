@@ -179,14 +179,7 @@ fn roots(path: &Path) -> Outcome<RootCertStore> {
 fn hint(error: &(dyn Error + 'static)) -> &'static str {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        // An I/O error hides what it was made of from `source`.
-        let inner = error
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref);
-        let tls = error
-            .downcast_ref::<rustls::Error>()
-            .or_else(|| inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()));
-        match tls {
+        match error.downcast_ref::<rustls::Error>() {
             Some(rustls::Error::InvalidCertificate(_)) => {
                 return "the server's certificate is not trusted for this name: name its CA by --ca FILE";
             }
@@ -194,8 +187,16 @@ fn hint(error: &(dyn Error + 'static)) -> &'static str {
                 return "the server ended the handshake: check the certificate and key";
             }
             Some(_) => return "no TLS connection came about: check address and port",
-            None => cause = error.source(),
+            None => {}
         }
+        // An I/O error's `source` skips what it was made of.
+        let inner = error
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        cause = match inner {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
     }
     "check the address, and that the server runs"
 }

@@ -76,10 +76,12 @@ pub(crate) fn table(titles: &[&str], rows: &[Vec<String>]) -> Outcome {
 /// Names and values, one a line.
 pub(crate) fn pairs(pairs: &[(&str, String)]) -> Outcome {
     let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-    let lines = pairs
-        .iter()
-        .map(|(name, value)| format!("{name:<width$}  {}\n", visible(value)));
-    data(&lines.collect::<String>())
+    let mut text = String::new();
+    for (name, value) in pairs {
+        text.push_str(format!("{name:<width$}  {}", visible(value)).trim_end());
+        text.push('\n');
+    }
+    data(&text)
 }
 
 /// What others chose does not steer the terminal.

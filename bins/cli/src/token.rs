@@ -38,7 +38,7 @@ enum TokenForm {
     Json,
     /// A header line: Authorization: Bearer ...
     Header,
-    /// Lines for a shell: export SEALSTONE_ACCESS_TOKEN=...
+    /// Lines for a shell that export `SEALSTONE_ACCESS_TOKEN` and when it ends
     Env,
 }
 
@@ -84,13 +84,13 @@ pub(crate) struct TokenArguments {
     /// The private key of --cert, PEM
     #[arg(long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
-    /// The client's secret, in a file (- for standard input); else the variable SEALSTONE_CLIENT_SECRET
+    /// The client's secret, in a file (- for standard input); else the variable `SEALSTONE_CLIENT_SECRET`
     #[arg(long, value_name = "FILE")]
     client_secret_file: Option<PathBuf>,
     /// Refused: other users see it
     #[arg(long, value_name = "SECRET", hide = true)]
     client_secret: Option<String>,
-    /// How a secret is sent [default: as the server offers, client_secret_basic first]
+    /// How a secret is sent [default: as the server offers, `client_secret_basic` first]
     #[arg(long, value_enum, value_name = "METHOD")]
     auth_method: Option<SecretMethod>,
     /// What the token shall allow, names parted by spaces

@@ -17,13 +17,13 @@ use crate::{CaError, splice};
 pub struct Serial(Vec<u8>);
 
 impl Serial {
-    /// 128 random bits, positive and never zero.
+    /// 16 octets, 126 bits of them random: positive, and as long in every notation.
     pub(crate) fn random() -> Result<Self, CaError> {
         let mut bytes = [0; 16];
         aws_lc_rs::rand::fill(&mut bytes).map_err(|_| CaError::make("the system has no randomness"))?;
-        // A leading zero octet would be dropped by the encoding, and make the number shorter than it reads.
+        // DER adds an octet before a high bit and drops leading zeros: tools would show different numbers.
         let [first, ..] = &mut bytes;
-        *first |= 0x40;
+        *first = (*first & 0x7f) | 0x40;
         Ok(Self(bytes.to_vec()))
     }
 

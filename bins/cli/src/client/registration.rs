@@ -23,7 +23,7 @@ pub(super) struct RegistrationArguments {
     /// A name for people
     #[arg(long, value_name = "TEXT")]
     name: Option<String>,
-    /// How the client proves who it is [default: as the other options say, else client_secret_basic]
+    /// How the client proves who it is [default: as the other options say, else `client_secret_basic`]
     #[arg(long, value_name = "METHOD", value_parser = METHODS)]
     auth_method: Option<String>,
     /// The subject of its certificate, like "CN=ci,O=Example"
@@ -143,6 +143,11 @@ impl RegistrationArguments {
         }
         if let Some(method) = self.auth_method.as_deref().or(implied) {
             forget_other_methods(members, method);
+            let before = members.get("token_endpoint_auth_method").and_then(Value::as_str);
+            if before != Some(method) && method.contains("tls_client_auth") && self.registration.is_none() {
+                // Who comes to certificates gets what they are for, unless told otherwise.
+                members.remove("tls_client_certificate_bound_access_tokens");
+            }
             members.insert("token_endpoint_auth_method".to_owned(), method.into());
         }
         if let Some((name, text)) = subject {
@@ -195,12 +200,12 @@ fn forget_other_methods(members: &mut Map<String, Value>, method: &str) {
 }
 
 fn object(value: Value) -> Outcome<Map<String, Value>> {
-    match value {
-        Value::Object(members) => Ok(members),
-        _ => Err(Failure::failed(
-            "a registration is a JSON object: {\"client_name\": ...}",
-        )),
+    if let Value::Object(members) = value {
+        return Ok(members);
     }
+    Err(Failure::failed(
+        "a registration is a JSON object: {\"client_name\": ...}",
+    ))
 }
 
 /// The key alone, so that a renewed certificate of the same key is accepted too.

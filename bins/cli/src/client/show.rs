@@ -104,24 +104,24 @@ fn binding(client: &Client) -> &'static str {
 }
 
 fn text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(items) if items.iter().all(Value::is_string) => items
+    if let Some(text) = value.as_str() {
+        return text.to_owned();
+    }
+    match value.as_array() {
+        Some(items) if items.iter().all(Value::is_string) => items
             .iter()
             .filter_map(Value::as_str)
             .collect::<Vec<_>>()
             .join(" "),
-        other => other.to_string(),
+        Some(_) | None => value.to_string(),
     }
 }
 
 /// The registration under its own names, and what the server added.
 fn document(client: &Client) -> Outcome<Map<String, Value>> {
     let date = |at| Value::from(clock::date(at));
-    let mut members = match serde_json::to_value(client.registration())? {
-        Value::Object(members) => members,
-        _ => Map::new(),
-    };
+    let mut members: Map<String, Value> =
+        serde_json::from_value(serde_json::to_value(client.registration())?)?;
     members.insert("client_id".to_owned(), client.id().to_string().into());
     members.insert("domain".to_owned(), client.domain().to_string().into());
     members.insert("version".to_owned(), client.version().into());

@@ -184,10 +184,12 @@ fn explain(error: &VerifyError) -> Failure {
         VerifyError::Unbound => "register the client with tls_client_certificate_bound_access_tokens",
         VerifyError::Binding(_) => "give the certificate with which the token was obtained",
         VerifyError::KeyRevoked | VerifyError::Revoked => "get a new one, and find out why it was revoked",
-        _ => "it is no access token of RFC 9068",
+        VerifyError::Type | VerifyError::Claims | _ => "it is no access token of RFC 9068",
     };
-    let source = std::error::Error::source(error)
-        .map(|source| format!(" ({source})"))
-        .unwrap_or_default();
-    refused(&format!("{error}{source}. What to do: {advice}"))
+    let text = error.to_string();
+    let cause = std::error::Error::source(error)
+        .map(ToString::to_string)
+        .filter(|cause| *cause != text);
+    let cause = cause.map(|cause| format!(" ({cause})")).unwrap_or_default();
+    refused(&format!("{text}{cause}. What to do: {advice}"))
 }

@@ -35,7 +35,14 @@ pub(super) fn print(token: &BasicTokenResponse, form: TokenForm) -> Outcome {
     }
     match form {
         TokenForm::Token => output::line(text),
-        TokenForm::Json => output::json(token),
+        TokenForm::Json => {
+            let mut document = serde_json::to_value(token)?;
+            // As RFC 6750 §4 spells it, for those who put a header together of it.
+            if let Some(kind) = document.get_mut("token_type") {
+                *kind = "Bearer".into();
+            }
+            output::json(&document)
+        }
         TokenForm::Header => output::line(&format!("Authorization: Bearer {text}")),
         TokenForm::Env => {
             let mut lines = format!("export SEALSTONE_ACCESS_TOKEN='{text}'\n");

@@ -1,0 +1,9 @@
+//! The built program, from outside.
+
+mod ca_and_cert;
+mod issuer;
+mod jwt;
+mod manners;
+mod program;
+mod store;
+mod token;

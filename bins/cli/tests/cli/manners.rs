@@ -1,0 +1,97 @@
+//! Help, exit statuses, and what is not offered.
+
+use crate::program::{sealstone, with_env};
+
+#[test]
+fn help_names_what_there_is_and_nothing_else() {
+    let help = sealstone(&["--help"]).ok();
+    for command in [
+        "token",
+        "client",
+        "key",
+        "ca",
+        "cert",
+        "jwt",
+        "completions",
+        "man",
+    ] {
+        assert!(help.contains(&format!("\n  {command} ")), "{command}");
+    }
+    for later in ["login", "migrate", "mapping", "doctor", "keystone", "audit"] {
+        assert!(!help.contains(&format!("\n  {later} ")), "{later}");
+    }
+    assert!(!help.contains('\u{1b}'), "no colours without a terminal");
+}
+
+#[test]
+fn every_command_explains_itself() {
+    let tree = [
+        ("token", vec![]),
+        (
+            "client",
+            vec![
+                "create",
+                "list",
+                "show",
+                "update",
+                "rotate-secret",
+                "disable",
+                "enable",
+                "delete",
+            ],
+        ),
+        ("key", vec!["list", "rotate", "revoke"]),
+        ("ca", vec!["init", "issue", "renew", "revoke", "crl", "list"]),
+        ("cert", vec!["inspect", "thumbprint"]),
+        ("jwt", vec!["inspect", "verify"]),
+        ("completions", vec![]),
+        ("man", vec![]),
+    ];
+    for (command, below) in tree {
+        let help = sealstone(&[command, "--help"]).ok();
+        for name in &below {
+            assert!(help.contains(&format!("\n  {name} ")), "{command} {name}");
+            let help = sealstone(&[command, name, "--help"]).ok();
+            assert!(help.contains("Usage: sealstone"), "{help}");
+        }
+    }
+    assert!(sealstone(&["token", "--help"]).ok().contains("Examples:"));
+    assert!(
+        !sealstone(&["token", "--help"]).ok().contains("--client-secret <"),
+        "a refused option is not offered"
+    );
+}
+
+#[test]
+fn wrong_usage_ends_with_2() {
+    sealstone(&[]).refused(2, "Usage:");
+    sealstone(&["tokne"]).refused(2, "token");
+    sealstone(&["client", "list"]).refused(2, "--data <DIR>");
+    sealstone(&["client", "list", "--data", "a", "--config", "b"]).refused(2, "cannot be used with");
+    sealstone(&["client", "show", "--data", "a", "no such id"]).refused(2, "ID");
+    sealstone(&["ca", "init", "--dir", "x", "--subject", "nonsense"]).refused(2, "write it like");
+    sealstone(&["ca", "issue", "--self-signed", "--san", "host", "--out", "x"]).refused(2, "dns:NAME");
+}
+
+#[test]
+fn what_is_missing_ends_with_1_and_says_what_to_do() {
+    sealstone(&["cert", "inspect", "/does/not/exist"]).refused(1, "name a file");
+    sealstone(&["client", "list", "--data", "/does/not/exist"]).refused(1, "start the server once");
+    sealstone(&["key", "list", "--config", "/does/not/exist"]).refused(1, "configuration file");
+    sealstone(&["ca", "list", "--dir", "/does/not/exist"]).refused(1, "ca init");
+}
+
+#[test]
+fn completions_and_manual_are_made() {
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(
+            sealstone(&["completions", shell]).ok().contains("thumbprint"),
+            "{shell}"
+        );
+    }
+    assert!(sealstone(&["man"]).ok().contains(".TH sealstone 1"));
+    let folder = tempfile::tempdir().unwrap();
+    sealstone(&["man", "--dir", crate::program::text(folder.path())]).ok();
+    assert!(folder.path().join("sealstone-client-create.1").exists());
+    assert!(with_env(&["--help"], "NO_COLOR", "1").ok().contains("Usage"));
+}
