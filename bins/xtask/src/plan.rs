@@ -205,12 +205,13 @@ fn gates(root: &Path) -> Vec<Step> {
     ];
     let deny = "cargo deny --log-level error check --hide-inclusion-graph licenses bans sources";
     let lints = [
-        "cargo clippy --workspace --lib --bins -- -D warnings",
+        "cargo clippy --workspace --lib --bins --keep-going -- -D warnings",
         "cargo clippy -p sealstone-jose --lib --no-default-features --features portable -- -D warnings",
     ];
     let lenient: String = LENIENT.iter().map(|lint| format!(" -A clippy::{lint}")).collect();
-    let test_lints = format!("cargo clippy --workspace --tests --benches --examples -- -D warnings{lenient}");
-    let doc = call(root, "cargo doc --workspace --no-deps").env("RUSTDOCFLAGS", "-D warnings");
+    let test_lints =
+        format!("cargo clippy --workspace --tests --benches --examples --keep-going -- -D warnings{lenient}");
+    let doc = call(root, "cargo doc --workspace --no-deps --keep-going").env("RUSTDOCFLAGS", "-D warnings");
     vec![
         step("setup", "installs what is missing", Action::Setup),
         step("fmt", "formatting", commands(root, &format)),
