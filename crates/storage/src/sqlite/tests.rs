@@ -438,7 +438,7 @@ async fn a_damaged_database_is_told() {
     }
     store.check_integrity().await.unwrap();
     store.close().await;
-    assert_eq!(files(&folder), [path.clone()], "closing leaves the one file");
+    assert_eq!(files(&folder).len(), 1, "closing leaves the one file");
     let mut bytes = fs::read(&path).unwrap();
     for byte in &mut bytes[3 * 4096..] {
         *byte = 0x5a;
