@@ -13,10 +13,12 @@ use rustls::{
     RootCertStore, ServerConfig, ServerConnection, StreamOwned, crypto::aws_lc_rs,
     server::WebPkiClientVerifier,
 };
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject as _};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use sealstone_ca::{AltName, CaFolder, CaRequest, CertificateRequest, Subject};
 use serde_json::json;
 use tempfile::TempDir;
+
+use crate::program::now;
 
 /// A request as it came, and the certificate that came with it.
 #[derive(Clone, Debug)]
@@ -30,7 +32,7 @@ pub(crate) struct Request {
 pub(crate) struct Answer(pub(crate) &'static str, pub(crate) String, pub(crate) String);
 
 impl Answer {
-    pub(crate) fn json(status: &'static str, body: impl ToString) -> Self {
+    pub(crate) fn json(status: &'static str, body: &impl ToString) -> Self {
         Self(
             status,
             "Content-Type: application/json\r\n".to_owned(),
@@ -47,14 +49,6 @@ pub(crate) struct TestIssuer {
     ca: CaFolder,
     pub(crate) url: String,
     pub(crate) requests: Arc<Mutex<Vec<Request>>>,
-}
-
-fn now() -> UnixTime {
-    UnixTime::since_unix_epoch(
-        std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap(),
-    )
 }
 
 impl TestIssuer {
@@ -90,13 +84,13 @@ impl TestIssuer {
             match path {
                 "/.well-known/oauth-authorization-server" => Some(Answer::json(
                     "200 OK",
-                    json!({
+                    &json!({
                         "issuer": base, "token_endpoint": format!("{base}/token"),
                         "mtls_endpoint_aliases": {"token_endpoint": format!("{mtls}/token")},
                     }),
                 )),
                 "/token" => Some(token(request)),
-                _ => Some(Answer::json("404 Not Found", "{}")),
+                _ => Some(Answer::json("404 Not Found", &"{}")),
             }
         });
         for (listener, asks) in listeners.into_iter().zip([false, true]) {

@@ -1,8 +1,8 @@
 //! Tokens shown and verified, each refusal with its reason.
 
-use std::{fs, path::PathBuf, sync::Arc, time::SystemTime};
+use std::{fs, path::PathBuf, sync::Arc};
 
-use crate::program::{sealstone, text, with_input};
+use crate::program::{now, sealstone, text, with_input};
 use sealstone_jose::{Algorithm, JwkSet, JwtEncoder, KeyId, PrivateKey, Signer, base64url};
 use sealstone_mtls::ClientCertificate;
 use serde_json::{Value, json};
@@ -57,10 +57,7 @@ impl World {
     }
 
     fn claims(&self) -> Value {
-        let now = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap()
-            .as_secs();
+        let now = now().as_secs();
         json!({
             "iss": ISSUER, "sub": "ci", "aud": "https://builds.example.org", "client_id": "ci", "iat": now,
             "nbf": now, "exp": now + 3600, "jti": "1", "scope": "builds:read",

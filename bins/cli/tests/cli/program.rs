@@ -6,7 +6,16 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+use rustls_pki_types::UnixTime;
 use serde_json::Value;
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the program under test reads the machine's clock"
+)]
+pub(crate) fn now() -> UnixTime {
+    UnixTime::now()
+}
 
 pub(crate) struct Done {
     pub(crate) status: i32,

@@ -2,8 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
-use crate::program::{Done, sealstone, text, with_input};
-use rustls_pki_types::UnixTime;
+use crate::program::{Done, now, sealstone, text, with_input};
 use sealstone_identity::DomainId;
 use sealstone_keyring::{KeyEncryptionKey, RotationPolicy, RotationSettings, maintain};
 use sealstone_oauth_types::{ClientId, Secret};
@@ -42,15 +41,7 @@ impl Data {
         data.with_store(async |store| {
             let demo = Domain::new(DomainId::parse("demo").unwrap(), "Demo", true).unwrap();
             let _ = store.insert_domain(demo).await.unwrap();
-            maintain(
-                store,
-                "demo",
-                &policy,
-                &kek,
-                UnixTime::since_unix_epoch(SystemTime::since_epoch()),
-            )
-            .await
-            .unwrap();
+            maintain(store, "demo", &policy, &kek, now()).await.unwrap();
         });
         data
     }
@@ -75,7 +66,7 @@ impl Data {
     /// Whether the server would take this secret.
     fn takes(&self, id: &str, secret: &Value) -> bool {
         let secret = Secret::from(secret.as_str().unwrap().to_owned());
-        let now = UnixTime::since_unix_epoch(SystemTime::since_epoch());
+        let now = now();
         self.with_store(async |store| {
             let client = store
                 .client(&ClientId::parse(id).unwrap())
@@ -88,17 +79,6 @@ impl Data {
                 .unwrap()
                 .verify(&Pepper::from_hex(PEPPER).unwrap(), &secret, now)
         })
-    }
-}
-
-/// The test's clock.
-struct SystemTime;
-
-impl SystemTime {
-    fn since_epoch() -> std::time::Duration {
-        std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap()
     }
 }
 
@@ -154,7 +134,12 @@ fn a_client_with_a_secret_from_first_to_last() {
     );
     data.run(&["client", "update", "exporter", "--token-lifetime", "3600"])
         .refused(1, "900");
+}
 
+#[test]
+fn clients_are_switched_off_and_on() {
+    let data = Data::new();
+    data.run(&["client", "create", "exporter"]).ok();
     assert_eq!(data.json(&["client", "disable", "exporter"])["enabled"], false);
     assert!(data.run(&["client", "list"]).ok().contains("disabled"));
     assert_eq!(data.json(&["client", "enable", "exporter"])["enabled"], true);
@@ -163,7 +148,12 @@ fn a_client_with_a_secret_from_first_to_last() {
             .err
             .contains("Nothing to do")
     );
+}
 
+#[test]
+fn a_deleted_client_is_gone() {
+    let data = Data::new();
+    data.run(&["client", "create", "exporter"]).ok();
     data.run(&["client", "delete", "exporter"]).refused(2, "--yes");
     data.run(&["client", "delete", "exporter", "--yes"]).ok();
     data.run(&["client", "show", "exporter"])

@@ -23,14 +23,14 @@ fn bound(request: &Request) -> Answer {
     );
     Answer::json(
         "200 OK",
-        json!({"access_token": token, "token_type": "Bearer", "expires_in": 3600, "scope": "a b"}),
+        &json!({"access_token": token, "token_type": "Bearer", "expires_in": 3600, "scope": "a b"}),
     )
 }
 
 fn bearer(_: &Request) -> Answer {
     Answer::json(
         "200 OK",
-        json!({"access_token": "e30.e30.c2ln", "token_type": "bearer"}),
+        &json!({"access_token": "e30.e30.c2ln", "token_type": "bearer"}),
     )
 }
 
@@ -183,7 +183,7 @@ fn refusals_are_explained() {
     let issuer = TestIssuer::start(|_| {
         Answer::json(
             "401 Unauthorized",
-            json!({"error": "invalid_client", "error_description": "no \u{1b}[31msuch client"}),
+            &json!({"error": "invalid_client", "error_description": "no \u{1b}[31msuch client"}),
         )
     });
     let said = issuer
@@ -243,7 +243,7 @@ fn answers_that_are_none() {
 fn metadata_of_another_issuer_are_refused() {
     let issuer = TestIssuer::with(bound, |path, _, _| {
         path.contains("well-known")
-            .then(|| Answer::json("200 OK", json!({"issuer": "https://evil.example"})))
+            .then(|| Answer::json("200 OK", &json!({"issuer": "https://evil.example"})))
     });
     issuer
         .with_certificate(&[])
@@ -254,10 +254,10 @@ fn metadata_of_another_issuer_are_refused() {
 #[test]
 fn discovery_falls_back_to_openid_and_endpoints_must_be_https() {
     let issuer = TestIssuer::with(bound, |path, base, _| match path {
-        "/.well-known/oauth-authorization-server" => Some(Answer::json("404 Not Found", "{}")),
+        "/.well-known/oauth-authorization-server" => Some(Answer::json("404 Not Found", &"{}")),
         "/.well-known/openid-configuration" => Some(Answer::json(
             "200 OK",
-            json!({"issuer": base, "token_endpoint": format!("{base}/token")}),
+            &json!({"issuer": base, "token_endpoint": format!("{base}/token")}),
         )),
         _ => None,
     });
@@ -272,7 +272,7 @@ fn discovery_falls_back_to_openid_and_endpoints_must_be_https() {
     let plain = TestIssuer::with(bound, |path, base, _| {
         path.contains("well-known").then(|| {
             let token = base.replace("https", "http") + "/token";
-            Answer::json("200 OK", json!({"issuer": base, "token_endpoint": token}))
+            Answer::json("200 OK", &json!({"issuer": base, "token_endpoint": token}))
         })
     });
     plain.with_certificate(&[]).refused(1, "no https address");
