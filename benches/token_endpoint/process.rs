@@ -22,6 +22,9 @@ impl Server {
     pub(crate) fn sealstoned() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let data = folder.path().canonicalize().expect("a path");
+        if std::env::var_os("SEALSTONE_BENCH_NO_AUDIT").is_some() {
+            std::os::unix::fs::symlink("/dev/null", data.join("audit.jsonl")).expect("a link");
+        }
         let mut child = Command::new(build())
             .args(["dev", "--listen", "127.0.0.1:0", "--mtls-listen", "127.0.0.1:0", "--data"])
             .arg(&data)

@@ -100,9 +100,29 @@ fn timestamp(time: UnixTime) -> String {
         .ok()
         .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
         .unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
     let (hour, minute, second) = date.to_hms();
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.000000+0000")
+    let mut text = String::with_capacity(31);
+    two_digits(&mut text, u8::try_from(date.year() / 100).unwrap_or(0));
+    two_digits(&mut text, u8::try_from(date.year() % 100).unwrap_or(0));
+    for (before, number) in [
+        ('-', u8::from(date.month())),
+        ('-', date.day()),
+        ('T', hour),
+        (':', minute),
+        (':', second),
+    ] {
+        text.push(before);
+        two_digits(&mut text, number);
+    }
+    text.push_str(".000000+0000");
+    text
+}
+
+/// Written digit by digit: one timestamp is made for every request.
+fn two_digits(text: &mut String, number: u8) {
+    for digit in [number / 10 % 10, number % 10] {
+        text.push(char::from_digit(u32::from(digit), 10).unwrap_or('0'));
+    }
 }
 
 #[cfg(test)]

@@ -36,13 +36,13 @@ pub(crate) fn error(status: StatusCode, code: ErrorCode, description: &'static s
 }
 
 /// What the provider would not or could not do. Our own faults are logged here, with their causes, once.
-pub(crate) fn token_error(failure: &TokenError) -> Response {
+pub(crate) fn token_error(failure: &TokenError, request_id: &str) -> Response {
     let status = match failure {
         TokenError::UnknownIssuer => return not_found(),
         TokenError::Denied(Denial::Malformed(request)) => request.status(),
         TokenError::Denied(denial) => denial.code().status(),
         TokenError::Backend(cause) => {
-            tracing::error!(error = %chain(cause), "a request could not be answered");
+            tracing::error!(request.id = request_id, error = %chain(cause), "a request could not be answered");
             failure.code().status()
         }
     };

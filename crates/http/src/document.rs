@@ -47,7 +47,7 @@ impl Edge {
         match text {
             Ok(text) if text.is_empty() => answer::fault(StatusCode::INTERNAL_SERVER_ERROR),
             Ok(text) => cacheable(text, keep, request.method(), request.headers()),
-            Err(failure) => answer::token_error(&failure),
+            Err(failure) => answer::token_error(&failure, ""),
         }
     }
 }

@@ -1,7 +1,6 @@
 use std::convert::Infallible;
 use std::fmt;
-use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -9,7 +8,6 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
-use futures_util::FutureExt;
 use http::header::{HOST, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method as HttpMethod, Request, StatusCode, Version};
 use sealstone_provider::{Clock, DomainId, Provider};
@@ -20,6 +18,7 @@ use tracing::field::Empty;
 use crate::admin::{self, Readiness};
 use crate::answer;
 use crate::certificate::Certificates;
+use crate::deadline::caught;
 use crate::limit::{LimitClock, Limits};
 use crate::metrics::Metrics;
 use crate::request_id::{RequestIds, X_REQUEST_ID};
@@ -51,7 +50,7 @@ pub(crate) struct Edge {
     pub(crate) certificates: Certificates,
     pub(crate) limits: Limits,
     pub(crate) body_deadline: Duration,
-    request_deadline: Duration,
+    pub(crate) request_deadline: Duration,
     base_path: String,
     strict_transport_security: bool,
     ids: RequestIds,
@@ -141,25 +140,24 @@ impl Edge {
         let domain = domain_segment(request.uri().path())
             .and_then(|text| DomainId::parse(text).ok())
             .filter(|domain| self.provider.issuer_exists(domain));
-        // Never the path or the query: both may hold what was not meant for a log.
-        let span = tracing::info_span!(
+        // Never the path or the query: both may hold what was not meant for a log. The span is for those who look for
+        // something; whoever reads only faults finds the request's id in the fault itself.
+        let span = tracing::debug_span!(
             "request",
             request.id = %request_id,
             endpoint = endpoint.as_str(),
             domain.id = domain.as_ref().map(DomainId::as_str),
             status = Empty,
         );
-        let work = AssertUnwindSafe(self.work(endpoint, domain, request, &request_id)).catch_unwind();
-        let work = tokio::time::timeout(self.request_deadline, work).instrument(span.clone());
-        let mut response = match work.await {
-            Ok(Ok(response)) => response,
-            Ok(Err(_panic)) => {
-                span.in_scope(|| tracing::error!("a request ended in a panic"));
+        let outcome = {
+            let work = pin!(self.work(endpoint, domain, request, &request_id));
+            caught(work).instrument(span.clone()).await
+        };
+        let mut response = match outcome {
+            Ok(response) => response,
+            Err(_panic) => {
+                tracing::error!(request.id = %request_id, endpoint = endpoint.as_str(), "a request ended in a panic");
                 answer::fault(StatusCode::INTERNAL_SERVER_ERROR)
-            }
-            Err(_elapsed) => {
-                span.in_scope(|| tracing::error!("a request took longer than its deadline"));
-                answer::fault(StatusCode::SERVICE_UNAVAILABLE)
             }
         };
         span.record("status", response.status().as_u16());

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use crate::deadline::{Elapsed, within};
 use axum::body::Body;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
@@ -36,8 +37,8 @@ pub(crate) async fn read(parts: &Parts, body: Body, deadline: Duration) -> Resul
         return Err(RequestError::Form(FormError::TooLarge).into());
     }
     let whole = Limited::new(body, Form::MAX_LENGTH).collect();
-    match tokio::time::timeout(deadline, whole).await {
-        Err(_elapsed) => Err(ReadError::TooSlow),
+    match within(deadline, whole).await {
+        Err(Elapsed) => Err(ReadError::TooSlow),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             Err(RequestError::Form(FormError::TooLarge).into())
         }

@@ -5,6 +5,7 @@ mod answer;
 mod caller;
 mod certificate;
 mod config;
+mod deadline;
 mod document;
 mod edge;
 mod form;

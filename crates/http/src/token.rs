@@ -7,11 +7,12 @@ use http::{Request, StatusCode};
 use sealstone_oauth_types::{
     Form, IntrospectionRequest, PresentedClient, RequestError, RevocationRequest, TokenRequest,
 };
-use sealstone_provider::{DomainId, Peer, TokenError};
+use sealstone_provider::{BackendError, DomainId, Peer, TokenError};
 use serde_json::Value;
 
 use crate::answer;
 use crate::caller::Caller;
+use crate::deadline::{Elapsed, within};
 use crate::edge::Edge;
 use crate::form::{self, ReadError};
 use crate::limit::Suspect;
@@ -65,9 +66,10 @@ impl Edge {
             Ok(suspect) => suspect,
             Err(wait) => return answer::too_many(wait),
         };
-        match self.provider.token(domain, request, peer).await {
+        let answered = within(self.request_deadline, self.provider.token(domain, request, peer)).await;
+        match answered.unwrap_or_else(|Elapsed| Err(BackendError::Deadline.into())) {
             Ok(token) => answer::json(StatusCode::OK, &token),
-            Err(failure) => self.refuse(&failure, suspect),
+            Err(failure) => self.refuse(&failure, suspect, peer),
         }
     }
 
@@ -84,9 +86,14 @@ impl Edge {
             Ok(suspect) => suspect,
             Err(wait) => return answer::too_many(wait),
         };
-        match self.provider.introspect(domain, request, peer).await {
+        let answered = within(
+            self.request_deadline,
+            self.provider.introspect(domain, request, peer),
+        )
+        .await;
+        match answered.unwrap_or_else(|Elapsed| Err(BackendError::Deadline.into())) {
             Ok(found) => answer::json(StatusCode::OK, &found),
-            Err(failure) => self.refuse(&failure, suspect),
+            Err(failure) => self.refuse(&failure, suspect, peer),
         }
     }
 
@@ -103,9 +110,10 @@ impl Edge {
             Ok(suspect) => suspect,
             Err(wait) => return answer::too_many(wait),
         };
-        match self.provider.revoke(domain, request, peer).await {
+        let answered = within(self.request_deadline, self.provider.revoke(domain, request, peer)).await;
+        match answered.unwrap_or_else(|Elapsed| Err(BackendError::Deadline.into())) {
             Ok(()) => answer::json(StatusCode::OK, &Value::Object(serde_json::Map::new())),
-            Err(failure) => self.refuse(&failure, suspect),
+            Err(failure) => self.refuse(&failure, suspect, peer),
         }
     }
 
@@ -125,8 +133,8 @@ impl Edge {
             })
     }
 
-    fn refuse(&self, failure: &TokenError, suspect: Option<Suspect>) -> Response {
-        let response = answer::token_error(failure);
+    fn refuse(&self, failure: &TokenError, suspect: Option<Suspect>, peer: &Peer) -> Response {
+        let response = answer::token_error(failure, &peer.request_id);
         if response.status() == StatusCode::UNAUTHORIZED {
             self.limits.failure(suspect);
         }

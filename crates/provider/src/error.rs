@@ -74,6 +74,9 @@ pub enum BackendError {
     /// The random source.
     #[error("no random octets")]
     Entropy(#[from] EntropyError),
+    /// A port did not answer in time.
+    #[error("a request took longer than its deadline")]
+    Deadline,
     /// A client wants an algorithm that no key of its issuer signs with.
     #[error("no active key signs with {}: add it to the rotation policy's algorithms", .0.map_or("any algorithm", Algorithm::as_str))]
     NoKey(Option<Algorithm>),
@@ -82,14 +85,16 @@ pub enum BackendError {
 impl BackendError {
     const fn code(&self) -> ErrorCode {
         match self {
-            Self::Clients(_) | Self::Revocations(_) | Self::Audit(_) => ErrorCode::TemporarilyUnavailable,
+            Self::Clients(_) | Self::Revocations(_) | Self::Audit(_) | Self::Deadline => {
+                ErrorCode::TemporarilyUnavailable
+            }
             Self::Mint(_) | Self::Entropy(_) | Self::NoKey(_) => ErrorCode::ServerError,
         }
     }
 
     const fn description(&self) -> &'static str {
         match self {
-            Self::Clients(_) | Self::Revocations(_) | Self::Audit(_) => {
+            Self::Clients(_) | Self::Revocations(_) | Self::Audit(_) | Self::Deadline => {
                 "The server can't reach its storage: try again in a moment"
             }
             Self::Mint(_) | Self::Entropy(_) | Self::NoKey(_) => {

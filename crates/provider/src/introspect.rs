@@ -1,3 +1,4 @@
+use crate::audit_trail::claimed;
 use crate::error::TokenError;
 use crate::issuer::IssuerState;
 use crate::peer::Peer;
@@ -26,10 +27,7 @@ impl Provider {
     ) -> Result<IntrospectionResponse, TokenError> {
         let issuer = self.issuer(domain)?;
         let now = self.0.ports.clock.now();
-        let claimed = request
-            .as_ref()
-            .ok()
-            .and_then(|request| request.client.id.clone());
+        let claimed = request.as_ref().ok().and_then(|request| claimed(&request.client));
         let result = self.look_at(&issuer, request, peer, now).await;
         let target = match &result {
             Ok(IntrospectionResponse {
@@ -40,7 +38,7 @@ impl Provider {
         self.record(
             Action::IntrospectToken,
             target,
-            claimed.as_deref(),
+            claimed,
             peer,
             result.as_ref().err(),
             now,

@@ -20,6 +20,10 @@ pub(crate) const ALGORITHMS: [Algorithm; 5] = [
     Algorithm::Ps256,
 ];
 
+/// How long a resource may rely on a revocation document while it can't get a newer one: after that it must refuse
+/// rather than accept what may have been revoked. Ten minutes outlast a restart and a short outage.
+const DOCUMENT_LIFETIME_S: u64 = 600;
+
 /// The issuer of one domain.
 #[derive(Debug)]
 pub(crate) struct IssuerState {
@@ -66,6 +70,7 @@ impl IssuerState {
 
     pub(crate) fn revocation_document(&self, now: UnixTime) -> RevocationDocument {
         let mut document = RevocationDocument::new(self.issuer.clone(), now.as_secs());
+        document.exp = Some(now.as_secs().saturating_add(DOCUMENT_LIFETIME_S));
         document.revoked_keys = self.keys.load().revoked.iter().cloned().collect();
         let revoked = self.revoked.read();
         let live = revoked.iter().filter(|(_, expires)| **expires > now.as_secs());

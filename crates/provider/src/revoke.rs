@@ -1,3 +1,4 @@
+use crate::audit_trail::claimed;
 use crate::error::TokenError;
 use crate::issuer::IssuerState;
 use crate::peer::Peer;
@@ -23,10 +24,7 @@ impl Provider {
     ) -> Result<(), TokenError> {
         let issuer = self.issuer(domain)?;
         let now = self.0.ports.clock.now();
-        let claimed = request
-            .as_ref()
-            .ok()
-            .and_then(|request| request.client.id.clone());
+        let claimed = request.as_ref().ok().and_then(|request| claimed(&request.client));
         let result = self.end(&issuer, request, peer, now).await;
         let target = match &result {
             Ok(Some(token_id)) => Target::Token(token_id.as_str().to_owned()),
@@ -35,7 +33,7 @@ impl Provider {
         self.record(
             Action::RevokeToken,
             target,
-            claimed.as_deref(),
+            claimed,
             peer,
             result.as_ref().err(),
             now,

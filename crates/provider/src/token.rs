@@ -1,3 +1,4 @@
+use crate::audit_trail::claimed;
 use crate::error::{BackendError, TokenError};
 use crate::issuer::IssuerState;
 use crate::peer::Peer;
@@ -36,10 +37,7 @@ impl Provider {
     ) -> Result<TokenResponse, TokenError> {
         let issuer = self.issuer(domain)?;
         let now = self.0.ports.clock.now();
-        let claimed = request
-            .as_ref()
-            .ok()
-            .and_then(|request| request.client.id.clone());
+        let claimed = request.as_ref().ok().and_then(|request| claimed(&request.client));
         let result = self.issue(&issuer, request, peer, now).await;
         let target = match &result {
             Ok((_, token_id)) => AuditTarget::Token(token_id.clone()),
@@ -48,7 +46,7 @@ impl Provider {
         self.record(
             Action::IssueToken,
             target,
-            claimed.as_deref(),
+            claimed,
             peer,
             result.as_ref().err(),
             now,

@@ -113,6 +113,9 @@ pub enum RegistrationError {
     /// The default scope is not within the allowed one.
     #[error("`default_scope` has a name that `scope` lacks: add it there, or take it out here")]
     DefaultScope,
+    /// Authority over OpenStack is given to who asks for it by name, never by default.
+    #[error("`default_scope` must not hold `openstack:api`: a token has it only if the request asks for it")]
+    DefaultScopeOpenstack,
     /// One of `resources` is no resource indicator (RFC 8707 §2).
     #[error("`resources` number {} is not an absolute URI without fragment of at most 1024 bytes", index.saturating_add(1))]
     Resource {

@@ -62,7 +62,7 @@ pub struct ClientRegistration {
     /// The scope the client may ask for, names parted by a space. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
-    /// The scope it gets when it asks for none; within `scope`. Default: none.
+    /// The scope it gets when it asks for none; within `scope`, without `openstack:api`. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_scope: Option<String>,
     /// The resources it may name (RFC 8707): absolute URIs, at most 32. Default: none.
@@ -187,6 +187,9 @@ impl ClientRegistration {
         let default_scope = checks::scope("default_scope", self.default_scope.as_deref())?;
         if !default_scope.is_subset_of(&scopes) {
             return Err(RegistrationError::DefaultScope);
+        }
+        if default_scope.contains(OPENSTACK_API_SCOPE) {
+            return Err(RegistrationError::DefaultScopeOpenstack);
         }
         match (scopes.contains(OPENSTACK_API_SCOPE), &self.authority) {
             (true, None) => return Err(RegistrationError::AuthorityMissing),

@@ -129,9 +129,12 @@ impl AccessTokenVerifier {
         {
             return Err(VerifyError::KeyRevoked);
         }
-        let verified = keys.verify(unverified).map_err(|error| match error {
-            JoseError::UnknownKey { .. } => VerifyError::UnknownKey,
-            other => VerifyError::Jose(other),
+        let verified = keys.verify(unverified).map_err(|error| {
+            if matches!(error, JoseError::UnknownKey { .. }) {
+                VerifyError::UnknownKey
+            } else {
+                VerifyError::Jose(error)
+            }
         })?;
         let claims: Wire = verified.claims().map_err(|_malformed| VerifyError::Claims)?;
         let token = VerifiedToken::from_wire(claims)?;

@@ -422,6 +422,10 @@ fn scopes_and_resources_follow_their_grammar() {
             ),
             (json!({"scope": null}), is!(RegistrationError::DefaultScope)),
             (
+                json!({"scope": "a openstack:api", "default_scope": "openstack:api"}),
+                is!(RegistrationError::DefaultScopeOpenstack),
+            ),
+            (
                 json!({"resources": ["https://api.example/#x"]}),
                 is!(RegistrationError::Resource { index: 0 }),
             ),
