@@ -26,6 +26,9 @@ pub enum SealError {
     /// The text of a key-encryption key file is not 32 bytes in hexadecimal or base64.
     #[error("not a key-encryption key: the file must hold 32 bytes as 64 hexadecimal digits, or as base64")]
     NotAKey,
+    /// One byte 32 times.
+    #[error("this key-encryption key is one byte repeated, not random: make one with `openssl rand -hex 32`")]
+    NotRandom,
     /// The ring was sealed under another key-encryption key.
     #[error(
         "this ring is sealed under the key-encryption key {sealed_under}, the one given is {given}: \

@@ -44,7 +44,8 @@ impl KeyEncryptionKey {
     /// without padding; white space around it is ignored.
     ///
     /// # Errors
-    /// [`SealError::NotAKey`] for anything else: an empty, shortened or lengthened file.
+    /// [`SealError::NotAKey`] for anything else: an empty, shortened or lengthened file. [`SealError::NotRandom`]
+    /// for one repeated byte.
     ///
     /// # Security
     /// Who reads the file opens every ring: the caller refuses a file that others than its owner may read.
@@ -56,9 +57,13 @@ impl KeyEncryptionKey {
             Self::base64(text)
         };
         let bytes = bytes.ok_or(SealError::NotAKey)?;
-        Ok(Self::from_bytes(
-            <[u8; KEY]>::try_from(bytes.as_slice()).map_err(|_| SealError::NotAKey)?,
-        ))
+        let bytes = <[u8; KEY]>::try_from(bytes.as_slice()).map_err(|_| SealError::NotAKey)?;
+        // A file of zeros is what a disk leaves of a key that was not written out.
+        let first = bytes.first().copied().unwrap_or_default();
+        if bytes.iter().all(|byte| *byte == first) {
+            return Err(SealError::NotRandom);
+        }
+        Ok(Self::from_bytes(bytes))
     }
 
     fn hex(text: &str) -> Option<Zeroizing<Vec<u8>>> {

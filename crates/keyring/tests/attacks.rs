@@ -192,6 +192,12 @@ fn s05_key_encryption_keys_that_are_none() {
     ] {
         assert_eq!(KeyEncryptionKey::parse(same).unwrap().id(), key.id());
     }
+    for weak in ["00".repeat(32), "ff".repeat(32)] {
+        assert!(matches!(
+            KeyEncryptionKey::parse(&weak),
+            Err(SealError::NotRandom)
+        ));
+    }
     let long = format!("{hex}00");
     for wrong in [
         "",
