@@ -45,8 +45,11 @@ impl Counts {
     /// `Summary [ 1.0s] 3 tests run: 3 passed (1 slow), 1 skipped` of nextest.
     pub(crate) fn read(&mut self, line: &str) {
         let plain = without_colours(line);
-        let text = plain.trim_start();
-        let figures = match (text.strip_prefix("test result: "), text.strip_prefix("Summary [")) {
+        // Nextest shows a failed test's own output indented: only a line of cargo's begins with its first character.
+        let figures = match (
+            plain.strip_prefix("test result: "),
+            plain.trim_start().strip_prefix("Summary ["),
+        ) {
             (Some(rest), _) => rest.split_once(". ").map(|(_, figures)| figures),
             (None, Some(rest)) => rest.split_once(" run: ").map(|(_, figures)| figures),
             (None, None) => None,
@@ -115,6 +118,10 @@ mod tests {
             (
                 "\u{1b}[32;1m     Summary\u{1b}[0m [   0.1s] \u{1b}[1m2\u{1b}[0m tests run: \u{1b}[1m2\u{1b}[0m \u{1b}[32;1mpassed\u{1b}[0m, 0 skipped",
                 (2, 0, 0),
+            ),
+            (
+                "    test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 2 filtered out",
+                (0, 0, 0),
             ),
             ("running 3 tests", (0, 0, 0)),
         ];
