@@ -2,6 +2,7 @@
 
 use crate::{compose, config, db, faults};
 use anyhow::Context as _;
+use sealstone_provider::{Clock as _, SystemClock};
 use sealstone_storage::Migrations;
 use std::io::Write as _;
 use std::path::Path;
@@ -18,7 +19,7 @@ pub(crate) async fn run(path: &Path) -> anyhow::Result<()> {
         .map_err(|fault| found.push(fault))
         .ok();
     let (Some(composition), Some(database)) = (composition, database) else {
-        return Err(faults(found));
+        return Err(faults(&found));
     };
     let mut lines = vec![
         format!("issuers    {}/v4/oauth2/{{domain_id}}", composition.provider.base),
@@ -32,6 +33,9 @@ pub(crate) async fn run(path: &Path) -> anyhow::Result<()> {
     lines.push(match &composition.trust {
         Some(_) if config.tls.crl_files.is_empty() => {
             "client CAs trusted, WITHOUT revocation lists (tls.crl_files)".to_owned()
+        }
+        Some(trust) if trust.next_update().is_some_and(|due| due < SystemClock.now()) => {
+            "client CAs trusted, but a revocation list is past its nextUpdate: renew it (tls.crl_files), or clients of its authority are refused".to_owned()
         }
         Some(_) => "client CAs trusted, with revocation lists".to_owned(),
         None => "client CAs none (tls.client_ca_files): tls_client_auth clients are refused".to_owned(),

@@ -97,7 +97,7 @@ fn serve(path: &Path) -> anyhow::Result<()> {
     runtime()?.block_on(async {
         let shutdown = asked_to_stop()?;
         let reloads = reload::requests()?;
-        let composition = compose::compose(&config).map_err(faults)?;
+        let composition = compose::compose(&config).map_err(|found| faults(&found))?;
         let listeners = Listeners::bind(&config).await?;
         let served = Served::open(&config, composition).await?;
         let domains = served.provider.domains().len();

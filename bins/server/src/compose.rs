@@ -10,7 +10,8 @@ use sealstone_oauth_types::Secret;
 use sealstone_provider::{BaseUrl, ProviderConfig};
 use sealstone_registry::MAX_BOUND_LIFETIME;
 use sealstone_tls::{
-    ClientCertificates, ClientTrust, CrlPolicy, ServerTlsConfig, TlsProfile, TlsVersion, load_certificates,
+    ClientCertificates, ClientTrust, CrlPolicy, ServerTlsConfig, TlsHandle, TlsProfile, TlsVersion,
+    load_certificates,
 };
 use std::fs;
 use std::num::NonZeroU32;
@@ -19,8 +20,8 @@ use std::time::Duration;
 /// Everything that follows from the configuration and its files.
 pub(crate) struct Composition {
     pub(crate) provider: ProviderConfig,
-    pub(crate) public_tls: ServerTlsConfig,
-    pub(crate) mtls_tls: Option<ServerTlsConfig>,
+    pub(crate) public_tls: TlsHandle,
+    pub(crate) mtls_tls: Option<TlsHandle>,
     pub(crate) trust: Option<ClientTrust>,
 }
 
@@ -52,12 +53,12 @@ pub(crate) fn compose(config: &Config) -> Result<Composition, Vec<anyhow::Error>
     let kek = secrets::read_key_encryption_key(&config.secrets.key_encryption_key_file)
         .map_err(&mut keep)
         .ok();
-    let public_tls = tls(&config.tls, ClientCertificates::None).map_err(&mut keep).ok();
+    // Built, not only read: a key of another certificate, or suites that fit no version, show then.
+    let handle = |asks| Ok(tls(&config.tls, asks)?.into_handle()?);
+    let public_tls = handle(ClientCertificates::None).map_err(&mut keep).ok();
     let wants_mtls = config.server.mtls_listen.is_some();
     let mtls_tls = public_tls.is_some() && wants_mtls;
-    let mtls_tls = mtls_tls
-        .then(|| tls(&config.tls, ClientCertificates::Request))
-        .transpose();
+    let mtls_tls = mtls_tls.then(|| handle(ClientCertificates::Request)).transpose();
     let mtls_tls = mtls_tls.map_err(&mut keep).ok();
     let trust = trust(&config.tls).map_err(&mut keep).ok();
     for fault in [
@@ -161,7 +162,11 @@ impl VersionName {
 pub(crate) fn trust(section: &TlsSection) -> anyhow::Result<Option<ClientTrust>> {
     let mut authorities = Vec::new();
     for path in &section.client_ca_files {
-        authorities.extend(load_certificates(path)?);
+        let found = load_certificates(path).context("tls.client_ca_files")?;
+        // Each file by itself first, so that the one at fault is named.
+        ClientTrust::new(&found, &[], CrlPolicy::default())
+            .with_context(|| format!("tls.client_ca_files: {}", path.display()))?;
+        authorities.extend(found);
     }
     if authorities.is_empty() {
         if !section.crl_files.is_empty() {
@@ -171,28 +176,33 @@ pub(crate) fn trust(section: &TlsSection) -> anyhow::Result<Option<ClientTrust>>
     }
     let mut lists = Vec::new();
     for path in &section.crl_files {
-        let text = fs::read(path).with_context(|| format!("the revocation list {}", path.display()))?;
-        lists.extend_from_slice(&text);
-        lists.push(b'\n');
+        let at_fault = || format!("tls.crl_files: {}", path.display());
+        let text = fs::read(path).with_context(at_fault)?;
+        let found = revocation_lists(&text).with_context(at_fault)?;
+        ClientTrust::new(&authorities, &found, CrlPolicy::default()).with_context(at_fault)?;
+        lists.extend(found);
     }
     let policy = CrlPolicy {
         dangerous_accept_missing: section.dangerous_accept_missing_crl,
         dangerous_accept_expired: section.dangerous_accept_expired_crl,
         ..CrlPolicy::default()
     };
-    let lists = revocation_lists(&lists)?;
-    Ok(Some(
-        ClientTrust::new(&authorities, &lists, policy).context("tls.client_ca_files and tls.crl_files")?,
-    ))
+    let trust = ClientTrust::new(&authorities, &lists, policy);
+    Ok(Some(trust.context("tls.client_ca_files and tls.crl_files")?))
 }
 
 fn revocation_lists(
     pem: &[u8],
 ) -> anyhow::Result<Vec<rustls_pki_types::CertificateRevocationListDer<'static>>> {
     use rustls_pki_types::pem::PemObject as _;
-    rustls_pki_types::CertificateRevocationListDer::pem_slice_iter(pem)
+    let lists: Vec<_> = rustls_pki_types::CertificateRevocationListDer::pem_slice_iter(pem)
         .collect::<Result<_, _>>()
-        .map_err(|error| anyhow!("tls.crl_files: {error}. Lists are PEM with the label X509 CRL"))
+        .map_err(|_damaged| anyhow!("damaged PEM text: write it again from its source"))?;
+    anyhow::ensure!(
+        !lists.is_empty(),
+        "no revocation list: a block that begins -----BEGIN X509 CRL----- is due"
+    );
+    Ok(lists)
 }
 
 /// The proxy's header, if one is configured.
@@ -263,8 +273,8 @@ pub(crate) fn rate_limit(limits: &LimitsSection) -> anyhow::Result<RateLimit> {
         "limits.failures_per_min_per_client",
         limits.failures_per_min_per_client,
     )?;
-    let requests = Allowance::new(burst, Duration::from_secs(1) / rate.get());
-    let failures = Allowance::new(failures, Duration::from_secs(60) / failures.get());
+    let requests = Allowance::new(burst, interval(1, rate));
+    let failures = Allowance::new(failures, interval(60, failures));
     let exempt = networks(
         "limits.insecure_unlimited_networks",
         &limits.insecure_unlimited_networks,
@@ -273,6 +283,12 @@ pub(crate) fn rate_limit(limits: &LimitsSection) -> anyhow::Result<RateLimit> {
         .with_requests(requests)
         .with_failures(failures)
         .insecure_exempt(exempt))
+}
+
+fn interval(seconds: u64, count: NonZeroU32) -> Duration {
+    Duration::from_secs(seconds)
+        .checked_div(count.get())
+        .unwrap_or_default()
 }
 
 /// A limit of zero lets nobody in; a body must not outlast the 30 s of a whole request.

@@ -16,8 +16,10 @@ use sealstone_ca::files::{self, Access};
 use sealstone_identity::DomainId;
 use sealstone_registry::{Domain, DomainStore as _};
 use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::future::Future;
 use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// The demo's only domain.
@@ -58,6 +60,7 @@ pub(crate) async fn run(options: DevOptions, shutdown: impl Future<Output = ()>)
     let reloads = reload::requests()?;
     files::create_folder(&options.data, Access::Private)?;
     let data = options.data.canonicalize().context("the data folder")?;
+    let _lock = lock(&data)?;
     let public = bind("--listen", options.listen).await?;
     let mtls = bind("--mtls-listen", options.mtls_listen).await?;
     let admin = match options.admin_listen {
@@ -74,7 +77,7 @@ pub(crate) async fn run(options: DevOptions, shutdown: impl Future<Output = ()>)
     if options.fapi {
         config.tls.profile = ProfileName::Fapi;
     }
-    let composition = compose::compose(&config).map_err(faults)?;
+    let composition = compose::compose(&config).map_err(|found| faults(&found))?;
     let served = Served::open(&config, composition).await?;
     add_domain(&served).await?;
     let before = read_dev_file(&data);
@@ -100,6 +103,28 @@ pub(crate) async fn run(options: DevOptions, shutdown: impl Future<Output = ()>)
             shutdown,
         )
         .await
+}
+
+/// Held until the process ends, however it does: two at once would write one `dev.json`.
+fn lock(data: &Path) -> anyhow::Result<File> {
+    let path = data.join("dev.lock");
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .with_context(|| format!("{} can't be opened", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => anyhow::bail!(
+            "another `sealstoned dev` uses {}: stop it, or choose another folder with --data",
+            data.display()
+        ),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("{} can't be locked", path.display()))
+        }
+    }
 }
 
 fn config(data: &Path, public: SocketAddr, mtls: SocketAddr) -> Config {

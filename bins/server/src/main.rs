@@ -28,11 +28,28 @@ fn main() -> ExitCode {
 
 #[expect(clippy::print_stderr, reason = "the last words of a program that failed")]
 fn report(error: &anyhow::Error) {
-    eprintln!("sealstoned: {error:#}");
+    eprintln!("sealstoned: {}", whole(error));
+}
+
+/// An error with its causes; a cause that the text before it has told already is not told again.
+fn whole(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !text.contains(&cause) {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 /// Several faults as one error: a line each.
-fn faults(faults: Vec<anyhow::Error>) -> anyhow::Error {
-    let lines: Vec<String> = faults.iter().map(|fault| format!("\n  - {fault:#}")).collect();
+fn faults(faults: &[anyhow::Error]) -> anyhow::Error {
+    let lines: Vec<String> = faults
+        .iter()
+        .map(|fault| format!("\n  - {}", whole(fault)))
+        .collect();
     anyhow::anyhow!("the configuration can't be used:{}", lines.concat())
 }

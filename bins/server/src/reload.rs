@@ -3,6 +3,7 @@
 use crate::audit_file::AuditFile;
 use crate::compose;
 use crate::config::TlsSection;
+use crate::whole;
 use anyhow::Context as _;
 use sealstone_tls::{ClientCertificates, TlsHandle, TrustHandle};
 use std::fs;
@@ -45,9 +46,7 @@ pub(crate) async fn follow(
         };
         let now = stamps(section);
         if asked {
-            if let Err(error) = reloadable.audit.reopen() {
-                tracing::error!(%error, "the audit file can't be opened anew; the old one is written on");
-            }
+            reopen(&reloadable.audit);
         } else if now == seen {
             continue;
         }
@@ -56,16 +55,22 @@ pub(crate) async fn follow(
     }
 }
 
-fn reload(section: &TlsSection, reloadable: &Reloadable) {
-    match replace(section, reloadable) {
-        Ok(()) => tracing::info!("certificates, authorities and revocation lists reloaded"),
-        Err(error) => {
-            tracing::error!(
-                error = format!("{error:#}"),
-                "reload refused; what was in use before stays so"
-            );
-        }
+fn reopen(audit: &AuditFile) {
+    if let Err(error) = audit.reopen() {
+        tracing::error!(%error, "the audit file can't be opened anew; the old one is written on");
     }
+}
+
+fn reload(section: &TlsSection, reloadable: &Reloadable) {
+    let Err(error) = replace(section, reloadable) else {
+        tracing::info!("certificates, authorities and revocation lists reloaded");
+        return;
+    };
+    refused(&whole(&error));
+}
+
+fn refused(error: &str) {
+    tracing::error!(error, "reload refused; what was in use before stays so");
 }
 
 /// All or nothing: everything is read before the first is replaced.

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use sealstone_http::{HttpConfig, HttpEdge, Readiness};
 use sealstone_provider::{Ports, Provider, SystemClock, SystemEntropy};
 use sealstone_storage::{CachedClients, SqlStore};
-use sealstone_tls::{ServeLimits, TrustHandle, serve, serve_plain};
+use sealstone_tls::{ServeLimits, TlsHandle, TrustHandle, serve, serve_plain};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,8 +58,8 @@ pub(crate) struct Served {
     pub(crate) store: Arc<SqlStore>,
     pub(crate) provider: Provider,
     audit: Arc<AuditFile>,
-    public_tls: sealstone_tls::ServerTlsConfig,
-    mtls_tls: Option<sealstone_tls::ServerTlsConfig>,
+    public_tls: TlsHandle,
+    mtls_tls: Option<TlsHandle>,
     trust: Option<sealstone_tls::ClientTrust>,
 }
 
@@ -108,11 +108,7 @@ impl Served {
         shutdown: impl Future<Output = ()>,
     ) -> anyhow::Result<()> {
         let trust = self.trust.map(TrustHandle::new);
-        let public_tls = self.public_tls.into_handle()?;
-        let mtls_tls = self
-            .mtls_tls
-            .map(sealstone_tls::ServerTlsConfig::into_handle)
-            .transpose()?;
+        let (public_tls, mtls_tls) = (self.public_tls, self.mtls_tls);
         let http = http_config(config, trust.clone())?;
         let edge = HttpEdge::new(self.provider.clone(), Arc::new(SystemClock), http);
         let readiness = Readiness::default();

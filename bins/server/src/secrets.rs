@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 /// Reads the pepper: 32 octets in hexadecimal.
 pub(crate) fn read_pepper(path: &Path) -> anyhow::Result<Pepper> {
-    let text = files::read_private(path)?;
+    let text = files::read_private(path).with_context(|| how("secrets.pepper_file"))?;
     Pepper::from_hex(text.trim()).with_context(|| {
         format!(
             "{} holds no pepper: write 64 hexadecimal digits into it, `openssl rand -hex 32`",
@@ -21,13 +21,18 @@ pub(crate) fn read_pepper(path: &Path) -> anyhow::Result<Pepper> {
 
 /// Reads the key-encryption key: 32 octets in hexadecimal or base64.
 pub(crate) fn read_key_encryption_key(path: &Path) -> anyhow::Result<KeyEncryptionKey> {
-    let text = files::read_private(path)?;
+    let text = files::read_private(path).with_context(|| how("secrets.key_encryption_key_file"))?;
     KeyEncryptionKey::parse(text.trim()).with_context(|| {
         format!(
             "{} holds no key-encryption key: write 64 hexadecimal digits into it, `openssl rand -hex 32`",
             path.display()
         )
     })
+}
+
+/// The key of the configuration, and where such a file comes from.
+fn how(key: &str) -> String {
+    format!("{key} (made once by `openssl rand -hex 32`, mode 0600)")
 }
 
 /// Makes a secret file, for its owner alone, unless it is there.

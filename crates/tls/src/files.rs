@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use rustls_pki_types::{
+    CertificateDer, PrivateKeyDer,
+    pem::{self, PemObject},
+};
 
 /// The longest file that is read: a chain of certificates or one key. A wrong path must not fill the memory.
 const MAX_FILE_OCTETS: u64 = 1024 * 1024;
@@ -112,12 +115,23 @@ pub fn parse_certificates(pem: &[u8], origin: &str) -> Result<Vec<CertificateDer
         .collect::<Result<_, _>>()
         .map_err(|error| FileError::Damaged {
             origin: origin.clone(),
-            reason: error.to_string(),
+            reason: reason(&error),
         })?;
     if certificates.is_empty() {
         Err(FileError::NoCertificate { origin })
     } else {
         Ok(certificates)
+    }
+}
+
+/// In words: the reader's own show octets.
+fn reason(error: &pem::Error) -> String {
+    if let pem::Error::MissingSectionEnd { .. } = error {
+        "the END line is missing".to_owned()
+    } else if let pem::Error::IllegalSectionStart { .. } = error {
+        "the BEGIN line is malformed".to_owned()
+    } else {
+        error.to_string()
     }
 }
 
@@ -164,7 +178,7 @@ pub fn parse_private_key(pem: &[u8], origin: &str) -> Result<PrivateKeyDer<'stat
         .collect::<Result<_, _>>()
         .map_err(|error| FileError::Damaged {
             origin: origin.clone(),
-            reason: error.to_string(),
+            reason: reason(&error),
         })?;
     match (keys.pop(), keys.len()) {
         (Some(key), 0) => Ok(key),

@@ -31,24 +31,30 @@ pub(crate) fn load(path: &Path) -> Result<Config, ConfigError> {
         path: path.to_owned(),
         faults: error.into_iter().map(|fault| explain(&fault)).collect(),
     })?;
-    if let Some(folder) = path.parent() {
+    // A bare file name has an empty parent: the files are beside it all the same.
+    if let Some(folder) = std::path::absolute(path).unwrap_or_default().parent() {
         config.resolve(folder);
     }
     Ok(config)
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "figment words the other kinds well enough"
+)]
 fn explain(fault: &figment::Error) -> String {
     let place = fault.path.join(".");
     match &fault.kind {
         Kind::UnknownField(field, expected) => {
-            let full = if place.is_empty() {
+            // figment's path of an unknown section ends with its name already.
+            let named = place == *field || place.ends_with(&format!(".{field}"));
+            let full = if named {
+                place
+            } else if place.is_empty() {
                 field.clone()
             } else {
                 format!("{place}.{field}")
             };
-            let full = full
-                .strip_suffix(&format!(".{field}.{field}"))
-                .map_or(full.clone(), |head| format!("{head}.{field}"));
             match closest(field, expected) {
                 Some(meant) => format!("`{full}` is no key: did you mean `{meant}`?"),
                 None => format!("`{full}` is no key; known here: {}", expected.join(", ")),
@@ -56,6 +62,12 @@ fn explain(fault: &figment::Error) -> String {
         }
         Kind::MissingField(field) if place.is_empty() => format!("`{field}` is missing"),
         Kind::MissingField(field) => format!("`{place}.{field}` is missing"),
+        Kind::UnknownVariant(found, known) => {
+            format!(
+                "`{place}`: there is no {found:?}; give one of {}",
+                known.join(", ")
+            )
+        }
         other if place.is_empty() => other.to_string(),
         other => format!("`{place}`: {other}"),
     }

@@ -105,19 +105,20 @@ fn self_signed_keys(pair: &Pair) -> anyhow::Result<Value> {
 }
 
 fn registration(plan: &Plan<'_>) -> anyhow::Result<ClientRegistration> {
+    let authority = plan.scope.contains("openstack:api").then(|| {
+        json!({
+            "user": {"id": plan.name, "name": plan.name, "domain_id": DOMAIN},
+            "scope": {"type": "project", "id": "demo-project", "name": "demo", "domain_id": DOMAIN},
+            "roles": ["member"],
+        })
+    });
     let mut registration = json!({
         "client_name": format!("Demo {}", plan.name),
         "token_endpoint_auth_method": plan.auth,
         "scope": plan.scope,
         "resources": ["https://resource.demo.test"],
+        "authority": authority,
     });
-    if plan.scope.contains("openstack:api") {
-        registration["authority"] = json!({
-            "user": {"id": plan.name, "name": plan.name, "domain_id": DOMAIN},
-            "scope": {"type": "project", "id": "demo-project", "name": "demo", "domain_id": DOMAIN},
-            "roles": ["member"],
-        });
-    }
     if let (Value::Object(registration), Value::Object(more)) = (&mut registration, &plan.more) {
         registration.extend(more.clone());
     }

@@ -1,5 +1,11 @@
 //! The whole program: `sealstoned` as a process of its own, over real TLS on the loopback interface.
 
+mod arbitrary;
 mod attacks_d;
+mod attacks_e;
+mod check;
+mod dev;
 mod harness;
+mod kill9;
+mod reload;
 mod wire;

@@ -141,12 +141,6 @@ impl Process {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// `kill -9`.
-    pub(crate) fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
     /// Waits for its own end, and for the last of its words.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         for output in [&self.out, &self.err] {

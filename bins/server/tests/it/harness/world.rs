@@ -1,7 +1,7 @@
 //! A server with its certificates, its database and its clients, in a folder of its own.
 
 use super::ask::claims;
-use super::{Answer, Ask, DEADLINE, Https, Process, eventually, signal};
+use super::{Answer, Ask, Https, Process, eventually, signal};
 use rustls_pki_types::UnixTime;
 use sealstone_identity::DomainId;
 use sealstone_oauth_types::{ClientId, Secret};

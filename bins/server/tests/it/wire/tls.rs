@@ -42,7 +42,7 @@ async fn speaks(world: &World, to: SocketAddr, suite: SupportedCipherSuite) -> b
     }
 }
 
-/// A ClientHello as a library of another time wrote it.
+/// A `ClientHello` as a library of another time wrote it.
 fn client_hello(version: [u8; 2], suites: &[u16]) -> Vec<u8> {
     let mut body = version.to_vec();
     body.extend([0x42; 32]);
