@@ -40,7 +40,7 @@ fn append(path: &Path) -> io::Result<File> {
 }
 
 impl AuditSink for AuditFile {
-    fn record(&self, event: &Event) -> Result<(), AuditError> {
+    fn record(&self, event: &Event<'_>) -> Result<(), AuditError> {
         let mut line = Vec::with_capacity(1024);
         serde_json::to_writer(&mut line, &event.to_cadf()).map_err(AuditError::new)?;
         line.push(b'\n');

@@ -9,18 +9,23 @@ use std::path::Path;
 /// Brings the database to this program's schema.
 pub(crate) async fn migrate(path: &Path) -> anyhow::Result<()> {
     let config = config::load(path)?;
-    say(&Migrations::run(&config.storage.path).await?)
+    let before = Migrations::run(&config.storage.path).await?;
+    let after = Migrations::status(&config.storage.path).await?;
+    match steps(&before).as_str() {
+        "" => say(&describe(&after)),
+        done => say(&format!("{}; done now: {done}", describe(&after))),
+    }
 }
 
 /// Shows where the schema stands.
 pub(crate) async fn status(path: &Path) -> anyhow::Result<()> {
     let config = config::load(path)?;
-    say(&Migrations::status(&config.storage.path).await?)
+    say(&describe(&Migrations::status(&config.storage.path).await?))
 }
 
-fn say(status: &MigrationStatus) -> anyhow::Result<()> {
+fn say(line: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{}", describe(status)).context("standard output")
+    writeln!(out, "{line}").context("standard output")
 }
 
 /// One line for an operator.
@@ -28,15 +33,20 @@ pub(crate) fn describe(status: &MigrationStatus) -> String {
     if status.pending.is_empty() {
         return format!("schema {}, which is this program's", status.version);
     }
+    format!(
+        "schema {}, this program needs {}: run `sealstoned db migrate`, or just start it; to come: {}",
+        status.version,
+        status.latest,
+        steps(status)
+    )
+}
+
+/// The steps that were missing.
+fn steps(status: &MigrationStatus) -> String {
     let steps: Vec<String> = status
         .pending
         .iter()
         .map(|step| format!("{} ({})", step.version, step.name))
         .collect();
-    format!(
-        "schema {}, this program needs {}: run `sealstoned db migrate`, or just start it; to come: {}",
-        status.version,
-        status.latest,
-        steps.join(", ")
-    )
+    steps.join(", ")
 }

@@ -8,4 +8,5 @@ mod dev;
 mod harness;
 mod kill9;
 mod reload;
+mod store;
 mod wire;

@@ -460,3 +460,24 @@ async fn s14_what_is_advertised_is_served() {
     }
     world.end().await;
 }
+
+/// Health and metrics: on the admin listener only, without TLS.
+#[tokio::test]
+async fn health_and_metrics() {
+    let world = world().await;
+    for (path, words) in [
+        ("/health/live", "200 OK"),
+        ("/health/ready", "200 OK"),
+        ("/metrics", "token"),
+        (TOKEN, "404 Not Found"),
+    ] {
+        let mut stream = tokio::net::TcpStream::connect(world.admin).await.unwrap();
+        let text = format!("GET {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n");
+        stream.write_all(text.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.contains(words), "{path}: {answer}");
+        assert!(!answer.contains(&secret("basic")), "{answer}");
+    }
+    world.end().await;
+}

@@ -1,4 +1,4 @@
-use crate::harness::{Ask, DEADLINE, GRANT, Https, TOKEN, World, secret};
+use crate::harness::{Ask, DEADLINE, GRANT, Https, TOKEN, World, eventually, secret};
 use rustls::crypto::aws_lc_rs::ALL_CIPHER_SUITES;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ProtocolVersion, SupportedCipherSuite};
@@ -208,5 +208,30 @@ async fn idle_peers_block_nobody() {
     https.send(world.public, ask()).await.token();
     https.send(world.mtls, ask()).await.token();
     drop((idle, silent));
+    world.end().await;
+}
+
+/// One address gets its share of the connections and no more; when it lets go, it is served again.
+#[tokio::test]
+async fn connections_of_one_address_are_bounded() {
+    let world = World::with(|setup| setup.set("limits", "max_connections_per_address", "4")).await;
+    world.register("basic", json!({})).await;
+    let https = world.https();
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        let mut connection = https.connect(world.public).await.unwrap();
+        connection.send(ask()).await.token();
+        held.push(connection);
+    }
+    assert!(https.connect(world.public).await.is_err());
+    // Neither another address nor the other listener is concerned.
+    let mut other = https.from("127.0.0.2").connect(world.public).await.unwrap();
+    other.send(ask()).await.token();
+    https.send(world.mtls, ask()).await.token();
+    held.clear();
+    eventually("a place", || async {
+        https.try_send(world.public, ask()).await.is_ok()
+    })
+    .await;
     world.end().await;
 }
