@@ -9,7 +9,7 @@ use sealstone_testkit::{CertificateSpec, TestCa, TestCertificate, unix_time};
 use serde::Deserialize;
 use tempfile::TempDir;
 
-use crate::process::{Running, built, free_ports, listens};
+use crate::process::{Running, built, listens};
 use crate::{Client, Https};
 
 /// When [`DevServer::expired`] ends: 2025-06-01.
@@ -74,9 +74,10 @@ impl DevServer {
     #[must_use]
     pub fn start_with(arguments: &'static [&'static str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let ports = free_ports();
-        let running = run(folder.path(), ports, arguments);
-        let file = read(folder.path());
+        // Free ports of the system's choice; dev.json tells them.
+        let running = run(folder.path(), [0, 0], arguments);
+        let file = read(folder.path()).expect("dev.json as documented");
+        let ports = file.ports().expect("a port in each URL");
         Self {
             running: Some(running),
             folder,
@@ -90,7 +91,7 @@ impl DevServer {
     pub fn restart(&mut self) {
         drop(self.running.take());
         self.running = Some(run(self.folder.path(), self.ports, self.arguments));
-        self.file = read(self.folder.path());
+        self.file = read(self.folder.path()).expect("dev.json as documented");
     }
 
     /// Its issuer.
@@ -209,14 +210,16 @@ fn run(folder: &Path, [public, mutual]: [u16; 2], arguments: &[&str]) -> Running
         .args(["--mtls-listen", &format!("127.0.0.1:{mutual}")])
         .arg("--data")
         .arg(&data);
-    Running::start(command, || {
-        data.join("dev.json").exists() && listens(public) && listens(mutual)
+    let ports = || read(folder).and_then(|file| file.ports());
+    Running::start(command, |_| {
+        ports().is_some_and(|ports| ports.into_iter().all(listens))
     })
 }
 
-fn read(folder: &Path) -> DevFile {
+/// `dev.json`, once it is there: it appears whole.
+fn read(folder: &Path) -> Option<DevFile> {
     let data = folder.join("data");
-    let text = fs::read_to_string(data.join("dev.json")).expect("dev.json");
+    let text = fs::read_to_string(data.join("dev.json")).ok()?;
     let mut file: DevFile = serde_json::from_str(&text).expect("dev.json as documented");
     // Paths may be written relative to the folder.
     file.ca = data.join(&file.ca);
@@ -224,5 +227,17 @@ fn read(folder: &Path) -> DevFile {
         client.cert = client.cert.as_ref().map(|path| data.join(path));
         client.key = client.key.as_ref().map(|path| data.join(path));
     }
-    file
+    Some(file)
+}
+
+impl DevFile {
+    /// The ports of the public and of the mutual-TLS listener.
+    fn ports(&self) -> Option<[u16; 2]> {
+        Some([port(&self.issuer)?, port(&self.mtls_base)?])
+    }
+}
+
+fn port(url: &str) -> Option<u16> {
+    let authority = url.strip_prefix("https://")?.split('/').next()?;
+    authority.rsplit_once(':')?.1.parse().ok()
 }

@@ -14,5 +14,5 @@ mod service;
 pub use clients::{Client, Program, Run};
 pub use dev::{DevClient, DevServer, EXPIRED_AT};
 pub use https::{Answer, Https, HttpsError};
-pub use process::free_ports;
+pub use process::{built, free_ports};
 pub use service::ProtectedService;

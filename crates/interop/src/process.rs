@@ -14,7 +14,7 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 /// How often readiness is looked at while the program says nothing.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// As many free loopback ports as asked for, all different.
+/// As many free loopback ports as asked for, all different. Another program may take one before it is used.
 #[must_use]
 pub fn free_ports<const N: usize>() -> [u16; N] {
     let listeners: [TcpListener; N] =
@@ -30,8 +30,9 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts `command` and waits until `ready`; looks at every line the program writes, and a few times in between.
-    pub(crate) fn start(mut command: Command, ready: impl Fn() -> bool) -> Self {
+    /// Starts `command` and waits until it is `ready`, going by all it wrote so far; looks at every line, and a few
+    /// times in between.
+    pub(crate) fn start(mut command: Command, ready: impl Fn(&str) -> bool) -> Self {
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -47,9 +48,9 @@ impl Running {
         running
     }
 
-    fn wait_until(&mut self, lines: &Receiver<()>, ready: impl Fn() -> bool) {
+    fn wait_until(&mut self, lines: &Receiver<()>, ready: impl Fn(&str) -> bool) {
         let mut waited = Duration::ZERO;
-        while !ready() {
+        while !ready(&self.said()) {
             match lines.recv_timeout(LOOK_AGAIN) {
                 Ok(()) => {}
                 Err(RecvTimeoutError::Timeout) => waited = waited.saturating_add(LOOK_AGAIN),
@@ -103,7 +104,8 @@ pub(crate) fn listens(port: u16) -> bool {
 }
 
 /// The program `name` of `package`: the one that the environment variable names, or a fresh build.
-pub(crate) fn built(variable: &str, arguments: &[&str], name: &str) -> PathBuf {
+#[must_use]
+pub fn built(variable: &str, arguments: &[&str], name: &str) -> PathBuf {
     if let Some(path) = std::env::var_os(variable)
         .map(PathBuf::from)
         .filter(|path| path.exists())

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::DevServer;
-use crate::process::{Running, built, free_ports, listens};
+use crate::process::{Running, built};
 
 /// A running `protected-service`, with a certificate of the demo CA. It ends when this is dropped.
 #[derive(Debug)]
@@ -30,23 +30,21 @@ impl ProtectedService {
             "protected-service",
         ];
         let program = built("PROTECTED_SERVICE", &build, "protected-service");
-        let [port] = free_ports();
         let own = server.authority().server();
+        let name = own.thumbprint();
         let (cert, key) = (
-            server.scratch(&format!("{port}.pem")),
-            server.scratch(&format!("{port}.key")),
+            server.scratch(&format!("{name}.pem")),
+            server.scratch(&format!("{name}.key")),
         );
         fs::write(&cert, own.chain_pem()).expect("a file");
         fs::write(&key, own.key_pem()).expect("a file");
         private(&key);
         let mut command = Command::new(program);
-        command.args([server.issuer(), audience, &format!("127.0.0.1:{port}")]);
+        command.args([server.issuer(), audience, "127.0.0.1:0"]);
         command.arg(server.ca_path()).arg(&cert).arg(&key);
-        let running = Running::start(command, || listens(port));
-        Self {
-            running,
-            url: format!("https://127.0.0.1:{port}/"),
-        }
+        let running = Running::start(command, |said| address(said).is_some());
+        let url = address(&running.said()).expect("where it serves");
+        Self { running, url }
     }
 
     /// Where it answers.
@@ -60,6 +58,12 @@ impl ProtectedService {
     pub fn said(&self) -> String {
         self.running.said()
     }
+}
+
+/// Where it says that it serves.
+fn address(said: &str) -> Option<String> {
+    let mut lines = said.lines().filter_map(|line| line.strip_prefix("serving "));
+    lines.next().map(str::to_owned)
 }
 
 /// Only its owner may read it, as every Sealstone program demands of a key.
