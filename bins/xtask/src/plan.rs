@@ -244,11 +244,13 @@ fn runs(root: &Path) -> Vec<Step> {
     // One selection of packages for all: another would build the dependencies anew, with other features.
     let nextest = |filter: &str| {
         let server = root.join("target/debug/sealstoned");
+        let program = root.join("target/debug/sealstone");
         let service = root.join("target/debug/examples/protected-service");
         call(root, "cargo nextest run --workspace --no-fail-fast")
             .arg("-E")
             .arg(filter)
             .env("SEALSTONED", &server.to_string_lossy())
+            .env("SEALSTONE", &program.to_string_lossy())
             .env("PROTECTED_SERVICE", &service.to_string_lossy())
     };
     let filtered = |filter: &str| Action::Commands(vec![nextest(filter)]);

@@ -9,6 +9,7 @@ use crate::runner::Call;
 const DEBIAN: &[(&str, &[&str])] = &[
     ("curl", &["/usr/bin/curl"]),
     ("openssl", &["/usr/bin/openssl"]),
+    ("sqlite3", &["/usr/bin/sqlite3"]),
     ("g++", &["/usr/bin/g++"]),
     ("pkg-config", &["/usr/bin/pkg-config"]),
     ("libssl-dev", &["/usr/include/openssl/ssl.h"]),

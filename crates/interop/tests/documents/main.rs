@@ -1,0 +1,85 @@
+//! The commands of the guides and runbooks, run as they are written.
+//!
+//! See `script` for what a document may hold. Runbooks start from what `docs/guides/serve.md` installs.
+
+mod script;
+
+use script::Document;
+use std::collections::BTreeSet;
+use std::fs;
+
+const SERVE: &str = "guides/serve.md";
+
+/// Runs a document, after the one that it builds upon.
+fn follow(names: &[&str]) {
+    let documents: Vec<Document> = names.iter().map(|name| Document::read(name)).collect();
+    script::run(&documents);
+}
+
+macro_rules! documents {
+    ($($test:ident: $($name:literal),+;)+) => {
+        $(#[test]
+        fn $test() {
+            follow(&[$($name),+]);
+        })+
+
+        const TESTED: &[&[&str]] = &[$(&[$($name),+]),+];
+    };
+}
+
+documents! {
+    guide_bound_token: "guides/bound-token.md";
+    guide_serve: "guides/serve.md";
+    guide_behind_a_proxy: "guides/serve.md", "guides/behind-a-proxy.md";
+    runbook_stolen_certificate: "guides/serve.md", "runbooks/stolen-certificate.md";
+    runbook_leaked_secret: "guides/serve.md", "runbooks/leaked-secret.md";
+    runbook_suspected_key: "guides/serve.md", "runbooks/suspected-key.md";
+    runbook_certificates_end: "guides/serve.md", "runbooks/certificates-end.md";
+    runbook_audit_disk_full: "guides/serve.md", "runbooks/audit-disk-full.md";
+    runbook_database: "guides/serve.md", "runbooks/database.md";
+    runbook_invalid_client: "guides/serve.md", "runbooks/invalid-client.md";
+    runbook_server_does_not_start: "guides/serve.md", "runbooks/server-does-not-start.md";
+}
+
+/// Documents without a command of their own.
+const WITHOUT_COMMANDS: [&str; 1] = ["guides/protect-a-rust-service.md"];
+
+#[test]
+fn every_guide_and_runbook_is_run() {
+    let tested = TESTED.iter().filter_map(|names| names.last().copied());
+    let known: BTreeSet<String> = tested.chain(WITHOUT_COMMANDS).map(str::to_owned).collect();
+    let mut found = BTreeSet::new();
+    for folder in ["guides", "runbooks"] {
+        for entry in fs::read_dir(script::docs().join(folder)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            found.insert(format!("{folder}/{name}"));
+        }
+    }
+    assert_eq!(found, known);
+    for name in WITHOUT_COMMANDS {
+        assert!(
+            Document::read(name).is_empty(),
+            "{name} has commands: list it above"
+        );
+    }
+    for names in TESTED.iter().filter(|names| names.len() > 1) {
+        assert_eq!(names[0], SERVE, "runbooks start from what this guide installs");
+    }
+}
+
+/// Rust code in a guide is an excerpt of what is compiled elsewhere.
+#[test]
+fn rust_code_is_that_of_the_examples() {
+    let sources = ["../crates/resource/README.md", "../examples/protected-service.rs"]
+        .map(|path| fs::read_to_string(script::docs().join(path)).unwrap());
+    let text = fs::read_to_string(script::docs().join("guides/protect-a-rust-service.md")).unwrap();
+    let excerpts: Vec<&str> = text
+        .split("```rust\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect();
+    assert_eq!(excerpts.len(), 3);
+    for excerpt in excerpts {
+        assert!(sources.iter().any(|source| source.contains(excerpt)), "{excerpt}");
+    }
+}
