@@ -1,8 +1,9 @@
 //! The JSON of DSP0262, with the members that Keystone's own events carry.
 
-use crate::{Event, Target};
+use crate::{Event, EventId, Target};
 use rustls_pki_types::UnixTime;
 use serde::Serialize;
+use std::net::IpAddr;
 use time::OffsetDateTime;
 
 const OBSERVER_ID: &str = "sealstone";
@@ -14,7 +15,7 @@ pub struct CadfEvent<'a> {
     #[serde(rename = "typeURI")]
     type_uri: &'static str,
     event_type: &'static str,
-    id: &'a str,
+    id: EventId,
     event_time: String,
     action: &'static str,
     outcome: &'static str,
@@ -47,16 +48,16 @@ struct Initiator<'a> {
     #[serde(rename = "typeURI")]
     type_uri: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    host: Option<Host<'a>>,
+    host: Option<Host>,
     request_id: &'a str,
 }
 
 #[derive(Debug, Serialize)]
-struct Host<'a> {
-    address: &'a str,
+struct Host {
+    address: IpAddr,
 }
 
-impl Event {
+impl Event<'_> {
     /// The event in CADF's form, ready to be written as JSON.
     #[must_use]
     pub fn to_cadf(&self) -> CadfEvent<'_> {
@@ -69,7 +70,7 @@ impl Event {
         CadfEvent {
             type_uri: "http://schemas.dmtf.org/cloud/audit/1.0/event",
             event_type: "activity",
-            id: &self.id,
+            id: self.id,
             event_time: timestamp(self.time),
             action: self.action.as_str(),
             outcome: self.outcome.as_str(),
@@ -82,7 +83,7 @@ impl Event {
             initiator: Initiator {
                 id: self.initiator.client_id.as_deref().unwrap_or("unknown"),
                 type_uri: "service/security/account/user",
-                host: self.initiator.address.as_deref().map(|address| Host { address }),
+                host: self.initiator.address.map(|address| Host { address }),
                 request_id: &self.request_id,
             },
             target: Resource { id, type_uri },

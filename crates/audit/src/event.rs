@@ -1,4 +1,8 @@
 use rustls_pki_types::UnixTime;
+use serde::{Serialize, Serializer};
+use std::borrow::Cow;
+use std::fmt;
+use std::net::IpAddr;
 
 /// What was attempted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,11 +94,11 @@ impl Reason {
     clippy::exhaustive_structs,
     reason = "built by the provider; a new member is a decision for every event"
 )]
-pub struct Actor {
+pub struct Actor<'a> {
     /// The client, as it named itself: not proved when the outcome is a failure. Pass it through [`printable`].
-    pub client_id: Option<String>,
+    pub client_id: Option<Cow<'a, str>>,
     /// The peer's address.
-    pub address: Option<String>,
+    pub address: Option<IpAddr>,
 }
 
 /// What it was done to.
@@ -103,15 +107,70 @@ pub struct Actor {
     clippy::exhaustive_enums,
     reason = "every target has a CADF type; a new one must be given one"
 )]
-pub enum Target {
+pub enum Target<'a> {
     /// An issuer, by its domain's id.
-    Issuer(String),
+    Issuer(Cow<'a, str>),
     /// An access token, by its `jti`.
-    Token(String),
+    Token(Cow<'a, str>),
     /// A signing key, by its `kid`.
-    Key(String),
+    Key(Cow<'a, str>),
     /// A client, by its id.
-    Client(String),
+    Client(Cow<'a, str>),
+}
+
+/// The identity of one event: a random UUID (RFC 9562 §5.4).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EventId(u128);
+
+impl EventId {
+    /// The id of these random octets.
+    ///
+    /// ```
+    /// let id = sealstone_audit::EventId::from_random([0xff; 16]);
+    /// assert_eq!(id.to_string(), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+    /// ```
+    #[must_use]
+    pub const fn from_random(octets: [u8; 16]) -> Self {
+        const MASK: u128 = !((0xf << 76) | (0x3 << 62));
+        Self((u128::from_be_bytes(octets) & MASK) | (0x4 << 76) | (0x2 << 62))
+    }
+
+    /// The 36 characters, written digit by digit: one id is written for every request.
+    fn text(self) -> [u8; 36] {
+        let mut text = [b'-'; 36];
+        let places = (0..36).filter(|at| !matches!(at, 8 | 13 | 18 | 23));
+        let mut rest = self.0;
+        for at in places.rev() {
+            let digit = u8::try_from(rest & 0xf).unwrap_or(0);
+            if let Some(place) = text.get_mut(at) {
+                *place = if digit < 10 {
+                    b'0'.wrapping_add(digit)
+                } else {
+                    b'a'.wrapping_add(digit).wrapping_sub(10)
+                };
+            }
+            rest >>= 4;
+        }
+        text
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(str::from_utf8(&self.text()).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for EventId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+impl Serialize for EventId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(str::from_utf8(&self.text()).unwrap_or_default())
+    }
 }
 
 /// One audit event.
@@ -120,9 +179,9 @@ pub enum Target {
     clippy::exhaustive_structs,
     reason = "built by the provider; a new member is a decision for every event"
 )]
-pub struct Event {
-    /// A UUID.
-    pub id: String,
+pub struct Event<'a> {
+    /// Its identity.
+    pub id: EventId,
     /// When.
     pub time: UnixTime,
     /// What was attempted.
@@ -132,11 +191,37 @@ pub struct Event {
     /// Why.
     pub reason: Option<Reason>,
     /// Who attempted it.
-    pub initiator: Actor,
+    pub initiator: Actor<'a>,
     /// What it was done to.
-    pub target: Target,
+    pub target: Target<'a>,
     /// The request's id, which the answer carried too.
-    pub request_id: String,
+    pub request_id: Cow<'a, str>,
+}
+
+impl Event<'_> {
+    /// The event with everything that it borrows made its own.
+    #[must_use]
+    pub fn into_owned(self) -> Event<'static> {
+        let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        Event {
+            id: self.id,
+            time: self.time,
+            action: self.action,
+            outcome: self.outcome,
+            reason: self.reason,
+            initiator: Actor {
+                client_id: self.initiator.client_id.map(own),
+                address: self.initiator.address,
+            },
+            target: match self.target {
+                Target::Issuer(id) => Target::Issuer(own(id)),
+                Target::Token(id) => Target::Token(own(id)),
+                Target::Key(id) => Target::Key(own(id)),
+                Target::Client(id) => Target::Client(own(id)),
+            },
+            request_id: own(self.request_id),
+        }
+    }
 }
 
 /// Text of an outsider, made safe to record: visible ASCII only, 64 characters at most, the rest replaced by `?`.
@@ -145,9 +230,11 @@ pub struct Event {
 /// assert_eq!(sealstone_audit::printable("a\nb"), "a?b");
 /// ```
 #[must_use]
-pub fn printable(text: &str) -> String {
-    text.chars()
-        .take(64)
-        .map(|c| if c.is_ascii_graphic() { c } else { '?' })
-        .collect()
+pub fn printable(text: &str) -> Cow<'_, str> {
+    const LONGEST: usize = 64;
+    if text.len() <= LONGEST && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Cow::Borrowed(text);
+    }
+    let shown = |c: char| if c.is_ascii_graphic() { c } else { '?' };
+    Cow::Owned(text.chars().take(LONGEST).map(shown).collect())
 }

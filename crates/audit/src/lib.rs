@@ -5,5 +5,5 @@ mod event;
 mod sink;
 
 pub use cadf::CadfEvent;
-pub use event::{Action, Actor, Event, Outcome, Reason, Target, printable};
+pub use event::{Action, Actor, Event, EventId, Outcome, Reason, Target, printable};
 pub use sink::{AuditError, AuditSink, MemorySink, NullSink};

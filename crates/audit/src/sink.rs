@@ -35,7 +35,7 @@ pub trait AuditSink: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// [`AuditError`] when it could not be kept.
-    fn record(&self, event: &Event) -> Result<(), AuditError>;
+    fn record(&self, event: &Event<'_>) -> Result<(), AuditError>;
 }
 
 /// Keeps nothing: for those who embed the provider and audit elsewhere.
@@ -43,29 +43,29 @@ pub trait AuditSink: Send + Sync + fmt::Debug {
 pub struct NullSink;
 
 impl AuditSink for NullSink {
-    fn record(&self, _event: &Event) -> Result<(), AuditError> {
+    fn record(&self, _event: &Event<'_>) -> Result<(), AuditError> {
         Ok(())
     }
 }
 
 /// Keeps every event in memory, without limit: for tests.
 #[derive(Debug, Clone, Default)]
-pub struct MemorySink(Arc<Mutex<Vec<Event>>>);
+pub struct MemorySink(Arc<Mutex<Vec<Event<'static>>>>);
 
 impl MemorySink {
     /// Every event so far.
     #[must_use]
-    pub fn events(&self) -> Vec<Event> {
+    pub fn events(&self) -> Vec<Event<'static>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 impl AuditSink for MemorySink {
-    fn record(&self, event: &Event) -> Result<(), AuditError> {
+    fn record(&self, event: &Event<'_>) -> Result<(), AuditError> {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .push(event.clone());
+            .push(event.clone().into_owned());
         Ok(())
     }
 }

@@ -137,7 +137,7 @@ impl Edge {
     /// One request: its id and span around the work, the same headers on every answer.
     async fn answer(&self, endpoint: Endpoint, request: Request<Body>) -> Response {
         let request_id = self.ids.of(request.headers());
-        let domain = domain_segment(request.uri().path())
+        let domain = domain_segment(request.uri().path(), &self.base_path)
             .and_then(|text| DomainId::parse(text).ok())
             .filter(|domain| self.provider.issuer_exists(domain));
         // Never the path or the query: both may hold what was not meant for a log. The span is for those who look for

@@ -85,16 +85,20 @@ impl Endpoint {
             Self::Jwks => format!("{issuer}/jwks"),
             Self::RevocationDocument => format!("{issuer}/jwks/revocation"),
             Self::OpenidMetadata => format!("{issuer}/.well-known/openid-configuration"),
-            Self::OauthMetadata => format!("/.well-known/oauth-authorization-server{issuer}"),
+            Self::OauthMetadata => format!("{OAUTH_METADATA}{issuer}"),
             Self::Unknown => return None,
         })
     }
 }
 
+/// Where RFC 8414 §3.1 puts an issuer's metadata: before the issuer's own path.
+const OAUTH_METADATA: &str = "/.well-known/oauth-authorization-server";
+
 /// What stands before the domain in every issuer's path.
 const ISSUERS: &str = "/v4/oauth2/";
 
 /// The domain's segment of a path that a route matched, as written: an escaped one names no domain.
-pub(crate) fn domain_segment(path: &str) -> Option<&str> {
-    path.rsplit_once(ISSUERS)?.1.split('/').next()
+pub(crate) fn domain_segment<'a>(path: &'a str, base: &str) -> Option<&'a str> {
+    let path = path.strip_prefix(OAUTH_METADATA).unwrap_or(path);
+    path.strip_prefix(base)?.strip_prefix(ISSUERS)?.split('/').next()
 }

@@ -277,12 +277,12 @@ async fn e20_trust_is_decided_on_the_socket() {
         .await
         .is_token();
     let address = || world.events().last().unwrap().initiator.address.clone();
-    assert_eq!(address().as_deref(), Some("203.0.113.7"));
+    assert_eq!(address().map(|ip| ip.to_string()).as_deref(), Some("203.0.113.7"));
     world
         .send(ask("192.0.2.9").header("x-forwarded-for", "203.0.113.7"))
         .await
         .is_refused(401, "invalid_client");
-    assert_eq!(address().as_deref(), Some("192.0.2.9"));
+    assert_eq!(address().map(|ip| ip.to_string()).as_deref(), Some("192.0.2.9"));
 }
 
 #[tokio::test]

@@ -209,7 +209,7 @@ impl World {
     }
 
     /// Audit events of requests so far.
-    pub(crate) fn events(&self) -> Vec<Event> {
+    pub(crate) fn events(&self) -> Vec<Event<'static>> {
         self.audit.events()
     }
 
@@ -230,7 +230,7 @@ impl World {
 
     /// Tokens issued so far.
     pub(crate) fn issued(&self) -> usize {
-        let issued = |event: &&Event| matches!(event.target, Target::Token(_));
+        let issued = |event: &&Event<'_>| matches!(event.target, Target::Token(_));
         self.events()
             .iter()
             .filter(|event| event.action == Action::IssueToken)

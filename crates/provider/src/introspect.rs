@@ -1,4 +1,3 @@
-use crate::audit_trail::claimed;
 use crate::error::TokenError;
 use crate::issuer::IssuerState;
 use crate::peer::Peer;
@@ -26,23 +25,16 @@ impl Provider {
         peer: &Peer,
     ) -> Result<IntrospectionResponse, TokenError> {
         let issuer = self.issuer(domain)?;
-        let now = self.0.ports.clock.now();
-        let claimed = request.as_ref().ok().and_then(|request| claimed(&request.client));
-        let result = self.look_at(&issuer, request, peer, now).await;
+        let client = request.as_ref().ok().map(|request| &request.client);
+        let attempt = self.attempt(Action::IntrospectToken, client, peer)?;
+        let result = self.look_at(&issuer, request, peer, attempt.now).await;
         let target = match &result {
             Ok(IntrospectionResponse {
                 jti: Some(token_id), ..
-            }) => Target::Token(token_id.as_str().to_owned()),
-            Ok(_) | Err(_) => Target::Issuer(domain.as_str().to_owned()),
+            }) => Target::Token(token_id.as_str().into()),
+            Ok(_) | Err(_) => Target::Issuer(domain.as_str().into()),
         };
-        self.record(
-            Action::IntrospectToken,
-            target,
-            claimed,
-            peer,
-            result.as_ref().err(),
-            now,
-        )?;
+        self.record(&attempt, target, result.as_ref().err())?;
         result
     }
 

@@ -4,7 +4,7 @@ use crate::issuer::{IssuerKeys, IssuerKeysError, IssuerState};
 use crate::metadata::metadata;
 use crate::provider::Provider;
 use rustls_pki_types::UnixTime;
-use sealstone_audit::{Action, Actor, Event, Outcome, Target};
+use sealstone_audit::{Action, Actor, Event, EventId, Outcome, Target};
 use sealstone_identity::DomainId;
 use sealstone_keyring::{KeyRing, Rotation};
 use sealstone_registry::{Domain, MAX_PAGE, StoreError};
@@ -159,17 +159,17 @@ impl Provider {
 
     fn record_rotation(&self, domain: &DomainId, now: UnixTime) -> Result<(), BackendError> {
         let event = Event {
-            id: self.event_id()?,
+            id: EventId::from_random(self.draw()?.event),
             time: now,
             action: Action::RotateKey,
             outcome: Outcome::Success,
             reason: None,
             initiator: Actor {
-                client_id: Some("sealstone".to_owned()),
+                client_id: Some("sealstone".into()),
                 address: None,
             },
-            target: Target::Issuer(domain.as_str().to_owned()),
-            request_id: "maintenance".to_owned(),
+            target: Target::Issuer(domain.as_str().into()),
+            request_id: "maintenance".into(),
         };
         Ok(self.0.ports.audit.record(&event)?)
     }

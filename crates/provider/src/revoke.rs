@@ -1,4 +1,3 @@
-use crate::audit_trail::claimed;
 use crate::error::TokenError;
 use crate::issuer::IssuerState;
 use crate::peer::Peer;
@@ -23,21 +22,14 @@ impl Provider {
         peer: &Peer,
     ) -> Result<(), TokenError> {
         let issuer = self.issuer(domain)?;
-        let now = self.0.ports.clock.now();
-        let claimed = request.as_ref().ok().and_then(|request| claimed(&request.client));
-        let result = self.end(&issuer, request, peer, now).await;
+        let client = request.as_ref().ok().map(|request| &request.client);
+        let attempt = self.attempt(Action::RevokeToken, client, peer)?;
+        let result = self.end(&issuer, request, peer, attempt.now).await;
         let target = match &result {
-            Ok(Some(token_id)) => Target::Token(token_id.as_str().to_owned()),
-            Ok(None) | Err(_) => Target::Issuer(domain.as_str().to_owned()),
+            Ok(Some(token_id)) => Target::Token(token_id.as_str().into()),
+            Ok(None) | Err(_) => Target::Issuer(domain.as_str().into()),
         };
-        self.record(
-            Action::RevokeToken,
-            target,
-            claimed,
-            peer,
-            result.as_ref().err(),
-            now,
-        )?;
+        self.record(&attempt, target, result.as_ref().err())?;
         result.map(|_token_id| ())
     }
 

@@ -1,4 +1,3 @@
-use crate::audit_trail::claimed;
 use crate::error::{BackendError, TokenError};
 use crate::issuer::IssuerState;
 use crate::peer::Peer;
@@ -14,9 +13,6 @@ use sealstone_oauth_types::{RequestError, TokenRequest, TokenResponse};
 use sealstone_registry::OPENSTACK_API_SCOPE;
 use sealstone_tokens::{AccessTokenClaims, Audience, expiry};
 use std::cell::RefCell;
-
-/// 128 random bits: nobody meets one twice, nobody guesses one.
-const TOKEN_ID_OCTETS: usize = 16;
 
 thread_local! {
     /// Kept from token to token, so that a second one allocates nothing to be built in.
@@ -36,41 +32,32 @@ impl Provider {
         peer: &Peer,
     ) -> Result<TokenResponse, TokenError> {
         let issuer = self.issuer(domain)?;
-        let now = self.0.ports.clock.now();
-        let claimed = request.as_ref().ok().and_then(|request| claimed(&request.client));
-        let result = self.issue(&issuer, request, peer, now).await;
+        let client = request.as_ref().ok().map(|request| &request.client);
+        let attempt = self.attempt(Action::IssueToken, client, peer)?;
+        let token_id = base64url::encode(attempt.random.token);
+        let result = self.issue(&issuer, request, &token_id, peer, attempt.now).await;
         let target = match &result {
-            Ok((_, token_id)) => AuditTarget::Token(token_id.clone()),
-            Err(_) => AuditTarget::Issuer(domain.as_str().to_owned()),
+            Ok(_) => AuditTarget::Token(token_id.as_str().into()),
+            Err(_) => AuditTarget::Issuer(domain.as_str().into()),
         };
-        self.record(
-            Action::IssueToken,
-            target,
-            claimed,
-            peer,
-            result.as_ref().err(),
-            now,
-        )?;
-        result.map(|(response, _)| response)
+        self.record(&attempt, target, result.as_ref().err())?;
+        result
     }
 
     async fn issue(
         &self,
         issuer: &IssuerState,
         request: Result<TokenRequest, RequestError>,
+        token_id: &str,
         peer: &Peer,
         now: UnixTime,
-    ) -> Result<(TokenResponse, String), TokenError> {
+    ) -> Result<TokenResponse, TokenError> {
         let request = request.map_err(Denial::Malformed)?;
         let client = self
             .authenticate(request.client, peer, &issuer.domain, now)
             .await?;
         let granted = token::decide(client, request.grant, now)?;
-        let mut random = [0_u8; TOKEN_ID_OCTETS];
-        self.0.ports.entropy.fill(&mut random)?;
-        let token_id = base64url::encode(&random);
-        let response = mint(issuer, &granted, &token_id, now)?;
-        Ok((response, token_id))
+        mint(issuer, &granted, token_id, now)
     }
 }
 

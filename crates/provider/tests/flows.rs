@@ -34,7 +34,7 @@ impl Clock for TestClock {
 struct BrokenSink;
 
 impl AuditSink for BrokenSink {
-    fn record(&self, _event: &Event) -> Result<(), AuditError> {
+    fn record(&self, _event: &Event<'_>) -> Result<(), AuditError> {
         Err(AuditError::new("disk full"))
     }
 }
@@ -187,7 +187,7 @@ impl World {
             .await
     }
 
-    fn last_event(&self) -> Event {
+    fn last_event(&self) -> Event<'static> {
         self.audit.events().pop().unwrap()
     }
 }
