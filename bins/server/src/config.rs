@@ -1,6 +1,8 @@
 //! The configuration file: one TOML document, each key overridable by `SEALSTONE__SECTION__KEY`.
 
 mod read;
+#[cfg(test)]
+mod reference;
 
 pub(crate) use read::load;
 

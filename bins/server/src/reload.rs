@@ -5,6 +5,8 @@ use crate::compose;
 use crate::config::TlsSection;
 use crate::whole;
 use anyhow::Context as _;
+use rustls_pki_types::UnixTime;
+use sealstone_provider::{Clock as _, SystemClock};
 use sealstone_tls::{ClientCertificates, TlsHandle, TrustHandle};
 use std::fs;
 use std::future::Future;
@@ -37,8 +39,12 @@ pub(crate) async fn follow(
     stop: impl Future<Output = ()>,
 ) {
     let mut seen = stamps(section);
+    let mut told = None;
     tokio::pin!(stop);
     loop {
+        if !section.dangerous_accept_expired_crl {
+            tell_of_late_list(reloadable.trust.as_ref(), &mut told);
+        }
         let asked = tokio::select! {
             () = &mut stop => return,
             _ = hangup.recv() => true,
@@ -53,6 +59,19 @@ pub(crate) async fn follow(
         seen = now;
         reload(section, &reloadable);
     }
+}
+
+/// Once for each date: a list that nobody renewed refuses every client of its authority, and each refusal alone does
+/// not say why.
+fn tell_of_late_list(trust: Option<&TrustHandle>, told: &mut Option<UnixTime>) {
+    let due = trust.and_then(|trust| trust.current().next_update());
+    let late = due.filter(|due| *due < SystemClock.now());
+    if late.is_some() && *told != late {
+        tracing::error!(
+            "a revocation list is past its nextUpdate: clients of its authority are refused until a renewed one lies in tls.crl_files"
+        );
+    }
+    *told = late;
 }
 
 fn reopen(audit: &AuditFile) {

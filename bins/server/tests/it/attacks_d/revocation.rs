@@ -84,6 +84,11 @@ async fn d16_list_expired() {
             world.accepts("ci", &ci).await;
         } else {
             world.refuses(&world.holder(&ci), "ci", UNTRUSTED).await;
+            // The operator is told why, once.
+            let late = |line: &str| line.contains("past its nextUpdate").then_some(());
+            world.process.logged(late).await;
+            let count = world.process.log().matches("past its nextUpdate").count();
+            assert_eq!(count, 1);
         }
         world.refuses(&world.holder(&stolen), "ci", UNTRUSTED).await;
         world.end().await;

@@ -1,0 +1,157 @@
+//! Holds `docs/reference/configuration.md` and `examples/sealstoned.toml` to the keys that are read.
+
+use super::*;
+use serde::de::value::Error as ValueError;
+use serde::de::{Deserializer, Error as _, Visitor};
+use std::collections::{BTreeMap, BTreeSet};
+
+const DOCUMENT: &str = include_str!("../../../../docs/reference/configuration.md");
+const EXAMPLE: &str = include_str!("../../../../examples/sealstoned.toml");
+
+/// Learns the fields of a struct from what it asks for.
+#[derive(Default)]
+struct Fields(&'static [&'static str]);
+
+impl<'de> Deserializer<'de> for &mut Fields {
+    type Error = ValueError;
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        fields: &'static [&'static str],
+        _visitor: V,
+    ) -> Result<V::Value, ValueError> {
+        self.0 = fields;
+        Err(ValueError::custom("learnt"))
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, ValueError> {
+        Err(ValueError::custom("not a struct"))
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
+fn fields<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
+    let mut fields = Fields::default();
+    let _ = T::deserialize(&mut fields);
+    assert!(!fields.0.is_empty());
+    fields.0
+}
+
+/// `section.key` of everything that is read.
+fn keys() -> BTreeSet<String> {
+    let sections = fields::<Config>().iter().map(|section| {
+        let keys = match *section {
+            "server" => fields::<ServerSection>(),
+            "tls" => fields::<TlsSection>(),
+            "storage" => fields::<StorageSection>(),
+            "secrets" => fields::<SecretsSection>(),
+            "keys" => fields::<KeysSection>(),
+            "limits" => fields::<LimitsSection>(),
+            "proxy" => fields::<ProxySection>(),
+            "audit" => fields::<AuditSection>(),
+            "log" => fields::<LogSection>(),
+            other => panic!("[{other}] is new: add it here and to the document"),
+        };
+        keys.iter().map(move |key| format!("{section}.{key}"))
+    });
+    sections.flatten().collect()
+}
+
+/// Each key of the document with its default, and whether that is a value.
+fn documented() -> BTreeMap<String, String> {
+    let mut section = "";
+    let mut found = BTreeMap::new();
+    for line in DOCUMENT.lines() {
+        if let Some(name) = line.strip_prefix("## [").and_then(|rest| rest.strip_suffix(']')) {
+            section = name;
+        } else if let Some(row) = line.strip_prefix("| `") {
+            let cells: Vec<&str> = row.split(" | ").collect();
+            let key = cells[0].trim_end_matches('`');
+            let before = found.insert(format!("{section}.{key}"), cells[2].to_owned());
+            assert_eq!(before, None, "{section}.{key} twice");
+        }
+    }
+    found
+}
+
+/// Each key of the example with its value, and whether it is commented.
+fn example() -> BTreeMap<String, (String, bool)> {
+    let mut section = "";
+    let mut found = BTreeMap::new();
+    for line in EXAMPLE.lines() {
+        let (line, commented) = line.strip_prefix("# ").map_or((line, false), |rest| (rest, true));
+        let named = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        if let Some(name) = named {
+            section = name;
+        } else if let Some((key, value)) = line.split_once(" = ").filter(|(key, _)| !key.contains(' ')) {
+            found.insert(format!("{section}.{key}"), (value.to_owned(), commented));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_key_is_in_the_document_and_in_the_example() {
+    let keys = keys();
+    assert_eq!(documented().into_keys().collect::<BTreeSet<_>>(), keys);
+    assert_eq!(example().into_keys().collect::<BTreeSet<_>>(), keys);
+}
+
+#[test]
+fn defaults_are_those_of_the_example() {
+    let example = example();
+    for (key, default) in documented() {
+        let (value, commented) = &example[&key];
+        if let Some(default) = default.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')) {
+            assert_eq!((value.as_str(), *commented), (default, true), "{key}");
+        } else if default == "required" {
+            // [proxy] is commented as a whole.
+            assert!(!commented || key.starts_with("proxy."), "{key}");
+        }
+    }
+}
+
+/// The example as it is, and with every commented key uncommented, can be read, and says what the defaults are.
+#[test]
+fn the_example_can_be_read_and_its_comments_are_the_defaults() {
+    let folder = tempfile::tempdir().unwrap();
+    let read = |text: &str| {
+        let path = folder.path().join("sealstoned.toml");
+        std::fs::write(&path, text).unwrap();
+        load(&path).unwrap()
+    };
+    let uncommented = |line: &str| match line.strip_prefix("# ") {
+        Some(rest)
+            if rest.starts_with('[') || rest.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')) =>
+        {
+            rest.to_owned()
+        }
+        _ => line.to_owned(),
+    };
+    let given = read(EXAMPLE);
+    let whole = read(&EXAMPLE.lines().map(uncommented).collect::<Vec<_>>().join("\n"));
+    assert!(given.proxy.is_none() && whole.proxy.is_some());
+    assert_eq!(format!("{:?}", given.keys), format!("{:?}", whole.keys));
+    assert_eq!(format!("{:?}", given.log), format!("{:?}", whole.log));
+    assert_eq!(given.server.admin_listen, whole.server.admin_listen);
+    assert_eq!(given.tls.profile, whole.tls.profile);
+    assert_eq!(given.tls.ticket_lifetime_s, whole.tls.ticket_lifetime_s);
+    assert_eq!(
+        given.storage.client_cache_entries,
+        whole.storage.client_cache_entries
+    );
+    let limits = |limits: LimitsSection| LimitsSection {
+        max_connections_per_address: None,
+        insecure_unlimited_networks: Vec::new(),
+        ..limits
+    };
+    assert_eq!(
+        format!("{:?}", limits(given.limits)),
+        format!("{:?}", limits(whole.limits))
+    );
+}
