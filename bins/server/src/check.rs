@@ -1,9 +1,11 @@
 //! `sealstoned check`: everything that `serve` would refuse, and what it would do.
 
+use crate::config::Config;
 use crate::{compose, config, db, faults};
 use anyhow::Context as _;
 use sealstone_provider::{Clock as _, SystemClock};
 use sealstone_storage::Migrations;
+use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -18,7 +20,10 @@ pub(crate) async fn run(path: &Path) -> anyhow::Result<()> {
         .await
         .map_err(|fault| found.push(fault))
         .ok();
-    let (Some(composition), Some(database)) = (composition, database) else {
+    if let Err(fault) = audit(&config) {
+        found.push(fault);
+    }
+    let (Some(composition), Some(database), true) = (composition, database, found.is_empty()) else {
         return Err(faults(&found));
     };
     let mut lines = vec![
@@ -44,6 +49,23 @@ pub(crate) async fn run(path: &Path) -> anyhow::Result<()> {
     lines.push("The configuration can be used.".to_owned());
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}", lines.join("\n")).context("standard output")
+}
+
+/// Whether the audit file can be written on, or made.
+fn audit(config: &Config) -> anyhow::Result<()> {
+    let path = config.audit_path();
+    if path.exists() {
+        let opened = fs::OpenOptions::new().append(true).open(&path);
+        opened.with_context(|| format!("can't append to the audit file {}", path.display()))?;
+        return Ok(());
+    }
+    let folder = path.parent().context("audit.path names no file")?;
+    anyhow::ensure!(
+        folder.is_dir(),
+        "audit.path: the folder {} does not exist: make it, for the server's user alone",
+        folder.display()
+    );
+    Ok(())
 }
 
 async fn database(path: &Path) -> anyhow::Result<String> {

@@ -31,6 +31,14 @@ pub(crate) struct Config {
     pub(crate) log: LogSection,
 }
 
+impl Config {
+    /// Where audit events go.
+    pub(crate) fn audit_path(&self) -> PathBuf {
+        let default = || self.storage.path.with_file_name("audit.jsonl");
+        self.audit.path.clone().unwrap_or_else(default)
+    }
+}
+
 /// `[server]`: where it listens and how it is called.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -67,8 +67,7 @@ impl Served {
     /// Opens the store and the audit file, loads domains and keys.
     pub(crate) async fn open(config: &Config, composition: Composition) -> anyhow::Result<Self> {
         let store = Arc::new(SqlStore::open(&config.storage.path).await?);
-        let audit_path = config.audit.path.clone();
-        let audit_path = audit_path.unwrap_or_else(|| config.storage.path.with_file_name("audit.jsonl"));
+        let audit_path = config.audit_path();
         let audit = AuditFile::open(&audit_path)
             .with_context(|| format!("can't append to the audit file {}", audit_path.display()))?;
         let audit = Arc::new(audit);
