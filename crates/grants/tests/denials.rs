@@ -99,3 +99,21 @@ fn descriptions_keep_to_the_characters_of_rfc_6749() {
         assert!(denial.description().bytes().all(allowed), "{denial:?}");
     }
 }
+
+/// `docs/reference/errors.md` lists every rule with its code and status, and no other.
+#[test]
+fn the_document_lists_every_rule() {
+    let document = include_str!("../../../docs/reference/errors.md");
+    let table = document.split("## Refused by a rule\n").nth(1).unwrap();
+    let table = table.split("\n## ").next().unwrap();
+    let listed: BTreeSet<&str> = table.lines().filter(|line| line.starts_with("| `")).collect();
+    for (denial, code, status, rule) in &ALL {
+        let (code, status) = match denial {
+            Denial::Malformed(_) => ("by fault, below".to_owned(), "by fault".to_owned()),
+            _ => (format!("`{code}`"), status.to_string()),
+        };
+        let row = format!("| `{rule}` | {code} | {status} | ");
+        assert!(listed.iter().any(|line| line.starts_with(&row)), "{row}");
+    }
+    assert_eq!(listed.len(), ALL.len());
+}

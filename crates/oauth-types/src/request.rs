@@ -243,4 +243,6 @@ fn token_and_hint(
 }
 
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod tests;
