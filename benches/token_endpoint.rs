@@ -26,7 +26,9 @@ fn main() {
         floor::run(Path::new(data));
         return;
     }
-    let is_test = arguments.iter().any(|argument| argument == "--test");
+    let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    // Only tried, as `cargo test` and `cargo bench -- --test` do.
+    let is_test = has("--test") || !has("--bench");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let real = Server::sealstoned();
     let floor = Server::floor(&real.data);

@@ -22,6 +22,7 @@ impl Server {
     pub(crate) fn sealstoned() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let data = folder.path().canonicalize().expect("a path");
+        // To see what the audit file costs: SEALSTONE_BENCH_NO_AUDIT=1 sends the events nowhere.
         if std::env::var_os("SEALSTONE_BENCH_NO_AUDIT").is_some() {
             std::os::unix::fs::symlink("/dev/null", data.join("audit.jsonl")).expect("a link");
         }
