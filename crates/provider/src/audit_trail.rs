@@ -3,6 +3,7 @@ use crate::peer::Peer;
 use crate::provider::Provider;
 use rustls_pki_types::UnixTime;
 use sealstone_audit::{Action, Actor, Event, EventId, Outcome, Reason, Target, printable};
+use sealstone_grants::Denial;
 use sealstone_oauth_types::PresentedClient;
 
 /// What is known of a request before anything about it is decided.
@@ -75,10 +76,14 @@ impl Provider {
 }
 
 const fn reason(error: &TokenError) -> Reason {
-    let rule = match error {
-        TokenError::UnknownIssuer => "unknown_issuer",
-        TokenError::Denied(denial) => denial.rule(),
-        TokenError::Backend(_) => "backend_failure",
-    };
-    Reason::new(error.code().status(), rule)
+    let status = error.code().status();
+    match error {
+        TokenError::UnknownIssuer => Reason::new(status, "unknown_issuer"),
+        // A body above the limit is answered 413, not the status of its code.
+        TokenError::Denied(denial @ Denial::Malformed(request)) => {
+            Reason::new(request.status(), denial.rule())
+        }
+        TokenError::Denied(denial) => Reason::new(status, denial.rule()),
+        TokenError::Backend(_) => Reason::new(status, "backend_failure"),
+    }
 }

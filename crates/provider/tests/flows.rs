@@ -1,13 +1,13 @@
 //! The provider over memory stores: what is issued, told and ended, and what happens when a port fails.
 
 use rustls_pki_types::UnixTime;
-use sealstone_audit::{Action, AuditError, AuditSink, Event, MemorySink, Outcome};
+use sealstone_audit::{Action, AuditError, AuditSink, Event, MemorySink, Outcome, Reason};
 use sealstone_identity::DomainId;
 use sealstone_jose::{Algorithm, UnverifiedJwt};
 use sealstone_keyring::{KeyEncryptionKey, RotationPolicy, RotationSettings};
 use sealstone_oauth_types::{
-    ClientId, Form, IntrospectionRequest, IntrospectionResponse, RevocationRequest, TokenRequest,
-    TokenResponse,
+    ClientId, Form, FormError, IntrospectionRequest, IntrospectionResponse, RequestError, RevocationRequest,
+    TokenRequest, TokenResponse,
 };
 use sealstone_provider::{
     BaseUrl, Clock, Entropy, EntropyError, Peer, Ports, Provider, ProviderConfig, SystemEntropy, TokenError,
@@ -331,6 +331,25 @@ async fn a_client_of_another_domain_is_refused_and_recorded() {
         (event.outcome, event.reason.unwrap().rule()),
         (Outcome::Failure, "disabled_client")
     );
+}
+
+/// `reasonCode` of the audit event is the status that the caller saw.
+#[tokio::test]
+async fn a_body_that_is_too_large_is_recorded_as_such() {
+    let world = world().await;
+    let domain = domain("demo");
+    for (error, status) in [
+        (RequestError::Form(FormError::TooLarge), 413),
+        (RequestError::MissingGrantType, 400),
+    ] {
+        world
+            .provider
+            .token(&domain, Err(error), &peer())
+            .await
+            .unwrap_err();
+        let event = world.last_event();
+        assert_eq!(event.reason, Some(Reason::new(status, "malformed_request")));
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,132 @@
+//! Holds `docs/reference/audit-events.md` to the events.
+
+use rustls_pki_types::UnixTime;
+use sealstone_audit::{Action, Actor, Event, EventId, Outcome, Reason, Target};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+const DOCUMENT: &str = include_str!("../../../docs/reference/audit-events.md");
+
+fn section(name: &str) -> Vec<Vec<&'static str>> {
+    let table = DOCUMENT.split(&format!("## {name}\n")).nth(1).unwrap();
+    let table = table.split("\n## ").next().unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| `"));
+    rows.filter(|row| !row.contains("| When |"))
+        .map(|row| row.trim_matches('|').split(" | ").map(str::trim).collect())
+        .collect()
+}
+
+fn firsts(rows: &[Vec<&'static str>]) -> BTreeSet<String> {
+    rows.iter()
+        .map(|row| row[0].trim_matches('`').to_owned())
+        .collect()
+}
+
+const ACTIONS: [Action; 8] = [
+    Action::IssueToken,
+    Action::IntrospectToken,
+    Action::RevokeToken,
+    Action::RotateKey,
+    Action::RevokeKey,
+    Action::CreateClient,
+    Action::UpdateClient,
+    Action::DeleteClient,
+];
+
+/// Every action is above: a new one does not compile here.
+const fn is_listed(action: Action) -> bool {
+    match action {
+        Action::IssueToken
+        | Action::IntrospectToken
+        | Action::RevokeToken
+        | Action::RotateKey
+        | Action::RevokeKey
+        | Action::CreateClient
+        | Action::UpdateClient
+        | Action::DeleteClient => true,
+    }
+}
+
+fn event(target: Target<'static>) -> Value {
+    let event = Event {
+        id: EventId::from_random([7; 16]),
+        time: UnixTime::since_unix_epoch(Duration::from_secs(1_767_322_984)),
+        action: Action::IssueToken,
+        outcome: Outcome::Failure,
+        reason: Some(Reason::new(401, "wrong_secret")),
+        initiator: Actor {
+            client_id: Some("ci".into()),
+            address: Some([192, 0, 2, 7].into()),
+        },
+        target,
+        request_id: "r".into(),
+    };
+    serde_json::to_value(event.to_cadf()).unwrap()
+}
+
+fn members(prefix: &str, value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(object) => {
+            for (name, value) in object {
+                let path = if prefix.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{prefix}.{name}")
+                };
+                members(&path, value, found);
+            }
+        }
+        _ => {
+            found.insert(prefix.to_owned());
+        }
+    }
+}
+
+#[test]
+fn every_member_is_listed() {
+    let event = event(Target::Issuer("demo".into()));
+    let mut found = BTreeSet::new();
+    members("", &event, &mut found);
+    let rows = section("Members");
+    assert_eq!(firsts(&rows), found);
+    // Values that never change are listed as they are.
+    for row in &rows {
+        let path = format!("/{}", row[0].trim_matches('`').replace('.', "/"));
+        let value = event.pointer(&path).unwrap().as_str().unwrap();
+        let fixed = path.ends_with("typeURI")
+            || path.ends_with("Type")
+            || path == "/observer/id"
+            || path == "/eventTime";
+        if fixed && !path.starts_with("/target") {
+            assert!(row[1].starts_with(&format!("`{value}`")), "{path} is {value}");
+        }
+    }
+}
+
+#[test]
+fn every_action_is_listed() {
+    assert!(ACTIONS.into_iter().all(is_listed));
+    let names: BTreeSet<String> = ACTIONS.iter().map(|action| action.as_str().to_owned()).collect();
+    assert_eq!(firsts(&section("Actions")), names);
+    assert!(DOCUMENT.contains(&format!(
+        "`{}` or `{}`",
+        Outcome::Success.as_str(),
+        Outcome::Failure.as_str()
+    )));
+}
+
+#[test]
+fn every_target_is_listed() {
+    let targets = [
+        Target::Issuer("x".into()),
+        Target::Token("x".into()),
+        Target::Key("x".into()),
+        Target::Client("x".into()),
+    ];
+    let types: BTreeSet<String> = targets
+        .into_iter()
+        .map(|target| event(target)["target"]["typeURI"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(firsts(&section("Targets")), types);
+}
