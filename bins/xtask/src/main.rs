@@ -10,6 +10,7 @@
     reason = "a program for developers: it prints, measures its steps and reads its environment"
 )]
 
+mod demo;
 mod fuzz;
 mod plan;
 mod runner;
@@ -31,6 +32,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Build, serve a demo, and show a bound token taken with its certificate and refused with another
+    Demo(DemoArgs),
     /// Install what the full suite needs, by package name; does nothing where it is there already
     Setup,
     /// Install what is missing and run the full suite
@@ -39,6 +42,16 @@ enum Task {
     Sizes,
     /// Run the fuzz targets
     Fuzz(FuzzArgs),
+}
+
+#[derive(Args, Debug)]
+struct DemoArgs {
+    /// Port for everybody; the next one is for clients with certificates. 0 takes free ones
+    #[arg(long, default_value_t = 8443)]
+    port: u16,
+    /// End after showing, instead of serving on
+    #[arg(long)]
+    stop: bool,
 }
 
 #[derive(Args, Debug)]
@@ -72,6 +85,7 @@ struct FuzzArgs {
 fn main() -> ExitCode {
     let root = workspace_root();
     let done = match Cli::parse().task {
+        Task::Demo(arguments) => demo::run(&root, &arguments),
         Task::Setup => setup::run(&root),
         Task::Test(arguments) => plan::test(&root, &arguments),
         Task::Sizes => sizes::check(&root),
