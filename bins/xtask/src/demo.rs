@@ -107,26 +107,18 @@ impl Demo {
     fn read(data: &Path, sealstone: PathBuf) -> Result<Self, String> {
         let text = std::fs::read(data.join("dev.json")).map_err(|error| format!("dev.json: {error}"))?;
         let file: Value = serde_json::from_slice(&text).map_err(|error| format!("dev.json: {error}"))?;
-        let text = |value: &Value| {
-            value
-                .as_str()
-                .map(str::to_owned)
-                .ok_or("dev.json lacks a member".to_owned())
-        };
-        let client = |name: &str| {
-            let clients = file["clients"].as_array().ok_or("dev.json has no clients")?;
-            clients
-                .iter()
-                .find(|client| client["name"] == name)
-                .ok_or(format!("dev.json has no {name}"))
+        let certificate = |name: &str| {
+            let clients = file.get("clients").and_then(Value::as_array);
+            let is_named = |client: &&Value| client.get("name").is_some_and(|own| own == name);
+            member(clients.and_then(|clients| clients.iter().find(is_named)), "cert")
         };
         Ok(Self {
             sealstone,
             data: data.to_owned(),
-            issuer: text(&file["issuer"])?,
-            ca: text(&file["ca"])?,
-            own: text(&client("machine")?["cert"])?,
-            other: text(&client("machine-san")?["cert"])?,
+            issuer: member(Some(&file), "issuer")?,
+            ca: member(Some(&file), "ca")?,
+            own: certificate("machine")?,
+            other: certificate("machine-san")?,
         })
     }
 
@@ -200,6 +192,12 @@ impl Demo {
             Err(message.trim_end().to_owned())
         }
     }
+}
+
+fn member(object: Option<&Value>, name: &str) -> Result<String, String> {
+    let text = object.and_then(|object| object.get(name)).and_then(Value::as_str);
+    text.map(str::to_owned)
+        .ok_or_else(|| format!("dev.json lacks `{name}`"))
 }
 
 /// The command as it could be pasted.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::runner::Call;
 use crate::summary::Counts;
-use crate::{TestArgs, fuzz, setup, sizes};
+use crate::{DemoArgs, TestArgs, demo, fuzz, setup, sizes};
 
 /// What tests may do and programs may not.
 const LENIENT: &[&str] = &[
@@ -40,6 +40,7 @@ enum Action {
     Sizes,
     Commands(Vec<Call>),
     Fuzz,
+    Demo,
 }
 
 /// Runs the chosen steps; all of them, even after a failure, unless told otherwise.
@@ -139,6 +140,7 @@ impl Step {
     fn run(&self, root: &Path, verbose: bool) -> Result<Counts, String> {
         match &self.action {
             Action::Setup => setup::run(root).map(|()| Counts::default()),
+            Action::Demo => demo::run(root, &DemoArgs { port: 0, stop: true }).map(|()| Counts::default()),
             Action::Sizes => sizes::check(root).map(|()| Counts::default()),
             Action::Commands(calls) => run_all(calls.iter().cloned(), verbose),
             Action::Fuzz => {
@@ -265,6 +267,7 @@ fn runs(root: &Path) -> Vec<Step> {
             "programs and examples",
             commands(root, &["cargo build --workspace --bins --examples"]),
         ),
+        step("demo", "the README's first command", Action::Demo),
         step("tests", "the workspace's tests", filtered(elsewhere)),
         step(
             "oracle",

@@ -125,8 +125,13 @@ impl Provider {
             domain: domain.clone(),
             source,
         })?;
+        if kept.created {
+            tracing::info!(domain.id = %domain, "key ring made");
+        }
+        if !kept.done.is_empty() {
+            tracing::info!(domain.id = %domain, changes = kept.done.changes().len(), "keys rotated");
+        }
         if kept.created || !kept.done.is_empty() {
-            tracing::info!(domain.id = %domain, created = kept.created, changes = kept.done.changes().len(), "keys rotated");
             self.record_rotation(domain, now)?;
         }
         Ok((kept.ring, kept.done))
