@@ -13,6 +13,8 @@ mod limit;
 mod metrics;
 mod network;
 mod proxy;
+#[cfg(test)]
+mod reference;
 mod request_id;
 mod route;
 mod token;

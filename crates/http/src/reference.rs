@@ -1,0 +1,70 @@
+//! Holds `docs/reference/endpoints.md` and `docs/reference/metrics.md` to the routes and counters.
+
+use std::collections::BTreeSet;
+
+use http::StatusCode;
+
+use crate::metrics::Metrics;
+use crate::route::{Endpoint, Method};
+
+const ENDPOINTS: &str = include_str!("../../../docs/reference/endpoints.md");
+const METRICS: &str = include_str!("../../../docs/reference/metrics.md");
+
+#[test]
+fn every_route_is_documented_with_its_methods() {
+    let table = ENDPOINTS.split("| Path | Methods | For |\n").nth(1).unwrap();
+    let rows = table.lines().take_while(|line| line.starts_with('|')).skip(1);
+    let listed: BTreeSet<(String, String)> = rows
+        .map(|row| {
+            let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+            (cells[0].trim_matches('`').to_owned(), cells[1].to_owned())
+        })
+        .collect();
+    let routes = Endpoint::ALL.into_iter().filter_map(|endpoint| {
+        let path = endpoint.path("")?;
+        let path = path
+            .strip_prefix("/v4/oauth2/{domain_id}")
+            .unwrap_or(&path)
+            .to_owned();
+        let methods = match endpoint.method()? {
+            Method::Form(_) => "POST",
+            Method::Document(_) => "GET, HEAD",
+        };
+        Some((path, methods.to_owned()))
+    });
+    assert_eq!(listed, routes.collect());
+}
+
+#[test]
+fn every_metric_and_label_is_documented() {
+    let metrics = Metrics::default();
+    for endpoint in Endpoint::ALL {
+        for status in 100..600 {
+            metrics.count(endpoint, StatusCode::from_u16(status).unwrap());
+        }
+    }
+    let text = metrics.to_text();
+    let quoted = |label: &str| -> BTreeSet<&str> {
+        let before = format!("{label}=\"");
+        let parts = text.split(before.as_str()).skip(1);
+        parts.map(|rest| rest.split('"').next().unwrap()).collect()
+    };
+    let names: BTreeSet<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE "))
+        .collect();
+    assert_eq!(names, BTreeSet::from(["sealstone_http_answers_total counter"]));
+    assert!(METRICS.contains("| `sealstone_http_answers_total` | counter | `endpoint`, `status` |"));
+
+    let table = METRICS.split("| `endpoint` | Requests for |\n").nth(1).unwrap();
+    let rows = table.lines().take_while(|line| line.starts_with('|')).skip(1);
+    let endpoints: BTreeSet<&str> = rows.map(|row| row.split('`').nth(1).unwrap()).collect();
+    assert_eq!(endpoints, quoted("endpoint"));
+
+    let line = METRICS
+        .lines()
+        .find(|line| line.starts_with("`status` is "))
+        .unwrap();
+    let statuses: BTreeSet<&str> = line.split('`').skip(1).step_by(2).skip(1).collect();
+    assert_eq!(statuses, quoted("status"));
+}

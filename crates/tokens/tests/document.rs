@@ -1,0 +1,93 @@
+//! Holds `docs/reference/tokens.md` to what is minted.
+
+use rustls_pki_types::UnixTime;
+use sealstone_claims::{ClaimsSubject, ClaimsTemplate};
+use sealstone_identity::{AccessRule, Authority, DomainId, Name, ProjectScope, RoleName, Scope, UserRef};
+use sealstone_mtls::CertificateThumbprint;
+use sealstone_oauth_types::{ClientId, Issuer, RevocationDocument, ScopeSet};
+use sealstone_tokens::{AccessTokenClaims, Audience, DelegationContext};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+const DOCUMENT: &str = include_str!("../../../docs/reference/tokens.md");
+
+fn listed(name: &str) -> BTreeSet<String> {
+    let section = DOCUMENT.split(&format!("## {name}\n")).nth(1).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.map(|row| row.split('`').next().unwrap().to_owned())
+        .collect()
+}
+
+fn members(value: &Value) -> BTreeSet<String> {
+    value.as_object().unwrap().keys().cloned().collect()
+}
+
+/// The claims of a token with everything in it.
+fn claims(scope: Scope) -> Value {
+    let user = UserRef::new("u", "user", "demo").unwrap();
+    let rule: AccessRule =
+        serde_json::from_value(json!({"service": "compute", "method": "GET", "path": "/v2.1/servers"}))
+            .unwrap();
+    let authority = Authority::new(user, scope, vec![RoleName::parse("member").unwrap()]).unwrap();
+    let authority = authority.with_access_rules(vec![rule]).unwrap();
+    let delegation: DelegationContext =
+        serde_json::from_value(json!({"auth_method": "app_cred", "delegated_project_id": "p"})).unwrap();
+    let (domain, client_id) = (DomainId::parse("demo").unwrap(), ClientId::parse("ci").unwrap());
+    let template = ClaimsTemplate::default();
+    let subject = ClaimsSubject {
+        subject: "ci",
+        client_id: "ci",
+        client_name: "CI",
+        domain: &domain,
+        authority: Some(&authority),
+    };
+    let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+    serde_json::to_value(AccessTokenClaims {
+        issuer: &Issuer::parse("https://id.example/v4/oauth2/demo").unwrap(),
+        subject: "ci",
+        audience: Audience::One("openstack-apis:demo"),
+        client_id: &client_id,
+        issued_at: at(1_000),
+        expires_at: at(1_900),
+        token_id: "t",
+        scope: &ScopeSet::parse("openstack:api").unwrap(),
+        bound_to: Some(&CertificateThumbprint::of_der(b"a certificate")),
+        authority: Some(&authority),
+        delegation: Some(&delegation),
+        mapped: template.map(&subject),
+    })
+    .unwrap()
+}
+
+#[test]
+fn every_claim_is_listed() {
+    let project = Scope::Project(ProjectScope::new("p", "project", "demo").unwrap());
+    let domain = Scope::Domain {
+        id: DomainId::parse("demo").unwrap(),
+        name: Name::parse("Demo").unwrap(),
+    };
+    let [project, domain] = [project, domain].map(claims);
+    assert_eq!(listed("Claims"), members(&project));
+    let context: BTreeSet<String> = [&project, &domain]
+        .into_iter()
+        .flat_map(|claims| members(&claims["openstack_context"]))
+        .collect();
+    assert_eq!(listed("openstack_context"), context);
+}
+
+#[test]
+fn every_member_of_the_revocation_document_is_listed() {
+    let document: RevocationDocument = serde_json::from_value(json!({
+        "iss": "https://id.example/v4/oauth2/demo", "iat": 1000, "exp": 1010,
+        "revoked_keys": ["k"], "revoked_tokens": [{"jti": "t", "exp": 1900}],
+    }))
+    .unwrap();
+    let value = serde_json::to_value(document).unwrap();
+    assert_eq!(listed("Revocation document"), members(&value));
+    assert_eq!(
+        members(&value["revoked_tokens"][0]),
+        BTreeSet::from(["exp".to_owned(), "jti".to_owned()])
+    );
+}
