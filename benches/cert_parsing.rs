@@ -30,13 +30,22 @@ fn main() {
 
     // The result: every form gives the same certificate, and it is the registered one.
     assert_eq!(ClientCertificate::from_pem(&pem).expect("PEM"), certificate);
-    assert_eq!(ClientCertificate::from_escaped_pem(&escaped).expect("escaped PEM"), certificate);
-    assert_eq!(CertificateThumbprint::of_der(&der).to_string(), issued.thumbprint());
+    assert_eq!(
+        ClientCertificate::from_escaped_pem(&escaped).expect("escaped PEM"),
+        certificate
+    );
+    assert_eq!(
+        CertificateThumbprint::of_der(&der).to_string(),
+        issued.thumbprint()
+    );
     assert!(by_name.matches(&certificate) && by_dns.matches(&certificate));
     println!("certificate: {} bytes of DER, subject {name}", der.len());
 
     let digest = || {
-        black_box(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, black_box(&der)));
+        black_box(aws_lc_rs::digest::digest(
+            &aws_lc_rs::digest::SHA256,
+            black_box(&der),
+        ));
     };
     let thumbprint = || {
         black_box(CertificateThumbprint::of_der(black_box(&der)));

@@ -29,7 +29,10 @@ fn main() {
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
     // Only tried, as `cargo test` and `cargo bench -- --test` do.
     let is_test = has("--test") || !has("--bench");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let real = Server::sealstoned();
     let floor = Server::floor(&real.data);
     let idle = real.resident_kib();

@@ -49,7 +49,11 @@ impl Connection {
             stream.set_nodelay(true).expect("a socket option");
             let name = ServerName::try_from("localhost").expect("a name");
             let stream = tls.connect(name, stream).await.expect("a handshake");
-            let mut connection = Self { stream, request: request(server, load), answer: vec![0; 16 * 1024] };
+            let mut connection = Self {
+                stream,
+                request: request(server, load),
+                answer: vec![0; 16 * 1024],
+            };
             connection.ask().await;
             connections.push(connection);
         }
@@ -62,14 +66,24 @@ impl Connection {
         self.stream.flush().await.expect("sent");
         let mut length = 0;
         loop {
-            let read = self.stream.read(&mut self.answer[length..]).await.expect("an answer");
+            let read = self
+                .stream
+                .read(&mut self.answer[length..])
+                .await
+                .expect("an answer");
             assert!(read > 0, "the server closed the connection");
             length += read;
             let answer = &self.answer[..length];
-            let Some(head) = answer.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
+            let Some(head) = answer.windows(4).position(|window| window == b"\r\n\r\n") else {
+                continue;
+            };
             let body = content_length(&answer[..head]);
             if length == head + 4 + body {
-                assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(answer));
+                assert!(
+                    answer.starts_with(b"HTTP/1.1 200"),
+                    "{}",
+                    String::from_utf8_lossy(answer)
+                );
                 assert!(body > 500, "a whole token");
                 return;
             }
@@ -93,7 +107,10 @@ pub(crate) async fn round(server: &Server, connections: &mut [Connection], reque
 
 fn content_length(head: &[u8]) -> usize {
     let head = std::str::from_utf8(head).expect("text").to_ascii_lowercase();
-    let line = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("content-length");
+    let line = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "))
+        .expect("content-length");
     line.parse().expect("a number")
 }
 
@@ -105,11 +122,21 @@ fn request(server: &Server, load: Load) -> Vec<u8> {
         Load::Secret => "machine-secret",
         Load::Certificate => "machine",
     };
-    let client = clients.iter().find(|client| client["name"] == name).expect("the client");
+    let client = clients
+        .iter()
+        .find(|client| client["name"] == name)
+        .expect("the client");
     let (authorization, scope, id) = match load {
         Load::Secret => {
             let pair = format!("{name}:{}", client["client_secret"].as_str().expect("a secret"));
-            (format!("Authorization: Basic {}\r\n", base64_simd::STANDARD.encode_to_string(pair)), "demo:read", "")
+            (
+                format!(
+                    "Authorization: Basic {}\r\n",
+                    base64_simd::STANDARD.encode_to_string(pair)
+                ),
+                "demo:read",
+                "",
+            )
         }
         Load::Certificate => (String::new(), "openstack:api", "&client_id=machine"),
     };
@@ -125,14 +152,19 @@ fn request(server: &Server, load: Load) -> Vec<u8> {
 
 fn tls(data: &Path, load: Load) -> ClientConfig {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(data.join("ca/ca.pem")).expect("the CA")).expect("a root");
+    roots
+        .add(CertificateDer::from_pem_file(data.join("ca/ca.pem")).expect("the CA"))
+        .expect("a root");
     let config = ClientConfig::builder().with_root_certificates(roots);
     match load {
         Load::Secret => config.with_no_client_auth(),
         Load::Certificate => {
-            let chain = vec![CertificateDer::from_pem_file(data.join("certs/machine.pem")).expect("certificate")];
+            let chain =
+                vec![CertificateDer::from_pem_file(data.join("certs/machine.pem")).expect("certificate")];
             let key = PrivateKeyDer::from_pem_file(data.join("certs/machine.key")).expect("a key");
-            config.with_client_auth_cert(chain, key).expect("a client certificate")
+            config
+                .with_client_auth_cert(chain, key)
+                .expect("a client certificate")
         }
     }
 }

@@ -27,7 +27,14 @@ impl Server {
             std::os::unix::fs::symlink("/dev/null", data.join("audit.jsonl")).expect("a link");
         }
         let mut child = Command::new(build())
-            .args(["dev", "--listen", "127.0.0.1:0", "--mtls-listen", "127.0.0.1:0", "--data"])
+            .args([
+                "dev",
+                "--listen",
+                "127.0.0.1:0",
+                "--mtls-listen",
+                "127.0.0.1:0",
+                "--data",
+            ])
             .arg(&data)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -39,7 +46,10 @@ impl Server {
         let dev = fs::read(data.join("dev.json")).expect("dev.json");
         let dev: Value = serde_json::from_slice(&dev).expect("JSON");
         let authority = |url: &Value| {
-            let rest = url.as_str().and_then(|url| url.strip_prefix("https://")).expect("https");
+            let rest = url
+                .as_str()
+                .and_then(|url| url.strip_prefix("https://"))
+                .expect("https");
             rest.split('/').next().expect("an authority").to_owned()
         };
         Self {
@@ -63,7 +73,14 @@ impl Server {
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         let mut address = || lines.next().expect("a line").expect("text");
         let (public, mtls) = (address(), address());
-        Self { child, _folder: None, data: data.to_owned(), public, mtls, token_path: "/token" }
+        Self {
+            child,
+            _folder: None,
+            data: data.to_owned(),
+            public,
+            mtls,
+            token_path: "/token",
+        }
     }
 
     /// CPU time of all its threads so far, in nanoseconds.
@@ -77,8 +94,15 @@ impl Server {
 
     pub(crate) fn resident_kib(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("its status");
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
-        line.split_whitespace().nth(1).expect("a number").parse().expect("KiB")
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .expect("VmRSS");
+        line.split_whitespace()
+            .nth(1)
+            .expect("a number")
+            .parse()
+            .expect("KiB")
     }
 }
 
@@ -99,6 +123,9 @@ fn build() -> PathBuf {
     if folder.ends_with("release") {
         command.arg("--release");
     }
-    assert!(command.status().expect("cargo runs").success(), "sealstoned builds");
+    assert!(
+        command.status().expect("cargo runs").success(),
+        "sealstoned builds"
+    );
     folder.join("sealstoned")
 }

@@ -11,7 +11,6 @@ use crate::{DemoArgs, TestArgs, demo, fuzz, setup, sizes};
 const LENIENT: &[&str] = &[
     "arithmetic_side_effects",
     "as_conversions",
-    "cognitive_complexity",
     "disallowed_methods",
     "expect_used",
     "indexing_slicing",

@@ -62,9 +62,9 @@ impl Certificates {
             Some(Ok(())) => ChainVerdict::Verified,
             Some(Err(reason)) => {
                 tracing::debug!(reason = %reason, "the client certificate's chain is not verified");
-                ChainVerdict::NotVerified
+                ChainVerdict::NotVerified(reason.code())
             }
-            None => ChainVerdict::NotVerified,
+            None => ChainVerdict::NOT_JUDGED,
         };
         PresentedCertificate {
             certificate: peer.certificate().clone(),

@@ -276,7 +276,7 @@ async fn e20_trust_is_decided_on_the_socket() {
         .send(ask(PROXY).header("x-forwarded-for", "127.0.0.1, 203.0.113.7"))
         .await
         .is_token();
-    let address = || world.events().last().unwrap().initiator.address.clone();
+    let address = || world.events().last().unwrap().initiator.address;
     assert_eq!(address().map(|ip| ip.to_string()).as_deref(), Some("203.0.113.7"));
     world
         .send(ask("192.0.2.9").header("x-forwarded-for", "203.0.113.7"))

@@ -1,5 +1,4 @@
 //! What every store promises, asked of every store: memory and SQLite, bare and behind the cache.
-#![expect(clippy::cognitive_complexity, reason = "every assertion counts as a branch")]
 
 use std::{sync::Arc, time::Duration};
 

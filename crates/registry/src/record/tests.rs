@@ -34,7 +34,6 @@ fn changed(record: &str, change: impl FnOnce(&mut Value)) -> Result<Client, Reco
 }
 
 #[test]
-#[expect(clippy::cognitive_complexity, reason = "every assertion counts as a branch")]
 fn a_record_that_was_changed_by_hand_is_checked_as_a_registration_is() {
     let record = client(&json!({"scope": "a"}), Some(secrets(60)))
         .to_record()
