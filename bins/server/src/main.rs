@@ -1,6 +1,5 @@
 //! The Sealstone server.
 
-mod audit_file;
 mod check;
 mod command;
 mod compose;

@@ -1,12 +1,12 @@
 //! Certificates, trust and revocation lists, replaced while connections stand.
 
-use crate::audit_file::AuditFile;
 use crate::compose;
 use crate::config::TlsSection;
 use crate::whole;
 use anyhow::Context as _;
 use rustls_pki_types::UnixTime;
 use sealstone_provider::{Clock as _, SystemClock};
+use sealstone_storage::AuditFile;
 use sealstone_tls::{ClientCertificates, TlsHandle, TrustHandle};
 use std::fs;
 use std::future::Future;

@@ -1,13 +1,12 @@
 //! From a composition to a running server: listeners, maintenance, reload, an orderly end.
 
-use crate::audit_file::AuditFile;
 use crate::compose::{self, Composition};
 use crate::config::Config;
 use crate::reload::{self, Reloadable};
 use anyhow::Context as _;
 use sealstone_http::{HttpConfig, HttpEdge, Readiness};
 use sealstone_provider::{Ports, Provider, SystemClock, SystemEntropy};
-use sealstone_storage::{CachedClients, SqlStore};
+use sealstone_storage::{AuditFile, CachedClients, SqlStore};
 use sealstone_tls::{ServeLimits, TlsHandle, TrustHandle, serve, serve_plain};
 use std::future::Future;
 use std::sync::Arc;

@@ -1,11 +1,13 @@
 #![doc = include_str!("../README.md")]
 
+mod audit_file;
 mod cache;
 mod feed;
 mod memory;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+pub use audit_file::AuditFile;
 pub use cache::{CachedClients, CachedDomains};
 pub use memory::MemoryStore;
 #[cfg(feature = "sqlite")]

@@ -38,7 +38,14 @@ const EDGES: &[(&str, &[&str])] = &[
     ("ca", &[]),
     (
         "storage",
-        &["registry", "keyring", "tokens", "oauth-types", "identity"],
+        &[
+            "registry",
+            "keyring",
+            "tokens",
+            "oauth-types",
+            "identity",
+            "audit",
+        ],
     ),
     ("http", &["provider", "oauth-types", "mtls", "tls"]),
     ("resource", &["tokens", "jose", "mtls", "oauth-types"]),
@@ -74,6 +81,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "provider",
             "oauth-types",
             "identity",
+            "audit",
             "tls",
         ],
     ),
@@ -91,7 +99,7 @@ const TEST_EDGES: &[(&str, &[&str])] = &[
     ("provider", &["storage", "tls"]),
     ("resource", &["tls", "identity", "claims"]),
     ("server", &["resource", "grants"]),
-    ("cli", &["claims", "audit", "resource"]),
+    ("cli", &["claims", "resource"]),
     ("storage", &["jose", "mtls", "claims"]),
 ];
 
