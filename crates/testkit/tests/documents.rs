@@ -1,0 +1,135 @@
+//! What the documents name exists: links, paths, tests, texts of answers.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Every file of the repository with this ending, without what was built or installed.
+fn files(ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![root()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() && !name.starts_with('.') && !["target", "node_modules"].contains(&name.as_str())
+            {
+                folders.push(path);
+            } else if name.ends_with(ending) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn text(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The parts of a text between two marks, a line at a time.
+fn between<'a>(text: &'a str, open: &'a str, close: &'a str) -> impl Iterator<Item = &'a str> {
+    text.lines().flat_map(move |line| {
+        let parts = line.split(open).skip(1);
+        parts.filter_map(move |rest| rest.split_once(close).map(|(inside, _)| inside))
+    })
+}
+
+/// The text without what is fenced.
+fn prose(text: &str) -> String {
+    let mut fenced = false;
+    let lines = text.lines().filter(|line| {
+        let fence = line.starts_with("```");
+        fenced ^= fence;
+        !fenced && !fence
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let mut count = 0;
+    for path in files(".md") {
+        for link in between(&prose(&text(&path)), "](", ")") {
+            let file = link.split('#').next().unwrap();
+            if file.is_empty() || file.contains("://") {
+                continue;
+            }
+            count += 1;
+            assert!(
+                path.parent().unwrap().join(file).exists(),
+                "{}: {link}",
+                path.display()
+            );
+        }
+    }
+    assert!(count > 30, "{count}");
+}
+
+#[test]
+fn paths_of_the_repository_exist() {
+    for path in files(".md") {
+        let text = prose(&text(&path));
+        for (at, name) in text.split('`').enumerate() {
+            let ours = ["crates/", "bins/", "docs/", "examples/", "benches/", "fuzz/"];
+            let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+            if at % 2 == 1 && ours.iter().any(|start| name.starts_with(start)) && name.chars().all(plain) {
+                assert!(root().join(name).exists(), "{}: {name}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn tests_named_in_the_attack_answers_exist() {
+    let document = text(&root().join("docs/reference/attack-answers.md"));
+    let sources: Vec<String> = files(".rs").iter().map(|path| text(path)).collect();
+    let mut rows = BTreeSet::new();
+    for row in document.lines().filter(|line| line.starts_with("| ")).skip(1) {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [id, _attack, _answer, tests] = cells.as_slice() else {
+            panic!("four cells: {row}");
+        };
+        assert!(rows.insert(id.to_owned()), "{id} twice");
+        let names: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "{row}");
+        for name in names {
+            assert!(name.starts_with(&id.to_lowercase()), "{name} in row {id}");
+            let function = format!("fn {name}(");
+            assert!(sources.iter().any(|source| source.contains(&function)), "{name}");
+        }
+    }
+    assert!(rows.len() > 20);
+}
+
+#[test]
+fn descriptions_of_answers_are_those_of_the_code() {
+    let document = text(&root().join("docs/reference/errors.md"));
+    let sources =
+        ["crates/http/src/answer.rs", "crates/provider/src/error.rs"].map(|path| text(&root().join(path)));
+    let mut count = 0;
+    for section in ["## Refused before a client is looked at", "## Ours"] {
+        let section = document
+            .split(section)
+            .nth(1)
+            .unwrap()
+            .split("\n## ")
+            .next()
+            .unwrap();
+        for row in section.lines().filter(|line| line.starts_with("| ")).skip(1) {
+            let description = row.trim_start_matches("| ").split(" | ").next().unwrap();
+            let quoted = format!("\"{description}\"");
+            assert!(
+                sources.iter().any(|source| source.contains(&quoted)),
+                "{description}"
+            );
+            count += 1;
+        }
+    }
+    assert_eq!(count, 8);
+}
