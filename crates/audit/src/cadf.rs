@@ -3,6 +3,7 @@
 use crate::{Event, EventId, Target};
 use rustls_pki_types::UnixTime;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::net::IpAddr;
 use time::OffsetDateTime;
 
@@ -32,7 +33,7 @@ struct CadfReason {
     reason_type: &'static str,
     reason_code: String,
     policy_type: &'static str,
-    policy_id: &'static str,
+    policy_id: Cow<'static, str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -78,7 +79,10 @@ impl Event<'_> {
                 reason_type: "HTTP",
                 reason_code: reason.status.to_string(),
                 policy_type: "sealstone/rule",
-                policy_id: reason.rule,
+                policy_id: match reason.detail {
+                    Some(detail) => format!("{}/{detail}", reason.rule).into(),
+                    None => reason.rule.into(),
+                },
             }),
             initiator: Initiator {
                 id: self.initiator.client_id.as_deref().unwrap_or("unknown"),
@@ -130,6 +134,27 @@ fn two_digits(text: &mut String, number: u8) {
 mod tests {
     use super::*;
     use std::time::Duration;
+
+    #[test]
+    fn a_detail_follows_its_rule() {
+        let mut event = Event {
+            id: EventId::from_random([7; 16]),
+            time: UnixTime::since_unix_epoch(Duration::ZERO),
+            action: crate::Action::IssueToken,
+            outcome: crate::Outcome::Failure,
+            reason: Some(crate::Reason::new(401, "untrusted_certificate")),
+            initiator: crate::Actor::default(),
+            target: Target::Issuer("demo".into()),
+            request_id: "r".into(),
+        };
+        let policy = |event: &Event<'_>| {
+            let event = serde_json::to_value(event.to_cadf()).unwrap();
+            event["reason"]["policyId"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(policy(&event), "untrusted_certificate");
+        event.reason = event.reason.map(|reason| reason.with_detail(Some("not_judged")));
+        assert_eq!(policy(&event), "untrusted_certificate/not_judged");
+    }
 
     #[test]
     fn timestamps_know_the_calendar() {

@@ -72,19 +72,36 @@ impl Outcome {
 pub struct Reason {
     pub(crate) status: u16,
     pub(crate) rule: &'static str,
+    pub(crate) detail: Option<&'static str>,
 }
 
 impl Reason {
     /// A status of the HTTP answer and the name of the rule, in snake case.
     #[must_use]
     pub const fn new(status: u16, rule: &'static str) -> Self {
-        Self { status, rule }
+        Self {
+            status,
+            rule,
+            detail: None,
+        }
+    }
+
+    /// With a word in snake case that says more; the event has it as `rule/detail`.
+    #[must_use]
+    pub const fn with_detail(self, detail: Option<&'static str>) -> Self {
+        Self { detail, ..self }
     }
 
     /// The rule's name.
     #[must_use]
     pub const fn rule(self) -> &'static str {
         self.rule
+    }
+
+    /// What more there is to say.
+    #[must_use]
+    pub const fn detail(self) -> Option<&'static str> {
+        self.detail
     }
 }
 

@@ -122,8 +122,8 @@ impl NeedsVerdict {
             },
             ClientAuth::TlsClientAuth(subject) => {
                 let presented = self.certificate.as_ref().ok_or(Denial::NoCertificate)?;
-                if presented.chain != ChainVerdict::Verified {
-                    return Err(Denial::UntrustedCertificate);
+                if let ChainVerdict::NotVerified(reason) = presented.chain {
+                    return Err(Denial::UntrustedCertificate(reason));
                 }
                 check_dates(&presented.certificate, now)?;
                 if !subject.matches(&presented.certificate) {

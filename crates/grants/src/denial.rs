@@ -31,9 +31,9 @@ pub enum Denial {
     /// The connection carried no client certificate (RFC 8705 §2).
     #[error("no client certificate was presented")]
     NoCertificate,
-    /// The chain of the certificate was not verified (RFC 8705 §2.1).
-    #[error("the certificate's chain is not trusted")]
-    UntrustedCertificate,
+    /// The chain of the certificate was not verified (RFC 8705 §2.1), for this reason.
+    #[error("the certificate's chain is not trusted: {0}")]
+    UntrustedCertificate(&'static str),
     /// The certificate is out of date (RFC 5280 §6.1.3).
     #[error("the certificate is out of date")]
     CertificateOutOfDate,
@@ -75,7 +75,7 @@ impl Denial {
             | Self::NoCredential
             | Self::WrongSecret
             | Self::NoCertificate
-            | Self::UntrustedCertificate
+            | Self::UntrustedCertificate(_)
             | Self::CertificateOutOfDate
             | Self::OtherCertificate => ErrorCode::InvalidClient,
             Self::BindingImpossible => ErrorCode::InvalidRequest,
@@ -98,7 +98,7 @@ impl Denial {
             | Self::NoCredential
             | Self::WrongSecret
             | Self::NoCertificate
-            | Self::UntrustedCertificate
+            | Self::UntrustedCertificate(_)
             | Self::CertificateOutOfDate
             | Self::OtherCertificate => {
                 "Client authentication failed: check the client id, its registered method, and its secret or certificate"
@@ -128,7 +128,7 @@ impl Denial {
             Self::NoCredential => "no_credential",
             Self::WrongSecret => "wrong_secret",
             Self::NoCertificate => "no_certificate",
-            Self::UntrustedCertificate => "untrusted_certificate",
+            Self::UntrustedCertificate(_) => "untrusted_certificate",
             Self::CertificateOutOfDate => "certificate_out_of_date",
             Self::OtherCertificate => "other_certificate",
             Self::BindingImpossible => "binding_impossible",
@@ -138,6 +138,30 @@ impl Denial {
             Self::TargetNotAllowed => "target_not_allowed",
             Self::MixedTargets => "mixed_targets",
             Self::IntrospectionNotAllowed => "introspection_not_allowed",
+        }
+    }
+
+    /// What more the audit trail is told beside the [rule](Self::rule): a stable word in snake case.
+    #[must_use]
+    pub const fn detail(&self) -> Option<&'static str> {
+        match self {
+            Self::UntrustedCertificate(reason) => Some(reason),
+            Self::Malformed(_)
+            | Self::UnknownClient
+            | Self::DisabledClient
+            | Self::OtherMethod
+            | Self::NoCredential
+            | Self::WrongSecret
+            | Self::NoCertificate
+            | Self::CertificateOutOfDate
+            | Self::OtherCertificate
+            | Self::BindingImpossible
+            | Self::UnsupportedGrantType
+            | Self::UnauthorizedGrantType
+            | Self::ScopeNotAllowed
+            | Self::TargetNotAllowed
+            | Self::MixedTargets
+            | Self::IntrospectionNotAllowed => None,
         }
     }
 }

@@ -6,8 +6,13 @@ use sealstone_mtls::ClientCertificate;
 pub enum ChainVerdict {
     /// It leads to a trusted CA, for client authentication, in date, and nothing in it is revoked.
     Verified,
-    /// It does not, or nobody looked.
-    NotVerified,
+    /// It does not, or nobody looked: the reason's stable word, in snake case, for the audit trail only.
+    NotVerified(&'static str),
+}
+
+impl ChainVerdict {
+    /// Nobody looked: there is no authority to trust.
+    pub const NOT_JUDGED: Self = Self::NotVerified("not_judged");
 }
 
 /// A certificate whose private key the TLS peer has proved to hold.

@@ -23,7 +23,7 @@ const ALL: [(Denial, &str, u16, &str); 17] = [
     (Denial::WrongSecret, "invalid_client", 401, "wrong_secret"),
     (Denial::NoCertificate, "invalid_client", 401, "no_certificate"),
     (
-        Denial::UntrustedCertificate,
+        Denial::UntrustedCertificate("certificate_revoked"),
         "invalid_client",
         401,
         "untrusted_certificate",
@@ -83,6 +83,22 @@ fn every_denial_has_its_code_status_and_rule() {
     }
     let rules: BTreeSet<&str> = ALL.iter().map(|(denial, ..)| denial.rule()).collect();
     assert_eq!(rules.len(), ALL.len(), "each rule has a name of its own");
+}
+
+/// What only the audit trail is told.
+#[test]
+fn the_detail_of_an_untrusted_certificate_changes_no_answer() {
+    let [one, other] = ["certificate_revoked", "not_judged"].map(Denial::UntrustedCertificate);
+    assert_eq!(
+        (one.detail(), other.detail()),
+        (Some("certificate_revoked"), Some("not_judged"))
+    );
+    assert_eq!(
+        (one.code(), one.description(), one.rule()),
+        (other.code(), other.description(), other.rule())
+    );
+    let detailed = ALL.iter().filter(|(denial, ..)| denial.detail().is_some());
+    assert_eq!(detailed.count(), 1);
 }
 
 #[test]

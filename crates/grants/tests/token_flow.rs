@@ -149,9 +149,9 @@ fn what_a_certificate_client_is_refused() {
         (
             "d03, d04 a chain nobody vouches for",
             TLS_FORM,
-            presented(&own, ChainVerdict::NotVerified),
+            presented(&own, ChainVerdict::NotVerified("unknown_issuer")),
             start(),
-            Denial::UntrustedCertificate,
+            Denial::UntrustedCertificate("unknown_issuer"),
         ),
         (
             "d07 expired",
@@ -192,7 +192,7 @@ fn a_self_signed_client_needs_its_registered_key_and_no_chain() {
         "jwks": {"keys": [own.key().public_jwk()]}
     });
     let registered = client(&registration);
-    let given = presented(&own, ChainVerdict::NotVerified);
+    let given = presented(&own, ChainVerdict::NOT_JUDGED);
     let granted = ask(Some(registered.clone()), TLS_FORM, given, start()).unwrap();
     assert_eq!(granted.bound_to().unwrap().der(), own.der());
 
@@ -201,7 +201,7 @@ fn a_self_signed_client_needs_its_registered_key_and_no_chain() {
     for (name, certificate, want) in [
         (
             "another key, same name",
-            presented(&stranger, ChainVerdict::NotVerified),
+            presented(&stranger, ChainVerdict::NOT_JUDGED),
             Denial::OtherCertificate,
         ),
         (
@@ -262,7 +262,7 @@ fn d39_a_client_for_bound_tokens_never_gets_an_unbound_one() {
 
     // Any certificate whose key is proved will do: the secret says who it is, the certificate only holds the token.
     let own = CertificateSpec::client("whoever").self_signed();
-    let given = presented(&own, ChainVerdict::NotVerified);
+    let given = presented(&own, ChainVerdict::NOT_JUDGED);
     let granted = ask(Some(registered.clone()), &secret_form(), given.clone(), start()).unwrap();
     assert_eq!(granted.bound_to().unwrap().der(), own.der());
 

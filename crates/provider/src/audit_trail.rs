@@ -83,7 +83,7 @@ const fn reason(error: &TokenError) -> Reason {
         TokenError::Denied(denial @ Denial::Malformed(request)) => {
             Reason::new(request.status(), denial.rule())
         }
-        TokenError::Denied(denial) => Reason::new(status, denial.rule()),
+        TokenError::Denied(denial) => Reason::new(status, denial.rule()).with_detail(denial.detail()),
         TokenError::Backend(_) => Reason::new(status, "backend_failure"),
     }
 }

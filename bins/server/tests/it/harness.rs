@@ -9,5 +9,5 @@ pub(crate) use ask::{Answer, Ask, claims};
 pub(crate) use https::{Connection, Https};
 pub(crate) use process::{DEADLINE, Process, eventually, signal};
 pub(crate) use world::{
-    GRANT, INTROSPECT, ISSUER, REVOKE, Refusal, Setup, TOKEN, World, in_seconds, now, secret,
+    GRANT, INTROSPECT, ISSUER, REVOKE, Refusal, Setup, TOKEN, World, in_seconds, is_rule, now, secret,
 };

@@ -96,7 +96,11 @@ async fn changed_files_are_noticed() {
     world.setup.write("clients.crl", list.pem());
     assert!(world.reloaded_from(line).await);
     let answer = kept.send(world.token_ask("ci")).await;
-    world.is_refusal(&answer, "ci", Refusal::client("untrusted_certificate"));
+    world.is_refusal(
+        &answer,
+        "ci",
+        Refusal::client("untrusted_certificate/certificate_revoked"),
+    );
     world.end().await;
 }
 

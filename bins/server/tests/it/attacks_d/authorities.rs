@@ -1,7 +1,7 @@
 //! Chains, dates and purposes.
 
 use super::{UNTRUSTED, ready, world};
-use crate::harness::{World, in_seconds};
+use crate::harness::{Refusal, World, in_seconds};
 use sealstone_testkit::{CaSpec, CertificateSpec, ExtendedKeyUsage, KeyKind, TestCa};
 
 #[tokio::test]
@@ -9,7 +9,13 @@ async fn d07_expired() {
     let (world, _) = world().await;
     let spec = CertificateSpec::client("ci");
     let expired = world.setup.ca.issue(spec.not_after(in_seconds(-1)));
-    world.refuses(&world.holder(&expired), "ci", UNTRUSTED).await;
+    world
+        .refuses(
+            &world.holder(&expired),
+            "ci",
+            Refusal::client("untrusted_certificate/certificate_expired"),
+        )
+        .await;
     world.end().await;
 }
 
@@ -18,7 +24,13 @@ async fn d08_not_yet_valid() {
     let (world, _) = world().await;
     let spec = CertificateSpec::client("ci");
     let early = world.setup.ca.issue(spec.not_before(in_seconds(3600)));
-    world.refuses(&world.holder(&early), "ci", UNTRUSTED).await;
+    world
+        .refuses(
+            &world.holder(&early),
+            "ci",
+            Refusal::client("untrusted_certificate/certificate_not_yet_valid"),
+        )
+        .await;
     world.end().await;
 }
 
@@ -31,7 +43,13 @@ async fn d09_for_servers_only() {
         &[ExtendedKeyUsage::ServerAuth, ExtendedKeyUsage::CodeSigning],
     ] {
         let odd = world.setup.ca.issue(CertificateSpec::client("ci").usages(usages));
-        world.refuses(&world.holder(&odd), "ci", UNTRUSTED).await;
+        world
+            .refuses(
+                &world.holder(&odd),
+                "ci",
+                Refusal::client("untrusted_certificate/not_for_clients"),
+            )
+            .await;
     }
     let both = [ExtendedKeyUsage::ServerAuth, ExtendedKeyUsage::ClientAuth];
     let both = CertificateSpec::client("ci").usages(&both);
@@ -85,7 +103,13 @@ async fn d13_path_length() {
         .intermediate_with(CaSpec::new("Last").path_length(0));
     world.accepts("ci", &last.client("ci")).await;
     let beyond = last.intermediate("Beyond").client("ci");
-    world.refuses(&world.holder(&beyond), "ci", UNTRUSTED).await;
+    world
+        .refuses(
+            &world.holder(&beyond),
+            "ci",
+            Refusal::client("untrusted_certificate/path_length"),
+        )
+        .await;
     world.end().await;
 }
 

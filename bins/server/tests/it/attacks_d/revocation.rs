@@ -1,7 +1,7 @@
 //! Revocation lists (RFC 5280 §6.3).
 
 use super::{UNTRUSTED, ready};
-use crate::harness::{Setup, World, in_seconds};
+use crate::harness::{Refusal, Setup, World, in_seconds};
 use sealstone_testkit::{CrlSpec, TestCa};
 
 /// A world whose lists are made by `lists`; `ci` is registered and not yet tried.
@@ -83,7 +83,13 @@ async fn d16_list_expired() {
         if accepted {
             world.accepts("ci", &ci).await;
         } else {
-            world.refuses(&world.holder(&ci), "ci", UNTRUSTED).await;
+            world
+                .refuses(
+                    &world.holder(&ci),
+                    "ci",
+                    Refusal::client("untrusted_certificate/revocation_list_expired"),
+                )
+                .await;
             // The operator is told why, once.
             let late = |line: &str| line.contains("past its nextUpdate").then_some(());
             world.process.logged(late).await;
@@ -111,7 +117,13 @@ async fn d16_list_missing() {
         if accepted {
             world.accepts("ci", &ci).await;
         } else {
-            world.refuses(&world.holder(&ci), "ci", UNTRUSTED).await;
+            world
+                .refuses(
+                    &world.holder(&ci),
+                    "ci",
+                    Refusal::client("untrusted_certificate/revocation_unknown"),
+                )
+                .await;
         }
         world.end().await;
     }
