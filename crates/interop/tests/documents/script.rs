@@ -73,7 +73,6 @@ impl Document {
 }
 
 fn commands<'a>(lines: impl Iterator<Item = &'a str>, server: bool, steps: &mut Vec<Step>) {
-    let (mut unfinished, mut ended_here) = (false, false);
     for line in lines {
         if let Some(command) = line.strip_prefix("$ ") {
             let (command, shown) = (command.to_owned(), Vec::new());
@@ -83,17 +82,19 @@ fn commands<'a>(lines: impl Iterator<Item = &'a str>, server: bool, steps: &mut 
                 Step::Run { command, shown }
             });
         } else if let Some(Step::Run { command, shown } | Step::Start { command, shown }) = steps.last_mut() {
-            if unfinished {
+            if goes_on(command) {
                 command.push('\n');
                 command.push_str(line);
             } else if !line.is_empty() {
                 shown.push(line.to_owned());
             }
         }
-        let here = matches!(steps.last(), Some(Step::Run { command, .. }) if command.contains("<<'END'"));
-        unfinished = line.ends_with('\\') || here && line != "END" && !ended_here;
-        ended_here = here && (ended_here || line == "END");
     }
+}
+
+/// Whether the next line belongs to the command too.
+fn goes_on(command: &str) -> bool {
+    command.ends_with('\\') || command.contains("<<'END'") && !command.ends_with("\nEND")
 }
 
 /// Where a run takes place.
@@ -212,7 +213,8 @@ pub(crate) fn run(documents: &[Document]) {
     }
     let path = root.join("session.sh");
     fs::write(&path, script).unwrap();
-    let session = Command::new("bash")
+    let session = Command::new("timeout")
+        .args(["300", "bash"])
         .arg(&path)
         .stdin(Stdio::null())
         .output()

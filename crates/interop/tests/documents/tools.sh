@@ -4,11 +4,16 @@ unit="$ROOT/etc/systemd/system/sealstoned.service"
 journal="$ROOT/journal"
 touch "$journal"
 
+# Whether the server still runs; one that has ended may wait to be reaped.
+alive() {
+    [ -e "/proc/$pid" ] && ! grep -q '^State:[[:space:]]*Z' "/proc/$pid/status"
+}
+
 # Waits until the journal holds one more line with a text than it did, or the server has ended.
 more() {
     for _ in $(seq 300); do
         if [ "$(grep -cF -- "$1" "$journal")" -gt "$2" ]; then return 0; fi
-        kill -0 "$pid" 2>/dev/null || return 1
+        alive || return 1
         sleep 0.1
     done
     return 1
@@ -25,7 +30,7 @@ start() {
 stop() {
     pid=$(cat "$ROOT/unit.pid")
     kill "$pid" 2>/dev/null
-    while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+    while alive; do sleep 0.05; done
 }
 
 case "$(basename "$0") $1" in
