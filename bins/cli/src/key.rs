@@ -1,10 +1,11 @@
 //! `sealstone key ...`: signing keys, on the server's database.
 
 use clap::{Args, Subcommand};
+use sealstone_audit::{Action, Reason, Target};
 use sealstone_identity::DomainId;
 use sealstone_jose::KeyId;
 use sealstone_keyring::{
-    KeyEncryptionKey, KeyRing, KeyState, KeyStore as _, Replaced, RingKey, RotationPolicy,
+    KeyEncryptionKey, KeyRing, KeyRingError, KeyState, KeyStore as _, Replaced, RingKey, RotationPolicy,
 };
 use sealstone_storage::SqlStore;
 use serde_json::json;
@@ -134,14 +135,26 @@ async fn list(arguments: KeyArguments) -> Outcome {
 
 async fn rotate(arguments: KeyArguments) -> Outcome {
     let rings = Rings::open(&arguments.store, arguments.domain.as_ref()).await?;
+    let trail = arguments.store.places()?.trail()?;
     let mut all = Vec::new();
     for domain in &rings.domains {
-        let (ring, made) = rings
+        let changed = rings
             .change(domain, |ring| {
                 let rotation = ring.rotate_now(&rings.policy);
                 Ok(ring.apply(&rotation, &rings.policy, clock::now())?)
             })
-            .await?;
+            .await;
+        let refused = |failure| {
+            trail
+                .change(Action::RotateKey, Target::Issuer(domain.into()))
+                .refused(reason(&failure), failure)
+        };
+        let (ring, made) = changed.map_err(refused)?;
+        for kid in &made {
+            trail
+                .change(Action::RotateKey, Target::Key(kid.as_str().into()))
+                .done()?;
+        }
         let waiting = ring
             .keys()
             .iter()
@@ -168,6 +181,8 @@ async fn revoke(arguments: RevokeArguments) -> Outcome {
     let kid = KeyId::parse(&arguments.kid)
         .map_err(|_| Failure::usage("this is no key identifier: `sealstone key list` shows them"))?;
     let rings = Rings::open(&arguments.store, arguments.domain.as_ref()).await?;
+    let trail = arguments.store.places()?.trail()?;
+    let change = trail.change(Action::RevokeKey, Target::Key(kid.as_str().into()));
     let mut found = None;
     for domain in &rings.domains {
         if rings.load(domain).await?.find(&kid).is_some() {
@@ -176,14 +191,19 @@ async fn revoke(arguments: RevokeArguments) -> Outcome {
         }
     }
     let domain = found.ok_or_else(|| {
-        Failure::failed(format!(
-            "no ring has the key {}: `sealstone key list` shows them",
-            kid.as_str()
-        ))
+        change.refused(
+            UNKNOWN_KEY,
+            Failure::failed(format!(
+                "no ring has the key {}: `sealstone key list` shows them",
+                kid.as_str()
+            )),
+        )
     })?;
     let (ring, fresh) = rings
         .change(&domain, |ring| Ok(ring.revoke(&kid, clock::now())?))
-        .await?;
+        .await
+        .map_err(|failure| change.refused(reason(&failure), failure))?;
+    change.done()?;
     rings.store.close().await;
     output::note(&format!(
         "{domain}: {} is revoked. Verifiers refuse its tokens when they next fetch the key set or the revocation list.",
@@ -193,6 +213,21 @@ async fn revoke(arguments: RevokeArguments) -> Outcome {
         output::note(&format!("{domain}: {} signs now.", fresh.as_str()));
     }
     print(&[(domain, ring)], &rings.policy, arguments.output.output)
+}
+
+const UNKNOWN_KEY: Reason = Reason::new(404, "unknown_key");
+
+/// Why a ring was not changed, for the audit trail.
+fn reason(failure: &Failure) -> Reason {
+    let error = match failure {
+        Failure::Failed(error) => error.downcast_ref(),
+        Failure::Usage(_) => None,
+    };
+    match error {
+        Some(KeyRingError::AlreadyRevoked(_)) => Reason::new(409, "already_revoked"),
+        Some(KeyRingError::UnknownKey(_)) => UNKNOWN_KEY,
+        Some(_) | None => Reason::new(503, "backend_failure"),
+    }
 }
 
 const fn next(state: KeyState) -> &'static str {

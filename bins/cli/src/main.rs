@@ -1,5 +1,6 @@
 //! The Sealstone command line.
 
+mod audit;
 mod ca;
 mod cert;
 mod client;
@@ -13,6 +14,7 @@ mod jwt;
 mod key;
 mod manual;
 mod output;
+mod random;
 mod store;
 mod token;
 

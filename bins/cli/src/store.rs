@@ -16,7 +16,10 @@ use sealstone_registry::{DomainStore as _, MAX_BEARER_LIFETIME, MAX_BOUND_LIFETI
 use sealstone_storage::SqlStore;
 use serde::Deserialize;
 
-use crate::failure::{Failure, Outcome};
+use crate::{
+    audit::Trail,
+    failure::{Failure, Outcome},
+};
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct StoreArguments {
@@ -42,6 +45,13 @@ struct Config {
     secrets: Secrets,
     #[serde(default)]
     keys: Keys,
+    #[serde(default)]
+    audit: Audit,
+}
+
+#[derive(Default, Deserialize)]
+struct Audit {
+    path: Option<PathBuf>,
 }
 
 #[derive(Default, Deserialize)]
@@ -64,11 +74,15 @@ struct Keys {
     retire_lifetime_s: Option<u64>,
 }
 
+/// Beside the database, if the configuration names no other place.
+const AUDIT_FILE: &str = "audit.jsonl";
+
 /// Where the server's things are.
 pub(crate) struct Places {
     database: PathBuf,
     pepper: PathBuf,
     key_encryption_key: PathBuf,
+    audit: PathBuf,
     keys: Keys,
 }
 
@@ -79,6 +93,7 @@ impl StoreArguments {
                 database: folder.join("sealstone.db"),
                 pepper: folder.join("secrets/pepper"),
                 key_encryption_key: folder.join("secrets/kek"),
+                audit: folder.join(AUDIT_FILE),
                 keys: Keys::default(),
             }),
             (None, Some(file)) => Places::configured(file),
@@ -105,18 +120,24 @@ impl Places {
         })?;
         let folder = file.parent().unwrap_or_else(|| Path::new(""));
         // As the server does: the environment goes before the file, and files are named from the file's own folder.
-        let place = |section: &str, key: &str, value: Option<PathBuf>| {
+        let given = |section: &str, key: &str, value: Option<PathBuf>| {
             let variable = format!("SEALSTONE__{}__{}", section.to_uppercase(), key.to_uppercase());
             let value = std::env::var_os(variable).map(PathBuf::from).or(value);
-            value.map(|path| folder.join(path)).ok_or_else(|| {
+            value.map(|path| folder.join(path))
+        };
+        let place = |section: &str, key: &str, value: Option<PathBuf>| {
+            given(section, key, value).ok_or_else(|| {
                 Failure::failed(format!(
                     "{} has no `{key}` in [{section}]: add it",
                     file.display()
                 ))
             })
         };
+        let database = place("storage", "path", config.storage.path)?;
         Ok(Self {
-            database: place("storage", "path", config.storage.path)?,
+            audit: given("audit", "path", config.audit.path)
+                .unwrap_or_else(|| database.with_file_name(AUDIT_FILE)),
+            database,
             pepper: place("secrets", "pepper_file", config.secrets.pepper_file)?,
             key_encryption_key: place(
                 "secrets",
@@ -135,6 +156,11 @@ impl Places {
             )));
         }
         Ok(SqlStore::open_current(&self.database).await?)
+    }
+
+    /// The audit file, for a change.
+    pub(crate) fn trail(&self) -> Outcome<Trail> {
+        Trail::open(&self.audit, &self.database)
     }
 
     pub(crate) fn pepper(&self) -> Outcome<Pepper> {

@@ -21,6 +21,8 @@ pub enum Action {
     RotateKey,
     /// A key was revoked in an emergency.
     RevokeKey,
+    /// A domain was made.
+    CreateDomain,
     /// A client was registered.
     CreateClient,
     /// A client was changed, or its secret rotated.
@@ -39,6 +41,7 @@ impl Action {
             Self::RevokeToken => "revoke/token",
             Self::RotateKey => "renew/key",
             Self::RevokeKey => "revoke/key",
+            Self::CreateDomain => "create/domain",
             Self::CreateClient => "create/oauth2_client",
             Self::UpdateClient => "update/oauth2_client",
             Self::DeleteClient => "delete/oauth2_client",

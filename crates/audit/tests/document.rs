@@ -23,12 +23,13 @@ fn firsts(rows: &[Vec<&'static str>]) -> BTreeSet<String> {
         .collect()
 }
 
-const ACTIONS: [Action; 8] = [
+const ACTIONS: [Action; 9] = [
     Action::IssueToken,
     Action::IntrospectToken,
     Action::RevokeToken,
     Action::RotateKey,
     Action::RevokeKey,
+    Action::CreateDomain,
     Action::CreateClient,
     Action::UpdateClient,
     Action::DeleteClient,
@@ -42,6 +43,7 @@ const fn is_listed(action: Action) -> bool {
         | Action::RevokeToken
         | Action::RotateKey
         | Action::RevokeKey
+        | Action::CreateDomain
         | Action::CreateClient
         | Action::UpdateClient
         | Action::DeleteClient => true,

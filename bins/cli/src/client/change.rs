@@ -1,7 +1,8 @@
 //! Changes of clients. Each is one compare-and-swap: who loses a race is told so, and nothing is half done.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use sealstone_audit::{Action, Reason, Target};
 use sealstone_oauth_types::ClientId;
 use sealstone_registry::{
     Client, ClientSecretText, ClientStore as _, Domain, DomainStore as _, Insertion, Removal, Replacement,
@@ -12,10 +13,11 @@ use zeroize::Zeroizing;
 
 use super::{CreateArguments, DeleteArguments, OneArguments, RotateArguments, UpdateArguments, show};
 use crate::{
+    audit::{Change, Trail},
     clock,
     failure::{Failure, Outcome},
     output::{self, Form},
-    store,
+    random, store,
 };
 
 const SHOWN_ONCE: &str = "Keep the secret now: it is not stored and not shown again.";
@@ -25,11 +27,14 @@ pub(super) async fn create(arguments: CreateArguments) -> Outcome {
     let registration = arguments.registration.over(None)?;
     let opened = places.store().await?;
     let domain = store::domain(&opened, arguments.domain.as_ref()).await?;
+    let trail = places.trail()?;
     if arguments.new_domain {
+        let new = Domain::new(domain.clone(), domain.as_str(), true)?;
+        let change = trail.change(Action::CreateDomain, Target::Issuer(domain.as_str().into()));
         // One that is there already is as good.
-        let _ = opened
-            .insert_domain(Domain::new(domain.clone(), domain.as_str(), true)?)
-            .await?;
+        if change.stored(opened.insert_domain(new).await)? == Insertion::Inserted {
+            change.done()?;
+        }
     }
     let secret = if registration.needs_secret()? {
         Some(draw()?)
@@ -42,26 +47,38 @@ pub(super) async fn create(arguments: CreateArguments) -> Outcome {
     };
     let id = match arguments.id {
         Some(id) => id,
-        None => generate_client_id(random()?)?,
+        None => generate_client_id(random::octets()?)?,
     };
     let client = registration.into_client(domain.clone(), id.clone(), hash, clock::now())?;
-    let inserted = opened.insert(client.clone()).await?;
+    let change = of_client(&trail, Action::CreateClient, &id);
+    let inserted = change.stored(opened.insert(client.clone()).await)?;
     opened.close().await;
     match inserted {
-        Insertion::Inserted => print(&client, secret.as_ref(), arguments.output.output),
-        Insertion::Exists => Err(Failure::failed(format!(
-            "there is a client {id} already: choose another identifier, or update it"
-        ))),
-        Insertion::UnknownDomain => Err(Failure::failed(format!(
-            "there is no domain {domain}: add --new-domain to make it"
-        ))),
+        Insertion::Inserted => {
+            change.done()?;
+            print(&client, secret.as_ref(), arguments.output.output)
+        }
+        Insertion::Exists => Err(change.refused(
+            Reason::new(409, "client_exists"),
+            Failure::failed(format!(
+                "there is a client {id} already: choose another identifier, or update it"
+            )),
+        )),
+        Insertion::UnknownDomain => Err(change.refused(
+            Reason::new(404, "unknown_domain"),
+            Failure::failed(format!(
+                "there is no domain {domain}: add --new-domain to make it"
+            )),
+        )),
     }
 }
 
 pub(super) async fn update(arguments: UpdateArguments) -> Outcome {
     let places = arguments.store.places()?;
     let opened = places.store().await?;
-    let before = find(&opened, &arguments.id).await?;
+    let trail = places.trail()?;
+    let change = of_client(&trail, Action::UpdateClient, &arguments.id);
+    let before = find(&opened, &change, &arguments.id).await?;
     let registration = arguments.registration.over(Some(&before.registration()))?;
     let secret = if registration.needs_secret()? && before.auth().secrets().is_none() {
         Some(draw()?)
@@ -73,21 +90,23 @@ pub(super) async fn update(arguments: UpdateArguments) -> Outcome {
         None => None,
     };
     let after = before.updated(registration, hash, clock::now())?;
-    replace(opened, &before, &after).await?;
+    replace(opened, &change, &before, &after).await?;
     print(&after, secret.as_ref(), arguments.output.output)
 }
 
 pub(super) async fn rotate_secret(arguments: RotateArguments) -> Outcome {
     let places = arguments.store.places()?;
     let opened = places.store().await?;
-    let before = find(&opened, &arguments.id).await?;
+    let trail = places.trail()?;
+    let change = of_client(&trail, Action::UpdateClient, &arguments.id);
+    let before = find(&opened, &change, &arguments.id).await?;
     let (secret, now) = (draw()?, clock::now());
     let expires_at = arguments
         .expires_in
         .map(|span: Duration| clock::at(now.as_secs().saturating_add(span.as_secs())));
     let after =
         before.with_rotated_secret(secret.hash(&places.pepper()?), expires_at, arguments.overlap, now)?;
-    replace(opened, &before, &after).await?;
+    replace(opened, &change, &before, &after).await?;
     if let Some(end) = after.auth().secrets().and_then(SecretSet::previous_expires_at) {
         output::note(&format!(
             "The old secret stays good until {}.",
@@ -98,15 +117,18 @@ pub(super) async fn rotate_secret(arguments: RotateArguments) -> Outcome {
 }
 
 pub(super) async fn enable(arguments: OneArguments, enabled: bool) -> Outcome {
-    let opened = arguments.store.places()?.store().await?;
-    let before = find(&opened, &arguments.id).await?;
+    let places = arguments.store.places()?;
+    let opened = places.store().await?;
+    let trail = places.trail()?;
+    let change = of_client(&trail, Action::UpdateClient, &arguments.id);
+    let before = find(&opened, &change, &arguments.id).await?;
     if before.is_enabled() == enabled {
         opened.close().await;
         output::note(&format!("Nothing to do: {} was so already.", arguments.id));
         return show::print(&before, None, arguments.output.output);
     }
     let after = before.with_enabled(enabled, clock::now());
-    replace(opened, &before, &after).await?;
+    replace(opened, &change, &before, &after).await?;
     if !enabled {
         output::note(
             "It gets no more tokens. Those it has stay good until they end; introspection refuses them.",
@@ -122,15 +144,19 @@ pub(super) async fn delete(arguments: DeleteArguments) -> Outcome {
             arguments.id
         )));
     }
-    let opened = arguments.store.places()?.store().await?;
-    let removed = opened.delete(&arguments.id).await?;
+    let places = arguments.store.places()?;
+    let opened = places.store().await?;
+    let trail = places.trail()?;
+    let change = of_client(&trail, Action::DeleteClient, &arguments.id);
+    let removed = change.stored(opened.delete(&arguments.id).await)?;
     opened.close().await;
     match removed {
         Removal::Removed => {
+            change.done()?;
             output::note(&format!("Deleted {}.", arguments.id));
             Ok(())
         }
-        Removal::Missing => Err(show::unknown(&arguments.id)),
+        Removal::Missing => Err(missing(&change, &arguments.id)),
     }
 }
 
@@ -142,30 +168,35 @@ fn print(client: &Client, secret: Option<&ClientSecretText>, form: Form) -> Outc
     Ok(())
 }
 
-async fn find(opened: &SqlStore, id: &ClientId) -> Outcome<std::sync::Arc<Client>> {
-    opened.client(id).await?.ok_or_else(|| show::unknown(id))
+fn of_client<'a>(trail: &'a Trail, action: Action, id: &'a ClientId) -> Change<'a> {
+    trail.change(action, Target::Client(id.as_str().into()))
 }
 
-async fn replace(opened: SqlStore, before: &Client, after: &Client) -> Outcome {
-    let replaced = opened.replace(before.version(), after.clone()).await?;
+fn missing(change: &Change<'_>, id: &ClientId) -> Failure {
+    change.refused(Reason::new(404, "unknown_client"), show::unknown(id))
+}
+
+async fn find(opened: &SqlStore, change: &Change<'_>, id: &ClientId) -> Outcome<Arc<Client>> {
+    let found = change.stored(opened.client(id).await)?;
+    found.ok_or_else(|| missing(change, id))
+}
+
+async fn replace(opened: SqlStore, change: &Change<'_>, before: &Client, after: &Client) -> Outcome {
+    let replaced = change.stored(opened.replace(before.version(), after.clone()).await)?;
     opened.close().await;
     match replaced {
-        Replacement::Replaced => Ok(()),
-        Replacement::Conflict => Err(Failure::failed(format!(
-            "somebody else changed {} just now: look at it and try again",
-            before.id()
-        ))),
-        Replacement::Missing => Err(show::unknown(before.id())),
+        Replacement::Replaced => change.done(),
+        Replacement::Conflict => Err(change.refused(
+            Reason::new(409, "conflict"),
+            Failure::failed(format!(
+                "somebody else changed {} just now: look at it and try again",
+                before.id()
+            )),
+        )),
+        Replacement::Missing => Err(missing(change, before.id())),
     }
 }
 
 fn draw() -> Outcome<ClientSecretText> {
-    Ok(ClientSecretText::from_random(*Zeroizing::new(random()?)))
-}
-
-fn random<const N: usize>() -> Outcome<[u8; N]> {
-    let mut bytes = [0; N];
-    aws_lc_rs::rand::fill(&mut bytes)
-        .map_err(|_| Failure::failed("the system has no randomness: try again"))?;
-    Ok(bytes)
+    Ok(ClientSecretText::from_random(*Zeroizing::new(random::octets()?)))
 }

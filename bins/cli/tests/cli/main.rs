@@ -1,5 +1,6 @@
 //! The built program, from outside.
 
+mod audit;
 mod ca_and_cert;
 mod issuer;
 mod jwt;

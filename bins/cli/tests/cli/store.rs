@@ -29,10 +29,10 @@ fn private(path: &Path, text: &str) {
 }
 
 /// A data folder with the domain `demo` and its key ring.
-struct Data(TempDir);
+pub(crate) struct Data(TempDir);
 
 impl Data {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let data = Self(tempfile::tempdir().unwrap());
         private(&data.0.path().join("secrets/pepper"), PEPPER);
         private(&data.0.path().join("secrets/kek"), KEK);
@@ -55,11 +55,15 @@ impl Data {
         })
     }
 
-    fn run(&self, arguments: &[&str]) -> Done {
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Done {
         sealstone(&[arguments, &["--data", text(self.0.path())]].concat())
     }
 
-    fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         self.run(&[arguments, &["--output", "json"]].concat()).json()
     }
 

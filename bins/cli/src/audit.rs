@@ -1,0 +1,140 @@
+//! The server's audit file: what is changed here is recorded beside what the server does, before success is told.
+
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt as _, chown},
+    path::Path,
+};
+
+use anyhow::Context as _;
+use sealstone_audit::{
+    Action, Actor, AuditSink as _, Event, EventId, Outcome as Ending, Reason, Target, printable,
+};
+use sealstone_storage::AuditFile;
+
+use crate::{
+    clock,
+    failure::{Failure, Outcome},
+    output, random,
+};
+
+/// The audit file, and who writes to it by this program.
+pub(crate) struct Trail {
+    file: AuditFile,
+    initiator: String,
+    /// One for all that this run of the program changes.
+    request_id: String,
+}
+
+impl Trail {
+    /// Opens the file before anything is changed: what can't be recorded is not done. A file that is made here is
+    /// given to the owner of the database, who is the server.
+    pub(crate) fn open(path: &Path, database: &Path) -> Outcome<Self> {
+        let is_new = !path.exists();
+        let file = AuditFile::open(path).with_context(|| {
+            format!(
+                "{} cannot be written on, so nothing was changed: run this as the server's user",
+                path.display()
+            )
+        })?;
+        if is_new {
+            give_to_owner(path, database).with_context(|| {
+                format!(
+                    "{} was made and the server may not write on it, so nothing was changed: remove it, and run this \
+                     as the server's user",
+                    path.display()
+                )
+            })?;
+        }
+        let id: [u8; 8] = random::octets()?;
+        Ok(Self {
+            file,
+            initiator: initiator(),
+            request_id: format!("cli-{:016x}", u64::from_be_bytes(id)),
+        })
+    }
+
+    pub(crate) const fn change<'a>(&'a self, action: Action, target: Target<'a>) -> Change<'a> {
+        Change {
+            trail: self,
+            action,
+            target,
+        }
+    }
+}
+
+/// One change, which becomes one event.
+pub(crate) struct Change<'a> {
+    trail: &'a Trail,
+    action: Action,
+    target: Target<'a>,
+}
+
+impl Change<'_> {
+    /// It is made.
+    pub(crate) fn done(&self) -> Outcome {
+        self.record(Ending::Success, None).with_context(|| {
+            format!(
+                "the change is made, but {} has no event of it: make room there, and note the change elsewhere",
+                self.trail.file.path().display()
+            )
+        })?;
+        Ok(())
+    }
+
+    /// It is not made.
+    pub(crate) fn refused(&self, reason: Reason, failure: Failure) -> Failure {
+        if let Err(error) = self.record(Ending::Failure, Some(reason)) {
+            let path = self.trail.file.path().display();
+            output::note(&format!("note: {path} has no event of this: {error:#}"));
+        }
+        failure
+    }
+
+    /// What the store says to it.
+    pub(crate) fn stored<T>(&self, answer: Result<T, impl Into<Failure>>) -> Outcome<T> {
+        answer.map_err(|error| self.refused(Reason::new(503, "backend_failure"), error.into()))
+    }
+
+    fn record(&self, outcome: Ending, reason: Option<Reason>) -> anyhow::Result<()> {
+        let id = random::octets().map_err(|failure| anyhow::anyhow!(failure.to_string()))?;
+        let event = Event {
+            id: EventId::from_random(id),
+            time: clock::now(),
+            action: self.action,
+            outcome,
+            reason,
+            initiator: Actor {
+                client_id: Some(self.trail.initiator.as_str().into()),
+                address: None,
+            },
+            target: self.target.clone(),
+            request_id: self.trail.request_id.as_str().into(),
+        };
+        Ok(self.trail.file.record(&event)?)
+    }
+}
+
+fn give_to_owner(path: &Path, database: &Path) -> std::io::Result<()> {
+    let (made, owner) = (fs::metadata(path)?, fs::metadata(database)?);
+    if made.uid() == owner.uid() {
+        return Ok(());
+    }
+    chown(path, Some(owner.uid()), Some(owner.gid()))
+}
+
+/// `os-user:1000/alice`: the number is the system's word, the name is what the environment says and comes after it.
+/// No client is called so: a client's id has no colon.
+fn initiator() -> String {
+    let number = fs::metadata("/proc/self").map(|process| process.uid().to_string());
+    let number = number.unwrap_or_else(|_| "unknown".to_owned());
+    let name = ["USER", "LOGNAME"].into_iter().find_map(std::env::var_os);
+    match name {
+        Some(name) => format!("os-user:{number}/{}", printable_name(&name.to_string_lossy())),
+        None => format!("os-user:{number}"),
+    }
+}
+
+fn printable_name(name: &str) -> String {
+    printable(name).chars().take(32).collect()
+}
