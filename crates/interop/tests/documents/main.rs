@@ -2,6 +2,7 @@
 //!
 //! See `script` for what a document may hold. Runbooks start from what `docs/guides/serve.md` installs.
 
+mod cli;
 mod script;
 
 use script::Document;
