@@ -1,5 +1,7 @@
 //! The program's HTTP client: https only, answers of bounded size, deadlines, no redirects.
 
+mod fault;
+
 use std::{error::Error, future::Future, path::Path, pin::Pin, time::Duration};
 
 use anyhow::Context as _;
@@ -16,6 +18,7 @@ use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 
 use crate::{failure::Outcome, input};
+pub(crate) use fault::Fault;
 
 /// The largest answer that is read: more than any key set or metadata document has.
 const LARGEST: usize = 1024 * 1024;
@@ -122,7 +125,7 @@ impl HttpClient {
             .await
             .map_err(|source| HttpError::Connection {
                 url: url.to_owned(),
-                hint: hint(&source),
+                fault: Fault::of(&source),
                 source: source.into(),
             })?;
         if response.status().is_redirection() {
@@ -175,41 +178,15 @@ fn roots(path: &Path) -> Outcome<RootCertStore> {
     Ok(roots)
 }
 
-/// What helps, by the innermost cause.
-fn hint(error: &(dyn Error + 'static)) -> &'static str {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        match error.downcast_ref::<rustls::Error>() {
-            Some(rustls::Error::InvalidCertificate(_)) => {
-                return "the server's certificate is not trusted for this name: name its CA by --ca FILE";
-            }
-            Some(rustls::Error::AlertReceived(_)) => {
-                return "the server ended the handshake: check the certificate and key";
-            }
-            Some(_) => return "no TLS connection came about: check address and port",
-            None => {}
-        }
-        // An I/O error's `source` skips what it was made of.
-        let inner = error
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref);
-        cause = match inner {
-            Some(inner) => Some(inner),
-            None => error.source(),
-        };
-    }
-    "check the address, and that the server runs"
-}
-
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HttpError {
     #[error("{url} is no https address: write https://HOST[:PORT]/PATH")]
     Address { url: String },
-    #[error("{url} cannot be reached: {hint}")]
+    #[error("{url} cannot be reached: {fault}")]
     Connection {
         url: String,
-        hint: &'static str,
+        fault: Fault,
         source: Box<dyn Error + Send + Sync>,
     },
     #[error("{url} redirects to {to}, which is not followed: use the final address")]

@@ -3,7 +3,7 @@
 mod answer;
 mod source;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use oauth2::{AuthType, ClientId, ClientSecret, RequestTokenError, Scope, TokenUrl, basic::BasicClient};
@@ -12,7 +12,7 @@ use sealstone_oauth_types::ServerMetadata;
 use crate::{
     discovery,
     failure::{Failure, Outcome},
-    http::{ClientIdentity, HttpClient},
+    http::{ClientIdentity, Fault, HttpClient, HttpError},
 };
 use source::Source;
 
@@ -124,12 +124,46 @@ pub(crate) async fn run(arguments: TokenArguments) -> Outcome {
         .and_then(|identity| identity.chain.first())
         .cloned();
     let client = HttpClient::new(source.ca.as_deref(), identity)?;
-    let metadata = discovery::metadata(&client, &source.issuer).await?;
-    let token = ask(&client, &metadata, &source, &arguments).await?;
+    let asked = async {
+        let metadata = discovery::metadata(&client, &source.issuer).await?;
+        ask(&client, &metadata, &source, &arguments).await
+    };
+    let token = asked
+        .await
+        .map_err(|failure| with_dev_folder(failure, arguments.dev.as_deref()))?;
     if let Some(leaf) = &leaf {
         answer::warn_unless_bound(&token, leaf);
     }
     answer::print(&token, arguments.format)
+}
+
+/// The server of a data folder is known, and so is how to start it.
+fn with_dev_folder(failure: Failure, folder: Option<&Path>) -> Failure {
+    let error = match &failure {
+        Failure::Failed(error) => error.downcast_ref::<HttpError>(),
+        Failure::Usage(_) => None,
+    };
+    let (Some(HttpError::Connection { url, fault, .. }), Some(folder)) = (error, folder) else {
+        return failure;
+    };
+    let folder = folder.display();
+    match fault {
+        Fault::Refused => Failure::failed(format!(
+            "nothing listens at {url}: is sealstoned running? Start it with `sealstoned dev --data {folder}`"
+        )),
+        Fault::Untrusted => Failure::failed(format!(
+            "another server than that of {folder} answers at {url}: stop it, or start `sealstoned dev --listen ADDRESS:PORT --data \
+             {folder}`"
+        )),
+        Fault::UnknownName
+        | Fault::Silent
+        | Fault::OtherName
+        | Fault::OutOfDate
+        | Fault::BadCertificate
+        | Fault::Alert
+        | Fault::NoTls
+        | Fault::Other => failure,
+    }
 }
 
 /// The token endpoint: where certificates are asked for, if we have one (RFC 8705 §5).

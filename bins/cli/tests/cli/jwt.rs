@@ -1,8 +1,15 @@
 //! Tokens shown and verified, each refusal with its reason.
 
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use crate::program::{now, sealstone, text, with_input};
+use crate::{
+    issuer::{Answer, Request, TestIssuer},
+    program::{now, sealstone, text, with_input},
+};
 use sealstone_jose::{Algorithm, JwkSet, JwtEncoder, KeyId, PrivateKey, Signer, base64url};
 use sealstone_mtls::ClientCertificate;
 use serde_json::{Value, json};
@@ -200,4 +207,18 @@ fn inspecting_verifies_nothing_and_says_so_loudly() {
         sealstone(&["jwt", "inspect", wrong]).refused(1, said);
     }
     with_input(&["jwt", "inspect"], b"").refused(2, "no token");
+}
+
+#[test]
+fn an_issuer_that_cannot_be_reached_is_said_so() {
+    let (issuer, other) = (TestIssuer::start(nothing), TestIssuer::start(nothing));
+    let verify = |url: &str, ca: &Path| {
+        sealstone(&["jwt", "verify", "--issuer", url, "--ca", text(ca), "e30.e30.c2ln"])
+    };
+    verify("https://127.0.0.1:1", &issuer.ca_pem()).refused(1, "is sealstoned running?");
+    verify(&issuer.url, &other.ca_pem()).refused(1, "name its CA by --ca FILE");
+}
+
+fn nothing(_: &Request) -> Answer {
+    Answer::json("404 Not Found", &"{}")
 }

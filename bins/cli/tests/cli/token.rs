@@ -301,7 +301,31 @@ fn connections_that_fail_say_what_helps() {
         "--ca",
         text(&wrong),
     ];
-    sealstone(&[&nobody[..], &pair[..]].concat()).refused(1, "check the address");
+    let said = sealstone(&[&nobody[..], &pair[..]].concat()).refused(1, "is sealstoned running?");
+    assert!(said.contains("sealstoned serve --config FILE"), "{said}");
+    // By the name of the machine, which the certificate does not have.
+    let named = issuer.url.replace("127.0.0.1", "localhost");
+    let ca = issuer.ca_pem();
+    let named = [
+        "token",
+        "--issuer",
+        &named,
+        "--client-id",
+        "ci",
+        "--ca",
+        text(&ca),
+    ];
+    sealstone(&[&named[..], &pair[..]].concat()).refused(1, "is for other names");
+    let unknown = [
+        "token",
+        "--issuer",
+        "https://id.invalid",
+        "--client-id",
+        "ci",
+        "--ca",
+        text(&ca),
+    ];
+    sealstone(&[&unknown[..], &pair[..]].concat()).refused(1, "the name is not known");
 
     let (_, stranger) = issuer.client("stranger");
     issuer
@@ -343,4 +367,28 @@ fn a_demo_folder_says_it_all() {
     sealstone(&[&dev[..], &["nobody"]].concat()).refused(2, "machine, secret");
     sealstone(&["token", "--dev", "/does/not/exist", "--client", "a"]).refused(1, "sealstoned dev");
     sealstone(&["token", "--dev", text(&folder)]).refused(2, "--client");
+}
+
+#[test]
+fn a_demo_server_that_is_not_running_is_said_so() {
+    let issuer = TestIssuer::start(bound);
+    let other = TestIssuer::start(bound);
+    let (certificate, key) = issuer.client("machine");
+    let folder = issuer.path("");
+    let ask = |at: &str| {
+        let file = json!({
+            "issuer": at, "mtls_base": "https://unused", "ca": issuer.ca_pem(),
+            "clients": [{"name": "machine", "client_id": "m1", "auth": "tls_client_auth", "cert": certificate,
+                "key": key, "client_secret": null, "scope": "demo:read"}],
+        });
+        write_private(&issuer.path("dev.json"), &file.to_string());
+        sealstone(&["token", "--dev", text(&folder), "--client", "machine"])
+    };
+    ask(&issuer.url).ok();
+    let start = format!(
+        "is sealstoned running? Start it with `sealstoned dev --data {}`",
+        text(&folder)
+    );
+    ask("https://127.0.0.1:1").refused(1, &start);
+    ask(&other.url).refused(1, "another server than that of");
 }
