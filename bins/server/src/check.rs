@@ -35,6 +35,9 @@ pub(crate) async fn run(path: &Path) -> anyhow::Result<()> {
         _ => lines
             .push("mutual TLS off: clients can't authenticate by certificate, no token is bound".to_owned()),
     }
+    let admin = config.server.admin_listen.address();
+    let admin = admin.map_or_else(|| "off".to_owned(), |address| format!("{address}, without TLS"));
+    lines.push(format!("admin      {admin}"));
     lines.push(match &composition.trust {
         Some(_) if config.tls.crl_files.is_empty() => {
             "client CAs trusted, WITHOUT revocation lists (tls.crl_files)".to_owned()
@@ -60,8 +63,9 @@ fn audit(config: &Config) -> anyhow::Result<()> {
         return Ok(());
     }
     let folder = path.parent().context("audit.path names no file")?;
+    // Beside the database: its absence is told of `storage.path`.
     anyhow::ensure!(
-        folder.is_dir(),
+        folder.is_dir() || config.audit.path.is_none(),
         "audit.path: the folder {} does not exist: make it, for the server's user alone",
         folder.display()
     );

@@ -47,13 +47,45 @@ pub(crate) struct ServerSection {
     pub(crate) mtls_base_url: Option<String>,
     pub(crate) listen: SocketAddr,
     pub(crate) mtls_listen: Option<SocketAddr>,
-    #[serde(default = "default_admin")]
-    pub(crate) admin_listen: Option<SocketAddr>,
+    #[serde(default)]
+    pub(crate) admin_listen: AdminListen,
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "serde wants the field's own type")]
-fn default_admin() -> Option<SocketAddr> {
-    Some(SocketAddr::from(([127, 0, 0, 1], 8445)))
+/// Where health and metrics are answered: an address, or `"off"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) enum AdminListen {
+    Off,
+    On(SocketAddr),
+}
+
+impl AdminListen {
+    /// The address, if there is one.
+    pub(crate) const fn address(self) -> Option<SocketAddr> {
+        match self {
+            Self::Off => None,
+            Self::On(address) => Some(address),
+        }
+    }
+}
+
+impl Default for AdminListen {
+    fn default() -> Self {
+        Self::On(SocketAddr::from(([127, 0, 0, 1], 8445)))
+    }
+}
+
+impl TryFrom<String> for AdminListen {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Self::Off);
+        }
+        text.parse()
+            .map(Self::On)
+            .map_err(|_| format!("{text:?} is no address and port such as \"127.0.0.1:8445\", nor \"off\""))
+    }
 }
 
 /// `[tls]`: certificates, trust, and how strict the handshake is.

@@ -6,8 +6,8 @@ mod clients;
 
 use crate::compose;
 use crate::config::{
-    AuditSection, Config, KeysSection, LimitsSection, LogSection, ProfileName, SecretsSection, ServerSection,
-    StorageSection, TlsSection,
+    AdminListen, AuditSection, Config, KeysSection, LimitsSection, LogSection, ProfileName, SecretsSection,
+    ServerSection, StorageSection, TlsSection,
 };
 use crate::run::{Listeners, Served, bind};
 use crate::{faults, reload, secrets};
@@ -134,7 +134,7 @@ fn config(data: &Path, public: SocketAddr, mtls: SocketAddr) -> Config {
             mtls_base_url: Some(format!("https://{mtls}")),
             listen: public,
             mtls_listen: Some(mtls),
-            admin_listen: None,
+            admin_listen: AdminListen::Off,
         },
         tls: TlsSection {
             certificate_file: data.join("certs/server.pem"),

@@ -31,7 +31,7 @@ impl Listeners {
                 Some(address) => Some(bind("server.mtls_listen", address).await?),
                 None => None,
             },
-            admin: match config.server.admin_listen {
+            admin: match config.server.admin_listen.address() {
                 Some(address) => Some(bind("server.admin_listen", address).await?),
                 None => None,
             },

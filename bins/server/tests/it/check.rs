@@ -57,6 +57,11 @@ fn a_good_configuration() {
     setup.unset("server", "mtls_listen");
     setup.unset("server", "mtls_base_url");
     assert!(accepted(&setup, &[]).contains("mutual TLS off"));
+    assert!(accepted(&setup, &[]).contains("admin      127.0.0.1:0"));
+    setup.set("server", "admin_listen", "'off'");
+    assert!(accepted(&setup, &[]).contains("admin      off"));
+    let back = ("SEALSTONE__SERVER__ADMIN_LISTEN", "127.0.0.3:7777");
+    assert!(accepted(&setup, &[back]).contains("admin      127.0.0.3:7777"));
 }
 
 /// Files are found beside the configuration, wherever the program is started.
@@ -128,6 +133,13 @@ fn broken_values() {
         ),
         ("server", "listen", "8443", &["`server.listen`"]),
         ("server", "listen", "'localhost'", &["`server.listen`", "address"]),
+        (
+            "server",
+            "admin_listen",
+            "'none'",
+            &["`server.admin_listen`", "off"],
+        ),
+        ("server", "admin_listen", "false", &["`server.admin_listen`"]),
         (
             "server",
             "bse_url",

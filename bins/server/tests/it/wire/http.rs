@@ -481,3 +481,13 @@ async fn health_and_metrics() {
     }
     world.end().await;
 }
+
+#[tokio::test]
+async fn the_admin_listener_can_be_off() {
+    let world = World::with(|setup| setup.set("server", "admin_listen", "'off'")).await;
+    assert_eq!(world.admin.port(), 0);
+    world.register("basic", json!({})).await;
+    let ask = Ask::post(TOKEN).basic("basic", &secret("basic")).form(GRANT);
+    world.https().send(world.public, ask).await.token();
+    world.end().await;
+}
