@@ -25,6 +25,11 @@ pub(crate) fn json<T: Serialize>(status: StatusCode, body: &T) -> Response {
     no_store(status, Body::from(text))
 }
 
+/// 200 or another status with JSON that is written already.
+pub(crate) fn written(status: StatusCode, json: Vec<u8>) -> Response {
+    no_store(status, Body::from(json))
+}
+
 /// An error answer (RFC 6749 §5.2). A 401 carries a challenge whichever way the client took.
 pub(crate) fn error(status: StatusCode, code: ErrorCode, description: &'static str) -> Response {
     let body = ErrorResponse::new(code, description).to_json();

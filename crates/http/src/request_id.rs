@@ -8,14 +8,15 @@ pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 /// Names requests: 64 random bits of this process and a count. Not a secret.
 #[derive(Debug)]
 pub(crate) struct RequestIds {
-    process: u64,
+    /// Sixteen digits and a hyphen.
+    process: String,
     count: AtomicU64,
 }
 
 impl RequestIds {
     pub(crate) fn new() -> Self {
         Self {
-            process: RandomState::new().hash_one(0_u8),
+            process: format!("{:016x}-", RandomState::new().hash_one(0_u8)),
             count: AtomicU64::new(0),
         }
     }
@@ -34,12 +35,28 @@ impl RequestIds {
             .filter(own);
         match sent {
             Some(sent) => sent.to_owned(),
-            None => format!(
-                "{:016x}-{:x}",
-                self.process,
-                self.count.fetch_add(1, Ordering::Relaxed)
-            ),
+            None => self.next(),
         }
+    }
+}
+
+impl RequestIds {
+    /// The process's own part and a count, in hexadecimal. One is written for every request, without the formatter.
+    fn next(&self) -> String {
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        let digits = u64::BITS.saturating_sub(count.leading_zeros()).div_ceil(4).max(1);
+        let mut id = String::with_capacity(33);
+        id.push_str(&self.process);
+        for place in (0..digits).rev() {
+            let digit = (count >> place.saturating_mul(4)) & 0xf;
+            id.push(
+                u32::try_from(digit)
+                    .ok()
+                    .and_then(|digit| char::from_digit(digit, 16))
+                    .unwrap_or('0'),
+            );
+        }
+        id
     }
 }
 
@@ -76,5 +93,10 @@ mod tests {
             );
         }
         assert_ne!(ids.of(&HeaderMap::new()), ids.of(&HeaderMap::new()));
+        let ids = RequestIds::new();
+        for count in 0..0x120_u32 {
+            let id = ids.of(&HeaderMap::new());
+            assert_eq!(id.split_once('-').unwrap().1, format!("{count:x}"));
+        }
     }
 }

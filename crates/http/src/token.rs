@@ -68,7 +68,7 @@ impl Edge {
         };
         let answered = within(self.request_deadline, self.provider.token(domain, request, peer)).await;
         match answered.unwrap_or_else(|Elapsed| Err(BackendError::Deadline.into())) {
-            Ok(token) => answer::json(StatusCode::OK, &token),
+            Ok(token) => answer::written(StatusCode::OK, token.to_json()),
             Err(failure) => self.refuse(&failure, suspect, peer),
         }
     }
