@@ -21,8 +21,8 @@ use registration::RegistrationArguments;
 const EXAMPLES: &str = "\
 Examples:
   A machine with a certificate of your CA:
-    sealstone client create --data sealstone-dev ci --subject-dn 'CN=ci,O=Example' --scope openstack:api \\
-      --registration authority.json
+    sealstone client create --data sealstone-dev ci --subject-dn 'CN=ci,O=Example' \\
+      --scope openstack:api --registration authority.json
 
   One with a self-signed certificate:
     sealstone client create --data sealstone-dev probe --certificate probe.pem --scope metrics:read

@@ -89,4 +89,23 @@ mod tests {
     fn the_command_line_is_sound() {
         Arguments::command().debug_assert();
     }
+
+    /// A longer line is broken where it is shown, and can't be pasted any more.
+    #[test]
+    fn examples_fit_the_width_of_the_help() {
+        let mut commands = vec![Arguments::command()];
+        let mut lines = 0;
+        while let Some(command) = commands.pop() {
+            let examples = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            for line in examples.lines().filter(|line| line.contains("sealstone ")) {
+                assert!(line.chars().count() <= 100, "{line}");
+                lines += 1;
+            }
+            commands.extend(command.get_subcommands().cloned());
+        }
+        assert!(lines > 10, "{lines}");
+    }
 }

@@ -26,7 +26,8 @@ Examples:
     curl -H \"$(sealstone token --dev sealstone-dev --client machine --format header)\" ...
 
   With a secret:
-    SEALSTONE_CLIENT_SECRET=... sealstone token --issuer https://... --client-id exporter --scope metrics:read";
+    SEALSTONE_CLIENT_SECRET=... sealstone token --issuer https://id.example.org/v4/oauth2/demo \\
+      --client-id exporter --scope metrics:read";
 
 /// How the token is printed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]

@@ -34,7 +34,7 @@ enum For {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  sealstone ca issue --dir ca --subject 'CN=ci,O=Example' --out ci\n  \
-    sealstone ca issue --dir ca --usage server --san dns:id.example.org --san ip:192.0.2.7 --out server\n  \
+    sealstone ca issue --dir ca --usage server --san dns:id.example.org --out server\n  \
     sealstone ca issue --self-signed --subject CN=probe --out probe"
 )]
 pub(crate) struct IssueArguments {
