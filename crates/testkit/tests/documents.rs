@@ -133,3 +133,30 @@ fn descriptions_of_answers_are_those_of_the_code() {
     }
     assert_eq!(count, 8);
 }
+
+#[test]
+fn reasons_of_chains_are_those_of_the_code() {
+    let source = text(&root().join("crates/tls/src/trust/error.rs"));
+    let code = source
+        .split("impl ChainError {")
+        .nth(1)
+        .unwrap()
+        .split("\n}\n")
+        .next()
+        .unwrap();
+    let mut reasons: BTreeSet<&str> = between(code, "=> \"", "\",").collect();
+    assert!(reasons.len() > 10, "{reasons:?}");
+    // Without any authority nobody judges.
+    reasons.insert("not_judged");
+    let document = text(&root().join("docs/reference/errors.md"));
+    let table = document.split("## Why a chain is not verified").nth(1).unwrap();
+    let table = table.split("\n## ").next().unwrap();
+    let rows = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
+    let listed: BTreeSet<&str> = rows
+        .flat_map(|cell| cell.split("`, `"))
+        .map(|name| name.trim_matches('`'))
+        .collect();
+    assert_eq!(listed, reasons);
+}
