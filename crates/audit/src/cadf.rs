@@ -1,102 +1,80 @@
 //! The JSON of DSP0262, with the members that Keystone's own events carry.
 
-use crate::{Event, EventId, Target};
+use crate::{Event, Target};
 use rustls_pki_types::UnixTime;
-use serde::Serialize;
-use std::borrow::Cow;
-use std::net::IpAddr;
+use std::io::Write as _;
 use time::OffsetDateTime;
 
-const OBSERVER_ID: &str = "sealstone";
-
-/// The event as CADF JSON.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct CadfEvent<'a> {
-    #[serde(rename = "typeURI")]
-    type_uri: &'static str,
-    event_type: &'static str,
-    id: EventId,
-    event_time: String,
-    action: &'static str,
-    outcome: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<CadfReason>,
-    initiator: Initiator<'a>,
-    target: Resource<'a>,
-    observer: Resource<'static>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct CadfReason {
-    reason_type: &'static str,
-    reason_code: String,
-    policy_type: &'static str,
-    policy_id: Cow<'static, str>,
-}
-
-#[derive(Debug, Serialize)]
-struct Resource<'a> {
-    id: &'a str,
-    #[serde(rename = "typeURI")]
-    type_uri: &'static str,
-}
-
-#[derive(Debug, Serialize)]
-struct Initiator<'a> {
-    id: &'a str,
-    #[serde(rename = "typeURI")]
-    type_uri: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    host: Option<Host>,
-    request_id: &'a str,
-}
-
-#[derive(Debug, Serialize)]
-struct Host {
-    address: IpAddr,
-}
+/// What every event ends with: we observe what we are asked.
+const OBSERVER: &[u8] = br#","observer":{"id":"sealstone","typeURI":"service/security"}}"#;
 
 impl Event<'_> {
-    /// The event in CADF's form, ready to be written as JSON.
+    /// The event in CADF's form: one JSON object on one line, without the line's end.
+    ///
+    /// Written member by member, since one is written for every request. Texts are escaped as JSON demands; the fixed
+    /// ones hold nothing to escape.
     #[must_use]
-    pub fn to_cadf(&self) -> CadfEvent<'_> {
+    pub fn to_cadf(&self) -> Vec<u8> {
+        let mut json = Vec::with_capacity(768);
+        json.extend_from_slice(
+            br#"{"typeURI":"http://schemas.dmtf.org/cloud/audit/1.0/event","eventType":"activity","id":""#,
+        );
+        json.extend_from_slice(&self.id.text());
+        json.extend_from_slice(br#"","eventTime":""#);
+        json.extend_from_slice(timestamp(self.time).as_bytes());
+        json.extend_from_slice(br#"","action":""#);
+        json.extend_from_slice(self.action.as_str().as_bytes());
+        json.extend_from_slice(br#"","outcome":""#);
+        json.extend_from_slice(self.outcome.as_str().as_bytes());
+        json.push(b'"');
+        self.push_reason(&mut json);
+        self.push_initiator(&mut json);
         let (id, type_uri) = match &self.target {
             Target::Issuer(id) => (id, "service/security"),
             Target::Token(id) => (id, "data/security/token"),
             Target::Key(id) => (id, "data/security/key"),
             Target::Client(id) => (id, "data/security/account"),
         };
-        CadfEvent {
-            type_uri: "http://schemas.dmtf.org/cloud/audit/1.0/event",
-            event_type: "activity",
-            id: self.id,
-            event_time: timestamp(self.time),
-            action: self.action.as_str(),
-            outcome: self.outcome.as_str(),
-            reason: self.reason.map(|reason| CadfReason {
-                reason_type: "HTTP",
-                reason_code: reason.status.to_string(),
-                policy_type: "sealstone/rule",
-                policy_id: match reason.detail {
-                    Some(detail) => format!("{}/{detail}", reason.rule).into(),
-                    None => reason.rule.into(),
-                },
-            }),
-            initiator: Initiator {
-                id: self.initiator.client_id.as_deref().unwrap_or("unknown"),
-                type_uri: "service/security/account/user",
-                host: self.initiator.address.map(|address| Host { address }),
-                request_id: &self.request_id,
-            },
-            target: Resource { id, type_uri },
-            observer: Resource {
-                id: OBSERVER_ID,
-                type_uri: "service/security",
-            },
-        }
+        json.extend_from_slice(br#","target":{"id":"#);
+        push_text(&mut json, id);
+        json.extend_from_slice(br#","typeURI":""#);
+        json.extend_from_slice(type_uri.as_bytes());
+        json.extend_from_slice(br#""}"#);
+        json.extend_from_slice(OBSERVER);
+        json
     }
+
+    fn push_reason(&self, json: &mut Vec<u8>) {
+        let Some(reason) = self.reason else { return };
+        json.extend_from_slice(br#","reason":{"reasonType":"HTTP","reasonCode":""#);
+        json.extend_from_slice(reason.status.to_string().as_bytes());
+        json.extend_from_slice(br#"","policyType":"sealstone/rule","policyId":"#);
+        match reason.detail {
+            Some(detail) => push_text(json, &format!("{}/{detail}", reason.rule)),
+            None => push_text(json, reason.rule),
+        }
+        json.push(b'}');
+    }
+
+    fn push_initiator(&self, json: &mut Vec<u8>) {
+        json.extend_from_slice(br#","initiator":{"id":"#);
+        push_text(json, self.initiator.client_id.as_deref().unwrap_or("unknown"));
+        json.extend_from_slice(br#","typeURI":"service/security/account/user""#);
+        if let Some(address) = self.initiator.address {
+            json.extend_from_slice(br#","host":{"address":""#);
+            // Writing into memory does not fail.
+            let _written = write!(json, "{address}");
+            json.extend_from_slice(br#""}"#);
+        }
+        json.extend_from_slice(br#","request_id":"#);
+        push_text(json, &self.request_id);
+        json.push(b'}');
+    }
+}
+
+fn push_text(json: &mut Vec<u8>, text: &str) {
+    // Text is always JSON, and writing into memory does not fail.
+    let _written = serde_json::to_writer(json, text);
 }
 
 /// `2026-01-02T03:04:05.000000+0000`: the only form that every reader of CADF takes.
@@ -133,6 +111,7 @@ fn two_digits(text: &mut String, number: u8) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::EventId;
     use std::time::Duration;
 
     #[test]
@@ -148,12 +127,42 @@ mod tests {
             request_id: "r".into(),
         };
         let policy = |event: &Event<'_>| {
-            let event = serde_json::to_value(event.to_cadf()).unwrap();
+            let event: serde_json::Value = serde_json::from_slice(&event.to_cadf()).unwrap();
             event["reason"]["policyId"].as_str().unwrap().to_owned()
         };
         assert_eq!(policy(&event), "untrusted_certificate");
         event.reason = event.reason.map(|reason| reason.with_detail(Some("not_judged")));
         assert_eq!(policy(&event), "untrusted_certificate/not_judged");
+    }
+
+    #[test]
+    fn hostile_texts_stay_inside_their_members() {
+        let hostile = "a\"b\\c\nd\r\u{1}\u{2028}\u{1F600}";
+        let event = Event {
+            id: EventId::from_random([7; 16]),
+            time: UnixTime::since_unix_epoch(Duration::ZERO),
+            action: crate::Action::IssueToken,
+            outcome: crate::Outcome::Failure,
+            reason: None,
+            initiator: crate::Actor {
+                client_id: Some(hostile.into()),
+                address: Some([192, 0, 2, 7].into()),
+            },
+            target: Target::Token(hostile.into()),
+            request_id: hostile.into(),
+        };
+        let json = event.to_cadf();
+        assert!(!json.contains(&b'\n') && !json.contains(&b'\r'));
+        let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        for text in [
+            &json["initiator"]["id"],
+            &json["target"]["id"],
+            &json["initiator"]["request_id"],
+        ] {
+            assert_eq!(text, hostile);
+        }
+        assert_eq!(json["initiator"]["host"]["address"], "192.0.2.7");
+        assert_eq!(json.as_object().unwrap().len(), 9);
     }
 
     #[test]

@@ -1,5 +1,4 @@
 use rustls_pki_types::UnixTime;
-use serde::{Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
@@ -156,7 +155,7 @@ impl EventId {
     }
 
     /// The 36 characters, written digit by digit: one id is written for every request.
-    fn text(self) -> [u8; 36] {
+    pub(crate) fn text(self) -> [u8; 36] {
         let mut text = [b'-'; 36];
         let places = (0..36).filter(|at| !matches!(at, 8 | 13 | 18 | 23));
         let mut rest = self.0;
@@ -184,12 +183,6 @@ impl fmt::Display for EventId {
 impl fmt::Debug for EventId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, formatter)
-    }
-}
-
-impl Serialize for EventId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
 

@@ -4,6 +4,5 @@ mod cadf;
 mod event;
 mod sink;
 
-pub use cadf::CadfEvent;
 pub use event::{Action, Actor, Event, EventId, Outcome, Reason, Target, printable};
 pub use sink::{AuditError, AuditSink, MemorySink, NullSink};

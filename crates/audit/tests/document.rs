@@ -64,7 +64,7 @@ fn event(target: Target<'static>) -> Value {
         target,
         request_id: "r".into(),
     };
-    serde_json::to_value(event.to_cadf()).unwrap()
+    serde_json::from_slice(&event.to_cadf()).unwrap()
 }
 
 fn members(prefix: &str, value: &Value, found: &mut BTreeSet<String>) {

@@ -1,4 +1,5 @@
 use sealstone_audit::{AuditError, AuditSink, Event};
+use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -71,11 +72,11 @@ impl End {
 
     /// One write. A disk that fills up may take a part of it: the next line then begins on a line of its own.
     fn append(&mut self, line: &[u8]) -> io::Result<()> {
-        let mut whole = Vec::with_capacity(line.len().saturating_add(1));
-        if self.torn {
-            whole.push(b'\n');
-        }
-        whole.extend_from_slice(line);
+        let whole = if self.torn {
+            Cow::Owned([b"\n", line].concat())
+        } else {
+            Cow::Borrowed(line)
+        };
         loop {
             match self.file.write(&whole) {
                 Ok(written) if written == whole.len() => {
@@ -107,8 +108,7 @@ fn ends_within_a_line(path: &Path) -> io::Result<bool> {
 
 impl AuditSink for AuditFile {
     fn record(&self, event: &Event<'_>) -> Result<(), AuditError> {
-        let mut line = Vec::with_capacity(1024);
-        serde_json::to_writer(&mut line, &event.to_cadf()).map_err(AuditError::new)?;
+        let mut line = event.to_cadf();
         line.push(b'\n');
         self.end.lock().append(&line).map_err(AuditError::new)
     }
