@@ -36,7 +36,7 @@ fn main() {
     let real = Server::sealstoned();
     let floor = Server::floor(&real.data);
     let idle = real.resident_kib();
-    let (rounds, requests) = if is_test { (1, 50) } else { (9, 4_000) };
+    let (rounds, requests) = if is_test { (1, 50) } else { (15, 4_000) };
 
     let mut loads = Vec::new();
     for kind in [Load::Secret, Load::Certificate] {
@@ -55,16 +55,20 @@ fn main() {
 
     println!("\nserver CPU a request, median of {rounds} interleaved rounds of {requests} requests");
     for (kind, to_real, to_floor) in &mut loads {
-        let (mut of_real, mut of_floor) = (Vec::new(), Vec::new());
+        let (mut of_real, mut of_floor, mut shares) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..rounds {
-            of_real.push(runtime.block_on(load::round(&real, to_real, requests)));
-            of_floor.push(runtime.block_on(load::round(&floor, to_floor, requests)));
+            let real = runtime.block_on(load::round(&real, to_real, requests));
+            let floor = runtime.block_on(load::round(&floor, to_floor, requests));
+            shares.push(100.0 * floor / real);
+            of_real.push(real);
+            of_floor.push(floor);
         }
-        let (of_real, of_floor) = (median(of_real), median(of_floor));
         println!(
-            "{:<12} sealstoned {of_real:6.1} us, floor {of_floor:6.1} us: {:5.1} % of the floor's requests per CPU-second",
+            "{:<12} sealstoned {:6.1} us, floor {:6.1} us: {:5.1} % of the floor's requests per CPU-second",
             kind.name(),
-            100.0 * of_floor / of_real,
+            median(of_real),
+            median(of_floor),
+            median(shares),
         );
     }
     drop(loads);
