@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -11,12 +11,15 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Elapsed;
 
-/// Runs `work` for at most `deadline` from when it first has to wait. Work that never waits pays for no timer.
+/// Runs `work`, where it lies, for at most `deadline` from when it first has to wait. Work that never waits pays for no
+/// timer.
 ///
 /// # Errors
-/// [`Elapsed`]; the work is dropped.
-pub(crate) async fn within<F: Future>(deadline: Duration, work: F) -> Result<F::Output, Elapsed> {
-    let mut work = pin!(work);
+/// [`Elapsed`]; the work is not run on.
+pub(crate) async fn within<F: Future>(
+    deadline: Duration,
+    mut work: Pin<&mut F>,
+) -> Result<F::Output, Elapsed> {
     let first = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
     match first {
         Poll::Ready(output) => Ok(output),
@@ -51,9 +54,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn only_work_that_waits_too_long_is_dropped() {
         let second = Duration::from_secs(1);
-        assert_eq!(within(Duration::ZERO, ready(7)).await, Ok(7));
-        assert_eq!(within(second * 2, tokio::time::sleep(second)).await, Ok(()));
-        assert_eq!(within(second, pending::<()>()).await, Err(Elapsed));
+        assert_eq!(within(Duration::ZERO, pin!(ready(7))).await, Ok(7));
+        assert_eq!(within(second * 2, pin!(tokio::time::sleep(second))).await, Ok(()));
+        assert_eq!(within(second, pin!(pending::<()>())).await, Err(Elapsed));
     }
 
     #[tokio::test]

@@ -1,3 +1,4 @@
+use std::pin::pin;
 use std::time::Duration;
 
 use crate::deadline::{Elapsed, within};
@@ -36,7 +37,7 @@ pub(crate) async fn read(parts: &Parts, body: Body, deadline: Duration) -> Resul
     if announced.is_some_and(|length| length > Form::MAX_LENGTH) {
         return Err(RequestError::Form(FormError::TooLarge).into());
     }
-    let whole = Limited::new(body, Form::MAX_LENGTH).collect();
+    let whole = pin!(Limited::new(body, Form::MAX_LENGTH).collect());
     match within(deadline, whole).await {
         Err(Elapsed) => Err(ReadError::TooSlow),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {

@@ -1,3 +1,4 @@
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -66,7 +67,8 @@ impl Edge {
             Ok(suspect) => suspect,
             Err(wait) => return answer::too_many(wait),
         };
-        let answered = within(self.request_deadline, self.provider.token(domain, request, peer)).await;
+        let work = pin!(self.provider.token(domain, request, peer));
+        let answered = within(self.request_deadline, work).await;
         match answered.unwrap_or_else(|Elapsed| Err(BackendError::Deadline.into())) {
             Ok(token) => answer::written(StatusCode::OK, token.to_json()),
             Err(failure) => self.refuse(&failure, suspect, peer),
@@ -86,11 +88,8 @@ impl Edge {
             Ok(suspect) => suspect,
             Err(wait) => return answer::too_many(wait),
         };
-        let answered = within(
-            self.request_deadline,
-            self.provider.introspect(domain, request, peer),
-        )
-        .await;
+        let work = pin!(self.provider.introspect(domain, request, peer));
+        let answered = within(self.request_deadline, work).await;
         match answered.unwrap_or_else(|Elapsed| Err(BackendError::Deadline.into())) {
             Ok(found) => answer::json(StatusCode::OK, &found),
             Err(failure) => self.refuse(&failure, suspect, peer),
@@ -110,7 +109,8 @@ impl Edge {
             Ok(suspect) => suspect,
             Err(wait) => return answer::too_many(wait),
         };
-        let answered = within(self.request_deadline, self.provider.revoke(domain, request, peer)).await;
+        let work = pin!(self.provider.revoke(domain, request, peer));
+        let answered = within(self.request_deadline, work).await;
         match answered.unwrap_or_else(|Elapsed| Err(BackendError::Deadline.into())) {
             Ok(()) => answer::json(StatusCode::OK, &Value::Object(serde_json::Map::new())),
             Err(failure) => self.refuse(&failure, suspect, peer),
