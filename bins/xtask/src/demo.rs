@@ -12,7 +12,7 @@ use crate::DemoArgs;
 /// Builds, serves, shows, and goes on serving until the server ends.
 pub(crate) fn run(root: &Path, arguments: &DemoArgs) -> Result<(), String> {
     build(root)?;
-    let programs = root.join("target/debug");
+    let programs = crate::programs(root);
     let data = root.join("target/demo");
     let mut server = Server::start(&programs.join("sealstoned"), &data, arguments.port)?;
     let demo = Demo::read(&data, programs.join("sealstone"))?;

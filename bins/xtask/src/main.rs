@@ -105,3 +105,10 @@ fn workspace_root() -> PathBuf {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     package.ancestors().nth(2).unwrap_or(package).to_path_buf()
 }
+
+/// Where Cargo puts the programs: where it put this one, wherever that was configured to be.
+fn programs(root: &Path) -> PathBuf {
+    let own = std::env::current_exe().ok();
+    let folder = own.as_deref().and_then(Path::parent).map(Path::to_path_buf);
+    folder.unwrap_or_else(|| root.join("target/debug"))
+}

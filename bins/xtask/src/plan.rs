@@ -244,9 +244,9 @@ fn gates(root: &Path) -> Vec<Step> {
 fn runs(root: &Path) -> Vec<Step> {
     // One selection of packages for all: another would build the dependencies anew, with other features.
     let nextest = |filter: &str| {
-        let server = root.join("target/debug/sealstoned");
-        let program = root.join("target/debug/sealstone");
-        let service = root.join("target/debug/examples/protected-service");
+        let programs = crate::programs(root);
+        let (server, program) = (programs.join("sealstoned"), programs.join("sealstone"));
+        let service = programs.join("examples/protected-service");
         call(root, "cargo nextest run --workspace --no-fail-fast")
             .arg("-E")
             .arg(filter)
