@@ -76,7 +76,12 @@ impl IssuerState {
 }
 
 fn describe(issuer: &IssuerState, token: VerifiedToken, username: &str) -> IntrospectionResponse {
+    // A binding that can't be told is not left out: whoever asked would take the token from anybody.
+    let Ok(cnf) = token.confirmation.map(serde_json::to_value).transpose() else {
+        return IntrospectionResponse::inactive();
+    };
     let mut answer = IntrospectionResponse::active();
+    answer.cnf = cnf;
     answer.iss = Some(issuer.issuer.clone());
     answer.jti = TokenId::parse(&token.token_id).ok();
     answer.scope = Some(token.scope).filter(|scope| !scope.is_empty());
@@ -88,9 +93,6 @@ fn describe(issuer: &IssuerState, token: VerifiedToken, username: &str) -> Intro
     answer.sub = Some(token.subject);
     answer.client_id = Some(token.client_id);
     answer.aud = token.audience;
-    answer.cnf = token
-        .confirmation
-        .and_then(|confirmation| serde_json::to_value(confirmation).ok());
     answer.extra = token.other;
     if let Some(authority) = &token.authority
         && let Ok(context) = serde_json::to_value(OpenstackContext::from(authority))
