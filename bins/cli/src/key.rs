@@ -46,7 +46,8 @@ pub(crate) struct KeyArguments {
 #[derive(Debug, Args)]
 pub(crate) struct RevokeArguments {
     /// The key's identifier, as `sealstone key list` shows it
-    #[arg(value_name = "KID")]
+    // One identifier in sixty-four begins with a hyphen: it is base64url.
+    #[arg(value_name = "KID", allow_hyphen_values = true)]
     kid: String,
     /// Only in this domain [default: wherever it is]
     #[arg(long, value_name = "ID", value_parser = parse_domain)]

@@ -286,6 +286,9 @@ fn keys_rotate_and_are_revoked() {
     assert_eq!(data.json(&["key", "list"]), after);
     data.run(&["key", "revoke", stolen]).refused(1, "already revoked");
     data.run(&["key", "revoke", "nobody"]).refused(1, "key list");
+    // Base64url may begin with a hyphen.
+    data.run(&["key", "revoke", "-9nobody"]).refused(1, "key list");
+    data.run(&["key", "revoke", "--isnobody"]).refused(1, "key list");
     data.run(&["key", "list", "--domain", "other"])
         .refused(1, "key ring");
 }
