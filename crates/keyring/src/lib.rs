@@ -7,6 +7,7 @@ mod policy;
 mod ring;
 mod rotation;
 mod sealed;
+mod secret;
 mod store;
 mod time;
 
@@ -17,4 +18,5 @@ pub use policy::{PolicyError, RotationPolicy, RotationSettings};
 pub use ring::{KeyRing, PublishedKeys};
 pub use rotation::{Rotation, RotationChange};
 pub use sealed::{KeyEncryptionKey, StoredRing};
+pub use secret::{SecretError, SecretPlace, SecretPurpose};
 pub use store::{KeyStore, KeyStoreError, Replaced};

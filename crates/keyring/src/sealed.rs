@@ -14,7 +14,8 @@ const FORMAT: u8 = 1;
 const NONCE: usize = 12;
 const KEY: usize = 32;
 
-/// The key under which private signing keys are encrypted at rest (AES-256-GCM). Kept apart from the database.
+/// The key under which private signing keys, and secrets that must be read again, are encrypted at rest (AES-256-GCM).
+/// Kept apart from the database.
 ///
 /// `Debug` shows its identifier only; the key is zeroized on drop.
 pub struct KeyEncryptionKey {
@@ -95,8 +96,7 @@ impl KeyEncryptionKey {
         RandomizedNonceKey::new(&AES_256_GCM, self.bytes.as_slice()).ok()
     }
 
-    fn seal(&self, key: &PrivateKey, place: &[u8]) -> Option<String> {
-        let mut text = Zeroizing::new(key.to_pkcs8_der().to_vec());
+    pub(crate) fn seal_octets(&self, mut text: Zeroizing<Vec<u8>>, place: &[u8]) -> Option<String> {
         let nonce = self
             .cipher()?
             .seal_in_place_append_tag(Aad::from(place), &mut *text)
@@ -105,7 +105,7 @@ impl KeyEncryptionKey {
         Some(base64url::encode(&sealed))
     }
 
-    fn open(&self, sealed: &str, place: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    pub(crate) fn open_octets(&self, sealed: &str, place: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let sealed = base64url::decode(sealed).ok()?;
         let (nonce, text) = sealed.split_first_chunk::<NONCE>()?;
         let mut text = Zeroizing::new(text.to_vec());
@@ -130,8 +130,16 @@ impl fmt::Debug for KeyEncryptionKey {
 
 /// What binds a sealed key to its place: domain, `kid` and algorithm, each with its length before it.
 fn place(domain: &str, kid: &KeyId, algorithm: Algorithm) -> Vec<u8> {
-    let mut place = b"sealstone signing key\0".to_vec();
-    for part in [domain, kid.as_str(), algorithm.as_str()] {
+    place_of(
+        b"sealstone signing key\0",
+        [domain, kid.as_str(), algorithm.as_str()],
+    )
+}
+
+/// What something sealed is bound to: what it is, then each part with its length before it.
+pub(crate) fn place_of(what: &[u8], parts: [&str; 3]) -> Vec<u8> {
+    let mut place = what.to_vec();
+    for part in parts {
         place.extend(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         place.extend(part.as_bytes());
     }
@@ -262,7 +270,8 @@ fn check(keys: &[RingKey]) -> Result<(), SealError> {
 impl KeyRecord {
     fn seal(key: &RingKey, domain: &str, kek: &KeyEncryptionKey) -> Result<Self, SealError> {
         let sealed = key.private.as_ref().map(|private| {
-            kek.seal(&private.key, &place(domain, &key.kid, key.algorithm))
+            let octets = Zeroizing::new(private.key.to_pkcs8_der().to_vec());
+            kek.seal_octets(octets, &place(domain, &key.kid, key.algorithm))
                 .ok_or_else(|| SealError::Seal(key.kid.clone()))
         });
         let public =
@@ -293,7 +302,7 @@ impl KeyRecord {
         let private = match (state, &self.sealed) {
             (KeyState::Published | KeyState::Active, Some(sealed)) => {
                 let der = kek
-                    .open(sealed, &place(domain, &kid, algorithm))
+                    .open_octets(sealed, &place(domain, &kid, algorithm))
                     .ok_or_else(|| SealError::Tampered(kid.clone()))?;
                 let key = PrivateKey::from_pkcs8_der(algorithm, &der)
                     .map_err(|error| SealError::Key(KeyRingError::Key(error)))?;
