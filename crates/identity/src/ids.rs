@@ -88,6 +88,12 @@ text_type!(
     "a user id"
 );
 text_type!(
+    /// A Keystone application credential.
+    ApplicationCredentialId,
+    identifier,
+    "an application credential id"
+);
+text_type!(
     /// A Keystone role, by name: what OpenStack policies compare.
     RoleName,
     name,

@@ -4,8 +4,13 @@ mod access_rule;
 mod authority;
 mod error;
 mod ids;
+mod source;
 
 pub use access_rule::AccessRule;
 pub use authority::{Authority, MAX_ACCESS_RULES, MAX_ROLES, ProjectScope, Scope, UserRef};
 pub use error::IdentityError;
-pub use ids::{DomainId, Name, ProjectId, RoleName, UserId};
+pub use ids::{ApplicationCredentialId, DomainId, Name, ProjectId, RoleName, UserId};
+pub use source::{
+    Delegated, DelegationMethod, IdentitySource, IdentitySourceError, KeystoneToken, MachineLogin, Refusal,
+    UsedApplicationCredential,
+};

@@ -85,7 +85,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "tls",
         ],
     ),
-    ("testkit", &[]),
+    ("testkit", &["identity"]),
 ];
 
 /// What tests may use besides their package's own edges. `testkit` is allowed to all.
