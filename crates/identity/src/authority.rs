@@ -13,6 +13,8 @@ pub struct UserRef {
     id: UserId,
     name: Name,
     domain_id: DomainId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    domain_name: Option<Name>,
 }
 
 impl UserRef {
@@ -25,7 +27,17 @@ impl UserRef {
             id: UserId::parse(id)?,
             name: Name::parse(name)?,
             domain_id: DomainId::parse(domain_id)?,
+            domain_name: None,
         })
+    }
+
+    /// The same user with the name of the domain that owns it: services that ask for names alone need it.
+    ///
+    /// # Errors
+    /// When the name is malformed.
+    pub fn with_domain_name(mut self, name: &str) -> Result<Self, IdentityError> {
+        self.domain_name = Some(Name::parse(name)?);
+        Ok(self)
     }
 
     /// The user's id.
@@ -45,6 +57,12 @@ impl UserRef {
     pub fn domain_id(&self) -> &DomainId {
         &self.domain_id
     }
+
+    /// The name of that domain, where it is known.
+    #[must_use]
+    pub fn domain_name(&self) -> Option<&Name> {
+        self.domain_name.as_ref()
+    }
 }
 
 /// A project, as OpenStack services name one.
@@ -54,6 +72,8 @@ pub struct ProjectScope {
     id: ProjectId,
     name: Name,
     domain_id: DomainId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    domain_name: Option<Name>,
 }
 
 impl ProjectScope {
@@ -66,7 +86,17 @@ impl ProjectScope {
             id: ProjectId::parse(id)?,
             name: Name::parse(name)?,
             domain_id: DomainId::parse(domain_id)?,
+            domain_name: None,
         })
+    }
+
+    /// The same project with the name of the domain that owns it: services that ask for names alone need it.
+    ///
+    /// # Errors
+    /// When the name is malformed.
+    pub fn with_domain_name(mut self, name: &str) -> Result<Self, IdentityError> {
+        self.domain_name = Some(Name::parse(name)?);
+        Ok(self)
     }
 
     /// The project's id.
@@ -85,6 +115,12 @@ impl ProjectScope {
     #[must_use]
     pub fn domain_id(&self) -> &DomainId {
         &self.domain_id
+    }
+
+    /// The name of that domain, where it is known.
+    #[must_use]
+    pub fn domain_name(&self) -> Option<&Name> {
+        self.domain_name.as_ref()
     }
 }
 
@@ -256,6 +292,24 @@ mod tests {
     }
 
     #[test]
+    fn names_of_domains_are_kept_where_they_are_known() {
+        let named = Authority::project(
+            user().with_domain_name("Demo").unwrap(),
+            ProjectScope::new("p1", "builds", "other")
+                .unwrap()
+                .with_domain_name("Other")
+                .unwrap(),
+            vec![RoleName::parse("member").unwrap()],
+        )
+        .unwrap();
+        let text = serde_json::to_string(&named).unwrap();
+        assert_eq!(serde_json::from_str::<Authority>(&text).unwrap(), named);
+        assert_eq!(named.user().domain_name().map(Name::as_str), Some("Demo"));
+        assert!(user().with_domain_name("").is_err());
+        assert!(serde_json::from_str::<Authority>(&text.replace("\"Other\"", "\"\"")).is_err());
+    }
+
+    #[test]
     fn serde_round_trips_and_validates() {
         let authority = Authority::project(
             user(),
@@ -271,6 +325,7 @@ mod tests {
         assert_eq!(serde_json::from_str::<Authority>(&text).unwrap(), authority);
         assert!(serde_json::from_str::<Authority>(&text.replace("\"member\"", "")).is_err());
         assert!(serde_json::from_str::<Authority>(&text.replace("GET", "get")).is_err());
+        assert!(!text.contains("domain_name"));
         assert!(serde_json::from_str::<Authority>(&text.replacen('{', "{\"extra\":1,", 1)).is_err());
     }
 }

@@ -26,6 +26,8 @@ pub struct OpenstackContext<'a> {
     user_id: &'a str,
     user_name: &'a str,
     user_domain_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_domain_name: Option<&'a str>,
     scope_type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     project_id: Option<&'a str>,
@@ -33,6 +35,8 @@ pub struct OpenstackContext<'a> {
     project_name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     project_domain_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project_domain_name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     domain_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,10 +60,12 @@ impl<'a> From<&'a Authority> for OpenstackContext<'a> {
             user_id: authority.user().id().as_str(),
             user_name: authority.user().name().as_str(),
             user_domain_id: authority.user().domain_id().as_str(),
+            user_domain_name: authority.user().domain_name().map(Name::as_str),
             scope_type: authority.scope().type_name(),
             project_id: project.map(|project| project.id().as_str()),
             project_name: project.map(|project| project.name().as_str()),
             project_domain_id: project.map(|project| project.domain_id().as_str()),
+            project_domain_name: project.and_then(ProjectScope::domain_name).map(Name::as_str),
             domain_id: domain.map(|(id, _)| id.as_str()),
             domain_name: domain.map(|(_, name)| name.as_str()),
             roles: authority.roles(),
@@ -74,10 +80,12 @@ pub(crate) struct OpenstackContextWire {
     user_id: String,
     user_name: String,
     user_domain_id: String,
+    user_domain_name: Option<String>,
     scope_type: String,
     project_id: Option<String>,
     project_name: Option<String>,
     project_domain_id: Option<String>,
+    project_domain_name: Option<String>,
     domain_id: Option<DomainId>,
     domain_name: Option<Name>,
     #[serde(default)]
@@ -91,11 +99,11 @@ impl OpenstackContextWire {
         let scope = match (self.scope_type.as_str(), self.project_id, self.domain_id) {
             ("project", Some(id), None) => {
                 let (name, domain) = (self.project_name, self.project_domain_id);
-                Scope::Project(ProjectScope::new(
-                    &id,
-                    &name.unwrap_or_default(),
-                    &domain.unwrap_or_default(),
-                )?)
+                let project = ProjectScope::new(&id, &name.unwrap_or_default(), &domain.unwrap_or_default())?;
+                Scope::Project(match self.project_domain_name {
+                    Some(name) => project.with_domain_name(&name)?,
+                    None => project,
+                })
             }
             ("domain", None, Some(id)) => {
                 let name = self.domain_name.ok_or(IdentityError::Name {
@@ -112,6 +120,10 @@ impl OpenstackContextWire {
             }
         };
         let user = UserRef::new(&self.user_id, &self.user_name, &self.user_domain_id)?;
+        let user = match self.user_domain_name {
+            Some(name) => user.with_domain_name(&name)?,
+            None => user,
+        };
         let authority = Authority::new(user, scope, self.roles)?;
         match self.access_rules {
             Some(rules) => authority.with_access_rules(rules),

@@ -27,6 +27,7 @@ fn members(value: &Value) -> BTreeSet<String> {
 /// The claims of a token with everything in it.
 fn claims(scope: Scope) -> Value {
     let user = UserRef::new("u", "user", "demo").unwrap();
+    let user = user.with_domain_name("Demo").unwrap();
     let rule: AccessRule =
         serde_json::from_value(json!({"service": "compute", "method": "GET", "path": "/v2.1/servers"}))
             .unwrap();
@@ -63,7 +64,8 @@ fn claims(scope: Scope) -> Value {
 
 #[test]
 fn every_claim_is_listed() {
-    let project = Scope::Project(ProjectScope::new("p", "project", "demo").unwrap());
+    let project = ProjectScope::new("p", "project", "demo").unwrap();
+    let project = Scope::Project(project.with_domain_name("Demo").unwrap());
     let domain = Scope::Domain {
         id: DomainId::parse("demo").unwrap(),
         name: Name::parse("Demo").unwrap(),

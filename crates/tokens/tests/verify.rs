@@ -1,6 +1,7 @@
 //! When a token is accepted: one that is right, and everything that is wrong about another.
 
 use rustls_pki_types::UnixTime;
+use sealstone_identity::Scope;
 use sealstone_jose::{Algorithm, JwkSet, JwtEncoder, KeyId, PrivateKey, Signer, VerifierSet, base64url};
 use sealstone_mtls::CertificateThumbprint;
 use sealstone_oauth_types::Issuer;
@@ -143,6 +144,37 @@ fn each_claim_that_is_wrong_is_refused_for_what_it_is() {
         json!({"scope_type": "project"}),
         VerifyError::Claims
     );
+}
+
+#[test]
+fn names_of_domains_come_back_and_a_token_without_them_is_still_read() {
+    let world = World::new();
+    let mut claims = world.good();
+    claims["openstack_context"] = json!({
+        "user_id": "u", "user_name": "ci", "user_domain_id": "demo", "scope_type": "project",
+        "project_id": "p", "project_name": "builds", "project_domain_id": "other", "roles": ["member"],
+    });
+    let names = |claims: &Value| {
+        let token = world
+            .verify(&world.token("at+jwt", claims), &NothingRevoked)
+            .unwrap();
+        let authority = token.authority.unwrap();
+        let Scope::Project(project) = authority.scope() else {
+            panic!("a project")
+        };
+        [authority.user().domain_name(), project.domain_name()]
+            .map(|name| name.map(|name| name.as_str().to_owned()))
+    };
+    assert_eq!(names(&claims), [None, None]);
+    claims["openstack_context"]["user_domain_name"] = json!("Demo");
+    claims["openstack_context"]["project_domain_name"] = json!("Other");
+    assert_eq!(
+        names(&claims),
+        [Some("Demo".to_owned()), Some("Other".to_owned())]
+    );
+    claims["openstack_context"]["project_domain_name"] = json!("");
+    let refused = world.verify(&world.token("at+jwt", &claims), &NothingRevoked);
+    assert!(matches!(refused, Err(VerifyError::Claims)));
 }
 
 #[test]
