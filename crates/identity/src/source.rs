@@ -116,12 +116,8 @@ impl DelegationMethod {
     reason = "a source fills each member; one that it forgets must not compile"
 )]
 pub struct Delegated {
-    /// Who acts, in which project, with which roles, and with which requests allowed.
+    /// Who acts, in which project, with which roles, and with which requests allowed; with the names of the domains.
     pub authority: Authority,
-    /// The name of the domain that owns the user.
-    pub user_domain_name: Option<Name>,
-    /// The name of the domain that owns the project.
-    pub project_domain_name: Option<Name>,
     /// By what.
     pub method: DelegationMethod,
     /// The credential that was used, where one was.

@@ -83,8 +83,12 @@ pub fn machine_authority(project: &str) -> Authority {
 fn machine_authority_with(project: &str, roles: &[&str]) -> Authority {
     let roles = roles.iter().map(|role| RoleName::parse(role).expect("a role"));
     Authority::project(
-        UserRef::new("u1", "ci-runner", "demo").expect("a user"),
-        ProjectScope::new(project, "builds", "demo").expect("a project"),
+        UserRef::new("u1", "ci-runner", "demo")
+            .and_then(|user| user.with_domain_name("Demonstration"))
+            .expect("a user"),
+        ProjectScope::new(project, "builds", "demo")
+            .and_then(|project| project.with_domain_name("Demonstration"))
+            .expect("a project"),
         roles.collect(),
     )
     .expect("an authority")
@@ -108,8 +112,6 @@ impl Default for FakeIdentity {
         Self(Arc::new(Mutex::new(State {
             answer: Arc::new(Delegated {
                 authority: machine_authority("p1"),
-                user_domain_name: Some(Name::parse("Demonstration").expect("a name")),
-                project_domain_name: Some(Name::parse("Demonstration").expect("a name")),
                 method: DelegationMethod::ApplicationCredential,
                 application_credential: Some(UsedApplicationCredential {
                     id: ApplicationCredentialId::parse("ac1").expect("an id"),
