@@ -11,16 +11,13 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Elapsed;
 
-/// Runs `work`, where it lies, for at most `deadline` from when it first has to wait. Work that never waits pays for no
+/// Runs `work` for at most `deadline` from when it first has to wait. Work that never waits pays for no
 /// timer.
 ///
 /// # Errors
 /// [`Elapsed`]; the work is not run on.
-pub(crate) async fn within<F: Future>(
-    deadline: Duration,
-    mut work: Pin<&mut F>,
-) -> Result<F::Output, Elapsed> {
-    let first = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
+pub(crate) async fn within<F: Future + Unpin>(deadline: Duration, mut work: F) -> Result<F::Output, Elapsed> {
+    let first = poll_fn(|context| Poll::Ready(Pin::new(&mut work).poll(context))).await;
     match first {
         Poll::Ready(output) => Ok(output),
         Poll::Pending => tokio::time::timeout(deadline, work)

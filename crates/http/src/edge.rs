@@ -1,5 +1,8 @@
 use std::convert::Infallible;
 use std::fmt;
+use std::future::ready;
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -23,6 +26,7 @@ use crate::limit::{LimitClock, Limits};
 use crate::metrics::Metrics;
 use crate::request_id::{RequestIds, X_REQUEST_ID};
 use crate::route::{Endpoint, Method, domain_segment};
+use crate::token::Arrived;
 use crate::{HttpConfig, TrustedProxy};
 
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
@@ -123,23 +127,43 @@ impl Service<Request<Body>> for EndpointService {
         Poll::Ready(Ok(()))
     }
 
+    /// What needs no waiting is done here: the future holds no more than reading a form does, since one is allocated
+    /// for every request.
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let (edge, endpoint) = (Arc::clone(&self.edge), self.endpoint);
-        Box::pin(async move { Ok(edge.answer(endpoint, request).await) })
+        let (visit, domain) = Visit::begin(&self.edge, self.endpoint, &request);
+        let admit = || self.edge.admit(self.endpoint, domain, request, &visit.request_id);
+        let admitted = catch_unwind(AssertUnwindSafe(|| visit.span.in_scope(admit)));
+        match admitted.unwrap_or_else(|_panic| ControlFlow::Break(visit.panicked())) {
+            ControlFlow::Break(response) => Box::pin(ready(Ok(visit.end(&self.edge, response)))),
+            ControlFlow::Continue((arrived, body)) => {
+                let edge = Arc::clone(&self.edge);
+                Box::pin(async move {
+                    let outcome = {
+                        let work = pin!(edge.form(&arrived, body));
+                        caught(work).instrument(visit.span.clone()).await
+                    };
+                    let response = outcome.unwrap_or_else(|_panic| visit.panicked());
+                    Ok(visit.end(&edge, response))
+                })
+            }
+        }
     }
 }
 
-impl Edge {
-    pub(crate) fn metrics_text(&self) -> String {
-        self.metrics.to_text()
-    }
+/// One request from its first look to its answer.
+struct Visit {
+    request_id: String,
+    endpoint: Endpoint,
+    span: tracing::Span,
+}
 
-    /// One request: its id and span around the work, the same headers on every answer.
-    async fn answer(&self, endpoint: Endpoint, request: Request<Body>) -> Response {
-        let request_id = self.ids.of(request.headers());
-        let domain = domain_segment(request.uri().path(), &self.base_path)
+impl Visit {
+    /// The visit, and the domain whose issuer it is to, if there is one.
+    fn begin(edge: &Edge, endpoint: Endpoint, request: &Request<Body>) -> (Self, Option<DomainId>) {
+        let request_id = edge.ids.of(request.headers());
+        let domain = domain_segment(request.uri().path(), &edge.base_path)
             .and_then(|text| DomainId::parse(text).ok())
-            .filter(|domain| self.provider.issuer_exists(domain));
+            .filter(|domain| edge.provider.issuer_exists(domain));
         // Never the path or the query: both may hold what was not meant for a log. The span is for those who look for
         // something; whoever reads only faults finds the request's id in the fault itself.
         let span = tracing::debug_span!(
@@ -149,63 +173,78 @@ impl Edge {
             domain.id = domain.as_ref().map(DomainId::as_str),
             status = Empty,
         );
-        let outcome = {
-            let work = pin!(self.work(endpoint, domain, request, &request_id));
-            caught(work).instrument(span.clone()).await
+        let visit = Self {
+            request_id,
+            endpoint,
+            span,
         };
-        let mut response = match outcome {
-            Ok(response) => response,
-            Err(_panic) => {
-                tracing::error!(request.id = %request_id, endpoint = endpoint.as_str(), "a request ended in a panic");
-                answer::fault(StatusCode::INTERNAL_SERVER_ERROR)
-            }
-        };
-        span.record("status", response.status().as_u16());
-        self.metrics.count(endpoint, response.status());
+        (visit, domain)
+    }
+
+    fn panicked(&self) -> Response {
+        tracing::error!(
+            request.id = %self.request_id,
+            endpoint = self.endpoint.as_str(),
+            "a request ended in a panic"
+        );
+        answer::fault(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// The same headers on every answer.
+    fn end(self, edge: &Edge, mut response: Response) -> Response {
+        self.span.record("status", response.status().as_u16());
+        edge.metrics.count(self.endpoint, response.status());
         let headers = response.headers_mut();
         headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
-        if self.strict_transport_security {
+        if edge.strict_transport_security {
             headers.insert(STRICT_TRANSPORT_SECURITY, TWO_YEARS);
         }
-        if let Ok(value) = HeaderValue::try_from(request_id) {
+        if let Ok(value) = HeaderValue::try_from(self.request_id) {
             headers.insert(X_REQUEST_ID, value);
         }
         response
     }
+}
 
-    async fn work(
+impl Edge {
+    pub(crate) fn metrics_text(&self) -> String {
+        self.metrics.to_text()
+    }
+
+    /// Everything that is decided before a body is read; a document is answered here.
+    fn admit(
         &self,
         endpoint: Endpoint,
         domain: Option<DomainId>,
         request: Request<Body>,
         request_id: &str,
-    ) -> Response {
+    ) -> ControlFlow<Response, (Arrived, Body)> {
         if is_ambiguous(&request) {
-            return answer::ambiguous();
+            return ControlFlow::Break(answer::ambiguous());
         }
         let Some(method) = endpoint.method() else {
-            return answer::not_found();
+            return ControlFlow::Break(answer::not_found());
         };
         // `GET https://other.example/... HTTP/1.1` is for proxies; HTTP/2 always names an authority.
         if request.version() < Version::HTTP_2 && request.uri().authority().is_some() {
-            return answer::not_found();
+            return ControlFlow::Break(answer::not_found());
         }
         let allowed = match method {
             Method::Form(_) => *request.method() == HttpMethod::POST,
             Method::Document(_) => matches!(*request.method(), HttpMethod::GET | HttpMethod::HEAD),
         };
         if !allowed {
-            return answer::method_not_allowed(match method {
+            return ControlFlow::Break(answer::method_not_allowed(match method {
                 Method::Form(_) => "POST",
                 Method::Document(_) => "GET, HEAD",
-            });
+            }));
         }
         let Some(domain) = domain else {
-            return answer::not_found();
+            return ControlFlow::Break(answer::not_found());
         };
         match method {
-            Method::Form(endpoint) => self.form(endpoint, &domain, request, request_id).await,
-            Method::Document(document) => self.document(document, &domain, &request),
+            Method::Form(endpoint) => self.arrived(endpoint, domain, request, request_id),
+            Method::Document(document) => ControlFlow::Break(self.document(document, &domain, &request)),
         }
     }
 }

@@ -3,9 +3,9 @@ use std::time::Duration;
 
 use crate::deadline::{Elapsed, within};
 use axum::body::Body;
-use http::HeaderMap;
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use sealstone_oauth_types::{BasicError, Form, FormError, RequestError, form_content_type};
 
@@ -24,10 +24,10 @@ impl From<RequestError> for ReadError {
     }
 }
 
-/// Reads a form: no parameters in the URL, the right content type, at most 64 KiB, within the deadline.
-pub(crate) async fn read(parts: &Parts, body: Body, deadline: Duration) -> Result<Form, ReadError> {
+/// What the head of a request says of its form: no parameters in the URL, the right content type, at most 64 KiB.
+pub(crate) fn head(parts: &Parts) -> Result<(), RequestError> {
     if parts.uri.query().is_some() {
-        return Err(RequestError::Query.into());
+        return Err(RequestError::Query);
     }
     content_type(&parts.headers)?;
     let announced = parts
@@ -35,8 +35,13 @@ pub(crate) async fn read(parts: &Parts, body: Body, deadline: Duration) -> Resul
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > Form::MAX_LENGTH) {
-        return Err(RequestError::Form(FormError::TooLarge).into());
+        return Err(RequestError::Form(FormError::TooLarge));
     }
+    Ok(())
+}
+
+/// Reads a form of at most 64 KiB, within the deadline.
+pub(crate) async fn read(body: Body, deadline: Duration) -> Result<Form, ReadError> {
     let whole = pin!(Limited::new(body, Form::MAX_LENGTH).collect());
     match within(deadline, whole).await {
         Err(Elapsed) => Err(ReadError::TooSlow),
@@ -49,18 +54,18 @@ pub(crate) async fn read(parts: &Parts, body: Body, deadline: Duration) -> Resul
 }
 
 /// The `Authorization` header: none, or one of visible ASCII.
-pub(crate) fn authorization(headers: &HeaderMap) -> Result<Option<&str>, RequestError> {
-    match single(headers, AUTHORIZATION)? {
-        None => Ok(None),
-        Some(Ok(value)) => Ok(Some(value)),
+pub(crate) fn authorization(headers: &HeaderMap) -> Result<Option<HeaderValue>, RequestError> {
+    let value = single(headers, AUTHORIZATION)?;
+    match value.map(HeaderValue::to_str) {
         Some(Err(_)) => Err(RequestError::Authorization(BasicError::Malformed)),
+        Some(Ok(_)) | None => Ok(value.cloned()),
     }
 }
 
 fn content_type(headers: &HeaderMap) -> Result<(), RequestError> {
     let form = match single(headers, CONTENT_TYPE) {
-        Ok(Some(Ok(value))) => form_content_type(value),
-        Ok(Some(Err(_)) | None) | Err(_) => false,
+        Ok(Some(value)) => value.to_str().is_ok_and(form_content_type),
+        Ok(None) | Err(_) => false,
     };
     if form && !headers.contains_key(CONTENT_ENCODING) {
         Ok(())
@@ -69,12 +74,10 @@ fn content_type(headers: &HeaderMap) -> Result<(), RequestError> {
     }
 }
 
-type Text<'a> = Result<&'a str, http::header::ToStrError>;
-
-fn single(headers: &HeaderMap, name: HeaderName) -> Result<Option<Text<'_>>, RequestError> {
+fn single(headers: &HeaderMap, name: HeaderName) -> Result<Option<&HeaderValue>, RequestError> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
-        (first, None) => Ok(first.map(http::HeaderValue::to_str)),
+        (first, None) => Ok(first),
         (_, Some(_)) => Err(RequestError::RepeatedHeader),
     }
 }

@@ -1,15 +1,12 @@
-use std::pin::pin;
-use std::time::Duration;
-
 use axum::body::Body;
 use axum::response::Response;
-use http::request::Parts;
-use http::{Request, StatusCode};
+use http::{HeaderValue, Request, StatusCode};
 use sealstone_oauth_types::{
-    Form, IntrospectionRequest, PresentedClient, RequestError, RevocationRequest, TokenRequest,
+    Form, IntrospectionRequest, PresentedClient, RequestError, RevocationRequest, TokenRequest, TokenResponse,
 };
 use sealstone_provider::{BackendError, DomainId, Peer, TokenError};
 use serde_json::Value;
+use std::ops::ControlFlow;
 
 use crate::answer;
 use crate::caller::Caller;
@@ -19,118 +16,112 @@ use crate::form::{self, ReadError};
 use crate::limit::Suspect;
 use crate::route::FormEndpoint;
 
+/// A request of a client, whose form is still to be read.
+pub(crate) struct Arrived {
+    endpoint: FormEndpoint,
+    domain: DomainId,
+    peer: Peer,
+    /// The `Authorization` header, or what is wrong with the head of the request.
+    authorization: Result<Option<HeaderValue>, RequestError>,
+}
+
 /// The endpoints that a client authenticates at: `/token`, `/introspect`, `/revoke`.
 impl Edge {
-    pub(crate) async fn form(
+    /// What the head of a request tells, before its body is read: from whom it comes, within which limit, with which
+    /// certificate.
+    pub(crate) fn arrived(
         &self,
         endpoint: FormEndpoint,
-        domain: &DomainId,
+        domain: DomainId,
         request: Request<Body>,
         request_id: &str,
-    ) -> Response {
+    ) -> ControlFlow<Response, (Arrived, Body)> {
         let (parts, body) = request.into_parts();
         let caller = Caller::of(&parts, &self.proxies);
         if let Err(wait) = self.limits.request(caller.address) {
             tracing::debug!(address = ?caller.address, "too many requests");
-            return answer::too_many(wait);
+            return ControlFlow::Break(answer::too_many(wait));
         }
-        let form = match form::read(&parts, body, self.body_deadline).await {
-            Ok(form) => Ok(form),
-            Err(ReadError::Request(error)) => Err(error),
-            Err(ReadError::TooSlow) => return answer::too_slow(),
-        };
-        let (form, certificate) = match self.certificates.presented(&parts, &caller, self.clock.now()) {
-            Ok(certificate) => (form, certificate),
-            Err(error) => (form.and(Err(error)), None),
+        let head = form::head(&parts);
+        let (head, certificate) = match self.certificates.presented(&parts, &caller, self.clock.now()) {
+            Ok(certificate) => (head, certificate),
+            Err(error) => (head.and(Err(error)), None),
         };
         let peer = Peer {
             address: caller.address,
             certificate,
             request_id: request_id.to_owned(),
         };
-        match endpoint {
-            FormEndpoint::Introspection => self.introspect(domain, &parts, form, &peer).await,
-            FormEndpoint::Revocation => self.revoke(domain, &parts, form, &peer).await,
-            FormEndpoint::Token => self.token(domain, &parts, form, &peer).await,
+        let arrived = Arrived {
+            endpoint,
+            domain,
+            peer,
+            authorization: head.and_then(|()| form::authorization(&parts.headers)),
+        };
+        ControlFlow::Continue((arrived, body))
+    }
+
+    pub(crate) async fn form(&self, arrived: &Arrived, body: Body) -> Response {
+        let (domain, peer) = (&arrived.domain, &arrived.peer);
+        let form = match &arrived.authorization {
+            Ok(_) => form::read(body, self.body_deadline).await,
+            Err(fault) => Err(ReadError::Request(fault.clone())),
+        };
+        let form = match form {
+            Ok(form) => Ok(form),
+            Err(ReadError::Request(error)) => Err(error),
+            Err(ReadError::TooSlow) => return answer::too_slow(),
+        };
+        match arrived.endpoint {
+            FormEndpoint::Token => {
+                let request = parsed(arrived, form, TokenRequest::parse);
+                let suspect = self.suspect(request.as_ref().ok().map(|request| &request.client), peer);
+                let work = || self.provider.token(domain, request, peer);
+                let answer = |token: TokenResponse| answer::written(StatusCode::OK, token.to_json());
+                self.ask(peer, suspect, work, answer).await
+            }
+            FormEndpoint::Introspection => {
+                let request = parsed(arrived, form, IntrospectionRequest::parse);
+                let suspect = self.suspect(request.as_ref().ok().map(|request| &request.client), peer);
+                let work = || self.provider.introspect(domain, request, peer);
+                let answer = |found| answer::json(StatusCode::OK, &found);
+                self.ask(peer, suspect, work, answer).await
+            }
+            FormEndpoint::Revocation => {
+                let request = parsed(arrived, form, RevocationRequest::parse);
+                let suspect = self.suspect(request.as_ref().ok().map(|request| &request.client), peer);
+                let work = || self.provider.revoke(domain, request, peer);
+                let answer = |()| answer::json(StatusCode::OK, &Value::Object(serde_json::Map::new()));
+                self.ask(peer, suspect, work, answer).await
+            }
         }
     }
 
-    async fn token(
+    /// Has the provider do the work, unless whoever asks has failed too often already: then no secret is looked at.
+    async fn ask<T, F: Future<Output = Result<T, TokenError>>>(
         &self,
-        domain: &DomainId,
-        parts: &Parts,
-        form: Result<Form, RequestError>,
         peer: &Peer,
+        suspect: Option<Suspect>,
+        work: impl FnOnce() -> F,
+        answer: impl FnOnce(T) -> Response,
     ) -> Response {
-        let request = form.and_then(|form| TokenRequest::parse(form::authorization(&parts.headers)?, &form));
-        let suspect = match self.suspect(request.as_ref().map(|request| &request.client), peer) {
-            Ok(suspect) => suspect,
-            Err(wait) => return answer::too_many(wait),
-        };
-        let work = pin!(self.provider.token(domain, request, peer));
+        if let Err(wait) = self.limits.attempt(suspect) {
+            tracing::info!(address = ?peer.address, "too many failed authentications");
+            return answer::too_many(wait);
+        }
+        // In an allocation of its own: the two together are past what the allocator hands out without searching.
+        let work = Box::pin(work());
         let answered = within(self.request_deadline, work).await;
         match answered.unwrap_or_else(|Elapsed| Err(BackendError::Deadline.into())) {
-            Ok(token) => answer::written(StatusCode::OK, token.to_json()),
+            Ok(found) => answer(found),
             Err(failure) => self.refuse(&failure, suspect, peer),
         }
     }
 
-    async fn introspect(
-        &self,
-        domain: &DomainId,
-        parts: &Parts,
-        form: Result<Form, RequestError>,
-        peer: &Peer,
-    ) -> Response {
-        let request =
-            form.and_then(|form| IntrospectionRequest::parse(form::authorization(&parts.headers)?, &form));
-        let suspect = match self.suspect(request.as_ref().map(|request| &request.client), peer) {
-            Ok(suspect) => suspect,
-            Err(wait) => return answer::too_many(wait),
-        };
-        let work = pin!(self.provider.introspect(domain, request, peer));
-        let answered = within(self.request_deadline, work).await;
-        match answered.unwrap_or_else(|Elapsed| Err(BackendError::Deadline.into())) {
-            Ok(found) => answer::json(StatusCode::OK, &found),
-            Err(failure) => self.refuse(&failure, suspect, peer),
-        }
-    }
-
-    async fn revoke(
-        &self,
-        domain: &DomainId,
-        parts: &Parts,
-        form: Result<Form, RequestError>,
-        peer: &Peer,
-    ) -> Response {
-        let request =
-            form.and_then(|form| RevocationRequest::parse(form::authorization(&parts.headers)?, &form));
-        let suspect = match self.suspect(request.as_ref().map(|request| &request.client), peer) {
-            Ok(suspect) => suspect,
-            Err(wait) => return answer::too_many(wait),
-        };
-        let work = pin!(self.provider.revoke(domain, request, peer));
-        let answered = within(self.request_deadline, work).await;
-        match answered.unwrap_or_else(|Elapsed| Err(BackendError::Deadline.into())) {
-            Ok(()) => answer::json(StatusCode::OK, &Value::Object(serde_json::Map::new())),
-            Err(failure) => self.refuse(&failure, suspect, peer),
-        }
-    }
-
-    /// Who is to blame if this authentication fails. Refused already if that happened too often: no secret is looked at.
-    fn suspect(
-        &self,
-        client: Result<&PresentedClient, &RequestError>,
-        peer: &Peer,
-    ) -> Result<Option<Suspect>, Duration> {
-        let claimed = client.ok().and_then(|client| client.id.as_deref());
-        let suspect = self.limits.suspect(peer.address, claimed);
-        self.limits
-            .attempt(suspect)
-            .map(|()| suspect)
-            .inspect_err(|_wait| {
-                tracing::info!(address = ?peer.address, "too many failed authentications");
-            })
+    /// Who is to blame if this authentication fails.
+    fn suspect(&self, client: Option<&PresentedClient>, peer: &Peer) -> Option<Suspect> {
+        let claimed = client.and_then(|client| client.id.as_deref());
+        self.limits.suspect(peer.address, claimed)
     }
 
     fn refuse(&self, failure: &TokenError, suspect: Option<Suspect>, peer: &Peer) -> Response {
@@ -140,4 +131,16 @@ impl Edge {
         }
         response
     }
+}
+
+fn parsed<T>(
+    arrived: &Arrived,
+    form: Result<Form, RequestError>,
+    parse: fn(Option<&str>, &Form) -> Result<T, RequestError>,
+) -> Result<T, RequestError> {
+    let form = form?;
+    let authorization = arrived.authorization.as_ref().map_err(Clone::clone)?;
+    // Visible ASCII: `form::authorization` has looked.
+    let authorization = authorization.as_ref().and_then(|value| value.to_str().ok());
+    parse(authorization, &form)
 }

@@ -172,28 +172,41 @@ fn decode_into(part: &[u8], out: &mut Vec<u8>) -> Result<Range<usize>, FormError
 
 /// Decodes `+` and percent triplets once; refuses a NUL and whatever a form does not send unencoded.
 pub(crate) fn decode(part: &[u8], out: &mut Vec<u8>) -> Result<(), FormError> {
-    let mut bytes = part.iter();
-    while let Some(byte) = bytes.next() {
-        let decoded = match byte {
-            b'+' => b' ',
-            b'%' => {
-                let high = hex_digit(bytes.next()).ok_or(FormError::Encoding)?;
-                let low = hex_digit(bytes.next()).ok_or(FormError::Encoding)?;
-                high << 4 | low
+    let mut rest = part;
+    loop {
+        // Mostly the whole part: it is copied at once.
+        let plain = rest
+            .iter()
+            .position(|byte| !is_plain(*byte))
+            .unwrap_or(rest.len());
+        let (run, tail) = rest.split_at_checked(plain).unwrap_or((rest, &[]));
+        out.extend_from_slice(run);
+        rest = match tail {
+            [] => return Ok(()),
+            [b'+', rest @ ..] => {
+                out.push(b' ');
+                rest
             }
-            0x20..=0x7e => *byte,
-            _ => return Err(FormError::Encoding),
+            [b'%', high, low, rest @ ..] => {
+                let high = hex_digit(*high).ok_or(FormError::Encoding)?;
+                let low = hex_digit(*low).ok_or(FormError::Encoding)?;
+                match high << 4 | low {
+                    0 => return Err(FormError::Encoding),
+                    decoded => out.push(decoded),
+                }
+                rest
+            }
+            [_, ..] => return Err(FormError::Encoding),
         };
-        if decoded == 0 {
-            return Err(FormError::Encoding);
-        }
-        out.push(decoded);
     }
-    Ok(())
 }
 
-fn hex_digit(byte: Option<&u8>) -> Option<u8> {
-    let byte = *byte?;
+/// What a form sends as it is: printable ASCII but for the two escapes.
+const fn is_plain(byte: u8) -> bool {
+    matches!(byte, 0x20..=0x7e) && byte != b'+' && byte != b'%'
+}
+
+fn hex_digit(byte: u8) -> Option<u8> {
     match byte {
         b'0'..=b'9' => byte.checked_sub(b'0'),
         b'a'..=b'f' => byte.checked_sub(b'a' - 10),

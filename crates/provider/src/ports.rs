@@ -5,7 +5,8 @@ use sealstone_audit::AuditSink;
 use sealstone_keyring::KeyStore;
 use sealstone_registry::{ClientStore, DomainStore};
 use sealstone_tokens::RevocationStore;
-use std::{fmt, sync::Arc};
+use std::{cell::RefCell, fmt, sync::Arc};
+use zeroize::Zeroize as _;
 
 /// Tells the time.
 pub trait Clock: Send + Sync {
@@ -45,12 +46,65 @@ pub trait Entropy: Send + Sync {
 }
 
 /// The machine's random source.
+///
+/// Each thread draws a block at a time: a draw costs as much for 32 octets as for many (one more seed from the
+/// processor, a lock, a rekeying). What was handed out is gone from the block.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemEntropy;
 
+/// Sixteen requests' worth: little to lose if a core dump shows it, and a draw's cost is shared by that many.
+const BLOCK: usize = 512;
+
+struct Block {
+    octets: [u8; BLOCK],
+    /// Those before it are handed out.
+    next: usize,
+}
+
+impl Block {
+    const fn empty() -> Self {
+        Self {
+            octets: [0; BLOCK],
+            next: BLOCK,
+        }
+    }
+
+    /// The next `count` octets, drawn anew if too few are left; `None` for more than a block.
+    fn take(&mut self, count: usize) -> Result<Option<&mut [u8]>, EntropyError> {
+        let fits = |next: usize| next.checked_add(count).filter(|end| *end <= BLOCK);
+        let (start, end) = match fits(self.next) {
+            Some(end) => (self.next, end),
+            None if count <= BLOCK => {
+                // Nothing is left to hand out, should the source fail halfway.
+                self.next = BLOCK;
+                draw(&mut self.octets)?;
+                (0, count)
+            }
+            None => return Ok(None),
+        };
+        self.next = end;
+        Ok(self.octets.get_mut(start..end))
+    }
+}
+
+thread_local! {
+    static OCTETS: RefCell<Block> = const { RefCell::new(Block::empty()) };
+}
+
+fn draw(octets: &mut [u8]) -> Result<(), EntropyError> {
+    aws_lc_rs::rand::fill(octets).map_err(|_unspecified| EntropyError)
+}
+
 impl Entropy for SystemEntropy {
     fn fill(&self, octets: &mut [u8]) -> Result<(), EntropyError> {
-        aws_lc_rs::rand::fill(octets).map_err(|_unspecified| EntropyError)
+        OCTETS.with_borrow_mut(|block| match block.take(octets.len())? {
+            Some(taken) => {
+                octets.copy_from_slice(taken);
+                taken.zeroize();
+                Ok(())
+            }
+            None => draw(octets),
+        })
     }
 }
 
@@ -80,5 +134,44 @@ pub struct Ports {
 impl fmt::Debug for Ports {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Ports").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BLOCK, Entropy as _, OCTETS, SystemEntropy};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn octets_are_handed_out_once_and_leave_nothing_behind() {
+        let mut seen = BTreeSet::new();
+        for round in 0..200 {
+            let mut octets = [0; 16];
+            SystemEntropy.fill(&mut octets).unwrap();
+            assert!(seen.insert(octets), "{round}");
+        }
+        OCTETS.with_borrow(|block| assert_eq!(block.octets[..block.next], [0; BLOCK][..block.next]));
+    }
+
+    #[test]
+    fn any_length_is_filled() {
+        for length in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK] {
+            let mut octets = vec![0; length];
+            SystemEntropy.fill(&mut octets).unwrap();
+            assert!(length < 32 || octets.iter().any(|octet| *octet != 0));
+            let repeats = octets.chunks(16).collect::<BTreeSet<_>>().len();
+            assert_eq!(repeats, length.div_ceil(16));
+        }
+    }
+
+    #[test]
+    fn threads_draw_apart() {
+        let draw = || {
+            let mut octets = [0; 32];
+            SystemEntropy.fill(&mut octets).unwrap();
+            octets
+        };
+        let other = std::thread::spawn(draw).join().unwrap();
+        assert_ne!(draw(), other);
     }
 }
