@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 const WORDS: &[&str] = &["oauth-types", "jose", "mtls", "identity", "audit"];
-const RULES: &[&str] = &["keyring", "claims", "registry", "tokens", "grants"];
+const RULES: &[&str] = &["fernet", "keyring", "claims", "registry", "tokens", "grants"];
 
 /// Package (without its prefix) and what it may depend on.
 const EDGES: &[(&str, &[&str])] = &[
@@ -14,6 +14,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("mtls", &[]),
     ("identity", &[]),
     ("audit", &[]),
+    ("fernet", &["jose"]),
     ("keyring", &["jose"]),
     ("claims", &["identity"]),
     ("registry", &["oauth-types", "mtls", "jose", "identity", "claims"]),

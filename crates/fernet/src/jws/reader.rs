@@ -1,0 +1,86 @@
+use sealstone_jose::{base64url, json};
+use serde::Deserialize;
+
+use super::{JwsAlgorithm, JwsPublicKey, wire};
+use crate::limits::{MAX_JWS_TOKEN, MAX_PUBLIC_KEYS};
+use crate::{DecodeError, KeyError, ReadAt, TokenClaims};
+
+/// Reads JWS tokens by the public keys of a repository.
+///
+/// As Keystone does, it tries every key of the token's algorithm. What Keystone fails on (`aud`, `nbf`, a time of
+/// issue in the future, a claim missing) is refused here with a reason.
+#[derive(Debug, Clone)]
+pub struct JwsTokenReader {
+    keys: Vec<JwsPublicKey>,
+    accepted: Vec<JwsAlgorithm>,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    typ: Option<String>,
+    #[serde(default)]
+    crit: Option<serde::de::IgnoredAny>,
+}
+
+impl JwsTokenReader {
+    /// Takes the keys of a repository, and the algorithms of `[jwt_tokens] jws_accepted_algorithms`.
+    ///
+    /// # Errors
+    /// [`KeyError::TooMany`] above 64 keys: Keystone tries each key for each token, and so would this reader.
+    pub fn new(keys: Vec<JwsPublicKey>, accepted: &[JwsAlgorithm]) -> Result<Self, KeyError> {
+        if keys.len() > MAX_PUBLIC_KEYS {
+            return Err(KeyError::TooMany {
+                limit: MAX_PUBLIC_KEYS,
+            });
+        }
+        Ok(Self {
+            keys,
+            accepted: accepted.to_vec(),
+        })
+    }
+
+    /// Reads a token: first its form, then its signature, then its claims, then its times.
+    ///
+    /// # Errors
+    /// [`DecodeError`] says what is wrong with it; [`DecodeError::Unauthentic`] means that no key verifies it.
+    pub fn read(&self, token: &str, at: impl Into<ReadAt>) -> Result<TokenClaims, DecodeError> {
+        if token.len() > MAX_JWS_TOKEN {
+            return Err(DecodeError::TooLong { limit: MAX_JWS_TOKEN });
+        }
+        let (message, signature) = token.rsplit_once('.').ok_or(DecodeError::Form)?;
+        let (header, payload) = message.split_once('.').ok_or(DecodeError::Form)?;
+        if payload.contains('.') {
+            return Err(DecodeError::Form);
+        }
+        let algorithm = self.algorithm(&decode(header)?)?;
+        let signature = decode(signature)?;
+        let payload = decode(payload)?;
+        let mut keys = self.keys.iter().filter(|key| key.algorithm() == algorithm);
+        if !keys.any(|key| key.verifies(message.as_bytes(), &signature)) {
+            return Err(DecodeError::Unauthentic);
+        }
+        let claims = wire::read(&payload)?;
+        claims.check_times(at.into())?;
+        Ok(claims)
+    }
+
+    fn algorithm(&self, header: &[u8]) -> Result<JwsAlgorithm, DecodeError> {
+        let header: Header = json::from_slice(header).map_err(DecodeError::Json)?;
+        let algorithm = JwsAlgorithm::parse(&header.alg)?;
+        if !self.accepted.contains(&algorithm) {
+            return Err(DecodeError::Algorithm);
+        }
+        if header.crit.is_some() {
+            return Err(DecodeError::Header("crit"));
+        }
+        if header.typ.is_some_and(|typ| !typ.eq_ignore_ascii_case("JWT")) {
+            return Err(DecodeError::Header("typ"));
+        }
+        Ok(algorithm)
+    }
+}
+
+fn decode(part: &str) -> Result<Vec<u8>, DecodeError> {
+    base64url::decode(part).map_err(|_error| DecodeError::Base64)
+}

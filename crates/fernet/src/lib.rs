@@ -1,0 +1,13 @@
+#![doc = include_str!("../README.md")]
+
+mod claims;
+mod error;
+mod files;
+mod id;
+mod jws;
+mod limits;
+
+pub use claims::{AuditIds, Federation, ReadAt, Scope, TokenClaims, TokenSubject};
+pub use error::{DecodeError, IssueError, KeyError, RepositoryError};
+pub use id::{AuditId, InvalidAuditId, InvalidId, KeystoneId};
+pub use jws::{JwsAlgorithm, JwsPrivateKey, JwsPublicKey, JwsTokenIssuer, JwsTokenReader, MintedToken};

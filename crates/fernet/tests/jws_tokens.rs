@@ -1,0 +1,100 @@
+//! JWS tokens of a real Keystone, read and written back.
+
+use std::time::Duration;
+
+use rustls_pki_types::UnixTime;
+use sealstone_fernet::{
+    AuditId, DecodeError, JwsAlgorithm, JwsPrivateKey, JwsPublicKey, JwsTokenIssuer, JwsTokenReader,
+    KeystoneId, Scope, TokenSubject,
+};
+use serde_json::Value;
+
+fn vectors(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+fn at(seconds: u64) -> UnixTime {
+    UnixTime::since_unix_epoch(Duration::from_secs(seconds))
+}
+
+fn tokens() -> Value {
+    vectors(include_str!("vectors/jws_tokens.json"))
+}
+
+fn pair() -> (JwsTokenIssuer, JwsTokenReader) {
+    let tokens = tokens();
+    let private = JwsPrivateKey::from_pem(JwsAlgorithm::Es256, tokens["private_pem"].as_str().unwrap());
+    let public = JwsPublicKey::from_pem(tokens["public_pem"].as_str().unwrap()).unwrap();
+    let reader = JwsTokenReader::new(vec![public], &[JwsAlgorithm::Es256]).unwrap();
+    (JwsTokenIssuer::new(private.unwrap()), reader)
+}
+
+#[test]
+fn every_token_of_keystone_is_read_and_written_back_octet_for_octet() {
+    let (issuer, reader) = pair();
+    let tokens = tokens();
+    let cases = tokens["cases"].as_array().unwrap();
+    assert!(cases.len() >= 25, "all kinds are there");
+    for case in cases {
+        let id = case["id"].as_str().unwrap();
+        let token = case["token"].as_str().unwrap();
+        let claims = reader
+            .read(token, at(case["claims"]["iat"].as_u64().unwrap()))
+            .unwrap_or_else(|error| panic!("{id}: {error}"));
+        let again = issuer.sign(&claims).unwrap();
+        // ECDSA draws a number for each signature; what is signed is the same.
+        assert_eq!(
+            again.rsplit_once('.').unwrap().0,
+            token.rsplit_once('.').unwrap().0,
+            "{id}"
+        );
+        assert_eq!(reader.read(&again, claims.issued_at).unwrap(), claims, "{id}");
+    }
+}
+
+#[test]
+fn what_keystone_refuses_or_fails_on_is_refused() {
+    let (_issuer, reader) = pair();
+    let negative = vectors(include_str!("vectors/jws_negative.json"));
+    for case in negative["cases"].as_array().unwrap() {
+        let id = case["id"].as_str().unwrap();
+        let read = reader.read(case["token"].as_str().unwrap(), at(1_795_302_900));
+        if case["status"] == 200 {
+            assert!(read.is_ok(), "{id}: {read:?}");
+        } else {
+            assert!(read.is_err(), "{id}");
+        }
+    }
+}
+
+#[test]
+fn each_algorithm_signs_what_its_reader_takes_and_no_other() {
+    let subject = TokenSubject::new(
+        KeystoneId::parse("ü\u{10348}").unwrap(),
+        &["password", "totp"],
+        Scope::Unscoped,
+    );
+    for algorithm in JwsAlgorithm::ALL {
+        let key = JwsPrivateKey::generate(algorithm).unwrap();
+        let pem = key.to_pem().unwrap();
+        let key = JwsPrivateKey::from_pem(algorithm, &pem).unwrap();
+        let public = JwsPublicKey::from_pem(&key.public_key().to_pem().unwrap()).unwrap();
+        assert_eq!(&public, key.public_key());
+        let issuer = JwsTokenIssuer::new(key);
+        let token = issuer
+            .mint(&subject, AuditId::new([1; 16]), at(1000), at(2000))
+            .unwrap();
+        for accepted in JwsAlgorithm::ALL {
+            let reader = JwsTokenReader::new(vec![public.clone()], &[accepted]).unwrap();
+            let read = reader.read(token.expose(), at(1000));
+            if accepted == algorithm {
+                assert_eq!(&read.unwrap(), token.claims());
+            } else {
+                assert_eq!(read, Err(DecodeError::Algorithm));
+            }
+        }
+        for other in JwsAlgorithm::ALL.into_iter().filter(|other| *other != algorithm) {
+            assert!(JwsPrivateKey::from_pem(other, &pem).is_err());
+        }
+    }
+}
