@@ -20,7 +20,8 @@ pub(crate) async fn within<F: Future + Unpin>(deadline: Duration, mut work: F) -
     let first = poll_fn(|context| Poll::Ready(Pin::new(&mut work).poll(context))).await;
     match first {
         Poll::Ready(output) => Ok(output),
-        Poll::Pending => tokio::time::timeout(deadline, work)
+        // The timer has room of its own, for those who need one.
+        Poll::Pending => Box::pin(tokio::time::timeout(deadline, work))
             .await
             .map_err(|_elapsed| Elapsed),
     }
