@@ -15,6 +15,7 @@ use crate::{
     registration::ClientRegistration,
     secret::SecretHash,
     secret_set::{RotationError, SecretSet},
+    tie::MachineTie,
 };
 
 /// The longest life of a bearer token, and its default: 15 minutes (a stolen one is good for that long).
@@ -35,6 +36,7 @@ pub struct Client {
     pub(crate) settings: Settings,
     pub(crate) created_at: UnixTime,
     pub(crate) updated_at: UnixTime,
+    pub(crate) tie_changed_at: Option<UnixTime>,
     pub(crate) version: u64,
 }
 
@@ -51,7 +53,7 @@ pub(crate) struct Settings {
     pub(crate) signing_algorithm: Option<Algorithm>,
     pub(crate) access_token_lifetime: Option<Duration>,
     pub(crate) introspection: IntrospectionRight,
-    pub(crate) authority: Option<Authority>,
+    pub(crate) tie: MachineTie,
     pub(crate) claims: ClaimsTemplate,
     pub(crate) enabled: bool,
 }
@@ -169,11 +171,25 @@ impl Client {
         self.settings.introspection
     }
 
-    /// The OpenStack authority that its `openstack:api` tokens carry. Present exactly if `openstack:api` is among
-    /// [`Client::scopes`].
+    /// The OpenStack authority that the registration itself states for `openstack:api` tokens; a client with another
+    /// [tie](Client::tie) has none.
     #[must_use]
     pub const fn authority(&self) -> Option<&Authority> {
-        self.settings.authority.as_ref()
+        self.settings.tie.static_authority()
+    }
+
+    /// What the authority of its `openstack:api` tokens comes from: [`MachineTie::None`] exactly if `openstack:api` is
+    /// not among [`Client::scopes`].
+    #[must_use]
+    pub const fn tie(&self) -> &MachineTie {
+        &self.settings.tie
+    }
+
+    /// When it was last tied to another identity; `None`: it never was. A token issued before stands on a tie that is
+    /// gone.
+    #[must_use]
+    pub const fn tie_changed_at(&self) -> Option<UnixTime> {
+        self.tie_changed_at
     }
 
     /// Further claims for its tokens.
@@ -214,16 +230,18 @@ impl Client {
 
     /// The client with another registration, one version on. Id, domain and date of registration stay.
     ///
-    /// `secrets` replaces the client's secrets; with `None` a client that keeps a secret method keeps its secrets.
+    /// `secrets` replaces the client's secrets; with `None` a client that keeps a secret method keeps its secrets. So
+    /// does a client that keeps its application credential keep that one's secret.
     ///
     /// # Errors
     /// As [`ClientRegistration::into_client`].
     pub fn updated(
         &self,
-        registration: ClientRegistration,
+        mut registration: ClientRegistration,
         secrets: Option<SecretSet>,
         now: UnixTime,
     ) -> Result<Self, RegistrationError> {
+        registration.keep_secret_of(&self.settings.tie);
         let secrets = match secrets {
             None if registration.needs_secret()? => self.settings.auth.secrets().cloned(),
             other => other,
@@ -265,12 +283,18 @@ impl Client {
     }
 
     fn next(&self, settings: Settings, now: UnixTime) -> Self {
+        let is_same_tie = settings.tie.leads_where(&self.settings.tie);
         Self {
             id: self.id.clone(),
             domain: self.domain.clone(),
             settings,
             created_at: self.created_at,
             updated_at: now,
+            tie_changed_at: if is_same_tie {
+                self.tie_changed_at
+            } else {
+                Some(now)
+            },
             version: self.version.saturating_add(1),
         }
     }

@@ -187,14 +187,49 @@ pub enum RegistrationError {
     SigningAlgorithm,
     /// `openstack:api` without an authority.
     #[error(
-        "the scope openstack:api needs an `authority`: name user, scope and roles, or take the scope out"
+        "the scope openstack:api needs an OpenStack identity: give openstack_application_credential_id, or \
+         openstack_user_id and openstack_project_id, or an `authority` with user, scope and roles; or take the scope out"
     )]
     AuthorityMissing,
     /// An authority that no token could carry.
     #[error(
-        "`authority` is carried by openstack:api tokens only: add openstack:api to `scope`, or leave it out"
+        "`authority` and the openstack_* members are for openstack:api tokens only: add openstack:api to `scope`, or \
+         leave them out"
     )]
     AuthorityUnused,
+    /// Two ties at once.
+    #[error("`authority` and `{member}` exclude each other: a client has one OpenStack identity")]
+    SeveralTies {
+        /// The other member.
+        member: &'static str,
+    },
+    /// A member of an application credential without the credential.
+    #[error("`{member}` belongs to `openstack_application_credential_id`: add that, or leave it out")]
+    NoApplicationCredential {
+        /// The member.
+        member: &'static str,
+    },
+    /// An application credential without a way to act with it.
+    #[error(
+        "the application credential needs `openstack_application_credential_secret`; without a secret, on a server \
+         with [keystone.mint], say `openstack_minted: true` with openstack_user_id and openstack_project_id"
+    )]
+    ApplicationCredentialSecretMissing,
+    /// A secret that would not be used.
+    #[error("`openstack_minted: true` does without a secret: leave one of the two out")]
+    SecretAndMinted,
+    /// A minted tie that does not say who and where.
+    #[error(
+        "a Keystone token made by the server needs `openstack_user_id` and `openstack_project_id`, both, and \
+         `openstack_minted` true or left out"
+    )]
+    MintedIncomplete,
+    /// The caller did not seal the secret of an application credential.
+    #[error("the application credential's secret was not sealed: this is a fault of the program, report it")]
+    SecretNotSealed,
+    /// Not the text of a sealed secret.
+    #[error("the stored secret of the application credential is damaged: update the client with the secret")]
+    SealedSecret,
     /// The claims template is refused.
     #[error("`claims`: {0}")]
     Claims(TemplateError),

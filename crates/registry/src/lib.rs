@@ -7,9 +7,11 @@ mod error;
 mod name;
 mod record;
 mod registration;
+mod sealed_secret;
 mod secret;
 mod secret_set;
 mod store;
+mod tie;
 
 pub use auth::{ClientAuth, SelfSignedJwks};
 pub use client::{
@@ -20,6 +22,8 @@ pub use domain::Domain;
 pub use error::RegistrationError;
 pub use record::{RECORD_VERSION, RecordError};
 pub use registration::{ClientRegistration, OPENSTACK_API_SCOPE};
+pub use sealed_secret::SealedSecret;
 pub use secret::{ClientSecretText, MAX_SECRET_LENGTH, Pepper, PepperError, SecretHash};
 pub use secret_set::{MAX_SECRET_OVERLAP, RotationError, SecretSet};
 pub use store::{ClientStore, DomainStore, Insertion, MAX_PAGE, Removal, Replacement, StoreError};
+pub use tie::{CredentialLogin, MachineTie, TiedCredential};

@@ -11,12 +11,16 @@ use crate::{
     client::Client,
     error::RegistrationError,
     registration::ClientRegistration,
+    sealed_secret::SealedSecret,
     secret::SecretHash,
     secret_set::{SecretSet, StoredSecret},
 };
 
 /// The version of the stored form that this crate writes. It reads all up to it.
-pub const RECORD_VERSION: u32 = 1;
+///
+/// - 1: registrations with a static authority.
+/// - 2: `application_credential_secret` and `tie_changed_at`; the registration's `openstack_*` members.
+pub const RECORD_VERSION: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,6 +33,11 @@ struct Record {
     updated_at: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     secrets: Vec<SecretRecord>,
+    /// Sealed under the key-encryption key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    application_credential_secret: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tie_changed_at: Option<u64>,
     registration: ClientRegistration,
 }
 
@@ -42,8 +51,8 @@ struct SecretRecord {
 }
 
 impl Client {
-    /// The stored form: a JSON object with [`RECORD_VERSION`], the registration with every default written out, and
-    /// the hashes of the secrets.
+    /// The stored form: a JSON object with [`RECORD_VERSION`], the registration with every default written out, the
+    /// hashes of the secrets, and the sealed secret of its application credential.
     ///
     /// # Errors
     /// [`RecordError::Malformed`] if it cannot be written, which no valid client causes.
@@ -63,6 +72,11 @@ impl Client {
             created_at: self.created_at.as_secs(),
             updated_at: self.updated_at.as_secs(),
             secrets,
+            application_credential_secret: self
+                .tie()
+                .sealed_secret()
+                .map(|sealed| sealed.as_str().to_owned()),
+            tie_changed_at: self.tie_changed_at.map(|at| at.as_secs()),
             registration: self.registration(),
         };
         serde_json::to_string(&record).map_err(RecordError::malformed)
@@ -96,8 +110,14 @@ impl Client {
         if secrets.next().is_some() {
             return Err(RecordError::Secrets);
         }
-        let settings = record
-            .registration
+        let mut registration = record.registration;
+        registration.sealed_application_credential_secret = record
+            .application_credential_secret
+            .as_deref()
+            .map(SealedSecret::parse)
+            .transpose()
+            .map_err(RecordError::Invalid)?;
+        let settings = registration
             .check(&record.client_id, set)
             .map_err(RecordError::Invalid)?;
         Ok(Self {
@@ -106,6 +126,7 @@ impl Client {
             settings,
             created_at: at(record.created_at),
             updated_at: at(record.updated_at),
+            tie_changed_at: record.tie_changed_at.map(at),
             version: record.version,
         })
     }

@@ -2,13 +2,14 @@
 
 mod checks;
 mod members;
+mod tie;
 
 use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
 use sealstone_claims::ClaimsTemplate;
-use sealstone_identity::{Authority, DomainId};
-use sealstone_oauth_types::{ClientId, GrantType, ResourceUri, TokenEndpointAuthMethod};
+use sealstone_identity::{ApplicationCredentialId, Authority, DomainId, ProjectId, UserId};
+use sealstone_oauth_types::{ClientId, GrantType, ResourceUri, Secret, TokenEndpointAuthMethod};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -16,7 +17,9 @@ use crate::{
     auth::ClientAuth,
     client::{Client, IntrospectionRight, Settings, TokenBinding},
     error::RegistrationError,
+    sealed_secret::SealedSecret,
     secret_set::SecretSet,
+    tie::MachineTie,
 };
 
 /// The scope whose tokens carry the client's OpenStack authority.
@@ -100,9 +103,33 @@ pub struct ClientRegistration {
     /// Which tokens it may introspect: `none` (the default), `own` or `domain`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub introspection: Option<IntrospectionRight>,
-    /// The OpenStack authority of its `openstack:api` tokens.
+    /// The OpenStack authority of its `openstack:api` tokens, stated here once and for all; no Keystone is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authority: Option<Authority>,
+    /// The Keystone application credential that its `openstack:api` tokens stand on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub openstack_application_credential_id: Option<ApplicationCredentialId>,
+    /// That credential's secret. Write-only: it is kept sealed, and nothing shows it again.
+    #[serde(default, skip_serializing)]
+    pub openstack_application_credential_secret: Option<Secret>,
+    /// The Keystone user whose authority it is: with `openstack_project_id` alone a tie of its own, beside an
+    /// application credential what that must turn out to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub openstack_user_id: Option<UserId>,
+    /// The only project that its tokens are for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub openstack_project_id: Option<ProjectId>,
+    /// Whether the server makes the Keystone token itself, so that no secret is kept. Default: `false` for an
+    /// application credential; a tie to a user can't be otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub openstack_minted: Option<bool>,
+    /// Whether the application credential may be an unrestricted one, with which further credentials and trusts can be
+    /// made. Default: `false`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dangerous_unrestricted_application_credential: Option<bool>,
+    /// What [`ClientRegistration::seal_application_credential_secret`] made of the secret.
+    #[serde(skip)]
+    pub sealed_application_credential_secret: Option<SealedSecret>,
     /// Further claims for its tokens.
     #[serde(default, skip_serializing_if = "ClaimsTemplate::is_empty")]
     pub claims: ClaimsTemplate,
@@ -154,6 +181,8 @@ impl ClientRegistration {
     /// Checks the registration and makes the client `id` of `domain`, version 1, registered `now`.
     ///
     /// `secrets` holds the hash of the secret that the caller drew, exactly if [`ClientRegistration::needs_secret`].
+    /// The secret of an application credential is sealed before:
+    /// [`ClientRegistration::seal_application_credential_secret`].
     ///
     /// # Errors
     /// The first rule that is broken; each error says how to mend it.
@@ -171,12 +200,13 @@ impl ClientRegistration {
             settings,
             created_at: now,
             updated_at: now,
+            tie_changed_at: None,
             version: 1,
         })
     }
 
     pub(crate) fn check(
-        self,
+        mut self,
         id: &ClientId,
         secrets: Option<SecretSet>,
     ) -> Result<Settings, RegistrationError> {
@@ -191,10 +221,11 @@ impl ClientRegistration {
         if default_scope.contains(OPENSTACK_API_SCOPE) {
             return Err(RegistrationError::DefaultScopeOpenstack);
         }
-        match (scopes.contains(OPENSTACK_API_SCOPE), &self.authority) {
-            (true, None) => return Err(RegistrationError::AuthorityMissing),
-            (false, Some(_)) => return Err(RegistrationError::AuthorityUnused),
-            (true, Some(_)) | (false, None) => {}
+        let tie = self.tie()?;
+        match (scopes.contains(OPENSTACK_API_SCOPE), tie == MachineTie::None) {
+            (true, true) => return Err(RegistrationError::AuthorityMissing),
+            (false, false) => return Err(RegistrationError::AuthorityUnused),
+            (true, false) | (false, true) => {}
         }
         Ok(Settings {
             name: checks::name(self.client_name, id)?,
@@ -207,7 +238,7 @@ impl ClientRegistration {
             signing_algorithm: checks::signing_algorithm(self.access_token_signing_alg.as_deref())?,
             access_token_lifetime: checks::lifetime(self.access_token_lifetime_s, token_binding)?,
             introspection: self.introspection.unwrap_or_default(),
-            authority: self.authority,
+            tie,
             claims: self.claims,
             enabled: self.enabled.unwrap_or(true),
         })
@@ -239,11 +270,11 @@ impl ClientRegistration {
             access_token_lifetime_s: settings.access_token_lifetime.as_ref().map(Duration::as_secs),
             access_token_signing_alg: settings.signing_algorithm.map(|alg| alg.as_str().to_owned()),
             introspection: Some(settings.introspection),
-            authority: settings.authority.clone(),
             claims: settings.claims.clone(),
             enabled: Some(settings.enabled),
             ..Self::default()
         };
+        registration.set_tie(&settings.tie);
         match &settings.auth {
             ClientAuth::SecretBasic(_) | ClientAuth::SecretPost(_) => {}
             ClientAuth::TlsClientAuth(subject) => registration.set_subject(subject),

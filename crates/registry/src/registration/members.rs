@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 use crate::error::{RegistrationError, shown};
 
 /// Every member that is read.
-pub(super) const KNOWN: [&str; 19] = [
+pub(super) const KNOWN: [&str; 25] = [
     "client_name",
     "token_endpoint_auth_method",
     "grant_types",
@@ -25,6 +25,12 @@ pub(super) const KNOWN: [&str; 19] = [
     "access_token_signing_alg",
     "introspection",
     "authority",
+    "openstack_application_credential_id",
+    "openstack_application_credential_secret",
+    "openstack_user_id",
+    "openstack_project_id",
+    "openstack_minted",
+    "dangerous_unrestricted_application_credential",
     "claims",
     "enabled",
 ];

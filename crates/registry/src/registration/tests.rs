@@ -664,6 +664,13 @@ fn the_list_of_members_is_the_list_of_fields() {
         access_token_signing_alg: Some(String::new()),
         introspection: Some(IntrospectionRight::None),
         authority: Some(serde_json::from_value(authority()).expect("authority")),
+        openstack_application_credential_id: ApplicationCredentialId::parse("ac1").ok(),
+        openstack_application_credential_secret: Some("never printed".into()),
+        openstack_user_id: UserId::parse("u1").ok(),
+        openstack_project_id: ProjectId::parse("p1").ok(),
+        openstack_minted: Some(true),
+        dangerous_unrestricted_application_credential: Some(true),
+        sealed_application_credential_secret: SealedSecret::parse("never.printed").ok(),
         claims: ClaimsTemplate::parse(&json!({"team": "a"})).expect("template"),
         enabled: Some(true),
     };
@@ -674,6 +681,8 @@ fn the_list_of_members_is_the_list_of_fields() {
         .keys()
         .map(String::as_str)
         .collect();
+    // Written, never read back.
+    names.push("openstack_application_credential_secret");
     let mut known = members::KNOWN.to_vec();
     names.sort_unstable();
     known.sort_unstable();
