@@ -2,10 +2,19 @@
 
 mod error;
 mod map;
+mod mapping;
 mod reserved;
 mod template;
 
 pub use error::TemplateError;
 pub use map::{ClaimsSubject, MappedClaims};
+pub use mapping::assertion::{Assertion, AssertionBuilder};
+pub use mapping::error::{AssertionError, MappingError};
+pub use mapping::fault::{MappingFault, MappingFaults};
+pub use mapping::identity::{
+    EntityRef, MappedDomain, MappedGroup, MappedIdentity, MappedProject, MappedUser, UserType,
+};
+pub use mapping::limits;
+pub use mapping::rule_set::RuleSet;
 pub use reserved::ReservedClaim;
 pub use template::{ClaimsTemplate, MAX_CLAIMS, MAX_DEPTH, MAX_TEMPLATE_BYTES};
