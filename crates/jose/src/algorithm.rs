@@ -4,7 +4,8 @@ use crate::JoseError;
 
 /// A signature algorithm of JOSE (RFC 7518 §3.1, RFC 8037 §3.1).
 ///
-/// There is no `none` and no HMAC: what this crate verifies, only the holder of a private key can make.
+/// There is no `none` and no HMAC: what verifies by one of these, only the holder of a private key can make. HMAC has
+/// types of its own ([`MacAlgorithm`](crate::MacAlgorithm)) that none of these can become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[expect(
     clippy::exhaustive_enums,

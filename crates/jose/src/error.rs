@@ -36,7 +36,7 @@ pub enum JoseError {
     /// A header that asks for what this crate never does: keys from headers, `crit`, `b64`, `zip`, nesting.
     #[error("header `{0}` is refused")]
     ForbiddenHeader(&'static str),
-    /// An algorithm that the caller, or the key, does not allow; `none` and HMAC always.
+    /// An algorithm that the caller, or the key, does not allow; `none` always, HMAC with a public key always.
     #[error("algorithm is not allowed")]
     AlgorithmNotAllowed,
     /// The set holds no key of this `kid` (or, without `kid`, none that fits). Fetching the set anew may help.

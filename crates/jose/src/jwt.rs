@@ -31,13 +31,47 @@ impl JwtHeader {
     }
 }
 
+/// The parts of a compact JWS.
+#[derive(Clone)]
+pub(crate) struct Parts<'a> {
+    pub(crate) signing_input: &'a str,
+    pub(crate) payload: &'a str,
+    pub(crate) signature: Vec<u8>,
+}
+
+/// Reads the three parts and what the header says; which algorithms there are is the caller's business.
+pub(crate) fn read(token: &str) -> Result<(Parts<'_>, header::Header), JoseError> {
+    if token.len() > UnverifiedJwt::MAX_BYTES {
+        return Err(JoseError::TooLarge {
+            what: "token",
+            limit: UnverifiedJwt::MAX_BYTES,
+        });
+    }
+    let (signing_input, signature) = token.rsplit_once('.').ok_or(JoseError::NotCompact)?;
+    let (header, payload) = signing_input.split_once('.').ok_or(JoseError::NotCompact)?;
+    if payload.contains('.') || header.is_empty() {
+        return Err(JoseError::NotCompact);
+    }
+    let header = header::parse(&base64url::decode(header)?)?;
+    let parts = Parts {
+        signing_input,
+        payload,
+        signature: base64url::decode(signature)?,
+    };
+    Ok((parts, header))
+}
+
+/// The claims of a payload, from strict JSON.
+pub(crate) fn claims<T: DeserializeOwned>(payload: &[u8]) -> Result<T, JoseError> {
+    json::object(payload)?;
+    serde_json::from_slice(payload).map_err(|_error| JoseError::UnexpectedJson)
+}
+
 /// A compact JWS (RFC 7515 §7.1) whose signature nobody has checked: only its header can be read.
 #[derive(Clone)]
 pub struct UnverifiedJwt<'a> {
     header: JwtHeader,
-    signing_input: &'a str,
-    payload: &'a str,
-    signature: Vec<u8>,
+    parts: Parts<'a>,
 }
 
 impl<'a> UnverifiedJwt<'a> {
@@ -52,23 +86,14 @@ impl<'a> UnverifiedJwt<'a> {
     /// [`JoseError::ForbiddenHeader`] for `crit`, `b64`, `zip`, `enc`, `jwk`, `jku`, `x5u`, `x5c` and a `cty` of
     /// `JWT`; [`JoseError::MalformedHeader`], and the errors of [`json::from_slice`].
     pub fn parse(token: &'a str) -> Result<Self, JoseError> {
-        if token.len() > Self::MAX_BYTES {
-            return Err(JoseError::TooLarge {
-                what: "token",
-                limit: Self::MAX_BYTES,
-            });
-        }
-        let (signing_input, signature) = token.rsplit_once('.').ok_or(JoseError::NotCompact)?;
-        let (header, payload) = signing_input.split_once('.').ok_or(JoseError::NotCompact)?;
-        if payload.contains('.') || header.is_empty() {
-            return Err(JoseError::NotCompact);
-        }
-        let header = header::parse(&base64url::decode(header)?)?;
+        let (parts, header) = read(token)?;
         Ok(Self {
-            header,
-            signing_input,
-            payload,
-            signature: base64url::decode(signature)?,
+            header: JwtHeader {
+                alg: Algorithm::parse(&header.alg)?,
+                kid: header.kid,
+                typ: header.typ,
+            },
+            parts,
         })
     }
 
@@ -94,7 +119,7 @@ impl<'a> UnverifiedJwt<'a> {
         self.check(verifier)?;
         Ok(VerifiedJwt {
             header: self.header,
-            payload: base64url::decode(self.payload)?,
+            payload: base64url::decode(self.parts.payload)?,
         })
     }
 
@@ -106,7 +131,7 @@ impl<'a> UnverifiedJwt<'a> {
             (Some(own), Some(named)) if own != named => Err(JoseError::UnknownKey {
                 kid: Some(named.clone()),
             }),
-            _ => verifier.verify(self.signing_input.as_bytes(), &self.signature),
+            _ => verifier.verify(self.parts.signing_input.as_bytes(), &self.parts.signature),
         }
     }
 }
@@ -145,8 +170,7 @@ impl VerifiedJwt {
     /// [`JoseError::UnexpectedJson`] if the payload is not an object of `T`'s shape, and the errors of
     /// [`json::from_slice`].
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, JoseError> {
-        json::object(&self.payload)?;
-        serde_json::from_slice(&self.payload).map_err(|_error| JoseError::UnexpectedJson)
+        claims(&self.payload)
     }
 }
 

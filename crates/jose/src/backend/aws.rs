@@ -1,4 +1,5 @@
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
@@ -11,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::jwk::material::PublicKey;
 use crate::jwk::spki;
-use crate::{Algorithm, JoseError};
+use crate::{Algorithm, JoseError, MacAlgorithm};
 
 /// A private key that AWS-LC parsed.
 pub(crate) enum SigningKey {
@@ -112,4 +113,23 @@ fn ecdsa(key: Result<EcdsaKeyPair, aws_lc_rs::error::Unspecified>) -> Result<Vec
         .and_then(|key| key.to_pkcs8v1())
         .map_err(|_error| JoseError::Backend)?;
     Ok(document.as_ref().to_vec())
+}
+
+/// The HMAC of `message` under `key`.
+pub(crate) fn mac(algorithm: MacAlgorithm, key: &[u8], message: &[u8]) -> Vec<u8> {
+    hmac::sign(&mac_key(algorithm, key), message).as_ref().to_vec()
+}
+
+/// Whether `tag` is the HMAC of `message` under `key`, in constant time.
+pub(crate) fn mac_holds(algorithm: MacAlgorithm, key: &[u8], message: &[u8], tag: &[u8]) -> bool {
+    hmac::verify(&mac_key(algorithm, key), message, tag).is_ok()
+}
+
+fn mac_key(algorithm: MacAlgorithm, key: &[u8]) -> hmac::Key {
+    let algorithm = match algorithm {
+        MacAlgorithm::Hs256 => hmac::HMAC_SHA256,
+        MacAlgorithm::Hs384 => hmac::HMAC_SHA384,
+        MacAlgorithm::Hs512 => hmac::HMAC_SHA512,
+    };
+    hmac::Key::new(algorithm, key)
 }

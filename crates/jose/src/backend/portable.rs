@@ -1,4 +1,5 @@
 use ed25519_dalek::Signer as _;
+use hmac::{Hmac, Mac};
 use p256::ecdsa::signature::Verifier as _;
 use p256::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
 use rsa::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
@@ -10,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::jwk::material::PublicKey;
 use crate::private_key::ed25519_pkcs8;
-use crate::{Algorithm, JoseError};
+use crate::{Algorithm, JoseError, MacAlgorithm};
 
 /// The bits of a generated RSA modulus.
 const RSA_BITS: usize = 2048;
@@ -187,4 +188,40 @@ fn uniform<const N: usize, T>(take: impl Fn(&[u8; N]) -> Option<T>) -> Result<T,
             return Ok(taken);
         }
     }
+}
+
+/// The HMAC of `message` under `key`.
+pub(crate) fn mac(algorithm: MacAlgorithm, key: &[u8], message: &[u8]) -> Vec<u8> {
+    match algorithm {
+        MacAlgorithm::Hs256 => tagged::<Hmac<sha2::Sha256>>(key, message).map(finished),
+        MacAlgorithm::Hs384 => tagged::<Hmac<sha2::Sha384>>(key, message).map(finished),
+        MacAlgorithm::Hs512 => tagged::<Hmac<sha2::Sha512>>(key, message).map(finished),
+    }
+    .unwrap_or_default()
+}
+
+/// Whether `tag` is the HMAC of `message` under `key`, in constant time.
+pub(crate) fn mac_holds(algorithm: MacAlgorithm, key: &[u8], message: &[u8], tag: &[u8]) -> bool {
+    match algorithm {
+        MacAlgorithm::Hs256 => {
+            tagged::<Hmac<sha2::Sha256>>(key, message).is_some_and(|mac| mac.verify_slice(tag).is_ok())
+        }
+        MacAlgorithm::Hs384 => {
+            tagged::<Hmac<sha2::Sha384>>(key, message).is_some_and(|mac| mac.verify_slice(tag).is_ok())
+        }
+        MacAlgorithm::Hs512 => {
+            tagged::<Hmac<sha2::Sha512>>(key, message).is_some_and(|mac| mac.verify_slice(tag).is_ok())
+        }
+    }
+}
+
+/// An HMAC that has taken in the message; it takes keys of every length.
+fn tagged<M: Mac + hmac::KeyInit>(key: &[u8], message: &[u8]) -> Option<M> {
+    let mut mac = <M as hmac::KeyInit>::new_from_slice(key).ok()?;
+    mac.update(message);
+    Some(mac)
+}
+
+fn finished<M: Mac>(mac: M) -> Vec<u8> {
+    mac.finalize().into_bytes().to_vec()
 }

@@ -3,8 +3,14 @@
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
-use super::JwtHeader;
-use crate::{Algorithm, JoseError, json, jwk};
+use crate::{JoseError, json, jwk};
+
+/// What a header says, its algorithm by name only.
+pub(crate) struct Header {
+    pub(crate) alg: String,
+    pub(crate) kid: Option<String>,
+    pub(crate) typ: Option<String>,
+}
 
 /// A member that is text if it is there at all: `null` is not text.
 #[derive(Default)]
@@ -44,7 +50,7 @@ struct Raw {
     x5c: Present,
 }
 
-pub(super) fn parse(bytes: &[u8]) -> Result<JwtHeader, JoseError> {
+pub(super) fn parse(bytes: &[u8]) -> Result<Header, JoseError> {
     json::object(bytes)?;
     let raw: Raw = serde_json::from_slice(bytes)
         .map_err(|_error| JoseError::MalformedHeader("a member of a wrong type"))?;
@@ -71,9 +77,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<JwtHeader, JoseError> {
     if let Some(kid) = &raw.kid.0 {
         jwk::check_kid(kid).map_err(|_error| JoseError::MalformedHeader("kid"))?;
     }
-    let alg = raw.alg.0.ok_or(JoseError::MalformedHeader("no alg"))?;
-    Ok(JwtHeader {
-        alg: Algorithm::parse(&alg)?,
+    Ok(Header {
+        alg: raw.alg.0.ok_or(JoseError::MalformedHeader("no alg"))?,
         kid: raw.kid.0,
         typ: raw.typ.0,
     })
