@@ -2,7 +2,7 @@
 //!
 //! `cargo xtask test` installs what the suite needs and runs all of it; `--list` names its steps, `--only STEP` repeats
 //! one. `cargo xtask setup` installs only. `cargo xtask sizes` counts lines. `cargo xtask fuzz --seconds 600 TARGET`
-//! fuzzes for longer.
+//! fuzzes for longer. `cargo xtask lab` starts the Keystone labs for tests that are run one by one.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -12,6 +12,7 @@
 
 mod demo;
 mod fuzz;
+mod lab;
 mod plan;
 mod runner;
 mod setup;
@@ -42,6 +43,8 @@ enum Task {
     Sizes,
     /// Run the fuzz targets
     Fuzz(FuzzArgs),
+    /// Start the Keystone labs that tests share, so that single tests need not start their own
+    Lab(LabArgs),
 }
 
 #[derive(Args, Debug)]
@@ -82,6 +85,13 @@ struct FuzzArgs {
     seconds: u32,
 }
 
+#[derive(Args, Debug)]
+struct LabArgs {
+    /// Stop them instead, and forget their state
+    #[arg(long)]
+    stop: bool,
+}
+
 fn main() -> ExitCode {
     let root = workspace_root();
     let done = match Cli::parse().task {
@@ -90,6 +100,8 @@ fn main() -> ExitCode {
         Task::Test(arguments) => plan::test(&root, &arguments),
         Task::Sizes => sizes::check(&root),
         Task::Fuzz(arguments) => fuzz::run(&root, &arguments.targets, arguments.seconds),
+        Task::Lab(LabArgs { stop: true }) => lab::stop(&root),
+        Task::Lab(LabArgs { stop: false }) => lab::start(&root),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

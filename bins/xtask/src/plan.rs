@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::runner::Call;
 use crate::summary::Counts;
-use crate::{DemoArgs, TestArgs, demo, fuzz, setup, sizes};
+use crate::{DemoArgs, TestArgs, demo, fuzz, lab, setup, sizes};
 
 /// What tests may do and programs may not.
 const LENIENT: &[&str] = &[
@@ -38,6 +38,8 @@ enum Action {
     Setup,
     Sizes,
     Commands(Vec<Call>),
+    /// Commands while the Keystone labs run.
+    Lab(Vec<Call>),
     Fuzz,
     Demo,
 }
@@ -123,7 +125,7 @@ fn is_chosen(step: &Step, arguments: &TestArgs) -> bool {
 fn list(steps: &[&Step]) {
     for step in steps {
         println!("{:<14} {}", step.name, step.purpose);
-        if let Action::Commands(calls) = &step.action {
+        if let Action::Commands(calls) | Action::Lab(calls) = &step.action {
             for call in calls {
                 println!("                 {}", call.shown());
             }
@@ -142,6 +144,11 @@ impl Step {
             Action::Demo => demo::run(root, &DemoArgs { port: 0, stop: true }).map(|()| Counts::default()),
             Action::Sizes => sizes::check(root).map(|()| Counts::default()),
             Action::Commands(calls) => run_all(calls.iter().cloned(), verbose),
+            Action::Lab(calls) => {
+                let done = lab::start(root).and_then(|()| run_all(calls.iter().cloned(), verbose));
+                let stopped = lab::stop(root);
+                done.and_then(|counts| stopped.map(|()| counts))
+            }
             Action::Fuzz => {
                 fuzz::build(root).run(verbose)?;
                 let mut counts = Counts::default();
@@ -255,6 +262,11 @@ fn runs(root: &Path) -> Vec<Step> {
             .env("PROTECTED_SERVICE", &service.to_string_lossy())
     };
     let filtered = |filter: &str| Action::Commands(vec![nextest(filter)]);
+    let with_lab: Vec<String> = lab::test_programs(root)
+        .iter()
+        .map(|name| format!("binary(={name})"))
+        .collect();
+    let with_lab = with_lab.join(" | ");
     let elsewhere = "not (package(sealstone-interop) | package(sealstone-jose-oracle))";
     let portable =
         "cargo nextest run -p sealstone-jose --no-default-features --features portable --no-fail-fast";
@@ -276,7 +288,14 @@ fn runs(root: &Path) -> Vec<Step> {
         step(
             "interop",
             "stock clients against sealstoned",
-            filtered("package(sealstone-interop)"),
+            filtered(&format!("package(sealstone-interop) - ({with_lab})")),
+        ),
+        step(
+            "keystone",
+            "a real Keystone, its clients and middleware",
+            Action::Lab(vec![nextest(&format!(
+                "package(sealstone-interop) & ({with_lab})"
+            ))]),
         ),
         step(
             "doctests",

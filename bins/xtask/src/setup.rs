@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::lab;
 use crate::runner::Call;
 
 /// Debian packages, each with a file that tells that it is there.
@@ -20,7 +21,22 @@ const DEBIAN: &[(&str, &[&str])] = &[
             "/usr/share/doc/python3-venv",
         ],
     ),
+    ("nginx", &["/usr/sbin/nginx"]),
+    ("apache2", &["/usr/sbin/apache2"]),
+    (
+        "libapache2-mod-proxy-uwsgi",
+        &["/usr/lib/apache2/modules/mod_proxy_uwsgi.so"],
+    ),
+    (
+        "libapache2-mod-auth-openidc",
+        &["/usr/lib/apache2/modules/mod_auth_openidc.so"],
+    ),
+    ("haproxy", &["/usr/sbin/haproxy"]),
 ];
+
+/// What a package's script asks before it starts a service: the tests start the servers themselves.
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+const NO_SERVICES: &str = "#!/bin/sh\n# Services stay down while packages are installed.\nexit 101\n";
 
 /// Node.js from Debian where the machine has none at all.
 const NODE_AT_LEAST: u32 = 20;
@@ -34,7 +50,8 @@ pub(crate) fn run(root: &Path) -> Result<(), String> {
     debian(root)?;
     tools(root)?;
     python(root, &root.join("target/interop-python"), PYTHON_CLIENTS)?;
-    node(root)
+    node(root)?;
+    lab::install(root)
 }
 
 /// The Cargo extensions, as programs that Python packages ship.
@@ -77,7 +94,27 @@ fn debian(root: &Path) -> Result<(), String> {
     let quiet = |line: String| Call::new(root, &line).env("DEBIAN_FRONTEND", "noninteractive");
     quiet(format!("{sudo}apt-get update")).run(false)?;
     let line = format!("{sudo}apt-get install --yes --no-install-recommends {list}");
-    quiet(line).run(false).map(drop)
+    without_services(root, sudo, || quiet(line).run(false).map(drop))
+}
+
+/// Runs `install` while the system's policy is to start no service; a policy that is there already stays as it is.
+fn without_services(
+    root: &Path,
+    sudo: &str,
+    install: impl FnOnce() -> Result<(), String>,
+) -> Result<(), String> {
+    if Path::new(POLICY).exists() {
+        return install();
+    }
+    let ours = root.join("target/policy-rc.d");
+    write(&ours, NO_SERVICES)?;
+    Call::new(root, &format!("{sudo}install --mode=755"))
+        .arg(&ours.to_string_lossy())
+        .arg(POLICY)
+        .run(false)?;
+    let done = install();
+    let removed = Call::new(root, &format!("{sudo}rm {POLICY}")).run(false);
+    done.and_then(|()| removed.map(drop))
 }
 
 fn missing_node(root: &Path) -> Vec<&'static str> {

@@ -237,7 +237,7 @@ fn split(url: &str) -> Option<(&str, &str)> {
     Some((authority, if path.is_empty() { "/" } else { path }))
 }
 
-fn parse(raw: &[u8]) -> Option<Answer> {
+pub(crate) fn parse(raw: &[u8]) -> Option<Answer> {
     let end = raw.windows(4).position(|window| window == b"\r\n\r\n")?;
     let (head, rest) = raw.split_at_checked(end)?;
     let body = rest.get(4..)?;

@@ -1,0 +1,83 @@
+//! The lab itself: what other tests take for granted.
+
+use std::process::Command;
+
+use sealstone_interop::{Https, KeystoneLab, LabFront, LabOptions};
+use serde_json::json;
+
+fn application_credential(id: &str, secret: &str) -> serde_json::Value {
+    json!({"auth": {"identity": {
+        "methods": ["application_credential"],
+        "application_credential": {"id": id, "secret": secret},
+    }}})
+}
+
+#[test]
+fn a_machine_of_ones_own_logs_in() {
+    let lab = KeystoneLab::shared();
+    let machine = lab.machine(&["member"]);
+    let token = lab.login(&application_credential(
+        &machine.credential_id,
+        &machine.credential_secret,
+    ));
+    let said = lab.validated(&token).unwrap();
+    assert_eq!(said["project"]["id"], *machine.project_id);
+    assert_eq!(said["user"]["id"], *machine.user_id);
+    assert_eq!(said["application_credential"]["id"], *machine.credential_id);
+    let wrong = application_credential(&machine.credential_id, "wrong");
+    assert_eq!(
+        lab.request("POST", "/auth/tokens", None, Some(&wrong)).status,
+        401
+    );
+    assert_eq!(lab.validated("gAAAAA").as_ref(), None);
+}
+
+#[test]
+fn the_openstack_command_works_against_it() {
+    let lab = KeystoneLab::shared();
+    let output = lab
+        .openstack(&["project", "list", "-f", "value", "-c", "Name"])
+        .output();
+    let output = output.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let names = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(names.lines().any(|name| name == "web"), "{names}");
+}
+
+#[test]
+fn each_front_passes_a_certificate_on() {
+    let lab = KeystoneLab::shared();
+    let seed = lab.seed();
+    let client = Https::trusting(&seed.ca_pem()).with_certificate(&seed.certificate("ci-bot"));
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", seed.user("ci-bot").id.as_str()),
+    ];
+    for front in [LabFront::Nginx, LabFront::Apache] {
+        let url = format!("{}/OS-OAUTH2/token", lab.tls(front));
+        let answer = client.post(&url, &[], &form).unwrap();
+        assert_eq!(answer.status, 200, "{front:?}: {}", answer.text());
+        let token = answer.json()["access_token"].as_str().unwrap().to_owned();
+        let said = lab.validated(&token).unwrap();
+        assert!(said["oauth2_credential"]["x5t#S256"].is_string(), "{said}");
+    }
+}
+
+#[test]
+fn a_lab_of_ones_own_stops_starts_again_and_leaves_nothing() {
+    let mut lab = KeystoneLab::start(&LabOptions::new().jws().nodes(2).balancer());
+    let folder = lab.folder().to_owned();
+    assert_eq!(lab.nodes().len(), 2);
+    let credential = lab.seed().application_credential("restricted").clone();
+    let auth = application_credential(&credential.id, &credential.secret);
+    let token = lab.login(&auth);
+    assert!(token.starts_with("eyJ"), "a JWS token");
+    lab.stop();
+    lab.restart(&[]);
+    assert!(lab.validated(&token).is_some(), "the keys are the same");
+    let process = lab.process(1).to_string();
+    drop(lab);
+    assert!(!folder.exists());
+    let lives = Command::new("kill").args(["-0", &process]).output().unwrap();
+    assert!(!lives.status.success());
+}
