@@ -37,6 +37,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("tls", &["mtls"]),
     ("ca", &[]),
+    ("https", &[]),
+    ("keystone", &["https", "identity", "jose", "fernet"]),
     (
         "storage",
         &[

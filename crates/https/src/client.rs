@@ -1,0 +1,264 @@
+use std::{fmt, net::IpAddr, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, Uri, uri::Scheme};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+
+use crate::{HttpsError, PlainHttp, Settings};
+
+/// The largest head of an answer: four times the largest token that services accept in a header.
+const MAX_HEAD: usize = 64 * 1024;
+/// The most headers of an answer: five times what servers behind two proxies send.
+const MAX_HEADERS: usize = 100;
+
+/// What one exchange may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "an exchange costs time and memory")]
+pub struct Limits {
+    /// From the start to the last octet of the answer: connection, handshake, request, head and body.
+    pub deadline: Duration,
+    /// The largest body, in octets.
+    pub body: usize,
+}
+
+/// Sends requests and reads whole answers, over connections that clones share.
+#[derive(Clone)]
+pub struct HttpsClient {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    plain_http: PlainHttp,
+}
+
+impl HttpsClient {
+    /// A client of these settings; it connects when it is first used.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(settings.connect_deadline));
+        let connector = HttpsConnectorBuilder::new().with_tls_config(settings.tls);
+        let connector = match settings.plain_http {
+            PlainHttp::Never => connector.https_only(),
+            PlainHttp::Loopback | PlainHttp::DangerousAnywhere => connector.https_or_http(),
+        };
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(settings.idle)
+            .pool_max_idle_per_host(settings.max_idle)
+            .http1_max_buf_size(MAX_HEAD)
+            .http1_max_headers(MAX_HEADERS)
+            .build(connector.enable_http1().wrap_connector(tcp));
+        Self {
+            client,
+            plain_http: settings.plain_http,
+        }
+    }
+
+    /// Whether a request may go to this address.
+    ///
+    /// # Errors
+    /// [`HttpsError::Address`] without `https` and a host, unless the settings admit it in the clear.
+    pub fn admits(&self, uri: &Uri) -> Result<(), HttpsError> {
+        let host = uri
+            .host()
+            .filter(|host| !host.is_empty())
+            .ok_or(HttpsError::Address)?;
+        let in_the_clear = match self.plain_http {
+            PlainHttp::Never => false,
+            PlainHttp::Loopback => is_loopback(host),
+            PlainHttp::DangerousAnywhere => true,
+        };
+        let admitted =
+            uri.scheme() == Some(&Scheme::HTTPS) || (uri.scheme() == Some(&Scheme::HTTP) && in_the_clear);
+        admitted.then_some(()).ok_or(HttpsError::Address)
+    }
+
+    /// Sends one request, once, and reads the whole answer.
+    ///
+    /// A connection that had been idle and proves dead before the request is written is replaced; nothing is ever sent
+    /// twice.
+    ///
+    /// # Errors
+    /// [`HttpsError`]; of a redirect (301, 302, 303, 307, 308) nothing but its status is kept.
+    pub async fn exchange(
+        &self,
+        request: Request<Bytes>,
+        limits: Limits,
+    ) -> Result<Response<Bytes>, HttpsError> {
+        self.admits(request.uri())?;
+        tokio::time::timeout(limits.deadline, self.unhurried(request, limits.body))
+            .await
+            .unwrap_or(Err(HttpsError::Deadline(limits.deadline)))
+    }
+
+    async fn unhurried(&self, request: Request<Bytes>, limit: usize) -> Result<Response<Bytes>, HttpsError> {
+        let answer = self
+            .client
+            .request(request.map(Full::new))
+            .await
+            .map_err(|error| {
+                if error.is_connect() {
+                    HttpsError::Connect(error.into())
+                } else {
+                    HttpsError::Broken(error.into())
+                }
+            })?;
+        if is_redirect(answer.status()) {
+            return Err(HttpsError::Redirect(answer.status()));
+        }
+        let (head, body) = answer.into_parts();
+        let body = Limited::new(body, limit).collect().await.map_err(|error| {
+            match error.downcast::<LengthLimitError>() {
+                Ok(_) => HttpsError::TooLarge(limit),
+                Err(other) => HttpsError::Broken(other),
+            }
+        })?;
+        Ok(Response::from_parts(head, body.to_bytes()))
+    }
+}
+
+impl fmt::Debug for HttpsClient {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("HttpsClient")
+            .field("plain_http", &self.plain_http)
+            .finish_non_exhaustive()
+    }
+}
+
+const fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(host);
+    host.eq_ignore_ascii_case("localhost")
+        || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::RootCertStore;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    const LIMITS: Limits = Limits {
+        deadline: Duration::from_secs(10),
+        body: 64,
+    };
+
+    fn client(plain_http: PlainHttp) -> HttpsClient {
+        let settings = Settings::trusting(RootCertStore::empty()).unwrap();
+        HttpsClient::new(settings.with_plain_http(plain_http))
+    }
+
+    #[test]
+    fn only_what_the_settings_admit_is_asked() {
+        use PlainHttp::{DangerousAnywhere, Loopback, Never};
+        let cases = [
+            ("https://id.example/", true, true, true),
+            ("http://127.0.0.1:5000/", false, true, true),
+            ("http://[::1]:5000/", false, true, true),
+            ("http://LocalHost/", false, true, true),
+            ("http://localhost.evil.example/", false, false, true),
+            ("http://127.0.0.1.evil.example/", false, false, true),
+            ("http://169.254.169.254/latest/meta-data/", false, false, true),
+            ("http://0.0.0.0/", false, false, true),
+            ("ftp://127.0.0.1/", false, false, false),
+            ("file:///etc/passwd", false, false, false),
+            ("/v3", false, false, false),
+        ];
+        for (uri, never, loopback, anywhere) in cases {
+            let Ok(parsed) = uri.parse::<Uri>() else {
+                assert!(!never && !loopback && !anywhere, "{uri}");
+                continue;
+            };
+            for (policy, want) in [
+                (Never, never),
+                (Loopback, loopback),
+                (DangerousAnywhere, anywhere),
+            ] {
+                assert_eq!(client(policy).admits(&parsed).is_ok(), want, "{uri} {policy:?}");
+            }
+        }
+    }
+
+    /// Answers one connection with these octets, and closes it.
+    async fn once(answer: &'static str) -> Uri {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("http://{}/", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let (mut stream, _peer) = listener.accept().await.unwrap();
+            let mut seen = Vec::new();
+            while !seen.ends_with(b"\r\n\r\n") {
+                let mut some = [0; 1024];
+                let count = stream.read(&mut some).await.unwrap();
+                seen.extend_from_slice(&some[..count]);
+            }
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        });
+        uri.parse().unwrap()
+    }
+
+    async fn fetch(uri: Uri) -> Result<Response<Bytes>, HttpsError> {
+        let request = Request::get(uri).body(Bytes::new()).unwrap();
+        client(PlainHttp::Loopback).exchange(request, LIMITS).await
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_read_whole_or_not_at_all() {
+        let right = fetch(once("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").await)
+            .await
+            .unwrap();
+        assert_eq!(&right.body()[..], b"hi");
+        let redirect =
+            "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/elsewhere\r\nContent-Length: 0\r\n\r\n";
+        let long = "HTTP/1.1 200 OK\r\nContent-Length: 65\r\n\r\n";
+        let choices = "HTTP/1.1 300 Multiple Choices\r\nContent-Length: 2\r\n\r\n{}";
+        assert_eq!(fetch(once(choices).await).await.unwrap().status(), 300);
+        assert!(matches!(
+            fetch(once(redirect).await).await,
+            Err(HttpsError::Redirect(_))
+        ));
+        assert!(matches!(
+            fetch(once(long).await).await,
+            Err(HttpsError::TooLarge(64))
+        ));
+        for (name, broken) in [
+            ("cut off", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi"),
+            ("no HTTP", "gopher\r\n\r\n"),
+            ("nothing", ""),
+        ] {
+            let error = fetch(once(broken).await).await.unwrap_err();
+            assert!(
+                matches!(error, HttpsError::Broken(_)) && !error.is_unsent(),
+                "{name}: {error:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_not_sent_is_told_apart() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri: Uri = format!("http://{}/", listener.local_addr().unwrap())
+            .parse()
+            .unwrap();
+        drop(listener);
+        let error = fetch(uri).await.unwrap_err();
+        assert!(
+            matches!(error, HttpsError::Connect(_)) && error.is_unsent(),
+            "{error:?}"
+        );
+    }
+}

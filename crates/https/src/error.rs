@@ -1,0 +1,52 @@
+use std::{error::Error, time::Duration};
+
+use http::StatusCode;
+
+/// Why there is no answer.
+///
+/// No variant holds anything that was sent or received but the status.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HttpsError {
+    /// The address is neither `https` nor admitted in the clear.
+    #[error("only https addresses are asked, and http ones where the settings admit them")]
+    Address,
+    /// No connection came about: name, port, or TLS handshake. Nothing was sent.
+    #[error("no connection")]
+    Connect(#[source] Box<dyn Error + Send + Sync>),
+    /// The connection broke, or spoke no HTTP, after the request may have been sent.
+    #[error("the connection broke off")]
+    Broken(#[source] Box<dyn Error + Send + Sync>),
+    /// The other side sends us elsewhere, which is not followed.
+    #[error("it redirects ({}), which is not followed", .0.as_u16())]
+    Redirect(StatusCode),
+    /// The answer is larger than the limit.
+    #[error("the answer is larger than {0} octets")]
+    TooLarge(usize),
+    /// The whole answer was not there in time.
+    #[error("no whole answer within {} ms", .0.as_millis())]
+    Deadline(Duration),
+}
+
+impl HttpsError {
+    /// Whether the request cannot have reached the other side, so that it may be repeated whatever it does.
+    #[must_use]
+    pub const fn is_unsent(&self) -> bool {
+        match self {
+            Self::Address | Self::Connect(_) => true,
+            Self::Broken(_) | Self::Redirect(_) | Self::TooLarge(_) | Self::Deadline(_) => false,
+        }
+    }
+}
+
+/// Why a client cannot be set up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetupError {
+    /// The text holds no certificate, or one that is no authority's.
+    #[error("the PEM text must hold certificates of authorities, and only those")]
+    Authority(#[source] Box<dyn Error + Send + Sync>),
+    /// The TLS library refuses the certificate with its key, or its own parameters.
+    #[error("TLS cannot be set up")]
+    Tls(#[source] rustls::Error),
+}

@@ -1,0 +1,9 @@
+#![doc = include_str!("../README.md")]
+
+mod client;
+mod error;
+mod settings;
+
+pub use client::{HttpsClient, Limits};
+pub use error::{HttpsError, SetupError};
+pub use settings::{PlainHttp, Settings, authorities};
