@@ -41,7 +41,8 @@ pub struct Federation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenSubject {
-    /// The user; that of a trust with impersonation is the trustor.
+    /// The user; with a trust it is the trustee, also when the trust impersonates: Keystone puts the trustor in its
+    /// place when it validates.
     pub user_id: KeystoneId,
     /// How the user proved itself: names of Keystone's `[auth] methods`, or `oauth2_credential`.
     pub methods: Vec<String>,
@@ -78,6 +79,10 @@ impl TokenSubject {
 
     /// What Keystone writes for an application credential: the method `application_credential`, the credential, its
     /// user and its project.
+    ///
+    /// # Security
+    /// Keystone 30 believes a token that the credential is this user's and for this project, and does not look at the
+    /// credential's end. Take both from Keystone's own record of the credential, and mint nothing past its end.
     #[must_use]
     pub fn application_credential(
         credential_id: KeystoneId,
@@ -98,15 +103,15 @@ impl TokenSubject {
         subject
     }
 
-    /// What Keystone writes for a trust: `user_id` is the trustor when the trust impersonates, else the trustee.
+    /// What Keystone writes for a trust: the user is the trustee, also when the trust impersonates.
     #[must_use]
     pub fn trust(
         trust_id: KeystoneId,
-        user_id: KeystoneId,
+        trustee_id: KeystoneId,
         project_id: KeystoneId,
         methods: &[&str],
     ) -> Self {
-        let mut subject = Self::new(user_id, methods, Scope::Project(project_id));
+        let mut subject = Self::new(trustee_id, methods, Scope::Project(project_id));
         subject.trust_id = Some(trust_id);
         subject
     }
@@ -193,6 +198,10 @@ impl TokenClaims {
         if self.issued_at > at.now {
             return Err(DecodeError::IssuedInTheFuture);
         }
+        self.check_end(at)
+    }
+
+    pub(crate) fn check_end(&self, at: ReadAt) -> Result<(), DecodeError> {
         let end = self
             .expires_at
             .as_secs()

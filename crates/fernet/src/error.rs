@@ -37,6 +37,15 @@ pub enum DecodeError {
     /// A claim whose value Keystone never writes.
     #[error("claim out of bounds: {0}")]
     Claim(&'static str),
+    /// A Fernet payload that Keystone never writes: odd `MessagePack`, another layout, octets after it.
+    #[error("payload: {0}")]
+    Payload(&'static str),
+    /// A number in front of the payload that no layout has.
+    #[error("no known version of a payload")]
+    Version,
+    /// A method mask with a bit that the list of methods does not have: nodes with another `[auth] methods`.
+    #[error("a method beyond `[auth] methods`: compare that option on all nodes")]
+    Methods,
     /// Issued later than now: the clock of the node that issued it is ahead of ours.
     #[error("issued in the future: compare the clocks of the nodes")]
     IssuedInTheFuture,
@@ -58,6 +67,9 @@ impl DecodeError {
             Self::Unauthentic => "keystone_token.unauthentic",
             Self::Json(_) => "keystone_token.json",
             Self::Claim(_) => "keystone_token.claim",
+            Self::Payload(_) => "keystone_token.payload",
+            Self::Version => "keystone_token.version",
+            Self::Methods => "keystone_token.methods",
             Self::IssuedInTheFuture => "keystone_token.issued_in_the_future",
             Self::Expired => "keystone_token.expired",
         }
@@ -71,6 +83,12 @@ pub enum IssueError {
     /// A claim that no reader would take.
     #[error("claim out of bounds: {0}")]
     Claim(&'static str),
+    /// No Fernet layout has a place for all that the claims say: a certificate besides an application credential, say.
+    #[error("no Fernet layout has a place for all that the claims say")]
+    Layout,
+    /// An identifier that Fernet would give back in another spelling: a UUID with hyphens, capitals or braces.
+    #[error("an identifier would come back in another spelling")]
+    Id,
     /// The end is not after now.
     #[error("the token would end before it begins")]
     Lifetime,
@@ -98,6 +116,15 @@ pub enum KeyError {
         /// The limit, in bytes.
         limit: usize,
     },
+    /// Not a Fernet key.
+    #[error("not a Fernet key: 44 characters of base64url")]
+    Fernet,
+    /// No key at all.
+    #[error("no key")]
+    NoKey,
+    /// Not a list of methods.
+    #[error("not a list of methods: 1 to 32 names, each once")]
+    Methods,
     /// Not one PEM block of the label that is due.
     #[error(
         "not one PEM block `PRIVATE KEY` or `PUBLIC KEY`; \

@@ -24,6 +24,11 @@ impl KeystoneId {
         Ok(Self(text))
     }
 
+    /// Takes hexadecimal digits, which are in bounds.
+    pub(crate) const fn of_hex(text: String) -> Self {
+        Self(text)
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {

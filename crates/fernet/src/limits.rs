@@ -18,3 +18,13 @@ pub(crate) const MAX_THUMBPRINT: usize = 128;
 
 /// The last second of the year 9999, where Python's calendar ends: Keystone cannot read a later time.
 pub(crate) const MAX_TIME: u64 = 253_402_300_799;
+
+/// The longest Fernet token, in characters: what one header line may have at nginx (8 KiB) and Apache (8190 octets).
+/// Most have some 200; a group of a federated user adds 27.
+pub(crate) const MAX_FERNET_TOKEN: usize = 8 * 1024;
+
+/// The greatest number of Fernet keys. A week of tokens under keys that change every hour needs 170.
+pub(crate) const MAX_FERNET_KEYS: usize = 256;
+
+/// How far the time of a Fernet token may be ahead of ours, in seconds: what the reference implementations allow.
+pub(crate) const MAX_CLOCK_SKEW: u64 = 60;

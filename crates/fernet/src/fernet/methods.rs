@@ -1,0 +1,85 @@
+use crate::limits::{MAX_METHOD, MAX_METHODS};
+use crate::{DecodeError, IssueError, KeyError};
+
+/// Keystone's `[auth] methods`: its **order** gives the bits by which Fernet names the methods, the first 1.
+///
+/// Nodes that differ in it misread each other's tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthMethods(Vec<String>);
+
+impl AuthMethods {
+    /// Takes the names in the configured order.
+    ///
+    /// # Errors
+    /// [`KeyError::Methods`] for none, more than 32, a name twice, or one that is empty or too long.
+    pub fn new(names: &[&str]) -> Result<Self, KeyError> {
+        let twice = |(place, name): (usize, &&str)| names.iter().take(place).any(|other| other == name);
+        let bad = |name: &&str| name.is_empty() || name.len() > MAX_METHOD;
+        if names.is_empty()
+            || names.len() > MAX_METHODS
+            || names.iter().any(bad)
+            || names.iter().enumerate().any(twice)
+        {
+            return Err(KeyError::Methods);
+        }
+        Ok(Self(names.iter().map(|&name| name.to_owned()).collect()))
+    }
+
+    /// Reads the option as it stands in `keystone.conf`: names with commas between.
+    ///
+    /// # Errors
+    /// As [`AuthMethods::new`].
+    pub fn parse(option: &str) -> Result<Self, KeyError> {
+        let names: Vec<&str> = option.split(',').map(str::trim).collect();
+        Self::new(&names)
+    }
+
+    /// The names of a mask, highest bit first, as Keystone lists them.
+    pub(super) fn names(&self, mask: u64) -> Result<Vec<String>, DecodeError> {
+        let known = self.bits().fold(0, |known, (bit, _name)| known | bit);
+        if mask & !known != 0 {
+            return Err(DecodeError::Methods);
+        }
+        let mut names: Vec<String> = self
+            .bits()
+            .filter(|(bit, _name)| mask & bit != 0)
+            .map(|(_bit, name)| name.clone())
+            .collect();
+        names.reverse();
+        Ok(names)
+    }
+
+    /// The mask of `names`. As with Keystone, unknown names vanish (`oauth2_credential` among them).
+    pub(super) fn mask(&self, names: &[String]) -> Result<u64, IssueError> {
+        let mut mask = 0;
+        for (bit, name) in self.bits() {
+            match names.iter().filter(|&given| given == name).count() {
+                0 => {}
+                1 => mask |= bit,
+                // Keystone adds the bits up: twice the bit of one method is the next one's.
+                _ => return Err(IssueError::Claim("methods")),
+            }
+        }
+        Ok(mask)
+    }
+
+    fn bits(&self) -> impl Iterator<Item = (u64, &String)> {
+        std::iter::successors(Some(1_u64), |bit| bit.checked_mul(2)).zip(&self.0)
+    }
+}
+
+impl Default for AuthMethods {
+    /// Keystone's default: `external,password,token,oauth1,mapped,application_credential,ec2credential`.
+    fn default() -> Self {
+        let names = [
+            "external",
+            "password",
+            "token",
+            "oauth1",
+            "mapped",
+            "application_credential",
+            "ec2credential",
+        ];
+        Self(names.map(str::to_owned).to_vec())
+    }
+}

@@ -1,0 +1,457 @@
+//! The payloads of Fernet tokens: eleven layouts of one list.
+
+use std::time::Duration;
+
+use rustls_pki_types::UnixTime;
+
+use super::msgpack::{Reader, TooLong, Writer};
+use super::uuid;
+use crate::limits::{MAX_FERNET_TOKEN, MAX_THUMBPRINT, MAX_TIME};
+use crate::{AuditId, AuditIds, DecodeError, Federation, IssueError, KeystoneId, Scope, TokenSubject};
+
+/// Which of Keystone's layouts a payload has: the number in front of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "Keystone's table; a twelfth needs code of its own"
+)]
+pub enum PayloadVersion {
+    /// 0
+    Unscoped,
+    /// 1
+    Domain,
+    /// 2
+    Project,
+    /// 3
+    Trust,
+    /// 4
+    FederatedUnscoped,
+    /// 5
+    FederatedProject,
+    /// 6
+    FederatedDomain,
+    /// 7
+    OAuth1,
+    /// 8
+    System,
+    /// 9
+    ApplicationCredential,
+    /// 10
+    OAuth2Certificate,
+}
+
+impl PayloadVersion {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 11] = [
+        Self::Unscoped,
+        Self::Domain,
+        Self::Project,
+        Self::Trust,
+        Self::FederatedUnscoped,
+        Self::FederatedProject,
+        Self::FederatedDomain,
+        Self::OAuth1,
+        Self::System,
+        Self::ApplicationCredential,
+        Self::OAuth2Certificate,
+    ];
+
+    /// The number in the payload.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        match self {
+            Self::Unscoped => 0,
+            Self::Domain => 1,
+            Self::Project => 2,
+            Self::Trust => 3,
+            Self::FederatedUnscoped => 4,
+            Self::FederatedProject => 5,
+            Self::FederatedDomain => 6,
+            Self::OAuth1 => 7,
+            Self::System => 8,
+            Self::ApplicationCredential => 9,
+            Self::OAuth2Certificate => 10,
+        }
+    }
+
+    /// How many items the list has, the number itself among them.
+    const fn items(self) -> usize {
+        match self {
+            Self::Unscoped => 5,
+            Self::Domain | Self::Project | Self::System => 6,
+            Self::Trust | Self::OAuth1 | Self::ApplicationCredential => 7,
+            Self::FederatedUnscoped | Self::OAuth2Certificate => 8,
+            Self::FederatedProject | Self::FederatedDomain => 9,
+        }
+    }
+
+    /// The layout that Keystone takes for a subject: the first that fits of `OAuth` 1.0a, trust, federation,
+    /// application credential, certificate, scope.
+    ///
+    /// # Errors
+    /// [`IssueError::Layout`] if the layout has no place for something that the subject says, which Keystone would
+    /// drop without a word; [`IssueError::Claim`] for a scope that the layout cannot have.
+    pub fn of(subject: &TokenSubject) -> Result<Self, IssueError> {
+        let TokenSubject {
+            scope,
+            trust_id,
+            federation,
+            access_token_id,
+            application_credential_id,
+            thumbprint,
+            ..
+        } = subject;
+        let delegations = [
+            access_token_id.is_some(),
+            trust_id.is_some(),
+            federation.is_some(),
+            application_credential_id.is_some(),
+            thumbprint.is_some(),
+        ];
+        if delegations.into_iter().filter(|&is| is).count() > 1 {
+            return Err(IssueError::Layout);
+        }
+        let scoped = || match scope {
+            Scope::Unscoped => Self::Unscoped,
+            Scope::Project(_) => Self::Project,
+            Scope::Domain(_) => Self::Domain,
+            Scope::System(_) => Self::System,
+        };
+        let version = match delegations {
+            [true, ..] => Self::OAuth1,
+            [_, true, ..] => Self::Trust,
+            [_, _, true, ..] => match scope {
+                Scope::Unscoped => Self::FederatedUnscoped,
+                Scope::Project(_) => Self::FederatedProject,
+                Scope::Domain(_) => Self::FederatedDomain,
+                Scope::System(_) => return Err(IssueError::Layout),
+            },
+            [_, _, _, true, _] => Self::ApplicationCredential,
+            [_, _, _, _, true] => Self::OAuth2Certificate,
+            _ => scoped(),
+        };
+        match (version, scope) {
+            (Self::OAuth1 | Self::Trust | Self::ApplicationCredential, Scope::Project(_)) => Ok(version),
+            (Self::OAuth1 | Self::Trust | Self::ApplicationCredential, _) => Err(IssueError::Claim("scope")),
+            (Self::OAuth2Certificate, Scope::System(_)) => Err(IssueError::Layout),
+            _ => Ok(version),
+        }
+    }
+}
+
+/// A payload with its method mask as it stands there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Payload {
+    pub(super) version: PayloadVersion,
+    /// Everything but the methods.
+    pub(super) subject: TokenSubject,
+    pub(super) mask: u64,
+    pub(super) expires_at: UnixTime,
+    pub(super) audit_ids: AuditIds,
+}
+
+impl Payload {
+    pub(super) fn read(octets: &[u8], default_domain: &KeystoneId) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(octets);
+        let items = reader.array()?;
+        let number = reader.unsigned()?;
+        let mut versions = PayloadVersion::ALL.into_iter();
+        let version = versions
+            .find(|version| version.number() == number)
+            .ok_or(DecodeError::Version)?;
+        if items != version.items() {
+            return Err(DecodeError::Payload("a list of another length is due"));
+        }
+        let user_id = read_user(&mut reader)?;
+        let mask = reader.unsigned()?;
+        let subject = TokenSubject::new(user_id, &[], Scope::Unscoped);
+        let mut payload = Self {
+            version,
+            subject,
+            mask,
+            expires_at: UnixTime::since_unix_epoch(Duration::ZERO),
+            audit_ids: AuditId::new([0; 16]).into(),
+        };
+        payload.read_scope(&mut reader, default_domain)?;
+        payload.expires_at = read_time(&mut reader)?;
+        payload.audit_ids = read_audit_ids(&mut reader)?;
+        payload.read_end(&mut reader)?;
+        reader.end()?;
+        Ok(payload)
+    }
+
+    /// What stands between the methods and the end of the token.
+    fn read_scope(
+        &mut self,
+        reader: &mut Reader<'_>,
+        default_domain: &KeystoneId,
+    ) -> Result<(), DecodeError> {
+        let subject = &mut self.subject;
+        match self.version {
+            PayloadVersion::Unscoped => {}
+            PayloadVersion::Domain => subject.scope = Scope::Domain(read_domain(reader, default_domain)?),
+            PayloadVersion::Project | PayloadVersion::Trust | PayloadVersion::ApplicationCredential => {
+                subject.scope = Scope::Project(read_pair(reader)?);
+            }
+            PayloadVersion::System => subject.scope = Scope::System(text_id(reader.octets()?)?),
+            PayloadVersion::OAuth1 => {
+                subject.scope = Scope::Project(read_pair(reader)?);
+                subject.access_token_id = Some(read_pair(reader)?);
+            }
+            PayloadVersion::FederatedUnscoped => subject.federation = Some(read_federation(reader)?),
+            PayloadVersion::FederatedProject => {
+                subject.scope = Scope::Project(read_pair(reader)?);
+                subject.federation = Some(read_federation(reader)?);
+            }
+            PayloadVersion::FederatedDomain => {
+                subject.scope = Scope::Domain(read_pair(reader)?);
+                subject.federation = Some(read_federation(reader)?);
+            }
+            PayloadVersion::OAuth2Certificate => {
+                subject.scope = match (read_optional_pair(reader)?, read_optional_pair(reader)?) {
+                    (None, None) => Scope::Unscoped,
+                    (Some(project), None) => Scope::Project(project),
+                    (None, Some(domain)) => Scope::Domain(domain),
+                    (Some(_), Some(_)) => return Err(DecodeError::Payload("more than one scope")),
+                };
+            }
+        }
+        Ok(())
+    }
+
+    /// What stands after the audit ids.
+    fn read_end(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        match self.version {
+            PayloadVersion::Trust => {
+                let octets = reader.octets()?.and_then(|octets| octets.try_into().ok());
+                let octets = octets.ok_or(DecodeError::Payload("16 octets are due"))?;
+                self.subject.trust_id = Some(uuid::text(octets));
+            }
+            PayloadVersion::ApplicationCredential => {
+                self.subject.application_credential_id = Some(read_pair(reader)?);
+            }
+            PayloadVersion::OAuth2Certificate => {
+                reader.array_of(2)?;
+                if reader.boolean()? {
+                    return Err(DecodeError::Payload("a thumbprint is text"));
+                }
+                let octets = reader.octets()?.unwrap_or_default();
+                let text =
+                    std::str::from_utf8(octets).map_err(|_error| DecodeError::Payload("text is due"))?;
+                if text.is_empty() || text.len() > MAX_THUMBPRINT {
+                    return Err(DecodeError::Payload("a thumbprint is out of bounds"));
+                }
+                self.subject.thumbprint = Some(text.to_owned());
+            }
+            PayloadVersion::Unscoped
+            | PayloadVersion::Domain
+            | PayloadVersion::Project
+            | PayloadVersion::FederatedUnscoped
+            | PayloadVersion::FederatedProject
+            | PayloadVersion::FederatedDomain
+            | PayloadVersion::OAuth1
+            | PayloadVersion::System => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn write(&self, default_domain: &KeystoneId) -> Result<Vec<u8>, IssueError> {
+        let mut writer = Writer::default();
+        let subject = &self.subject;
+        writer.array(self.version.items())?;
+        writer.unsigned(self.version.number());
+        write_pair(&mut writer, &subject.user_id)?;
+        writer.unsigned(self.mask);
+        self.write_scope(&mut writer, default_domain)?;
+        writer.seconds(self.expires_at.as_secs());
+        let ids = [Some(self.audit_ids.own), self.audit_ids.chain];
+        writer.array(ids.iter().flatten().count())?;
+        for id in ids.iter().flatten() {
+            writer.binary(id.octets())?;
+        }
+        match (self.version, subject) {
+            (
+                PayloadVersion::Trust,
+                TokenSubject {
+                    trust_id: Some(id), ..
+                },
+            ) => {
+                let octets = uuid::octets(id.as_str()).ok_or(IssueError::Claim("trust"))?;
+                writer.binary(&octets)?;
+            }
+            (
+                PayloadVersion::ApplicationCredential,
+                TokenSubject {
+                    application_credential_id: Some(id),
+                    ..
+                },
+            ) => write_pair(&mut writer, id)?,
+            (
+                PayloadVersion::OAuth2Certificate,
+                TokenSubject {
+                    thumbprint: Some(text),
+                    ..
+                },
+            ) => {
+                writer.array(2)?;
+                writer.boolean(false);
+                writer.text(text)?;
+            }
+            _ => {}
+        }
+        Ok(writer.into_octets())
+    }
+
+    fn write_scope(&self, writer: &mut Writer, default_domain: &KeystoneId) -> Result<(), IssueError> {
+        let certificate = self.version == PayloadVersion::OAuth2Certificate;
+        match &self.subject.scope {
+            Scope::Domain(id) if self.version == PayloadVersion::Domain => match uuid::octets(id.as_str()) {
+                Some(octets) => writer.binary(&octets)?,
+                None if id == default_domain => writer.text(id.as_str())?,
+                None => return Err(IssueError::Claim("domain")),
+            },
+            Scope::Domain(id) if certificate => {
+                write_no_pair(writer)?;
+                write_pair(writer, id)?;
+            }
+            Scope::Project(id) | Scope::Domain(id) => {
+                write_pair(writer, id)?;
+                if certificate {
+                    write_no_pair(writer)?;
+                }
+            }
+            Scope::System(id) => writer.text(id.as_str())?,
+            Scope::Unscoped if certificate => {
+                write_no_pair(writer)?;
+                write_no_pair(writer)?;
+            }
+            Scope::Unscoped => {}
+        }
+        if let Some(id) = &self.subject.access_token_id {
+            write_pair(writer, id)?;
+        }
+        if let Some(federation) = &self.subject.federation {
+            writer.array(federation.groups.len())?;
+            for group in &federation.groups {
+                write_pair(writer, group)?;
+            }
+            write_pair(writer, &federation.identity_provider_id)?;
+            writer.text(federation.protocol_id.as_str())?;
+        }
+        Ok(())
+    }
+}
+
+impl From<TooLong> for IssueError {
+    fn from(_error: TooLong) -> Self {
+        Self::TooLong {
+            limit: MAX_FERNET_TOKEN,
+        }
+    }
+}
+
+/// A user in the form of a pair, which tokens and receipts begin with.
+pub(super) fn read_user(reader: &mut Reader<'_>) -> Result<KeystoneId, DecodeError> {
+    read_pair(reader)
+}
+
+/// `[true, 16 octets]` is a UUID in hexadecimal, `[false, text]` is the text.
+fn read_pair(reader: &mut Reader<'_>) -> Result<KeystoneId, DecodeError> {
+    read_optional_pair(reader)?.ok_or(DecodeError::Payload("an identifier is due"))
+}
+
+fn read_optional_pair(reader: &mut Reader<'_>) -> Result<Option<KeystoneId>, DecodeError> {
+    reader.array_of(2)?;
+    let packed = reader.boolean()?;
+    let Some(octets) = reader.octets()? else {
+        return if packed {
+            Err(DecodeError::Payload("16 octets are due"))
+        } else {
+            Ok(None)
+        };
+    };
+    if !packed {
+        return text_id(Some(octets)).map(Some);
+    }
+    let octets = octets
+        .try_into()
+        .map_err(|_error| DecodeError::Payload("16 octets are due"))?;
+    Ok(Some(uuid::text(octets)))
+}
+
+/// Not a pair: 16 octets, or the text of `[identity] default_domain_id` and no other.
+fn read_domain(reader: &mut Reader<'_>, default_domain: &KeystoneId) -> Result<KeystoneId, DecodeError> {
+    let octets = reader.octets()?.ok_or(DecodeError::Payload("a domain is due"))?;
+    if octets == default_domain.as_str().as_bytes() {
+        return Ok(default_domain.clone());
+    }
+    let octets = octets
+        .try_into()
+        .map_err(|_error| DecodeError::Payload("16 octets are due"))?;
+    Ok(uuid::text(octets))
+}
+
+fn read_federation(reader: &mut Reader<'_>) -> Result<Federation, DecodeError> {
+    let groups = reader.array()?;
+    let groups = (0..groups)
+        .map(|_place| read_pair(reader))
+        .collect::<Result<_, _>>()?;
+    Ok(Federation {
+        groups,
+        identity_provider_id: read_pair(reader)?,
+        protocol_id: text_id(reader.octets()?)?,
+    })
+}
+
+fn read_audit_ids(reader: &mut Reader<'_>) -> Result<AuditIds, DecodeError> {
+    let items = reader.array()?;
+    let mut id = || {
+        let octets = reader.octets()?.and_then(|octets| octets.try_into().ok());
+        octets
+            .map(AuditId::new)
+            .ok_or(DecodeError::Payload("16 octets are due"))
+    };
+    match items {
+        1 => Ok(id()?.into()),
+        2 => Ok(AuditIds {
+            own: id()?,
+            chain: Some(id()?),
+        }),
+        _ => Err(DecodeError::Payload("one audit id or two are due")),
+    }
+}
+
+pub(super) fn read_time(reader: &mut Reader<'_>) -> Result<UnixTime, DecodeError> {
+    let seconds = reader.seconds()?;
+    if seconds > MAX_TIME {
+        return Err(DecodeError::Payload("a time is out of range"));
+    }
+    Ok(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
+}
+
+fn text_id(octets: Option<&[u8]>) -> Result<KeystoneId, DecodeError> {
+    let text = octets.and_then(|octets| std::str::from_utf8(octets).ok());
+    let text = text.ok_or(DecodeError::Payload("text is due"))?;
+    KeystoneId::parse(text).map_err(|_error| DecodeError::Payload("an identifier is out of bounds"))
+}
+
+pub(super) fn write_pair(writer: &mut Writer, id: &KeystoneId) -> Result<(), IssueError> {
+    writer.array(2)?;
+    if let Some(octets) = uuid::octets(id.as_str()) {
+        writer.boolean(true);
+        writer.binary(&octets)?;
+    } else if uuid::python_reads(id.as_str()) {
+        return Err(IssueError::Id);
+    } else {
+        writer.boolean(false);
+        writer.text(id.as_str())?;
+    }
+    Ok(())
+}
+
+fn write_no_pair(writer: &mut Writer) -> Result<(), IssueError> {
+    writer.array(2)?;
+    writer.boolean(false);
+    writer.nil();
+    Ok(())
+}

@@ -1,0 +1,89 @@
+use super::envelope::not_of_the_future;
+use super::payload::Payload;
+use super::{AuthMethods, FernetKeys, Iv, PayloadVersion};
+use crate::{DecodeError, IssueError, KeystoneId, ReadAt, TokenClaims};
+
+/// Reads and writes Fernet tokens as one Keystone does: by its keys, its `[auth] methods` and its
+/// `[identity] default_domain_id`.
+#[derive(Debug, Clone)]
+pub struct FernetTokens {
+    keys: FernetKeys,
+    methods: AuthMethods,
+    default_domain: KeystoneId,
+}
+
+/// A Fernet token, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FernetToken {
+    /// What it says. The methods are those of its mask; a token bound to a certificate has none there.
+    pub claims: TokenClaims,
+    /// The layout of its payload.
+    pub version: PayloadVersion,
+    /// Which key proved it: its place among the [`FernetKeys`], 0 for the primary.
+    pub key: usize,
+    /// The initialization vector.
+    pub iv: Iv,
+}
+
+impl FernetTokens {
+    /// With a Keystone's keys and options.
+    #[must_use]
+    pub const fn new(keys: FernetKeys, methods: AuthMethods, default_domain: KeystoneId) -> Self {
+        Self {
+            keys,
+            methods,
+            default_domain,
+        }
+    }
+
+    /// Reads a token: form, tag, payload, times.
+    ///
+    /// Keystone does not look at the time in the envelope; here a token that is more than a minute of the future is
+    /// refused, as the specification of Fernet has it.
+    ///
+    /// # Errors
+    /// [`DecodeError`] says what is wrong with it; [`DecodeError::Unauthentic`] means that no key proves it.
+    pub fn read(&self, token: &str, at: impl Into<ReadAt>) -> Result<FernetToken, DecodeError> {
+        let at = at.into();
+        let opened = self.keys.open(token)?;
+        let payload = Payload::read(opened.payload(), &self.default_domain)?;
+        let mut subject = payload.subject;
+        subject.methods = self.methods.names(payload.mask)?;
+        let claims = TokenClaims {
+            subject,
+            audit_ids: payload.audit_ids,
+            issued_at: opened.issued_at,
+            expires_at: payload.expires_at,
+        };
+        not_of_the_future(claims.issued_at, at.now)?;
+        claims.check_end(at)?;
+        Ok(FernetToken {
+            claims,
+            version: payload.version,
+            key: opened.key,
+            iv: opened.iv,
+        })
+    }
+
+    /// Writes a token under the primary key, as Keystone does.
+    ///
+    /// Methods that are not among Keystone's own (`oauth2_credential`) vanish, as they do there.
+    ///
+    /// # Errors
+    /// [`IssueError::Layout`] if no layout has a place for all that the claims say; [`IssueError::Id`] for an
+    /// identifier that would come back in another spelling; [`IssueError::Claim`], [`IssueError::TooLong`],
+    /// [`IssueError::Backend`].
+    pub fn issue(&self, claims: &TokenClaims, iv: Iv) -> Result<String, IssueError> {
+        claims.check().map_err(IssueError::Claim)?;
+        let payload = Payload {
+            version: PayloadVersion::of(&claims.subject)?,
+            subject: claims.subject.clone(),
+            mask: self.methods.mask(&claims.subject.methods)?,
+            expires_at: claims.expires_at,
+            audit_ids: claims.audit_ids,
+        };
+        let octets = payload.write(&self.default_domain)?;
+        self.keys.seal(&octets, claims.issued_at, iv)
+    }
+}
