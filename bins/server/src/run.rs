@@ -81,6 +81,7 @@ impl Served {
             keys: store.clone(),
             revocations: store.clone(),
             audit: audit.clone(),
+            identity: None,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
         };

@@ -1,3 +1,4 @@
+use sealstone_identity::Refusal;
 use sealstone_oauth_types::{ErrorCode, RequestError};
 
 /// Why a request is refused. The caller is told the code and a fixed description; the audit trail gets the rule.
@@ -58,6 +59,16 @@ pub enum Denial {
     /// `openstack:api` together with a resource that is not the domain's OpenStack services.
     #[error("a token for OpenStack services names no other resource")]
     MixedTargets,
+    /// OpenStack refuses the identity that the client is tied to (RFC 6749 §5.2 `invalid_grant`: what the grant stands
+    /// on is invalid, expired or revoked).
+    #[error("the client's OpenStack identity is refused: {0}")]
+    IdentityRefused(Refusal),
+    /// The tie leads to another user, project or credential than the registration names.
+    #[error("the client's OpenStack identity is not the registered one")]
+    OtherIdentity,
+    /// The application credential is unrestricted, and the registration does not say that it may be.
+    #[error("the client's application credential is unrestricted")]
+    UnrestrictedCredential,
     /// The client may not introspect (RFC 7662 §2.1; the code is that of RFC 6750 §3.1, the nearest one).
     #[error("the client may not introspect tokens")]
     IntrospectionNotAllowed,
@@ -83,6 +94,9 @@ impl Denial {
             Self::UnauthorizedGrantType => ErrorCode::UnauthorizedClient,
             Self::ScopeNotAllowed => ErrorCode::InvalidScope,
             Self::TargetNotAllowed | Self::MixedTargets => ErrorCode::InvalidTarget,
+            Self::IdentityRefused(_) | Self::OtherIdentity | Self::UnrestrictedCredential => {
+                ErrorCode::InvalidGrant
+            }
             Self::IntrospectionNotAllowed => ErrorCode::InsufficientScope,
         }
     }
@@ -113,6 +127,12 @@ impl Denial {
             Self::MixedTargets => {
                 "A token with openstack:api is for the OpenStack services alone: ask for another token for other resources"
             }
+            Self::IdentityRefused(_) => {
+                "OpenStack does not accept the identity that this client is tied to: ask the administrator who registered it"
+            }
+            Self::OtherIdentity | Self::UnrestrictedCredential => {
+                "The OpenStack identity of this client is not what it is registered for: ask the administrator who registered it"
+            }
             Self::IntrospectionNotAllowed => "The client is not registered to introspect tokens",
         }
     }
@@ -137,6 +157,9 @@ impl Denial {
             Self::ScopeNotAllowed => "scope_not_allowed",
             Self::TargetNotAllowed => "target_not_allowed",
             Self::MixedTargets => "mixed_targets",
+            Self::IdentityRefused(_) => "identity_refused",
+            Self::OtherIdentity => "other_identity",
+            Self::UnrestrictedCredential => "unrestricted_application_credential",
             Self::IntrospectionNotAllowed => "introspection_not_allowed",
         }
     }
@@ -146,6 +169,7 @@ impl Denial {
     pub const fn detail(&self) -> Option<&'static str> {
         match self {
             Self::UntrustedCertificate(reason) => Some(reason),
+            Self::IdentityRefused(refusal) => Some(refusal.as_str()),
             Self::Malformed(_)
             | Self::UnknownClient
             | Self::DisabledClient
@@ -161,6 +185,8 @@ impl Denial {
             | Self::ScopeNotAllowed
             | Self::TargetNotAllowed
             | Self::MixedTargets
+            | Self::OtherIdentity
+            | Self::UnrestrictedCredential
             | Self::IntrospectionNotAllowed => None,
         }
     }

@@ -2,8 +2,11 @@
 
 use crate::Denial;
 use crate::authenticate::Authenticated;
+use crate::identity::{self, IdentityQuestion};
+use rustls_pki_types::UnixTime;
+use sealstone_identity::{Authority, Delegated};
 use sealstone_oauth_types::ClientId;
-use sealstone_registry::{Client, IntrospectionRight};
+use sealstone_registry::{Client, IntrospectionRight, MachineTie};
 
 /// What an authenticated client may be told about a token that is good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,4 +52,44 @@ pub fn disclosure(caller: &Client, audience: &[String], issued_to: &ClientId) ->
 #[must_use]
 pub fn may_revoke(caller: &Client, issued_to: &ClientId) -> bool {
     caller.id() == issued_to
+}
+
+/// Whether a good token's authority over OpenStack still stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "whoever tells of a token handles each")]
+pub enum Standing<'a> {
+    /// It carries none, or the client's registration still states it.
+    Stands,
+    /// It does not: the client lost it, or was tied to another identity since.
+    Lost,
+    /// The identity source is to be asked; [`still_stands`] judges the answer.
+    Ask(IdentityQuestion<'a>),
+}
+
+/// What the registration of the client says today of a token with this authority, issued then.
+#[must_use]
+pub fn standing<'a>(owner: &'a Client, carried: Option<&Authority>, issued_at: UnixTime) -> Standing<'a> {
+    let Some(carried) = carried else {
+        return Standing::Stands;
+    };
+    // Times are whole seconds: what was issued in the very second of a change is judged by what it carries.
+    if owner
+        .tie_changed_at()
+        .is_some_and(|changed_at| issued_at.as_secs() < changed_at.as_secs())
+    {
+        return Standing::Lost;
+    }
+    match (owner.tie(), identity::question(owner.tie())) {
+        (MachineTie::Static(authority), _) if authority.covers(carried) => Standing::Stands,
+        (MachineTie::Static(_) | MachineTie::None, _) | (_, None) => Standing::Lost,
+        (MachineTie::ApplicationCredential(_) | MachineTie::User { .. }, Some(question)) => {
+            Standing::Ask(question)
+        }
+    }
+}
+
+/// Whether what the source says now still allows all that the token carries.
+#[must_use]
+pub fn still_stands(owner: &Client, answer: &Delegated, carried: &Authority, now: UnixTime) -> bool {
+    identity::check(owner.tie(), answer, now).is_ok() && answer.authority.covers(carried)
 }

@@ -3,6 +3,7 @@
 pub mod authenticate;
 mod denial;
 mod evidence;
+pub mod identity;
 pub mod inspect;
 pub mod token;
 

@@ -10,19 +10,23 @@ pub use target::Target;
 
 use crate::Denial;
 use crate::authenticate::Authenticated;
+use crate::identity::{self, IdentityQuestion};
 use rustls_pki_types::UnixTime;
+use sealstone_identity::{Authority, Delegated};
 use sealstone_mtls::ClientCertificate;
 use sealstone_oauth_types::{GrantRequest, ScopeSet};
 use sealstone_registry::Client;
 use std::sync::Arc;
 
-/// A token is due: to whom, for what, for whom, and bound to which certificate. Only the checks here make one.
+/// A token is due: to whom, for what, for whom, bound to which certificate, with whose authority. Only the checks here
+/// make one.
 #[derive(Debug)]
 pub struct Granted {
     client: Arc<Client>,
     scope: ScopeSet,
     target: Target,
     bound_to: Option<ClientCertificate>,
+    delegated: Option<Arc<Delegated>>,
 }
 
 impl Granted {
@@ -49,13 +53,81 @@ impl Granted {
     pub const fn bound_to(&self) -> Option<&ClientCertificate> {
         self.bound_to.as_ref()
     }
+
+    /// Whose authority over OpenStack it carries; `None` exactly if it is for no OpenStack service.
+    #[must_use]
+    pub fn authority(&self) -> Option<&Authority> {
+        match (&self.target, &self.delegated) {
+            (Target::Client | Target::Resources(_), _) => None,
+            (Target::OpenstackServices, Some(delegated)) => Some(&delegated.authority),
+            (Target::OpenstackServices, None) => self.client.authority(),
+        }
+    }
+
+    /// What the client's tie gave, for a client whose registration does not say it all itself.
+    #[must_use]
+    pub fn delegated(&self) -> Option<&Delegated> {
+        self.delegated.as_deref()
+    }
+}
+
+/// A token for OpenStack services is due, and the client's tie says where its authority comes from.
+#[derive(Debug)]
+pub struct NeedsIdentity(Granted);
+
+impl NeedsIdentity {
+    /// The client that gets the token.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.0.client
+    }
+
+    /// What to ask the identity source. `None` stands for a tie that can't be asked about, which is then refused.
+    #[must_use]
+    pub fn question(&self) -> Option<IdentityQuestion<'_>> {
+        identity::question(self.0.client.tie())
+    }
+
+    /// Goes on with what the source said.
+    ///
+    /// # Errors
+    /// [`Denial::OtherIdentity`], [`Denial::UnrestrictedCredential`], or [`Denial::IdentityRefused`] for one at its end.
+    pub fn with_identity(self, answer: Arc<Delegated>, now: UnixTime) -> Result<Granted, Denial> {
+        identity::check(self.0.client.tie(), &answer, now)?;
+        Ok(Granted {
+            delegated: Some(answer),
+            ..self.0
+        })
+    }
+}
+
+/// How far the decision came.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "the driver goes on from each")]
+pub enum TokenStep {
+    /// All is decided.
+    Granted(Granted),
+    /// All but the authority over OpenStack.
+    NeedsIdentity(NeedsIdentity),
+}
+
+impl TokenStep {
+    /// A token for OpenStack services of a client whose registration does not state its authority needs one more step.
+    fn of(granted: Granted) -> Self {
+        match granted.target {
+            Target::OpenstackServices if granted.client.authority().is_none() => {
+                Self::NeedsIdentity(NeedsIdentity(granted))
+            }
+            Target::OpenstackServices | Target::Client | Target::Resources(_) => Self::Granted(granted),
+        }
+    }
 }
 
 /// Decides the grant that was asked for.
 ///
 /// # Errors
 /// A [`Denial`] with the RFC's code.
-pub fn decide(client: Authenticated, request: GrantRequest, now: UnixTime) -> Result<Granted, Denial> {
+pub fn decide(client: Authenticated, request: GrantRequest, now: UnixTime) -> Result<TokenStep, Denial> {
     match request {
         GrantRequest::ClientCredentials { scope, resources } => {
             client_credentials(client, scope, resources, now)

@@ -1,10 +1,11 @@
 //! What each denial looks like from outside: every variant, its code, its status, its rule.
 
 use sealstone_grants::Denial;
+use sealstone_identity::Refusal;
 use sealstone_oauth_types::RequestError;
 use std::collections::BTreeSet;
 
-const ALL: [(Denial, &str, u16, &str); 17] = [
+const ALL: [(Denial, &str, u16, &str); 20] = [
     (
         Denial::Malformed(RequestError::MissingGrantType),
         "invalid_request",
@@ -67,6 +68,19 @@ const ALL: [(Denial, &str, u16, &str); 17] = [
     ),
     (Denial::MixedTargets, "invalid_target", 400, "mixed_targets"),
     (
+        Denial::IdentityRefused(Refusal::NoRole),
+        "invalid_grant",
+        400,
+        "identity_refused",
+    ),
+    (Denial::OtherIdentity, "invalid_grant", 400, "other_identity"),
+    (
+        Denial::UnrestrictedCredential,
+        "invalid_grant",
+        400,
+        "unrestricted_application_credential",
+    ),
+    (
         Denial::IntrospectionNotAllowed,
         "insufficient_scope",
         403,
@@ -98,7 +112,7 @@ fn the_detail_of_an_untrusted_certificate_changes_no_answer() {
         (other.code(), other.description(), other.rule())
     );
     let detailed = ALL.iter().filter(|(denial, ..)| denial.detail().is_some());
-    assert_eq!(detailed.count(), 1);
+    assert_eq!(detailed.count(), 2);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use rustls_pki_types::UnixTime;
 use sealstone_grants::authenticate::{Authenticated, Challenge, NeedsClient, Verdict};
-use sealstone_grants::token::{self, Granted, Target};
+use sealstone_grants::token::{self, Granted, Target, TokenStep};
 use sealstone_grants::{ChainVerdict, Denial, PresentedCertificate};
 use sealstone_identity::DomainId;
 use sealstone_mtls::ClientCertificate;
@@ -72,7 +72,10 @@ fn ask(
     now: UnixTime,
 ) -> Result<Granted, Denial> {
     let (authenticated, request) = authenticate(client, form, certificate, now)?;
-    token::decide(authenticated, request.grant, now)
+    match token::decide(authenticated, request.grant, now)? {
+        TokenStep::Granted(granted) => Ok(granted),
+        TokenStep::NeedsIdentity(step) => panic!("{step:?}"),
+    }
 }
 
 fn tls_client() -> Value {

@@ -52,7 +52,11 @@ pub(crate) fn token_error(failure: &TokenError, request_id: &str) -> Response {
         }
     };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    error(status, failure.code(), failure.description())
+    let response = error(status, failure.code(), failure.description());
+    match failure.retry_after() {
+        Some(wait) => retry_after(response, wait),
+        None => response,
+    }
 }
 
 /// A path that names nothing, or a domain without issuer: the two look the same.
@@ -79,11 +83,16 @@ pub(crate) fn method_not_allowed(allow: &'static str) -> Response {
 
 /// Too many requests, or too many failures: how long to wait, in whole seconds and at least one.
 pub(crate) fn too_many(wait: Duration) -> Response {
-    let mut response = error(
+    let response = error(
         StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::TemporarilyUnavailable,
         "too many requests or failures: wait as long as Retry-After says",
     );
+    retry_after(response, wait)
+}
+
+/// In whole seconds, and at least one (RFC 9110 §10.2.3).
+fn retry_after(mut response: Response, wait: Duration) -> Response {
     let seconds = wait
         .as_secs()
         .saturating_add(u64::from(wait.subsec_nanos() > 0))

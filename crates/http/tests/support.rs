@@ -108,6 +108,7 @@ impl World {
                 keys: shared.clone(),
                 revocations: shared,
                 audit: Arc::new(audit.clone()),
+                identity: None,
                 clock: Arc::clone(&ports_clock),
                 entropy: Arc::new(SystemEntropy),
             },

@@ -217,6 +217,42 @@ impl Authority {
         Ok(self)
     }
 
+    /// Whether this authority still allows all that `earlier` did: the same user in the same scope, with at least its
+    /// roles and requests. Names play no part.
+    ///
+    /// ```
+    /// # use sealstone_identity::{Authority, ProjectScope, RoleName, UserRef};
+    /// let of = |roles: &[&str]| Authority::project(
+    ///     UserRef::new("u1", "ci", "demo")?,
+    ///     ProjectScope::new("p1", "builds", "demo")?,
+    ///     roles.iter().map(|role| RoleName::parse(role)).collect::<Result<_, _>>()?,
+    /// );
+    /// assert!(of(&["reader", "member"])?.covers(&of(&["member"])?));
+    /// assert!(!of(&["reader"])?.covers(&of(&["reader", "member"])?));
+    /// # Ok::<(), sealstone_identity::IdentityError>(())
+    /// ```
+    #[must_use]
+    pub fn covers(&self, earlier: &Self) -> bool {
+        let same_scope = match (&self.scope, &earlier.scope) {
+            (Scope::Project(now), Scope::Project(then)) => now.id == then.id,
+            (Scope::Domain { id: now, .. }, Scope::Domain { id: then, .. }) => now == then,
+            (Scope::System, Scope::System) | (Scope::Unscoped, Scope::Unscoped) => true,
+            (
+                Scope::Project(_) | Scope::Domain { .. } | Scope::System | Scope::Unscoped,
+                Scope::Project(_) | Scope::Domain { .. } | Scope::System | Scope::Unscoped,
+            ) => false,
+        };
+        let rules_hold = match (&self.access_rules, &earlier.access_rules) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(now), Some(then)) => then.iter().all(|rule| now.contains(rule)),
+        };
+        same_scope
+            && rules_hold
+            && self.user.id == earlier.user.id
+            && earlier.roles.iter().all(|role| self.roles.contains(role))
+    }
+
     /// Who acts.
     #[must_use]
     pub fn user(&self) -> &UserRef {
@@ -289,6 +325,70 @@ mod tests {
             Authority::new(user(), Scope::Unscoped, vec![member]),
             Err(IdentityError::Roles)
         );
+    }
+
+    #[test]
+    fn an_authority_covers_what_is_no_more_than_itself() {
+        let of = |user: &str, project: &str, roles: &[&str]| {
+            Authority::project(
+                UserRef::new(user, "any", "demo").unwrap(),
+                ProjectScope::new(project, "any", "demo").unwrap(),
+                roles.iter().map(|role| RoleName::parse(role).unwrap()).collect(),
+            )
+            .unwrap()
+        };
+        let ruled = |rules: &[&str]| {
+            let rules = rules
+                .iter()
+                .map(|path| AccessRule::new("compute", "GET", path).unwrap());
+            of("u1", "p1", &["member"])
+                .with_access_rules(rules.collect())
+                .unwrap()
+        };
+        let now = of("u1", "p1", &["reader", "member"]);
+        let domain = Scope::Domain {
+            id: DomainId::parse("p1").unwrap(),
+            name: Name::parse("p1").unwrap(),
+        };
+        let domain = Authority::new(user(), domain, vec![RoleName::parse("member").unwrap()]).unwrap();
+        let cases = [
+            ("a renamed user and project", &now, user_renamed(), true),
+            ("fewer roles", &now, of("u1", "p1", &["member"]), true),
+            ("another role", &now, of("u1", "p1", &["admin"]), false),
+            ("another user", &now, of("u2", "p1", &["member"]), false),
+            ("another project", &now, of("u1", "p2", &["member"]), false),
+            ("another scope", &now, domain, false),
+            (
+                "requests narrowed since",
+                &ruled(&["/a"]),
+                of("u1", "p1", &["member"]),
+                false,
+            ),
+            (
+                "a request taken away",
+                &ruled(&["/a"]),
+                ruled(&["/a", "/b"]),
+                false,
+            ),
+            ("a request added", &ruled(&["/a", "/b"]), ruled(&["/b"]), true),
+            ("requests no longer narrowed", &now, ruled(&["/a"]), true),
+            ("nothing allowed any more", &ruled(&[]), ruled(&["/a"]), false),
+        ];
+        for (name, now, earlier, want) in cases {
+            assert_eq!(now.covers(&earlier), want, "{name}");
+        }
+    }
+
+    fn user_renamed() -> Authority {
+        Authority::project(
+            UserRef::new("u1", "was called so", "demo").unwrap(),
+            ProjectScope::new("p1", "too", "demo").unwrap(),
+            vec![
+                RoleName::parse("member").unwrap(),
+                RoleName::parse("reader").unwrap(),
+            ],
+        )
+        .unwrap()
     }
 
     #[test]

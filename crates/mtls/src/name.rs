@@ -5,7 +5,7 @@ mod parse;
 mod print;
 mod value;
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use const_oid::ObjectIdentifier;
 use der::Decode;
@@ -91,6 +91,30 @@ impl DistinguishedName {
             return Err(NameError::TooLarge(MAX_NAME_OCTETS));
         }
         parse::name(text)
+    }
+
+    /// Every attribute in the order of the DER, the widest first: its type as it is printed (`CN`, or an OID in dotted
+    /// decimal), and its characters, unescaped. `None` for a value that is no string.
+    ///
+    /// ```
+    /// # use sealstone_mtls::DistinguishedName;
+    /// let name = DistinguishedName::parse_rfc4514(r"CN=a\, b,OU=x+2.5.4.99=#0c0179,O=Example")?;
+    /// let attributes: Vec<_> = name.attributes().collect();
+    /// assert_eq!(attributes[0], ("O".into(), Some("Example")));
+    /// assert_eq!(attributes[2], ("2.5.4.99".into(), Some("y")));
+    /// assert_eq!(attributes[3], ("CN".into(), Some("a, b")));
+    /// # Ok::<(), sealstone_mtls::NameError>(())
+    /// ```
+    pub fn attributes(&self) -> impl Iterator<Item = (Cow<'static, str>, Option<&str>)> {
+        self.rdns.iter().flatten().map(|attribute| {
+            let kind = attributes::name_of(attribute.kind)
+                .map_or_else(|| Cow::Owned(attribute.kind.to_string()), Cow::Borrowed);
+            let text = match &attribute.value {
+                Value::Text(text) => Some(text.as_str()),
+                Value::Der(_) => None,
+            };
+            (kind, text)
+        })
     }
 
     /// Whether this is the name without any RDN.

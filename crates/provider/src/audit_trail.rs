@@ -84,6 +84,6 @@ const fn reason(error: &TokenError) -> Reason {
             Reason::new(request.status(), denial.rule())
         }
         TokenError::Denied(denial) => Reason::new(status, denial.rule()).with_detail(denial.detail()),
-        TokenError::Backend(_) => Reason::new(status, "backend_failure"),
+        TokenError::Backend(cause) => Reason::new(status, "backend_failure").with_detail(cause.detail()),
     }
 }

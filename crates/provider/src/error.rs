@@ -2,9 +2,12 @@ use crate::EntropyError;
 use sealstone_audit::AuditError;
 use sealstone_grants::Denial;
 use sealstone_jose::Algorithm;
+use sealstone_keyring::SecretError;
 use sealstone_oauth_types::ErrorCode;
 use sealstone_registry::StoreError;
 use sealstone_tokens::{MintError, RevocationStoreError};
+use std::error::Error;
+use std::time::Duration;
 
 /// Why there is no answer to a request.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +42,18 @@ impl TokenError {
             Self::UnknownIssuer => "No such issuer",
             Self::Denied(denial) => denial.description(),
             Self::Backend(error) => error.description(),
+        }
+    }
+
+    /// How long the caller should wait before it tries again, where that is known: `Retry-After`.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Backend(
+                BackendError::IdentityUnavailable { retry_after, .. }
+                | BackendError::IdentityMalformed { retry_after, .. },
+            ) => Some(*retry_after),
+            Self::UnknownIssuer | Self::Denied(_) | Self::Backend(_) => None,
         }
     }
 }
@@ -80,15 +95,66 @@ pub enum BackendError {
     /// A client wants an algorithm that no key of its issuer signs with.
     #[error("no active key signs with {}: add it to the rotation policy's algorithms", .0.map_or("any algorithm", Algorithm::as_str))]
     NoKey(Option<Algorithm>),
+    /// OpenStack can't be asked about the client's identity.
+    #[error("the client's OpenStack identity could not be asked about")]
+    IdentityUnavailable {
+        /// When to try again.
+        retry_after: Duration,
+        /// What happened.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// OpenStack answered with something that can't be believed.
+    #[error("the answer about the client's OpenStack identity can't be believed")]
+    IdentityMalformed {
+        /// When to try again.
+        retry_after: Duration,
+        /// What is wrong with it.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The server is not configured for the client's tie.
+    #[error("the client's tie to OpenStack needs {needs}")]
+    IdentityNotConfigured {
+        /// What the configuration lacks.
+        needs: &'static str,
+    },
+    /// The sealed secret of the client's application credential does not open.
+    #[error("the secret of the client's application credential can't be read")]
+    Sealed(#[from] SecretError),
 }
 
 impl BackendError {
     const fn code(&self) -> ErrorCode {
         match self {
-            Self::Clients(_) | Self::Revocations(_) | Self::Audit(_) | Self::Deadline => {
-                ErrorCode::TemporarilyUnavailable
-            }
-            Self::Mint(_) | Self::Entropy(_) | Self::NoKey(_) => ErrorCode::ServerError,
+            Self::Clients(_)
+            | Self::Revocations(_)
+            | Self::Audit(_)
+            | Self::Deadline
+            | Self::IdentityUnavailable { .. }
+            | Self::IdentityMalformed { .. } => ErrorCode::TemporarilyUnavailable,
+            Self::Mint(_)
+            | Self::Entropy(_)
+            | Self::NoKey(_)
+            | Self::IdentityNotConfigured { .. }
+            | Self::Sealed(_) => ErrorCode::ServerError,
+        }
+    }
+
+    /// What more the audit trail is told: a stable word in snake case.
+    pub(crate) const fn detail(&self) -> Option<&'static str> {
+        match self {
+            Self::IdentityUnavailable { .. } => Some("identity_unavailable"),
+            Self::IdentityMalformed { .. } => Some("identity_malformed"),
+            Self::IdentityNotConfigured { .. } => Some("identity_not_configured"),
+            Self::Sealed(_) => Some("sealed_secret"),
+            Self::Clients(_)
+            | Self::Revocations(_)
+            | Self::Audit(_)
+            | Self::Deadline
+            | Self::Mint(_)
+            | Self::Entropy(_)
+            | Self::NoKey(_) => None,
         }
     }
 
@@ -97,9 +163,14 @@ impl BackendError {
             Self::Clients(_) | Self::Revocations(_) | Self::Audit(_) | Self::Deadline => {
                 "The server can't reach its storage: try again in a moment"
             }
-            Self::Mint(_) | Self::Entropy(_) | Self::NoKey(_) => {
-                "The server could not answer: tell its operator the request id"
+            Self::IdentityUnavailable { .. } | Self::IdentityMalformed { .. } => {
+                "OpenStack can't be asked about this client now: wait as long as Retry-After says"
             }
+            Self::Mint(_)
+            | Self::Entropy(_)
+            | Self::NoKey(_)
+            | Self::IdentityNotConfigured { .. }
+            | Self::Sealed(_) => "The server could not answer: tell its operator the request id",
         }
     }
 }

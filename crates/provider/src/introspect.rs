@@ -1,13 +1,16 @@
-use crate::error::TokenError;
+use crate::error::{BackendError, TokenError};
+use crate::identity::Answer;
 use crate::issuer::IssuerState;
 use crate::peer::Peer;
 use crate::provider::Provider;
 use rustls_pki_types::UnixTime;
 use sealstone_audit::{Action, Target};
 use sealstone_grants::Denial;
-use sealstone_grants::inspect::{self, Disclosure};
+use sealstone_grants::identity::IdentityQuestion;
+use sealstone_grants::inspect::{self, Disclosure, Standing};
 use sealstone_identity::DomainId;
 use sealstone_oauth_types::{IntrospectionRequest, IntrospectionResponse, RequestError, TokenId, TokenType};
+use sealstone_registry::Client;
 use sealstone_tokens::{OpenstackContext, Possession, VerifiedToken};
 
 impl Provider {
@@ -59,9 +62,37 @@ impl Provider {
         }
         let owner = self.0.ports.clients.client(&token.client_id).await?;
         let owner = owner.filter(|owner| owner.is_enabled() && owner.domain() == &issuer.domain);
-        Ok(owner.map_or_else(IntrospectionResponse::inactive, |owner| {
-            describe(issuer, token, owner.name())
-        }))
+        let Some(owner) = owner else {
+            return Ok(IntrospectionResponse::inactive());
+        };
+        let stands = match inspect::standing(&owner, token.authority.as_ref(), token.issued_at) {
+            Standing::Stands => true,
+            Standing::Lost => false,
+            Standing::Ask(question) => Box::pin(self.still_stands(&owner, question, &token, now)).await?,
+        };
+        if stands {
+            Ok(describe(issuer, token, owner.name()))
+        } else {
+            Ok(IntrospectionResponse::inactive())
+        }
+    }
+
+    /// Whether OpenStack still gives the client all that the token carries: a user disabled or a role removed ends it
+    /// here. What can't be asked is an error, never a yes.
+    async fn still_stands(
+        &self,
+        owner: &Client,
+        question: IdentityQuestion<'_>,
+        token: &VerifiedToken,
+        now: UnixTime,
+    ) -> Result<bool, BackendError> {
+        let Some(carried) = &token.authority else {
+            return Ok(true);
+        };
+        Ok(match self.ask(owner, question).await? {
+            Answer::Given(delegated) => inspect::still_stands(owner, &delegated, carried, now),
+            Answer::Refused(_) => false,
+        })
     }
 }
 

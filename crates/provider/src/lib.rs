@@ -4,6 +4,7 @@ mod audit_trail;
 mod authenticate;
 mod config;
 mod error;
+mod identity;
 mod introspect;
 mod issuer;
 mod maintain;

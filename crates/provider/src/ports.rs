@@ -2,6 +2,7 @@
 
 use rustls_pki_types::UnixTime;
 use sealstone_audit::AuditSink;
+use sealstone_identity::IdentitySource;
 use sealstone_keyring::KeyStore;
 use sealstone_registry::{ClientStore, DomainStore};
 use sealstone_tokens::RevocationStore;
@@ -125,6 +126,9 @@ pub struct Ports {
     pub revocations: Arc<dyn RevocationStore>,
     /// Where audit events go.
     pub audit: Arc<dyn AuditSink>,
+    /// What OpenStack says of the clients that are tied to it; `None` where there is none to ask, and tied clients get
+    /// no `openstack:api` token.
+    pub identity: Option<Arc<dyn IdentitySource>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Random octets.

@@ -6,12 +6,11 @@ use rustls_pki_types::UnixTime;
 use sealstone_audit::{Action, Target as AuditTarget};
 use sealstone_claims::ClaimsSubject;
 use sealstone_grants::Denial;
-use sealstone_grants::token::{self, Granted, Target};
+use sealstone_grants::token::{self, Granted, Target, TokenStep};
 use sealstone_identity::DomainId;
 use sealstone_jose::{JwtBuffer, base64url};
 use sealstone_oauth_types::{RequestError, TokenRequest, TokenResponse};
-use sealstone_registry::OPENSTACK_API_SCOPE;
-use sealstone_tokens::{AccessTokenClaims, Audience, expiry};
+use sealstone_tokens::{AccessTokenClaims, Audience, DelegationContext, expiry};
 use std::cell::RefCell;
 
 thread_local! {
@@ -56,7 +55,11 @@ impl Provider {
         let client = self
             .authenticate(request.client, peer, &issuer.domain, now)
             .await?;
-        let granted = token::decide(client, request.grant, now)?;
+        let granted = match token::decide(client, request.grant, now)? {
+            TokenStep::Granted(granted) => granted,
+            // On the heap, so that the requests of all others stay small.
+            TokenStep::NeedsIdentity(step) => Box::pin(self.with_identity(step, now)).await?,
+        };
         mint(issuer, &granted, token_id, now)
     }
 }
@@ -74,9 +77,8 @@ fn mint(
         Target::OpenstackServices => Audience::One(&issuer.openstack_audience),
         Target::Resources(resources) => Audience::Resources(resources),
     };
-    let authority = client
-        .authority()
-        .filter(|_authority| granted.scope().contains(OPENSTACK_API_SCOPE));
+    let authority = granted.authority();
+    let delegation = granted.delegated().and_then(DelegationContext::of);
     let subject = ClaimsSubject {
         subject: client.id().as_str(),
         client_id: client.id().as_str(),
@@ -87,7 +89,11 @@ fn mint(
     let certificate_end = granted
         .bound_to()
         .map(sealstone_mtls::ClientCertificate::not_after);
-    let expires_at = expiry(now, client.effective_lifetime(), certificate_end.as_slice());
+    let ends = [
+        certificate_end,
+        granted.delegated().and_then(|delegated| delegated.expires_at),
+    ];
+    let expires_at = expiry(now, client.effective_lifetime(), ends.into_iter().flatten());
     let thumbprint = granted
         .bound_to()
         .map(sealstone_mtls::ClientCertificate::thumbprint);
@@ -102,7 +108,7 @@ fn mint(
         scope: granted.scope(),
         bound_to: thumbprint.as_ref(),
         authority,
-        delegation: None,
+        delegation: delegation.as_ref(),
         mapped: client.claims().map(&subject),
     };
     let keys = issuer.keys.load();

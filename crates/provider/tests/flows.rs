@@ -93,6 +93,7 @@ async fn world() -> World {
         keys: store.clone(),
         revocations: store.clone(),
         audit: Arc::new(audit.clone()),
+        identity: None,
         clock: Arc::new(TestClock(clock.clone())),
         entropy: Arc::new(SystemEntropy),
     };

@@ -1,7 +1,7 @@
 //! The nested OpenStack claims of an access token.
 
 use sealstone_identity::{
-    AccessRule, Authority, DomainId, IdentityError, Name, ProjectScope, RoleName, Scope, UserRef,
+    AccessRule, Authority, Delegated, DomainId, IdentityError, Name, ProjectScope, RoleName, Scope, UserRef,
 };
 use serde::{Deserialize, Serialize};
 
@@ -136,8 +136,23 @@ impl OpenstackContextWire {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DelegationContext {
-    /// How the delegation was proved: `app_cred` for an application credential.
+    /// How the delegation was proved: `app_cred` for an application credential, `mapped_user` for a user that the
+    /// client or its certificate stands for.
     pub auth_method: String,
     /// The only project that it reaches.
     pub delegated_project_id: String,
+}
+
+impl DelegationContext {
+    /// What the token says of a delegation; `None` for one that is over no single project, which no token carries.
+    #[must_use]
+    pub fn of(delegated: &Delegated) -> Option<Self> {
+        match delegated.authority.scope() {
+            Scope::Project(project) => Some(Self {
+                auth_method: delegated.method.as_str().to_owned(),
+                delegated_project_id: project.id().as_str().to_owned(),
+            }),
+            Scope::Domain { .. } | Scope::System | Scope::Unscoped => None,
+        }
+    }
 }

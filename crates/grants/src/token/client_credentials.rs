@@ -1,4 +1,4 @@
-use super::{Granted, binding, scope, target};
+use super::{Granted, TokenStep, binding, scope, target};
 use crate::Denial;
 use crate::authenticate::Authenticated;
 use rustls_pki_types::UnixTime;
@@ -14,7 +14,7 @@ pub fn client_credentials(
     requested: Option<ScopeSet>,
     resources: Vec<ResourceUri>,
     now: UnixTime,
-) -> Result<Granted, Denial> {
+) -> Result<TokenStep, Denial> {
     let (client, certificate) = authenticated.into_parts();
     if !client.grants().contains(&GrantType::ClientCredentials) {
         return Err(Denial::UnauthorizedGrantType);
@@ -22,10 +22,11 @@ pub fn client_credentials(
     let scope = scope::decide(&client, requested)?;
     let target = target::decide(&client, &scope, resources)?;
     let bound_to = binding::decide(&client, certificate, now)?;
-    Ok(Granted {
+    Ok(TokenStep::of(Granted {
         client,
         scope,
         target,
         bound_to,
-    })
+        delegated: None,
+    }))
 }
