@@ -345,17 +345,23 @@ impl Answer {
         values.next().is_none().then_some(token)
     }
 
-    /// The body, strictly read: JSON by its own account, each name once, nested at most 32 deep.
-    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, KeystoneError> {
+    /// The body, which is JSON by its own account.
+    pub(crate) fn json_text(&self) -> Result<&[u8], KeystoneError> {
         let content_type = self.headers.get(header::CONTENT_TYPE);
         let essence = content_type
             .and_then(|value| value.to_str().ok())
             .and_then(|text| text.split(';').next())
             .map(str::trim);
-        if !essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/json")) {
-            return Err(self.malformed(Fault::ContentType));
+        if essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/json")) {
+            Ok(&self.body)
+        } else {
+            Err(self.malformed(Fault::ContentType))
         }
-        json::from_slice(&self.body).map_err(|error| {
+    }
+
+    /// The body, strictly read: each name once, nested at most 32 deep.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, KeystoneError> {
+        json::from_slice(self.json_text()?).map_err(|error| {
             self.malformed(match error {
                 JoseError::UnexpectedJson => Fault::Shape,
                 _ => Fault::Json,

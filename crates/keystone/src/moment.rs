@@ -24,17 +24,19 @@ fn utc(text: &str) -> Option<UnixTime> {
     with_zone(text).or_else(|| (text.len() < MAX_TEXT).then(|| with_zone(&format!("{text}Z")))?)
 }
 
-/// RFC 3339 in UTC with microseconds, as Keystone itself writes it.
-pub(crate) fn text(moment: UnixTime) -> Option<String> {
-    let seconds = i64::try_from(moment.as_secs()).ok()?;
-    let moment = OffsetDateTime::from_unix_timestamp(seconds).ok()?;
+/// The last moment of the year 9999, after which RFC 3339 has no form.
+const LAST: &str = "9999-12-31T23:59:59.000000Z";
+
+/// RFC 3339 in UTC with microseconds, as Keystone itself writes it; what lies after the year 9999 is its end.
+pub(crate) fn text(moment: UnixTime) -> String {
+    let seconds = i64::try_from(moment.as_secs()).ok();
+    let moment = seconds.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
+    let Some(moment) = moment else {
+        return LAST.to_owned();
+    };
     let (date, clock) = (moment.date(), moment.time());
-    Some(format!(
-        "{date}T{:02}:{:02}:{:02}.000000Z",
-        clock.hour(),
-        clock.minute(),
-        clock.second()
-    ))
+    let (hour, minute, second) = (clock.hour(), clock.minute(), clock.second());
+    format!("{date}T{hour:02}:{minute:02}:{second:02}.000000Z")
 }
 
 /// For members of tokens and events.
@@ -93,7 +95,8 @@ mod tests {
         }
         assert!(with_zone(&format!("2026-11-21T23:47:11.{}Z", "0".repeat(10_000))).is_none());
         let moment = with_zone("2026-11-21T23:47:11.000000Z").unwrap();
-        assert_eq!(text(moment).unwrap(), "2026-11-21T23:47:11.000000Z");
+        assert_eq!(text(moment), "2026-11-21T23:47:11.000000Z");
+        assert_eq!(text(after(moment, Duration::MAX)), LAST);
         assert_eq!(utc("2026-11-21T23:47:11.000000"), Some(moment));
     }
 }
