@@ -1,0 +1,256 @@
+//! `sealstoned serve` over a folder of its own, configured as a test wants it, and the clients that are registered
+//! with its command line.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use sealstone_testkit::{TestCa, TestCertificate, sha256};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::Https;
+use crate::process::{Running, built};
+use crate::service::private;
+
+/// What a server is started with: certificates, secrets and a configuration that serves on free ports.
+#[derive(Debug)]
+pub struct ServeSetup {
+    folder: TempDir,
+    sections: BTreeMap<String, BTreeMap<String, String>>,
+    ca: TestCa,
+}
+
+impl Default for ServeSetup {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ServeSetup {
+    /// A server at `https://localhost`, for `localhost` and 127.0.0.1. One CA stands behind its certificate and those
+    /// of its clients.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut this = Self {
+            folder: tempfile::tempdir().expect("a temporary folder"),
+            sections: BTreeMap::new(),
+            ca: TestCa::new("Machines"),
+        };
+        let own = this.ca.server();
+        this.write("server.pem", &own.chain_pem());
+        this.write_private("server.key", &own.key_pem());
+        this.write("ca.pem", &this.ca.pem());
+        this.write_private("pepper", &digits("pepper"));
+        this.write_private("kek", &digits("kek"));
+        for (section, key, value) in [
+            ("server", "base_url", "'https://localhost'"),
+            ("server", "mtls_base_url", "'https://localhost'"),
+            ("server", "listen", "'127.0.0.1:0'"),
+            ("server", "mtls_listen", "'127.0.0.1:0'"),
+            ("server", "admin_listen", "'127.0.0.1:0'"),
+            ("tls", "certificate_file", "'server.pem'"),
+            ("tls", "key_file", "'server.key'"),
+            ("tls", "client_ca_files", "['ca.pem']"),
+            ("storage", "path", "'sealstone.db'"),
+            ("secrets", "pepper_file", "'pepper'"),
+            ("secrets", "key_encryption_key_file", "'kek'"),
+            ("limits", "insecure_unlimited_networks", "['127.0.0.0/8']"),
+            ("log", "level", "'debug'"),
+            ("log", "format", "'json'"),
+        ] {
+            this.set(section, key, value);
+        }
+        this
+    }
+
+    /// Sets a key of a section to a value as TOML has it; a section may be `keystone.service`.
+    pub fn set(&mut self, section: &str, key: &str, value: &str) {
+        let section = self.sections.entry(section.to_owned()).or_default();
+        section.insert(key.to_owned(), value.to_owned());
+    }
+
+    /// A file beside the configuration.
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).expect("a file");
+    }
+
+    /// A file beside the configuration that only its owner may read.
+    pub fn write_private(&self, name: &str, text: &str) {
+        self.write(name, text);
+        private(&self.path(name));
+    }
+
+    /// A path beside the configuration.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The CA of the server and of its clients.
+    #[must_use]
+    pub const fn ca(&self) -> &TestCa {
+        &self.ca
+    }
+
+    fn write_config(&self) {
+        let mut text = String::new();
+        for (section, keys) in &self.sections {
+            text.push_str(&format!("[{section}]\n"));
+            for (key, value) in keys {
+                text.push_str(&format!("{key} = {value}\n"));
+            }
+        }
+        self.write("sealstoned.toml", &text);
+    }
+
+    /// `sealstone` with these arguments and `--config` of this server, before it runs or while it does.
+    #[must_use]
+    pub fn sealstone(&self, arguments: &[&str]) -> Output {
+        self.write_config();
+        if !self.path("sealstone.db").exists() {
+            let mut migrate = sealstoned(&["db", "migrate"], &self.path("sealstoned.toml"));
+            let done = migrate.output().expect("the program runs");
+            assert!(done.status.success(), "{done:?}");
+        }
+        let build = ["--package", "sealstone-cli", "--bin", "sealstone"];
+        Command::new(built("SEALSTONE", &build, "sealstone"))
+            .args(arguments)
+            .arg("--config")
+            .arg(self.path("sealstoned.toml"))
+            .output()
+            .expect("the program runs")
+    }
+
+    /// Registers a client of domain `demo` with more arguments of `sealstone client create`; what it printed as JSON.
+    #[must_use]
+    #[track_caller]
+    pub fn register(&self, id: &str, arguments: &[&str]) -> Value {
+        let mut all = vec!["client", "create", id, "--domain", "demo", "--new-domain"];
+        all.extend(arguments);
+        all.extend(["--output", "json"]);
+        let output = self.sealstone(&all);
+        assert!(output.status.success(), "{id}: {output:?}");
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    }
+
+    /// Registers a client that shows a certificate with this subject.
+    #[track_caller]
+    pub fn register_subject(&self, id: &str, subject: &str) {
+        let _made = self.register(id, &["--subject-dn", subject]);
+    }
+
+    /// Starts the server and waits until it serves.
+    #[must_use]
+    pub fn start(self) -> ServeServer {
+        self.write_config();
+        let running = serve(&self.path("sealstoned.toml"));
+        let ports = served(&running.said()).expect("where it serves");
+        ServeServer {
+            running: Some(running),
+            setup: self,
+            ports,
+        }
+    }
+}
+
+/// A running `sealstoned serve`. It ends when this is dropped; its folder goes with it.
+#[derive(Debug)]
+pub struct ServeServer {
+    running: Option<Running>,
+    setup: ServeSetup,
+    ports: [u16; 2],
+}
+
+impl ServeServer {
+    /// What it was started with.
+    #[must_use]
+    pub const fn setup(&self) -> &ServeSetup {
+        &self.setup
+    }
+
+    /// Ends it, and starts it anew with the setup changed. It takes other ports, where none were set.
+    pub fn restart(&mut self, change: impl FnOnce(&mut ServeSetup)) {
+        drop(self.running.take());
+        change(&mut self.setup);
+        self.setup.write_config();
+        let running = serve(&self.setup.path("sealstoned.toml"));
+        self.ports = served(&running.said()).expect("where it serves");
+        self.running = Some(running);
+    }
+
+    /// The port for everybody, and the one that asks for a certificate.
+    #[must_use]
+    pub const fn ports(&self) -> [u16; 2] {
+        self.ports
+    }
+
+    /// A path of domain `demo`'s issuer at the port for everybody: `https://localhost:port/v4/oauth2/demo/token`.
+    #[must_use]
+    pub fn public_url(&self, path: &str) -> String {
+        let [public, _] = self.ports;
+        format!("https://localhost:{public}/v4/oauth2/demo{path}")
+    }
+
+    /// The same at the port that asks for a certificate.
+    #[must_use]
+    pub fn mtls_url(&self, path: &str) -> String {
+        let [_, mutual] = self.ports;
+        format!("https://localhost:{mutual}/v4/oauth2/demo{path}")
+    }
+
+    /// An HTTPS client that trusts the server's CA.
+    #[must_use]
+    pub fn https(&self) -> Https {
+        Https::trusting(&self.setup.ca.pem())
+    }
+
+    /// The same with a certificate.
+    #[must_use]
+    pub fn holder(&self, certificate: &TestCertificate) -> Https {
+        self.https().with_certificate(certificate)
+    }
+
+    /// What the audit file holds so far, in order.
+    #[must_use]
+    pub fn audit(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.setup.path("audit.jsonl")).unwrap_or_default();
+        text.lines()
+            .map(|line| serde_json::from_str(line).expect("a JSON document on each line"))
+            .collect()
+    }
+
+    /// What it wrote on standard output and standard error.
+    #[must_use]
+    pub fn said(&self) -> String {
+        self.running.as_ref().map(Running::said).unwrap_or_default()
+    }
+}
+
+/// 64 hexadecimal digits that look random.
+fn digits(of: &str) -> String {
+    let digest = sha256(of.as_bytes());
+    digest.iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+fn serve(config: &Path) -> Running {
+    Running::start(sealstoned(&["serve"], config), |said| served(said).is_some())
+}
+
+fn sealstoned(arguments: &[&str], config: &Path) -> Command {
+    let build = ["--package", "sealstone-server", "--bin", "sealstoned"];
+    let mut command = Command::new(built("SEALSTONED", &build, "sealstoned"));
+    command.args(arguments).arg("--config").arg(config);
+    command
+}
+
+/// The ports that it says it serves on.
+fn served(said: &str) -> Option<[u16; 2]> {
+    let mut lines = said
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let line = lines.find(|line| line.get("message").is_some_and(|message| message == "serving"))?;
+    let port = |name: &str| line.get(name)?.as_str()?.rsplit_once(':')?.1.parse().ok();
+    Some([port("public")?, port("mutual_tls")?])
+}
