@@ -67,10 +67,6 @@ impl KeystoneClient {
         (self.inner.clock)()
     }
 
-    pub(crate) fn clock(&self) -> Clock {
-        Arc::clone(&self.inner.clock)
-    }
-
     /// One call: through the breaker, within its deadline, and once more if it is idempotent and found no answer.
     pub(crate) async fn call(&self, call: Call<'_>) -> Result<Answer, KeystoneError> {
         let operation = call.operation;

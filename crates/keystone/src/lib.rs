@@ -8,7 +8,9 @@ mod config;
 mod delegation;
 mod directory;
 mod error;
+mod identity;
 mod ids;
+mod mint;
 mod moment;
 mod revocation;
 mod secret;
@@ -31,7 +33,9 @@ pub use directory::{
 pub use error::{
     ConfigError, Fault, KeystoneError, KeystoneRefusal, Operation, Outage, RequestId, TimeFault,
 };
+pub use identity::{KeystoneIdentity, KeystoneIdentityBuilder};
 pub use ids::{AccessRuleId, AuditId, BadIdentifier, CredentialId, GroupId, Label, RoleId, TrustId};
+pub use mint::{EntropyFailed, MintError, TokenMint};
 pub use revocation::RevocationEvent;
 pub use secret::{BadToken, Secret, Token};
 pub use session::KeystoneSession;
