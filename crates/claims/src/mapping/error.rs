@@ -64,6 +64,14 @@ pub enum MappingError {
         /// How many were tried.
         rules: usize,
     },
+    /// Something that a rule reads is neither a value nor a list of values.
+    #[error("rule `{rule}` can't be decided: `{attribute}` is an object or holds one: read a member of it")]
+    Unusable {
+        /// The rule.
+        rule: String,
+        /// The attribute.
+        attribute: String,
+    },
     /// A field could not be filled.
     #[error("rule `{rule}`, {field}: `{reference}` has no value: let the source send it, or state `missing`")]
     Missing {

@@ -67,6 +67,14 @@ impl MappingFaults {
         faults
     }
 
+    /// The same, of a document that somebody else's was converted to.
+    pub(crate) fn of_converted(mut self) -> Self {
+        for fault in &mut self.0 {
+            fault.path.insert_str(0, "(converted)");
+        }
+        self
+    }
+
     pub(crate) const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -14,10 +14,10 @@ pub const MAX_LIST: usize = 1024;
 pub const MAX_NAMED_VALUES: usize = 64;
 /// The longest pattern in bytes: longer ones are lists, and `any_of` is for lists.
 pub const MAX_PATTERN_BYTES: usize = 1024;
-/// The most patterns in one set: with [`MAX_PATTERN_MEMORY`] at most 32 MiB for a set that is loaded once.
-pub const MAX_PATTERNS: usize = 512;
-/// The largest compiled pattern in bytes. `a{1000}{1000}` takes far more, a list of a hundred names far less.
-pub const MAX_PATTERN_MEMORY: usize = 64 * 1024;
+/// The most patterns in one set: with [`MAX_PATTERN_MEMORY`] at most 64 MiB for a set that is loaded once.
+pub const MAX_PATTERNS: usize = 256;
+/// The largest compiled pattern in bytes. `a{1000}{1000}` takes far more; `[\w.-]+@[\w.-]+` of all scripts fits.
+pub const MAX_PATTERN_MEMORY: usize = 256 * 1024;
 /// The longest text of a template, name or literal in bytes.
 pub const MAX_TEXT_BYTES: usize = 4096;
 

@@ -1,26 +1,71 @@
 use crate::mapping::assertion::Assertion;
+use crate::mapping::condition::{Condition, Outcome};
 use crate::mapping::error::MappingError;
-use crate::mapping::fault::MappingFaults;
-use crate::mapping::fault::Path;
+use crate::mapping::explain::{self, Explanation};
+use crate::mapping::fault::{MappingFaults, Path};
+use crate::mapping::filter::Filter;
 use crate::mapping::identity::MappedIdentity;
+use crate::mapping::import;
 use crate::mapping::limits::MAX_DOCUMENT_BYTES;
+use crate::mapping::merge::Merge;
+use crate::mapping::output::Output;
+use crate::mapping::source::{Resolved, Source};
 use crate::mapping::strict;
+use crate::mapping::text::Scope;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use serde_json::Value;
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+/// Which of several matching rules count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// The first one.
+    FirstMatch,
+    /// All of them, in their order.
+    Merge {
+        /// The last rule that says something about projects says it for all.
+        last_projects: bool,
+    },
+}
+
+#[derive(Debug)]
+pub(crate) struct Rule {
+    pub(crate) name: String,
+    pub(crate) when: Condition,
+    pub(crate) values: Vec<Filter>,
+    /// The names of `values`, for explanations.
+    pub(crate) value_names: Vec<String>,
+    /// The names of the captures that its patterns fill.
+    pub(crate) capture_names: Vec<String>,
+    pub(crate) output: Output,
+}
+
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    pub(crate) mode: Mode,
+    pub(crate) enabled: bool,
+    pub(crate) source: Option<String>,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) sources: Vec<Source>,
+}
 
 /// Rules that turn an [`Assertion`] into a [`MappedIdentity`]; valid by construction.
 ///
-/// Kept and shown as it was written: in our own format, in Keystone's or in the Rust Keystone's.
+/// Kept and shown as it was written: in our own format, in Keystone's or in the Rust Keystone's. A clone shares what
+/// was compiled.
 #[derive(Debug, Clone)]
 pub struct RuleSet {
-    source: Value,
+    written: Arc<Value>,
+    compiled: Arc<Compiled>,
 }
 
 impl PartialEq for RuleSet {
     fn eq(&self, other: &Self) -> bool {
-        self.source == other.source
+        self.written == other.written
     }
 }
+
+impl Eq for RuleSet {}
 
 impl RuleSet {
     /// Reads a rule document: ours, Keystone's or the Rust Keystone's, told apart by its shape.
@@ -28,15 +73,10 @@ impl RuleSet {
     /// # Errors
     /// [`MappingFaults`]: everything that is wrong with it, each with its place and what to do.
     pub fn parse(document: &Value) -> Result<Self, MappingFaults> {
-        if !document.is_object() {
-            return Err(MappingFaults::one(
-                &Path::ROOT,
-                "not an object",
-                "write a JSON object with `rules`",
-            ));
-        }
+        let imported = import::native(document)?;
         Ok(Self {
-            source: document.clone(),
+            compiled: Arc::new(imported.compile()?),
+            written: Arc::new(document.clone()),
         })
     }
 
@@ -48,17 +88,141 @@ impl RuleSet {
         Self::parse(&read(bytes)?)
     }
 
-    /// The identity that the assertion comes to.
+    /// How many rules there are.
+    #[must_use]
+    pub fn rules(&self) -> usize {
+        self.compiled.rules.len()
+    }
+
+    /// The identity that the assertion comes to. Takes time linear in the size of rules and assertion.
     ///
     /// # Errors
     /// [`MappingError`], with the reason for an administrator; it names no value of the assertion.
     pub fn map(&self, assertion: &Assertion) -> Result<MappedIdentity, MappingError> {
-        let _ = assertion;
-        Err(MappingError::NoRule { rules: 0 })
+        self.compiled.map(assertion)
+    }
+
+    /// The same, with what each condition of each rule came to and why.
+    ///
+    /// # Security
+    /// It shows the assertion's values: it is for whoever tests a mapping, not for logs.
+    #[must_use]
+    pub fn explain(&self, assertion: &Assertion) -> Explanation {
+        explain::explain(&self.compiled, assertion)
     }
 }
 
-pub(crate) fn read(bytes: &[u8]) -> Result<Value, MappingFaults> {
+impl Compiled {
+    pub(crate) fn resolve<'a>(&self, assertion: &'a Assertion) -> Vec<Resolved<'a>> {
+        self.sources
+            .iter()
+            .map(|source| source.resolve(assertion))
+            .collect()
+    }
+
+    /// Whether the rules are for this assertion at all.
+    pub(crate) fn admit(&self, assertion: &Assertion) -> Result<(), MappingError> {
+        if !self.enabled {
+            return Err(MappingError::Disabled);
+        }
+        match &self.source {
+            Some(want) if assertion.source() != Some(want) => {
+                Err(MappingError::OtherSource { want: want.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn map(&self, assertion: &Assertion) -> Result<MappedIdentity, MappingError> {
+        self.admit(assertion)?;
+        let resolved = self.resolve(assertion);
+        let mut merge = Merge::new(self.mode);
+        for rule in &self.rules {
+            if !self.matches(rule, &resolved)? {
+                continue;
+            }
+            merge.add(rule, &self.scope(rule, &resolved, assertion)?)?;
+            if self.mode == Mode::FirstMatch {
+                break;
+            }
+        }
+        merge.finish(self.rules.len(), assertion)
+    }
+
+    pub(crate) fn matches(&self, rule: &Rule, resolved: &[Resolved<'_>]) -> Result<bool, MappingError> {
+        match rule.when.evaluate(resolved) {
+            Outcome::Holds => Ok(true),
+            Outcome::Fails => Ok(false),
+            Outcome::Undecidable(source) => Err(self.unusable(rule, source)),
+        }
+    }
+
+    fn unusable(&self, rule: &Rule, source: usize) -> MappingError {
+        MappingError::Unusable {
+            rule: rule.name.clone(),
+            attribute: self.sources.get(source).map(Source::name).unwrap_or_default(),
+        }
+    }
+
+    /// What the templates of a matching rule read.
+    pub(crate) fn scope<'a>(
+        &self,
+        rule: &'a Rule,
+        resolved: &'a [Resolved<'a>],
+        assertion: &Assertion,
+    ) -> Result<Scope<'a>, MappingError> {
+        for field in rule.output.identifying() {
+            for index in &field.addresses {
+                if let Some(source) = self
+                    .sources
+                    .get(*index)
+                    .filter(|source| source.is_unverified(assertion))
+                {
+                    return Err(MappingError::Unverified {
+                        rule: rule.name.clone(),
+                        field: field.field.clone(),
+                        attribute: source.name(),
+                    });
+                }
+            }
+        }
+        let mut named = Vec::with_capacity(rule.values.len());
+        for filter in &rule.values {
+            if resolved
+                .get(filter.source)
+                .is_none_or(|resolved| resolved.unusable)
+            {
+                return Err(self.unusable(rule, filter.source));
+            }
+            named.push(filter.apply(resolved));
+        }
+        let mut captures = vec![Vec::new(); rule.capture_names.len()];
+        if !captures.is_empty() {
+            rule.when.capture(resolved, &mut captures);
+        }
+        Ok(Scope {
+            rule: &rule.name,
+            resolved,
+            named,
+            captures,
+        })
+    }
+}
+
+/// Converts a rule document to our own format.
+///
+/// The second part are notes: what was left out because nothing here needs it.
+///
+/// # Errors
+/// [`MappingFaults`], with places in the document that was given.
+pub fn import_mapping(bytes: &[u8]) -> Result<(Map<String, Value>, Vec<String>), MappingFaults> {
+    let document = read(bytes)?;
+    let imported = import::native(&document)?;
+    imported.compile()?;
+    Ok((imported.document.into_owned(), imported.notes))
+}
+
+fn read(bytes: &[u8]) -> Result<Value, MappingFaults> {
     if bytes.len() > MAX_DOCUMENT_BYTES {
         return Err(MappingFaults::one(
             &Path::ROOT,
@@ -72,7 +236,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Value, MappingFaults> {
 
 impl Serialize for RuleSet {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.source.serialize(serializer)
+        self.written.serialize(serializer)
     }
 }
 
