@@ -172,6 +172,67 @@ pub enum RepositoryError {
         /// What to do.
         advice: &'static str,
     },
+    /// Another process is changing the folder.
+    #[error("{}: another process is changing it; try again when that has ended", path.display())]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A folder that somebody else fills was to be changed.
+    #[error("{}: a mounted repository is never written; change it where it comes from", path.display())]
+    ReadOnly {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// More names than any repository has.
+    #[error("{}: more than {limit} files; is this a key repository?", path.display())]
+    Crowded {
+        /// The folder.
+        path: PathBuf,
+        /// The limit.
+        limit: usize,
+    },
+    /// A name that Keystone reads as a number, and that is not written as one: `01`, `+1`, `1_0`.
+    #[error("{}: Keystone takes the name for a number; rename it to that number, or remove it", path.display())]
+    OddName {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There are keys already.
+    #[error("{}: there are keys already; rotate them instead", path.display())]
+    AlreadyThere {
+        /// The folder or file.
+        path: PathBuf,
+    },
+    /// There is no key.
+    #[error("{}: no key there; create the repository first", path.display())]
+    Empty {
+        /// The folder or file.
+        path: PathBuf,
+    },
+    /// Another node changes this repository.
+    #[error("{}: node `{node}` rotates these keys; rotate there and copy them here, or take over", path.display())]
+    RotatedElsewhere {
+        /// The folder.
+        path: PathBuf,
+        /// The node that rotated last.
+        node: String,
+    },
+    /// Fewer keys than a rotation needs to keep tokens alive.
+    #[error("max_active_keys must be from 2 to 256")]
+    MaxActiveKeys,
+    /// The key is in use.
+    #[error("{}: it is the key that signs; tokens under it would die", path.display())]
+    InUse {
+        /// The file of the key.
+        path: PathBuf,
+    },
+    /// The numbers of the keys are used up.
+    #[error("{}: no number above it is left", path.display())]
+    Numbers {
+        /// The file of the primary key.
+        path: PathBuf,
+    },
     /// The file holds no good key.
     #[error("{}: {source}", path.display())]
     Key {
@@ -187,6 +248,14 @@ impl RepositoryError {
         Self::Key {
             path: path.to_owned(),
             source,
+        }
+    }
+
+    pub(crate) fn unsafe_at(path: &Path, fault: &'static str, advice: &'static str) -> Self {
+        Self::Unsafe {
+            path: path.to_owned(),
+            fault,
+            advice,
         }
     }
 

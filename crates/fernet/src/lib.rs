@@ -3,10 +3,11 @@
 mod claims;
 mod error;
 mod fernet;
-mod files;
+mod folder;
 mod id;
 mod jws;
 mod limits;
+mod repository;
 
 pub use claims::{AuditIds, Federation, ReadAt, Scope, TokenClaims, TokenSubject};
 pub use error::{DecodeError, IssueError, KeyError, RepositoryError};
@@ -14,5 +15,11 @@ pub use fernet::{
     AuthMethods, FernetKey, FernetKeys, FernetReceipts, FernetToken, FernetTokens, Iv, Opened,
     PayloadVersion, Receipt,
 };
+pub use folder::Custody;
 pub use id::{AuditId, InvalidAuditId, InvalidId, KeystoneId};
 pub use jws::{JwsAlgorithm, JwsPrivateKey, JwsPublicKey, JwsTokenIssuer, JwsTokenReader, MintedToken};
+pub use repository::{
+    Disagreement, FernetKeyFile, FernetKeyRole, FernetReport, FernetRepository, FernetRotation,
+    InvalidNodeName, JwsKeyFile, JwsKeyRole, JwsReport, JwsRepository, NodeKeys, NodeName, Warning,
+    compare_nodes,
+};

@@ -28,3 +28,6 @@ pub(crate) const MAX_FERNET_KEYS: usize = 256;
 
 /// How far the time of a Fernet token may be ahead of ours, in seconds: what the reference implementations allow.
 pub(crate) const MAX_CLOCK_SKEW: u64 = 60;
+
+/// The longest PEM file of a key that is read, in bytes. One on P-521 has some 400.
+pub(crate) const MAX_PEM: usize = 16 * 1024;

@@ -8,7 +8,7 @@ use base64_simd::URL_SAFE;
 use zeroize::Zeroizing;
 
 use super::Iv;
-use crate::{DecodeError, IssueError, KeyError, files};
+use crate::{DecodeError, IssueError, KeyError, folder};
 
 /// One key of a Fernet repository: 16 octets that sign and 16 that encrypt, prepared once.
 ///
@@ -74,7 +74,7 @@ impl FernetKey {
         digest.update(b"sealstone fernet key fingerprint\0");
         digest.update(self.octets.as_slice());
         let digest = digest.finish();
-        files::hex(digest.as_ref().get(..16).unwrap_or_default())
+        folder::hex(digest.as_ref().get(..16).unwrap_or_default())
     }
 
     /// Is `tag` the tag over `message`? Compared in constant time.

@@ -1,6 +1,6 @@
 //! Identifiers that are UUIDs, packed into 16 octets.
 
-use crate::{KeystoneId, files};
+use crate::{KeystoneId, folder};
 
 /// 32 lower-case hexadecimal digits: what comes back from 16 octets as it went in.
 pub(super) fn octets(text: &str) -> Option<[u8; 16]> {
@@ -12,7 +12,7 @@ pub(super) fn octets(text: &str) -> Option<[u8; 16]> {
 }
 
 pub(super) fn text(octets: [u8; 16]) -> KeystoneId {
-    KeystoneId::of_hex(files::hex(&octets))
+    KeystoneId::of_hex(folder::hex(&octets))
 }
 
 /// May Python's `uuid.UUID` take the text? Then Keystone packs it, and it comes back in another spelling.

@@ -10,11 +10,9 @@ use der::pem::{self, LineEnding};
 use zeroize::Zeroizing;
 
 use super::JwsAlgorithm;
-use crate::files::{self, Secrecy};
+use crate::folder::{self, Secrecy};
+use crate::limits::MAX_PEM;
 use crate::{KeyError, RepositoryError};
-
-/// The longest key file that is read, in bytes. A P-521 key in PEM has some 400.
-const MAX_PEM: usize = 16 * 1024;
 
 enum Pair {
     Ecdsa(EcdsaKeyPair),
@@ -62,7 +60,7 @@ impl JwsPrivateKey {
     /// # Errors
     /// [`RepositoryError`]: the file cannot be read, others may read it, or it is no such key.
     pub fn from_file(algorithm: JwsAlgorithm, path: &Path) -> Result<Self, RepositoryError> {
-        let text = files::read(path, Secrecy::Private, MAX_PEM)?;
+        let text = folder::read_file(path, Secrecy::Private, MAX_PEM)?;
         let text =
             std::str::from_utf8(&text).map_err(|_error| RepositoryError::key(path, KeyError::NotPem))?;
         Self::from_pem(algorithm, text).map_err(|error| RepositoryError::key(path, error))
@@ -169,7 +167,7 @@ impl JwsPublicKey {
     /// SHA-256 over the key's DER, in hexadecimal: the same on every node that holds the key.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        files::hex(digest(&SHA256, &self.der).as_ref())
+        folder::hex(digest(&SHA256, &self.der).as_ref())
     }
 
     /// The key as `SubjectPublicKeyInfo` in PEM: the file for Keystone's public repository.
