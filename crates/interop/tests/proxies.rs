@@ -9,7 +9,7 @@ use std::process::Command;
 use sealstone_interop::{
     Answer, EXPIRED_AT, Front, FrontKind, FrontSetup, Https, HttpsError, ServeServer, ServeSetup, free_ports,
 };
-use sealstone_testkit::{CertificateSpec, CrlSpec, TestCa, TestCertificate, unix_time};
+use sealstone_testkit::{CertificateSpec, CrlSpec, TestCa, TestCertificate, sha256, unix_time};
 use serde_json::Value;
 
 /// What the proxy and the server share.
@@ -98,22 +98,7 @@ struct World {
 impl World {
     fn new(kind: Kind) -> Self {
         let [port] = free_ports();
-        let mut setup = ServeSetup::new();
-        let base = format!("'https://localhost:{port}'");
-        setup.set("server", "base_url", &base);
-        setup.set("server", "mtls_base_url", &base);
-        setup.write_private("proxy", SECRET);
-        setup.set("proxy", "trusted_networks", "['127.0.0.1/32']");
-        setup.set("proxy", "form", &format!("'{}'", kind.form));
-        setup.set("proxy", "secret_header", "'X-Proxy-Secret'");
-        setup.set("proxy", "secret_file", "'proxy'");
-        let ci = setup.ca().client("ci");
-        let revoked = setup.ca().client("ci");
-        let list = setup.ca().crl(&CrlSpec::new(1).revoke(&revoked));
-        setup.write("clients.crl", &list.pem());
-        setup.set("tls", "crl_files", "['clients.crl']");
-        let _made = setup.register("ci", &["--subject-dn", "CN=ci", "--scope", "builds:read"]);
-        let server = setup.start();
+        let (server, ci, revoked) = serve(kind.form, Some(port));
         Self {
             proxy: front(kind, &server, port),
             server,
@@ -146,6 +131,31 @@ impl World {
         let rule = last["reason"]["policyId"].as_str().unwrap();
         rule.split('/').next().unwrap().to_owned()
     }
+}
+
+/// A server behind a proxy that writes this form, with the client `ci`: its certificate, and a revoked one.
+fn serve(form: &str, port: Option<u16>) -> (ServeServer, TestCertificate, TestCertificate) {
+    let mut setup = ServeSetup::new();
+    if let Some(port) = port {
+        let base = format!("'https://localhost:{port}'");
+        setup.set("server", "base_url", &base);
+        setup.set("server", "mtls_base_url", &base);
+    }
+    setup.write_private("proxy", SECRET);
+    for (key, value) in [
+        ("trusted_networks", "['127.0.0.1/32']"),
+        ("form", &format!("'{form}'")),
+        ("secret_header", "'X-Proxy-Secret'"),
+        ("secret_file", "'proxy'"),
+    ] {
+        setup.set("proxy", key, value);
+    }
+    let (ci, revoked) = (setup.ca().client("ci"), setup.ca().client("ci"));
+    let list = setup.ca().crl(&CrlSpec::new(1).revoke(&revoked));
+    setup.write("clients.crl", &list.pem());
+    setup.set("tls", "crl_files", "['clients.crl']");
+    let _made = setup.register("ci", &["--subject-dn", "CN=ci", "--scope", "builds:read"]);
+    (setup.start(), ci, revoked)
 }
 
 const FORM: [(&str, &str); 3] = [
@@ -483,7 +493,65 @@ each_proxy! {
     haproxy: HAPROXY, [];
 }
 
-/// Envoy is not run here; what its file makes it write is read in `crates/mtls/tests/attacks_e.rs`.
+/// Proxies that are not run here: what they write for a certificate, and what they would never write.
+#[test]
+fn e03_e04_e10_forms_of_envoy_and_traefik() {
+    let der = base64_simd::STANDARD;
+    for form in ["envoy-xfcc", "traefik"] {
+        let (server, ci, _) = serve(form, None);
+        let other = server.setup().ca().client("other");
+        let hash: String = sha256(ci.der())
+            .iter()
+            .map(|octet| format!("{octet:02x}"))
+            .collect();
+        let envoy =
+            |certificate: &TestCertificate| format!("Hash={hash};Cert=\"{}\"", certificate.escaped_pem());
+        let (plain, second) = (der.encode_to_string(ci.der()), der.encode_to_string(other.der()));
+        let (header, good, odd) = if form == "envoy-xfcc" {
+            let two = format!("{},{}", envoy(&ci), envoy(&ci));
+            let twice = format!("{0};Cert=\"{1}\"", envoy(&ci), other.escaped_pem());
+            let odd = vec![envoy(&other), two, twice, rfc9440(&ci), plain];
+            ("x-forwarded-client-cert", envoy(&ci), odd)
+        } else {
+            let odd = vec![
+                format!("{plain},x"),
+                format!("{plain};{second}"),
+                rfc9440(&ci),
+                envoy(&ci),
+            ];
+            ("x-forwarded-tls-client-cert", plain, odd)
+        };
+        let (secret, url) = (("x-proxy-secret", SECRET), server.public_url("/token"));
+        let ask = |headers: &[(&str, &str)]| server.https().post(&url, headers, &FORM).unwrap();
+        let answer = ask(&[(header, &good), secret]);
+        assert_eq!(claims(&answer)["cnf"]["x5t#S256"], *ci.thumbprint(), "{form}");
+        assert_eq!(ask(&[(header, &good)]).status, 401, "{form}: from anybody");
+        assert_eq!(ask(&[secret]).status, 401, "{form}: without a certificate");
+        assert_eq!(ask(&[(header, &good), (header, &good), secret]).status, 400);
+        for value in odd {
+            let answer = ask(&[(header, &value), secret]);
+            assert_eq!(answer.status, 400, "{form}: {value}: {}", answer.text());
+            assert_eq!(answer.json()["error"], "invalid_request");
+        }
+    }
+    // A hash or a name alone is not believed.
+    let (server, ci, _) = serve("envoy-xfcc", None);
+    for value in [
+        format!("Hash={}", ci.thumbprint()),
+        "Subject=\"CN=ci\"".to_owned(),
+    ] {
+        let headers = [
+            ("x-forwarded-client-cert", value.as_str()),
+            ("x-proxy-secret", SECRET),
+        ];
+        let answer = server
+            .https()
+            .post(&server.public_url("/token"), &headers, &FORM)
+            .unwrap();
+        assert_eq!(answer.status, 401, "{value}: {}", answer.text());
+    }
+}
+
 #[test]
 fn the_guide_shows_each_file() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -503,5 +571,15 @@ fn the_guide_shows_each_file() {
             kind.file
         );
         assert!(guide.contains(&format!("`{}`", kind.form)));
+    }
+    // What makes Envoy's header one of its own, with the certificate in it.
+    let envoy = fs::read_to_string(root.join("examples/proxies/envoy.yaml")).unwrap();
+    for needed in [
+        "forward_client_cert_details: SANITIZE_SET",
+        "set_current_client_cert_details: { cert: true }",
+        "require_client_certificate: false",
+        "trust_chain_verification: ACCEPT_UNTRUSTED",
+    ] {
+        assert!(envoy.contains(needed), "{needed}");
     }
 }
