@@ -1,4 +1,4 @@
-//! mod_auth_openidc as a resource server before Keystone's federation: `examples/mod-auth-openidc`, with keystoneauth.
+//! `mod_auth_openidc` as a resource server before Keystone's federation: `examples/mod-auth-openidc`, with keystoneauth.
 
 #![expect(
     clippy::unwrap_used,
@@ -69,7 +69,7 @@ impl World {
     }
 
     /// keystoneauth's `plugin`, with the certificate of the client called `holder` if there is one.
-    fn keystoneauth(&self, plugin: &str, own: Value, holder: Option<&str>) -> Value {
+    fn keystoneauth(&self, plugin: &str, own: &Value, holder: Option<&str>) -> Value {
         let mut options = json!({
             "auth_url": format!("{}/v3", self.apache.url()),
             "identity_provider": "sealstone", "protocol": "openid",
@@ -197,7 +197,7 @@ fn keystoneauth_gets_keystone_tokens_through_us(world: &World) {
         ("v3oidcclientcredentials", by_credentials),
         ("v3oidcaccesstoken", by_token),
     ] {
-        let outcome = world.keystoneauth(plugin, options.clone(), Some("machine"));
+        let outcome = world.keystoneauth(plugin, &options, Some("machine"));
         assert_eq!(
             outcome["project_id"],
             world.lab.seed().project("lab"),
@@ -212,7 +212,7 @@ fn keystoneauth_gets_keystone_tokens_through_us(world: &World) {
             "{plugin}"
         );
         // Without the certificate: no token at the first, nothing for it at the second.
-        let stolen = world.keystoneauth(plugin, options, None);
+        let stolen = world.keystoneauth(plugin, &options, None);
         assert!(stolen["error"].is_object(), "{plugin}: {stolen}");
     }
 }
@@ -330,7 +330,7 @@ fn the_device_grant_is_not_offered_yet(world: &World) {
         "discovery_endpoint": format!("{}/.well-known/openid-configuration", world.server.issuer()),
         "client_id": "machine",
     });
-    let outcome = world.keystoneauth("v3oidcdeviceauthz", options, Some("machine"));
+    let outcome = world.keystoneauth("v3oidcdeviceauthz", &options, Some("machine"));
     assert!(outcome["error"].is_object(), "{outcome}");
 }
 
