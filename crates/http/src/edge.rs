@@ -25,7 +25,7 @@ use crate::deadline::caught;
 use crate::limit::{LimitClock, Limits};
 use crate::metrics::Metrics;
 use crate::request_id::{RequestIds, X_REQUEST_ID};
-use crate::route::{Endpoint, Method, domain_segment};
+use crate::route::{Endpoint, Method, named};
 use crate::token::Arrived;
 use crate::{HttpConfig, TrustedProxy};
 
@@ -81,27 +81,16 @@ impl HttpEdge {
         }))
     }
 
-    /// The routes of every issuer, for the public and the mutual-TLS listener.
+    /// Everything under every issuer, for the public and the mutual-TLS listener.
+    ///
+    /// One service for all paths: an issuer's endpoints are few and fixed, and found by a comparison each.
     pub fn router(&self) -> Router {
-        let mut router = Router::new();
-        for endpoint in Endpoint::ALL {
-            if let Some(path) = endpoint.path(&self.0.base_path) {
-                router = router.route_service(&path, self.at(endpoint));
-            }
-        }
-        router.fallback_service(self.at(Endpoint::Unknown))
+        Router::new().fallback_service(IssuersService(Arc::clone(&self.0)))
     }
 
     /// `/health/live`, `/health/ready` and `/metrics`: for the admin listener only.
     pub fn admin_router(&self, readiness: Readiness) -> Router {
         admin::router(Arc::clone(&self.0), readiness)
-    }
-
-    fn at(&self, endpoint: Endpoint) -> EndpointService {
-        EndpointService {
-            edge: Arc::clone(&self.0),
-            endpoint,
-        }
     }
 }
 
@@ -111,14 +100,11 @@ impl fmt::Debug for HttpEdge {
     }
 }
 
-/// One endpoint as a `tower` service: the whole way of a request in one future.
+/// Every issuer's endpoints as a `tower` service: the whole way of a request in one future.
 #[derive(Clone)]
-struct EndpointService {
-    edge: Arc<Edge>,
-    endpoint: Endpoint,
-}
+struct IssuersService(Arc<Edge>);
 
-impl Service<Request<Body>> for EndpointService {
+impl Service<Request<Body>> for IssuersService {
     type Response = Response;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
@@ -130,13 +116,13 @@ impl Service<Request<Body>> for EndpointService {
     /// What needs no waiting is done here: the future holds no more than reading a form does, since one is allocated
     /// for every request.
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let (visit, domain) = Visit::begin(&self.edge, self.endpoint, &request);
-        let admit = || self.edge.admit(self.endpoint, domain, request, &visit.request_id);
+        let (visit, domain) = Visit::begin(&self.0, &request);
+        let admit = || self.0.admit(visit.endpoint, domain, request, &visit.request_id);
         let admitted = catch_unwind(AssertUnwindSafe(|| visit.span.in_scope(admit)));
         match admitted.unwrap_or_else(|_panic| ControlFlow::Break(visit.panicked())) {
-            ControlFlow::Break(response) => Box::pin(ready(Ok(visit.end(&self.edge, response)))),
+            ControlFlow::Break(response) => Box::pin(ready(Ok(visit.end(&self.0, response)))),
             ControlFlow::Continue((arrived, body)) => {
-                let edge = Arc::clone(&self.edge);
+                let edge = Arc::clone(&self.0);
                 Box::pin(async move {
                     let outcome = {
                         let work = pin!(edge.form(&arrived, body));
@@ -159,9 +145,10 @@ struct Visit {
 
 impl Visit {
     /// The visit, and the domain whose issuer it is to, if there is one.
-    fn begin(edge: &Edge, endpoint: Endpoint, request: &Request<Body>) -> (Self, Option<DomainId>) {
+    fn begin(edge: &Edge, request: &Request<Body>) -> (Self, Option<DomainId>) {
         let request_id = edge.ids.of(request.headers());
-        let domain = domain_segment(request.uri().path(), &edge.base_path)
+        let (endpoint, domain) = named(request.uri().path(), &edge.base_path);
+        let domain = domain
             .and_then(|text| DomainId::parse(text).ok())
             .filter(|domain| edge.provider.issuer_exists(domain));
         // Never the path or the query: both may hold what was not meant for a log. The span is for those who look for

@@ -75,7 +75,21 @@ impl Endpoint {
         })
     }
 
-    /// The route under a base path; `None` for what has no route of its own.
+    /// The endpoint of this name after an issuer's path.
+    fn of_issuer(name: &str) -> Option<Self> {
+        Some(match name {
+            "token" => Self::Token,
+            "introspect" => Self::Introspection,
+            "revoke" => Self::Revocation,
+            "jwks" => Self::Jwks,
+            "jwks/revocation" => Self::RevocationDocument,
+            ".well-known/openid-configuration" => Self::OpenidMetadata,
+            _ => return None,
+        })
+    }
+
+    /// The path under a base path, as it is documented; `None` for what has none of its own.
+    #[cfg(test)]
     pub(crate) fn path(self, base: &str) -> Option<String> {
         let issuer = format!("{base}{ISSUERS}{{domain_id}}");
         Some(match self {
@@ -97,8 +111,64 @@ const OAUTH_METADATA: &str = "/.well-known/oauth-authorization-server";
 /// What stands before the domain in every issuer's path.
 const ISSUERS: &str = "/v4/oauth2/";
 
-/// The domain's segment of a path that a route matched, as written: an escaped one names no domain.
-pub(crate) fn domain_segment<'a>(path: &'a str, base: &str) -> Option<&'a str> {
-    let path = path.strip_prefix(OAUTH_METADATA).unwrap_or(path);
-    path.strip_prefix(base)?.strip_prefix(ISSUERS)?.split('/').next()
+/// What a path names under a base path, and the domain in it as written: an escaped one names no domain.
+///
+/// A path is compared octet by octet: a slash more, an escape or another case is another path.
+pub(crate) fn named<'a>(path: &'a str, base: &str) -> (Endpoint, Option<&'a str>) {
+    if let Some(rest) = path.strip_prefix(OAUTH_METADATA) {
+        let domain = under_issuers(rest, base).filter(|domain| !domain.contains('/'));
+        return match domain {
+            Some(_) => (Endpoint::OauthMetadata, domain),
+            None => (Endpoint::Unknown, None),
+        };
+    }
+    let Some((domain, endpoint)) = under_issuers(path, base).and_then(|rest| rest.split_once('/')) else {
+        return (Endpoint::Unknown, None);
+    };
+    match Endpoint::of_issuer(endpoint) {
+        Some(endpoint) => (endpoint, Some(domain)),
+        None => (Endpoint::Unknown, None),
+    }
+}
+
+fn under_issuers<'a>(path: &'a str, base: &str) -> Option<&'a str> {
+    path.strip_prefix(base)?.strip_prefix(ISSUERS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Endpoint, named};
+
+    #[test]
+    fn every_endpoint_is_found_where_it_is_documented() {
+        for base in ["", "/identity"] {
+            for endpoint in Endpoint::ALL {
+                let Some(path) = endpoint.path(base) else { continue };
+                let path = path.replace("{domain_id}", "demo");
+                assert_eq!(named(&path, base), (endpoint, Some("demo")), "{path}");
+                for other in [
+                    format!("{path}/"),
+                    format!("/{path}"),
+                    format!("{path}/x"),
+                    path.to_uppercase(),
+                    path.replace("v4", "v%34"),
+                    path.replace("demo/", "demo//"),
+                    path.replace("demo", "a/b"),
+                    path.replacen('/', "/../", 1),
+                    format!("/other{path}"),
+                ] {
+                    if other != path {
+                        assert_eq!(named(&other, base), (Endpoint::Unknown, None), "{other}");
+                    }
+                }
+            }
+        }
+        assert_eq!(
+            named("/v4/oauth2/demo/token", "/identity"),
+            (Endpoint::Unknown, None)
+        );
+        for nothing in ["", "/", "/v4/oauth2", "/v4/oauth2/", "/v4/oauth2/demo", "*"] {
+            assert_eq!(named(nothing, ""), (Endpoint::Unknown, None), "{nothing}");
+        }
+    }
 }

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::io::Write as _;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -65,7 +66,8 @@ impl TokenResponse {
         json.extend_from_slice(b",\"token_type\":\"");
         json.extend_from_slice(self.token_type.as_str().as_bytes());
         json.extend_from_slice(b"\",\"expires_in\":");
-        json.extend_from_slice(self.expires_in.to_string().as_bytes());
+        // Writing into memory does not fail.
+        let _written = write!(json, "{}", self.expires_in);
         if self.scope.is_some() {
             json.extend_from_slice(b",\"scope\":");
             push_text(&mut json, scope);
