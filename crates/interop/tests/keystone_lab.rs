@@ -1,6 +1,6 @@
 //! The lab itself: what other tests take for granted.
 
-use std::process::Command;
+use std::net::TcpStream;
 
 use sealstone_interop::{Https, KeystoneLab, LabFront, LabOptions};
 use serde_json::json;
@@ -75,9 +75,17 @@ fn a_lab_of_ones_own_stops_starts_again_and_leaves_nothing() {
     lab.stop();
     lab.restart(&[]);
     assert!(lab.validated(&token).is_some(), "the keys are the same");
-    let process = lab.process(1).to_string();
+    let listens =
+        |url: &str| TcpStream::connect(url.trim_start_matches("http://").trim_end_matches("/v3")).is_ok();
+    let urls: Vec<String> = lab
+        .nodes()
+        .into_iter()
+        .chain(lab.balancer())
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(urls.len(), 3);
+    assert!(urls.iter().all(|url| listens(url)), "{urls:?}");
     drop(lab);
     assert!(!folder.exists());
-    let lives = Command::new("kill").args(["-0", &process]).output().unwrap();
-    assert!(!lives.status.success());
+    assert!(!urls.iter().any(|url| listens(url)), "{urls:?}");
 }
