@@ -1,3 +1,4 @@
+use crate::assertion::AssertionFault;
 use sealstone_identity::Refusal;
 use sealstone_oauth_types::{ErrorCode, RequestError};
 
@@ -41,6 +42,9 @@ pub enum Denial {
     /// The certificate is not the registered one (RFC 8705 §2.1.2, §2.2.2).
     #[error("the certificate is not the registered one")]
     OtherCertificate,
+    /// The assertion does not prove who the client is (RFC 7523 §3), for this reason.
+    #[error("the client assertion is refused: {0}")]
+    WrongAssertion(AssertionFault),
     /// The client must get bound tokens, and presented no certificate to bind them to (RFC 8705 §3.4).
     #[error("a bound token was due and no certificate was presented")]
     BindingImpossible,
@@ -88,7 +92,8 @@ impl Denial {
             | Self::NoCertificate
             | Self::UntrustedCertificate(_)
             | Self::CertificateOutOfDate
-            | Self::OtherCertificate => ErrorCode::InvalidClient,
+            | Self::OtherCertificate
+            | Self::WrongAssertion(_) => ErrorCode::InvalidClient,
             Self::BindingImpossible => ErrorCode::InvalidRequest,
             Self::UnsupportedGrantType => ErrorCode::UnsupportedGrantType,
             Self::UnauthorizedGrantType => ErrorCode::UnauthorizedClient,
@@ -114,8 +119,9 @@ impl Denial {
             | Self::NoCertificate
             | Self::UntrustedCertificate(_)
             | Self::CertificateOutOfDate
-            | Self::OtherCertificate => {
-                "Client authentication failed: check the client id, its registered method, and its secret or certificate"
+            | Self::OtherCertificate
+            | Self::WrongAssertion(_) => {
+                "Client authentication failed: check the client id, its registered method, and its secret, certificate or assertion"
             }
             Self::BindingImpossible => {
                 "This client gets certificate-bound tokens only: send the request with its certificate to the mutual TLS endpoint"
@@ -151,6 +157,7 @@ impl Denial {
             Self::UntrustedCertificate(_) => "untrusted_certificate",
             Self::CertificateOutOfDate => "certificate_out_of_date",
             Self::OtherCertificate => "other_certificate",
+            Self::WrongAssertion(_) => "wrong_assertion",
             Self::BindingImpossible => "binding_impossible",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::UnauthorizedGrantType => "unauthorized_grant_type",
@@ -169,6 +176,7 @@ impl Denial {
     pub const fn detail(&self) -> Option<&'static str> {
         match self {
             Self::UntrustedCertificate(reason) => Some(reason),
+            Self::WrongAssertion(fault) => Some(fault.as_str()),
             Self::IdentityRefused(refusal) => Some(refusal.as_str()),
             Self::Malformed(_)
             | Self::UnknownClient

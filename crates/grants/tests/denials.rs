@@ -1,11 +1,12 @@
 //! What each denial looks like from outside: every variant, its code, its status, its rule.
 
 use sealstone_grants::Denial;
+use sealstone_grants::assertion::AssertionFault;
 use sealstone_identity::Refusal;
 use sealstone_oauth_types::RequestError;
 use std::collections::BTreeSet;
 
-const ALL: [(Denial, &str, u16, &str); 20] = [
+const ALL: [(Denial, &str, u16, &str); 21] = [
     (
         Denial::Malformed(RequestError::MissingGrantType),
         "invalid_request",
@@ -40,6 +41,12 @@ const ALL: [(Denial, &str, u16, &str); 20] = [
         "invalid_client",
         401,
         "other_certificate",
+    ),
+    (
+        Denial::WrongAssertion(AssertionFault::Signature),
+        "invalid_client",
+        401,
+        "wrong_assertion",
     ),
     (
         Denial::BindingImpossible,
@@ -112,7 +119,22 @@ fn the_detail_of_an_untrusted_certificate_changes_no_answer() {
         (other.code(), other.description(), other.rule())
     );
     let detailed = ALL.iter().filter(|(denial, ..)| denial.detail().is_some());
-    assert_eq!(detailed.count(), 2);
+    assert_eq!(detailed.count(), 3);
+}
+
+/// `docs/reference/errors.md` lists every reason for which an assertion is refused, and no other.
+#[test]
+fn the_document_lists_every_fault_of_an_assertion() {
+    let document = include_str!("../../../docs/reference/errors.md");
+    let table = document.split("## Why an assertion is refused\n").nth(1).unwrap();
+    let table = table.split("\n## ").next().unwrap();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `"));
+    let listed: BTreeSet<&str> = rows.filter_map(|row| row.split('`').next()).collect();
+    let all: BTreeSet<&str> = AssertionFault::ALL
+        .into_iter()
+        .map(AssertionFault::as_str)
+        .collect();
+    assert_eq!(listed, all);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! The token flow by table: who asks how, and what comes of it. No store, no runtime, no clock.
 
 use rustls_pki_types::UnixTime;
-use sealstone_grants::authenticate::{Authenticated, Challenge, NeedsClient, Verdict};
+use sealstone_grants::assertion::AssertionFault;
+use sealstone_grants::authenticate::{Authenticated, Challenge, Judged, NeedsClient, Verdict};
 use sealstone_grants::token::{self, Granted, Target, TokenStep};
 use sealstone_grants::{ChainVerdict, Denial, PresentedCertificate};
 use sealstone_identity::DomainId;
@@ -60,9 +61,13 @@ fn authenticate(
             offered,
         } if set.verify(&pepper(), offered, now) => Verdict::Holds,
         Challenge::Secret { .. } => Verdict::Fails,
+        Challenge::Assertion { .. } => Verdict::NotSigned(AssertionFault::Signature),
         Challenge::None => Verdict::Holds,
     };
-    Ok((step.with_verdict(verdict, &demo(), now)?, request))
+    match step.with_verdict(verdict, &demo(), now)? {
+        Judged::Authenticated(client) => Ok((client, request)),
+        Judged::NeedsFirstUse(_) => panic!("no client here makes assertions"),
+    }
 }
 
 fn ask(

@@ -25,10 +25,12 @@ impl JwtHeader {
     /// Whether `typ` is this media type: case-insensitively, with or without `application/` (RFC 7515 §4.1.9).
     #[must_use]
     pub fn typ_is(&self, media_type: &str) -> bool {
-        self.typ
-            .as_deref()
-            .is_some_and(|typ| header::subtype(typ).eq_ignore_ascii_case(header::subtype(media_type)))
+        typ_is(self.typ.as_deref(), media_type)
     }
+}
+
+pub(crate) fn typ_is(typ: Option<&str>, media_type: &str) -> bool {
+    typ.is_some_and(|typ| header::subtype(typ).eq_ignore_ascii_case(header::subtype(media_type)))
 }
 
 /// The parts of a compact JWS.

@@ -144,6 +144,7 @@ impl std::fmt::Debug for MacKey {
 #[derive(Clone)]
 pub struct UnverifiedMacJwt<'a> {
     algorithm: MacAlgorithm,
+    typ: Option<String>,
     parts: Parts<'a>,
 }
 
@@ -157,6 +158,7 @@ impl<'a> UnverifiedMacJwt<'a> {
         let (parts, header) = jwt::read(token)?;
         Ok(Self {
             algorithm: MacAlgorithm::parse(&header.alg)?,
+            typ: header.typ,
             parts,
         })
     }
@@ -165,6 +167,18 @@ impl<'a> UnverifiedMacJwt<'a> {
     #[must_use]
     pub const fn algorithm(&self) -> MacAlgorithm {
         self.algorithm
+    }
+
+    /// Whether the header has no `typ`.
+    #[must_use]
+    pub const fn has_no_typ(&self) -> bool {
+        self.typ.is_none()
+    }
+
+    /// Whether the header's `typ` is this media type, as [`JwtHeader::typ_is`](crate::JwtHeader::typ_is) compares it.
+    #[must_use]
+    pub fn typ_is(&self, media_type: &str) -> bool {
+        jwt::typ_is(self.typ.as_deref(), media_type)
     }
 
     /// Checks it under `key`, if its algorithm is one of `allowed`. The comparison takes constant time.

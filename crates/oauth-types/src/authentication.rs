@@ -2,8 +2,8 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::form;
 use crate::{ClientId, Form, RequestError, Secret};
+use crate::{assertion, form};
 
 /// The client id and secret of an `Authorization: Basic` value (RFC 6749 §2.3.1, RFC 7617 §2).
 ///
@@ -93,7 +93,8 @@ fn form_text(half: Option<&[u8]>) -> Result<String, BasicError> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PresentedClient {
-    /// The client id as sent, cut at 128 bytes: long enough for the audit record, too long to be a [`ClientId`].
+    /// The client id as sent, or else the `sub` of the assertion, cut at 128 bytes: long enough for the audit record,
+    /// too long to be a [`ClientId`]. Nothing vouches for either.
     pub id: Option<String>,
     /// The credential of the header or the body.
     pub credential: PresentedCredential,
@@ -112,8 +113,8 @@ pub enum PresentedCredential {
     SecretBasic(Secret),
     /// A secret in the body.
     SecretPost(Secret),
-    /// A `client_assertion` (RFC 7521 §4.2), unread: no method that takes one is offered.
-    Assertion,
+    /// A `client_assertion` of the type jwt-bearer (RFC 7523 §2.2), unverified.
+    Assertion(Secret),
 }
 
 impl PresentedClient {
@@ -124,24 +125,35 @@ impl PresentedClient {
     ///
     /// # Errors
     /// [`RequestError::TwoAuthentications`] for more than one credential, [`RequestError::ClientIdMismatch`] if
-    /// header and body name different clients, [`RequestError::Authorization`] for an unreadable header.
+    /// header and body name different clients, [`RequestError::Authorization`] for an unreadable header,
+    /// [`RequestError::AssertionType`] and [`RequestError::IncompleteAssertion`] for an assertion that is none.
     pub fn parse(authorization: Option<&str>, form: &Form) -> Result<Self, RequestError> {
         let id = form.get("client_id");
         let secret = form.get("client_secret");
-        let assertion = form.get("client_assertion").is_some() || form.get("client_assertion_type").is_some();
+        let has_assertion =
+            form.get("client_assertion").is_some() || form.get("client_assertion_type").is_some();
         let Some(header) = authorization else {
-            let credential = match (secret, assertion) {
-                (Some(_), true) => return Err(RequestError::TwoAuthentications),
-                (Some(secret), false) => PresentedCredential::SecretPost(Secret::from(secret)),
-                (None, true) => PresentedCredential::Assertion,
-                (None, false) => PresentedCredential::None,
+            if secret.is_some() && has_assertion {
+                return Err(RequestError::TwoAuthentications);
+            }
+            let credential = match (secret, assertion::parse(form)?) {
+                (Some(secret), _) => PresentedCredential::SecretPost(Secret::from(secret)),
+                (None, Some(assertion)) => PresentedCredential::Assertion(assertion),
+                (None, None) => PresentedCredential::None,
+            };
+            let claimed = match (id, &credential) {
+                (Some(id), _) => Some(cut(id).to_owned()),
+                (None, PresentedCredential::Assertion(assertion)) => {
+                    assertion::claimed_subject(assertion.expose()).map(|id| cut(&id).to_owned())
+                }
+                (None, _) => None,
             };
             return Ok(Self {
-                id: id.map(|id| cut(id).to_owned()),
+                id: claimed,
                 credential,
             });
         };
-        if secret.is_some() || assertion {
+        if secret.is_some() || has_assertion {
             return Err(RequestError::TwoAuthentications);
         }
         let basic = BasicCredentials::parse(header)?;

@@ -93,6 +93,8 @@ pub enum TokenEndpointAuthMethod {
     SelfSignedTlsClientAuth,
     /// A JWT signed with a registered key (RFC 7523 §2.2).
     PrivateKeyJwt,
+    /// A JWT under the client's secret (RFC 7523 §2.2, OpenID Connect Core §9).
+    ClientSecretJwt,
     /// None: a public client.
     None,
 }
@@ -103,6 +105,7 @@ wire_names!(TokenEndpointAuthMethod {
     TlsClientAuth => "tls_client_auth",
     SelfSignedTlsClientAuth => "self_signed_tls_client_auth",
     PrivateKeyJwt => "private_key_jwt",
+    ClientSecretJwt => "client_secret_jwt",
     None => "none",
 });
 
@@ -180,7 +183,7 @@ mod tests {
         ] {
             assert_eq!(GrantType::parse(wrong), None, "{wrong:?}");
         }
-        for wrong in ["", "banana", "client_secret_jwt", "NONE", "tls_client_auth\0"] {
+        for wrong in ["", "banana", "client_secret", "NONE", "tls_client_auth\0"] {
             assert_eq!(TokenEndpointAuthMethod::parse(wrong), None, "{wrong:?}");
             assert!(serde_json::from_value::<TokenEndpointAuthMethod>(wrong.into()).is_err());
         }

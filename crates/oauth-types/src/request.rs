@@ -100,6 +100,12 @@ pub enum RequestError {
     /// `client_id` of the body is not that of the header.
     #[error("the body names another client than the Authorization header")]
     ClientIdMismatch,
+    /// `client_assertion_type` is not jwt-bearer (RFC 7521 §4.2, RFC 7523 §2.2).
+    #[error("the client assertion is not of the type jwt-bearer")]
+    AssertionType,
+    /// One of `client_assertion` and `client_assertion_type` without the other (RFC 7521 §4.2).
+    #[error("client_assertion and client_assertion_type belong together")]
+    IncompleteAssertion,
     /// No `grant_type` (RFC 6749 §5.2).
     #[error("the parameter grant_type is missing")]
     MissingGrantType,
@@ -119,7 +125,7 @@ impl RequestError {
     #[must_use]
     pub const fn code(self) -> ErrorCode {
         match self {
-            Self::Authorization(_) => ErrorCode::InvalidClient,
+            Self::Authorization(_) | Self::AssertionType => ErrorCode::InvalidClient,
             Self::Scope => ErrorCode::InvalidScope,
             Self::Resource => ErrorCode::InvalidTarget,
             Self::Form(_)
@@ -130,6 +136,7 @@ impl RequestError {
             | Self::RepeatedHeader
             | Self::TwoAuthentications
             | Self::ClientIdMismatch
+            | Self::IncompleteAssertion
             | Self::MissingGrantType
             | Self::MissingToken => ErrorCode::InvalidRequest,
         }
@@ -163,6 +170,8 @@ impl RequestError {
             Self::Authorization(_) => "the Authorization header cannot be read",
             Self::TwoAuthentications => "more than one client authentication is used",
             Self::ClientIdMismatch => "the body names another client than the Authorization header",
+            Self::AssertionType => "the client assertion is not of the type jwt-bearer",
+            Self::IncompleteAssertion => "client_assertion and client_assertion_type belong together",
             Self::MissingGrantType => "the parameter grant_type is missing",
             Self::MissingToken => "the parameter token is missing",
             Self::Scope => "the parameter scope is malformed",

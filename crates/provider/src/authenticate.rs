@@ -1,19 +1,20 @@
 use crate::error::TokenError;
+use crate::issuer::IssuerState;
 use crate::peer::Peer;
 use crate::provider::Provider;
 use rustls_pki_types::UnixTime;
-use sealstone_grants::authenticate::{Authenticated, Challenge, NeedsClient, Verdict};
-use sealstone_identity::DomainId;
-use sealstone_oauth_types::PresentedClient;
+use sealstone_grants::authenticate::{Authenticated, Challenge, Judged, NeedsClient, Verdict};
+use sealstone_oauth_types::{PresentedClient, Secret};
 use sealstone_registry::SecretSet;
 
 impl Provider {
-    /// Drives client authentication: the registry, then the secret, then the flow's own judgement.
+    /// Drives client authentication: the registry, then the secret or the signature, then the flow's own judgement,
+    /// then, for an assertion, that it is used for the first time.
     pub(crate) async fn authenticate(
         &self,
         presented: PresentedClient,
         peer: &Peer,
-        domain: &DomainId,
+        issuer: &IssuerState,
         now: UnixTime,
     ) -> Result<Authenticated, TokenError> {
         let step = NeedsClient::new(presented, peer.certificate.clone());
@@ -24,18 +25,25 @@ impl Provider {
         let step = step.with_client(client);
         let verdict = match step.challenge() {
             Challenge::Secret { registered, offered } => self.check_secret(registered, offered, now),
+            Challenge::Assertion { client, offered } => self.check_assertion(client, offered, issuer, now)?,
             Challenge::None => Verdict::Holds,
         };
-        Ok(step.with_verdict(verdict, domain, now)?)
+        match step.with_verdict(verdict, &issuer.domain, now)? {
+            Judged::Authenticated(client) => Ok(client),
+            Judged::NeedsFirstUse(step) => {
+                let used = self.0.ports.assertions.use_once(step.assertion()).await?;
+                Ok(step.with_use(used)?)
+            }
+        }
     }
 
     /// One keyed hash, for a client that exists and for one that does not.
     fn check_secret(
         &self,
         registered: Option<&SecretSet>,
-        offered: &sealstone_oauth_types::Secret,
+        offered: &Secret,
         now: UnixTime,
-    ) -> Verdict {
+    ) -> Verdict<'static> {
         let holds = match registered {
             Some(secrets) => secrets.verify(&self.0.config.pepper, offered, now),
             None => SecretSet::decoy().verify(&self.0.config.pepper, offered, now),

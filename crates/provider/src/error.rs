@@ -1,6 +1,7 @@
 use crate::EntropyError;
 use sealstone_audit::AuditError;
 use sealstone_grants::Denial;
+use sealstone_grants::assertion::AssertionStoreError;
 use sealstone_jose::Algorithm;
 use sealstone_keyring::SecretError;
 use sealstone_oauth_types::ErrorCode;
@@ -80,6 +81,9 @@ pub enum BackendError {
     /// The revocation store.
     #[error("the revocation could not be stored")]
     Revocations(#[from] RevocationStoreError),
+    /// The store of used assertions: what can't be marked as used is not accepted.
+    #[error("the client assertion could not be marked as used")]
+    Assertions(#[from] AssertionStoreError),
     /// The signature.
     #[error("the token could not be signed")]
     Mint(#[from] MintError),
@@ -119,8 +123,8 @@ pub enum BackendError {
         /// What the configuration lacks.
         needs: &'static str,
     },
-    /// The sealed secret of the client's application credential does not open.
-    #[error("the secret of the client's application credential can't be read")]
+    /// A sealed secret of the client does not open.
+    #[error("a sealed secret of the client can't be read")]
     Sealed(#[from] SecretError),
 }
 
@@ -129,6 +133,7 @@ impl BackendError {
         match self {
             Self::Clients(_)
             | Self::Revocations(_)
+            | Self::Assertions(_)
             | Self::Audit(_)
             | Self::Deadline
             | Self::IdentityUnavailable { .. }
@@ -150,6 +155,7 @@ impl BackendError {
             Self::Sealed(_) => Some("sealed_secret"),
             Self::Clients(_)
             | Self::Revocations(_)
+            | Self::Assertions(_)
             | Self::Audit(_)
             | Self::Deadline
             | Self::Mint(_)
@@ -160,9 +166,11 @@ impl BackendError {
 
     const fn description(&self) -> &'static str {
         match self {
-            Self::Clients(_) | Self::Revocations(_) | Self::Audit(_) | Self::Deadline => {
-                "The server can't reach its storage: try again in a moment"
-            }
+            Self::Clients(_)
+            | Self::Revocations(_)
+            | Self::Assertions(_)
+            | Self::Audit(_)
+            | Self::Deadline => "The server can't reach its storage: try again in a moment",
             Self::IdentityUnavailable { .. } | Self::IdentityMalformed { .. } => {
                 "OpenStack can't be asked about this client now: wait as long as Retry-After says"
             }

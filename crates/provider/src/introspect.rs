@@ -49,9 +49,7 @@ impl Provider {
         now: UnixTime,
     ) -> Result<IntrospectionResponse, TokenError> {
         let request = request.map_err(Denial::Malformed)?;
-        let caller = self
-            .authenticate(request.client, peer, &issuer.domain, now)
-            .await?;
+        let caller = self.authenticate(request.client, peer, issuer, now).await?;
         inspect::may_introspect(&caller)?;
         let Some(token) = issuer.verify(request.token.expose(), now) else {
             return Ok(IntrospectionResponse::inactive());

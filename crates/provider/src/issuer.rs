@@ -3,6 +3,7 @@
 use arc_swap::ArcSwap;
 use parking_lot::RwLock;
 use rustls_pki_types::UnixTime;
+use sealstone_grants::assertion::AssertionAudiences;
 use sealstone_identity::DomainId;
 use sealstone_jose::{Algorithm, JoseError, VerifierSet};
 use sealstone_keyring::{KeyRing, RotationPolicy};
@@ -31,6 +32,7 @@ pub(crate) struct IssuerState {
     pub(crate) issuer: Issuer,
     pub(crate) metadata: Arc<ServerMetadata>,
     pub(crate) openstack_audience: String,
+    pub(crate) assertion_audiences: AssertionAudiences,
     pub(crate) verifier: AccessTokenVerifier,
     pub(crate) keys: ArcSwap<IssuerKeys>,
     revoked: RwLock<BTreeMap<TokenId, u64>>,
@@ -40,6 +42,7 @@ impl IssuerState {
     pub(crate) fn new(domain: DomainId, issuer: Issuer, metadata: ServerMetadata, keys: IssuerKeys) -> Self {
         Self {
             openstack_audience: openstack_audience(&domain),
+            assertion_audiences: assertion_audiences(&issuer, &metadata),
             verifier: AccessTokenVerifier::dangerous_for_any_audience(issuer.clone()),
             metadata: Arc::new(metadata),
             keys: ArcSwap::from_pointee(keys),
@@ -78,6 +81,16 @@ impl IssuerState {
             .map(|(token_id, expires)| RevokedTokenId::new(token_id.clone(), *expires))
             .collect();
         document
+    }
+}
+
+/// What client assertions may call this issuer: its own name, and the addresses of its token endpoint.
+fn assertion_audiences(issuer: &Issuer, metadata: &ServerMetadata) -> AssertionAudiences {
+    let aliases = metadata.mtls_endpoint_aliases.as_ref();
+    let alias = aliases.and_then(|aliases| aliases.token_endpoint.clone());
+    AssertionAudiences {
+        issuer: issuer.as_str().to_owned(),
+        token_endpoints: metadata.token_endpoint.clone().into_iter().chain(alias).collect(),
     }
 }
 

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod assertion;
 mod audit_trail;
 mod authenticate;
 mod config;

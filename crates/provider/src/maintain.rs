@@ -5,6 +5,7 @@ use crate::metadata::metadata;
 use crate::provider::Provider;
 use rustls_pki_types::UnixTime;
 use sealstone_audit::{Action, Actor, Event, EventId, Outcome, Target};
+use sealstone_grants::assertion::AssertionStoreError;
 use sealstone_identity::DomainId;
 use sealstone_keyring::{KeyRing, Rotation};
 use sealstone_registry::{Domain, MAX_PAGE, StoreError};
@@ -55,6 +56,9 @@ pub enum MaintainError {
     /// The revoked tokens could not be read.
     #[error("the revoked tokens could not be read")]
     Revocations(#[from] RevocationStoreError),
+    /// The used assertions could not be read.
+    #[error("the used client assertions could not be read")]
+    Assertions(#[from] AssertionStoreError),
     /// A key change could not be recorded.
     #[error("a key change could not be recorded")]
     Record(#[from] BackendError),
@@ -71,6 +75,7 @@ impl Provider {
     pub async fn maintain(&self) -> Result<Maintenance, MaintainError> {
         let now = self.0.ports.clock.now();
         self.0.ports.revocations.purge(now).await?;
+        self.0.ports.assertions.purge_assertions(now).await?;
         let before = self.0.issuers.load_full();
         let mut after = BTreeMap::new();
         let (mut key_changes, mut next_change) = (0_usize, None::<UnixTime>);

@@ -2,6 +2,7 @@
 
 use crate::config::ProviderConfig;
 use sealstone_identity::DomainId;
+use sealstone_jose::{Algorithm, MacAlgorithm};
 use sealstone_oauth_types::{EndpointAliases, GrantType, Issuer, ServerMetadata, TokenEndpointAuthMethod};
 
 pub(crate) fn metadata(config: &ProviderConfig, issuer: &Issuer, domain: &DomainId) -> ServerMetadata {
@@ -15,6 +16,10 @@ pub(crate) fn metadata(config: &ProviderConfig, issuer: &Issuer, domain: &Domain
     metadata.token_endpoint_auth_methods_supported = methods.clone();
     metadata.introspection_endpoint_auth_methods_supported = methods.clone();
     metadata.revocation_endpoint_auth_methods_supported = methods;
+    let algorithms = assertion_algorithms();
+    metadata.token_endpoint_auth_signing_alg_values_supported = algorithms.clone();
+    metadata.introspection_endpoint_auth_signing_alg_values_supported = algorithms.clone();
+    metadata.revocation_endpoint_auth_signing_alg_values_supported = algorithms;
     if let Some(mtls_base) = &config.mtls_base {
         metadata.tls_client_certificate_bound_access_tokens = Some(true);
         let mut aliases = EndpointAliases::new();
@@ -32,6 +37,10 @@ fn auth_methods(config: &ProviderConfig) -> Vec<String> {
         TokenEndpointAuthMethod::ClientSecretBasic,
         TokenEndpointAuthMethod::ClientSecretPost,
     ];
+    let assertion = [
+        TokenEndpointAuthMethod::PrivateKeyJwt,
+        TokenEndpointAuthMethod::ClientSecretJwt,
+    ];
     let certificate = [
         TokenEndpointAuthMethod::TlsClientAuth,
         TokenEndpointAuthMethod::SelfSignedTlsClientAuth,
@@ -41,7 +50,15 @@ fn auth_methods(config: &ProviderConfig) -> Vec<String> {
         .filter(|_method| config.mtls_base.is_some());
     secret
         .into_iter()
+        .chain(assertion)
         .chain(certificate)
         .map(|method| method.as_str().to_owned())
         .collect()
+}
+
+/// What client assertions may be signed with: by a key of the client, or under its secret.
+fn assertion_algorithms() -> Vec<String> {
+    let by_key = Algorithm::ALL.into_iter().map(Algorithm::as_str);
+    let under_secret = MacAlgorithm::ALL.into_iter().map(MacAlgorithm::as_str);
+    by_key.chain(under_secret).map(str::to_owned).collect()
 }

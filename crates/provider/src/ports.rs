@@ -2,6 +2,7 @@
 
 use rustls_pki_types::UnixTime;
 use sealstone_audit::AuditSink;
+use sealstone_grants::assertion::AssertionStore;
 use sealstone_identity::IdentitySource;
 use sealstone_keyring::KeyStore;
 use sealstone_registry::{ClientStore, DomainStore};
@@ -124,6 +125,8 @@ pub struct Ports {
     pub keys: Arc<dyn KeyStore>,
     /// The revoked tokens.
     pub revocations: Arc<dyn RevocationStore>,
+    /// The client assertions that were used.
+    pub assertions: Arc<dyn AssertionStore>,
     /// Where audit events go.
     pub audit: Arc<dyn AuditSink>,
     /// What OpenStack says of the clients that are tied to it; `None` where there is none to ask, and tied clients get

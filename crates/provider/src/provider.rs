@@ -1,3 +1,4 @@
+use crate::assertion::Decoys;
 use crate::config::ProviderConfig;
 use crate::error::TokenError;
 use crate::issuer::IssuerState;
@@ -19,6 +20,7 @@ pub struct Provider(pub(crate) Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) config: ProviderConfig,
     pub(crate) ports: Ports,
+    pub(crate) decoys: Decoys,
     pub(crate) issuers: ArcSwap<BTreeMap<DomainId, Arc<IssuerState>>>,
 }
 
@@ -38,6 +40,7 @@ impl Provider {
         Self(Arc::new(Inner {
             config,
             ports,
+            decoys: Decoys::new(),
             issuers: ArcSwap::default(),
         }))
     }

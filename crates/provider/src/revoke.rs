@@ -41,9 +41,7 @@ impl Provider {
         now: UnixTime,
     ) -> Result<Option<TokenId>, TokenError> {
         let request = request.map_err(Denial::Malformed)?;
-        let caller = self
-            .authenticate(request.client, peer, &issuer.domain, now)
-            .await?;
+        let caller = self.authenticate(request.client, peer, issuer, now).await?;
         let token = issuer
             .verify(request.token.expose(), now)
             .filter(|token| inspect::may_revoke(caller.client(), &token.client_id));

@@ -52,9 +52,7 @@ impl Provider {
         now: UnixTime,
     ) -> Result<TokenResponse, TokenError> {
         let request = request.map_err(Denial::Malformed)?;
-        let client = self
-            .authenticate(request.client, peer, &issuer.domain, now)
-            .await?;
+        let client = self.authenticate(request.client, peer, issuer, now).await?;
         let granted = match token::decide(client, request.grant, now)? {
             TokenStep::Granted(granted) => granted,
             // On the heap, so that the requests of all others stay small.

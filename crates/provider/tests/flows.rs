@@ -92,6 +92,7 @@ async fn world() -> World {
         domains: store.clone(),
         keys: store.clone(),
         revocations: store.clone(),
+        assertions: store.clone(),
         audit: Arc::new(audit.clone()),
         identity: None,
         clock: Arc::new(TestClock(clock.clone())),

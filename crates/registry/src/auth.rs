@@ -5,7 +5,11 @@ use sealstone_mtls::{SelfSignedKey, SelfSignedKeys, SubjectMatcher};
 use sealstone_oauth_types::TokenEndpointAuthMethod;
 use serde_json::Value;
 
-use crate::{error::RegistrationError, secret_set::SecretSet};
+use crate::{
+    assertion::{AssertionKeys, AssertionRules, AssertionSecret},
+    error::RegistrationError,
+    secret_set::SecretSet,
+};
 
 /// The registered authentication method of a client: the only one that is accepted from it.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +26,10 @@ pub enum ClientAuth {
     TlsClientAuth(SubjectMatcher),
     /// `self_signed_tls_client_auth`: one of these keys or certificates (RFC 8705 §2.2).
     SelfSignedTlsClientAuth(SelfSignedJwks),
+    /// `private_key_jwt`: a JWT signed with one of these keys (RFC 7523 §2.2).
+    PrivateKeyJwt(AssertionKeys),
+    /// `client_secret_jwt`: a JWT under the client's secret (OpenID Connect Core §9).
+    ClientSecretJwt(AssertionSecret),
 }
 
 impl ClientAuth {
@@ -33,15 +41,31 @@ impl ClientAuth {
             Self::SecretPost(_) => TokenEndpointAuthMethod::ClientSecretPost,
             Self::TlsClientAuth(_) => TokenEndpointAuthMethod::TlsClientAuth,
             Self::SelfSignedTlsClientAuth(_) => TokenEndpointAuthMethod::SelfSignedTlsClientAuth,
+            Self::PrivateKeyJwt(_) => TokenEndpointAuthMethod::PrivateKeyJwt,
+            Self::ClientSecretJwt(_) => TokenEndpointAuthMethod::ClientSecretJwt,
         }
     }
 
-    /// The hashed secrets, for the two methods that have them.
+    /// The secrets as they are kept, for the three methods that have them: hashed, but for `client_secret_jwt` sealed.
     #[must_use]
     pub const fn secrets(&self) -> Option<&SecretSet> {
         match self {
             Self::SecretBasic(secrets) | Self::SecretPost(secrets) => Some(secrets),
-            Self::TlsClientAuth(_) | Self::SelfSignedTlsClientAuth(_) => None,
+            Self::ClientSecretJwt(own) => Some(own.secrets()),
+            Self::TlsClientAuth(_) | Self::SelfSignedTlsClientAuth(_) | Self::PrivateKeyJwt(_) => None,
+        }
+    }
+
+    /// How the client's assertions are read, for the two methods that have them.
+    #[must_use]
+    pub const fn assertion_rules(&self) -> Option<AssertionRules> {
+        match self {
+            Self::PrivateKeyJwt(keys) => Some(keys.rules()),
+            Self::ClientSecretJwt(own) => Some(own.rules()),
+            Self::SecretBasic(_)
+            | Self::SecretPost(_)
+            | Self::TlsClientAuth(_)
+            | Self::SelfSignedTlsClientAuth(_) => None,
         }
     }
 
@@ -50,7 +74,10 @@ impl ClientAuth {
         match self {
             Self::SecretBasic(_) => Self::SecretBasic(secrets),
             Self::SecretPost(_) => Self::SecretPost(secrets),
-            Self::TlsClientAuth(_) | Self::SelfSignedTlsClientAuth(_) => self.clone(),
+            Self::ClientSecretJwt(own) => Self::ClientSecretJwt(own.with_secrets(secrets)),
+            Self::TlsClientAuth(_) | Self::SelfSignedTlsClientAuth(_) | Self::PrivateKeyJwt(_) => {
+                self.clone()
+            }
         }
     }
 }

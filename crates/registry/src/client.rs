@@ -13,8 +13,7 @@ use crate::{
     auth::ClientAuth,
     error::RegistrationError,
     registration::ClientRegistration,
-    secret::SecretHash,
-    secret_set::{RotationError, SecretSet},
+    secret_set::{KeptSecret, RotationError, SecretSet},
     tie::MachineTie,
 };
 
@@ -53,6 +52,7 @@ pub(crate) struct Settings {
     pub(crate) signing_algorithm: Option<Algorithm>,
     pub(crate) access_token_lifetime: Option<Duration>,
     pub(crate) introspection: IntrospectionRight,
+    pub(crate) introspection_format: IntrospectionFormat,
     pub(crate) tie: MachineTie,
     pub(crate) claims: ClaimsTemplate,
     pub(crate) enabled: bool,
@@ -81,6 +81,19 @@ pub enum IntrospectionRight {
     Own,
     /// Every token of the client's domain: for gateways and API middleware.
     Domain,
+}
+
+/// In which words introspection answers a client.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "introspection must decide on each")]
+pub enum IntrospectionFormat {
+    /// Those of RFC 7662 §2.2, with `openstack_context` nested.
+    #[default]
+    Standard,
+    /// The flat names and types that `external_oauth2_token` of `keystonemiddleware` can be told to read. A token that
+    /// is not for the domain's OpenStack services, or that the middleware would give more than it grants, is inactive.
+    Keystonemiddleware,
 }
 
 impl Client {
@@ -171,6 +184,12 @@ impl Client {
         self.settings.introspection
     }
 
+    /// In which words introspection answers it.
+    #[must_use]
+    pub const fn introspection_format(&self) -> IntrospectionFormat {
+        self.settings.introspection_format
+    }
+
     /// The OpenStack authority that the registration itself states for `openstack:api` tokens; a client with another
     /// [tie](Client::tie) has none.
     #[must_use]
@@ -230,7 +249,7 @@ impl Client {
 
     /// The client with another registration, one version on. Id, domain and date of registration stay.
     ///
-    /// `secrets` replaces the client's secrets; with `None` a client that keeps a secret method keeps its secrets. So
+    /// `secrets` replaces the client's secrets; with `None` a client whose secrets are kept as before keeps them. So
     /// does a client that keeps its application credential keep that one's secret.
     ///
     /// # Errors
@@ -243,7 +262,11 @@ impl Client {
     ) -> Result<Self, RegistrationError> {
         registration.keep_secret_of(&self.settings.tie);
         let secrets = match secrets {
-            None if registration.needs_secret()? => self.settings.auth.secrets().cloned(),
+            None => {
+                let kind = registration.secret_kind()?;
+                let kept = self.settings.auth.secrets();
+                kept.filter(|kept| kind == Some(kept.kind())).cloned()
+            }
             other => other,
         };
         let settings = registration.check(&self.id, secrets)?;
@@ -256,7 +279,7 @@ impl Client {
     /// [`RotationError::NoSecret`] for a client that authenticates by certificate; else as [`SecretSet::rotate`].
     pub fn with_rotated_secret(
         &self,
-        new: SecretHash,
+        new: impl Into<KeptSecret>,
         expires_at: Option<UnixTime>,
         overlap: Duration,
         now: UnixTime,

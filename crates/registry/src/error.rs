@@ -71,7 +71,7 @@ pub enum RegistrationError {
     /// A `token_endpoint_auth_method` that this server does not take.
     #[error(
         "`token_endpoint_auth_method` {method} is not offered: use tls_client_auth, self_signed_tls_client_auth, \
-         client_secret_basic or client_secret_post"
+         private_key_jwt, client_secret_jwt, client_secret_basic or client_secret_post"
     )]
     AuthMethodNotOffered {
         /// The method.
@@ -155,11 +155,33 @@ pub enum RegistrationError {
         /// The method.
         method: TokenEndpointAuthMethod,
     },
-    /// `self_signed_tls_client_auth` without keys.
+    /// `self_signed_tls_client_auth` or `private_key_jwt` without keys.
     #[error(
-        "self_signed_tls_client_auth needs `jwks`: the public key, or the certificate as `x5c`, of each client key"
+        "{method} needs `jwks`: the public key of each key that the client uses, or its certificate as `x5c`"
     )]
-    JwksMissing,
+    JwksMissing {
+        /// The method.
+        method: TokenEndpointAuthMethod,
+    },
+    /// No key for assertions, or too many.
+    #[error("`jwks` must hold 1 to {limit} keys: leave out those that the client no longer signs with")]
+    AssertionKeys {
+        /// The limit.
+        limit: usize,
+    },
+    /// `token_endpoint_auth_signing_alg` of a `private_key_jwt` client.
+    #[error(
+        "`token_endpoint_auth_signing_alg` must be one of ES256, ES384, EdDSA, RS256, PS256 with private_key_jwt"
+    )]
+    AssertionAlgorithm,
+    /// `token_endpoint_auth_signing_alg` of a `client_secret_jwt` client.
+    #[error("`token_endpoint_auth_signing_alg` must be one of HS256, HS384, HS512 with client_secret_jwt")]
+    AssertionMacAlgorithm,
+    /// A format that changes the answers to a client which gets none.
+    #[error(
+        "`introspection_format` is for clients that may introspect: set `introspection`, or leave it out"
+    )]
+    IntrospectionFormatUnused,
     /// `jwks` is not a set of public keys.
     #[error(
         "`jwks` must hold public keys only, each of a kind that signs (P-256, P-384, Ed25519, RSA from 2048 bits): {0}"
@@ -240,7 +262,7 @@ pub enum RegistrationError {
         method: TokenEndpointAuthMethod,
     },
     /// The caller gave a secret for a method that has none.
-    #[error("{method} has no secret: the certificate's key takes its place")]
+    #[error("{method} has no secret: the client's key takes its place")]
     SecretUnused {
         /// The method.
         method: TokenEndpointAuthMethod,

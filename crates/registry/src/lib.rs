@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod assertion;
 mod auth;
 mod client;
 mod domain;
@@ -13,10 +14,11 @@ mod secret_set;
 mod store;
 mod tie;
 
+pub use assertion::{AssertionAudience, AssertionDates, AssertionKeys, AssertionRules, AssertionSecret};
 pub use auth::{ClientAuth, SelfSignedJwks};
 pub use client::{
-    Client, IntrospectionRight, MAX_BEARER_LIFETIME, MAX_BOUND_LIFETIME, MIN_LIFETIME, TokenBinding,
-    generate_client_id,
+    Client, IntrospectionFormat, IntrospectionRight, MAX_BEARER_LIFETIME, MAX_BOUND_LIFETIME, MIN_LIFETIME,
+    TokenBinding, generate_client_id,
 };
 pub use domain::Domain;
 pub use error::RegistrationError;
@@ -24,6 +26,6 @@ pub use record::{RECORD_VERSION, RecordError};
 pub use registration::{ClientRegistration, OPENSTACK_API_SCOPE};
 pub use sealed_secret::SealedSecret;
 pub use secret::{ClientSecretText, MAX_SECRET_LENGTH, Pepper, PepperError, SecretHash};
-pub use secret_set::{MAX_SECRET_OVERLAP, RotationError, SecretSet};
+pub use secret_set::{KeptSecret, MAX_SECRET_OVERLAP, RotationError, SecretKind, SecretSet};
 pub use store::{ClientStore, DomainStore, Insertion, MAX_PAGE, Removal, Replacement, StoreError};
 pub use tie::{CredentialLogin, MachineTie, TiedCredential};

@@ -13,13 +13,14 @@ use crate::{
     registration::ClientRegistration,
     sealed_secret::SealedSecret,
     secret::SecretHash,
-    secret_set::{SecretSet, StoredSecret},
+    secret_set::{KeptSecret, SecretSet, StoredSecret},
 };
 
 /// The version of the stored form that this crate writes. It reads all up to it.
 ///
 /// - 1: registrations with a static authority.
-/// - 2: `application_credential_secret` and `tie_changed_at`; the registration's `openstack_*` members.
+/// - 2: `application_credential_secret` and `tie_changed_at`; the registration's `openstack_*` members; sealed secrets
+///   of `client_secret_jwt`, and the registration's members about assertions and `introspection_format`.
 pub const RECORD_VERSION: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
@@ -41,11 +42,14 @@ struct Record {
     registration: ClientRegistration,
 }
 
-/// The current secret, then the previous one.
+/// The current secret, then the previous one: hashed or sealed.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SecretRecord {
-    hmac_sha256: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hmac_sha256: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sealed: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expires_at: Option<u64>,
 }
@@ -138,16 +142,25 @@ const fn at(seconds: u64) -> UnixTime {
 
 impl SecretRecord {
     fn of(secret: &StoredSecret) -> Self {
+        let (hmac_sha256, sealed) = match &secret.kept {
+            KeptSecret::Hash(hash) => (Some(hash.to_text()), None),
+            KeptSecret::Sealed(sealed) => (None, Some(sealed.as_str().to_owned())),
+        };
         Self {
-            hmac_sha256: secret.hash.to_text(),
+            hmac_sha256,
+            sealed,
             expires_at: secret.expires_at.map(|expiry| expiry.as_secs()),
         }
     }
 
     fn parse(&self) -> Result<StoredSecret, RecordError> {
-        let hash = SecretHash::parse(&self.hmac_sha256).ok_or(RecordError::Secrets)?;
+        let kept = match (&self.hmac_sha256, &self.sealed) {
+            (Some(hash), None) => SecretHash::parse(hash).map(KeptSecret::Hash),
+            (None, Some(sealed)) => SealedSecret::parse(sealed).map(KeptSecret::Sealed).ok(),
+            (None, None) | (Some(_), Some(_)) => None,
+        };
         Ok(StoredSecret {
-            hash,
+            kept: kept.ok_or(RecordError::Secrets)?,
             expires_at: self.expires_at.map(at),
         })
     }

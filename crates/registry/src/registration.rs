@@ -9,16 +9,18 @@ use std::time::Duration;
 use rustls_pki_types::UnixTime;
 use sealstone_claims::ClaimsTemplate;
 use sealstone_identity::{ApplicationCredentialId, Authority, DomainId, ProjectId, UserId};
+use sealstone_jose::{Algorithm, MacAlgorithm};
 use sealstone_oauth_types::{ClientId, GrantType, ResourceUri, Secret, TokenEndpointAuthMethod};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
+    assertion::{AssertionAudience, AssertionDates, AssertionRules},
     auth::ClientAuth,
-    client::{Client, IntrospectionRight, Settings, TokenBinding},
+    client::{Client, IntrospectionFormat, IntrospectionRight, Settings, TokenBinding},
     error::RegistrationError,
     sealed_secret::SealedSecret,
-    secret_set::SecretSet,
+    secret_set::{SecretKind, SecretSet},
     tie::MachineTie,
 };
 
@@ -55,8 +57,8 @@ pub struct ClientRegistration {
     /// A name for people: 1 to 128 characters. Default: the client id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_name: Option<String>,
-    /// `client_secret_basic` (the default, RFC 7591 §2), `client_secret_post`, `tls_client_auth` or
-    /// `self_signed_tls_client_auth`.
+    /// `client_secret_basic` (the default, RFC 7591 §2), `client_secret_post`, `tls_client_auth`,
+    /// `self_signed_tls_client_auth`, `private_key_jwt` or `client_secret_jwt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_endpoint_auth_method: Option<String>,
     /// Default: `["client_credentials"]`, the only grant offered.
@@ -86,9 +88,20 @@ pub struct ClientRegistration {
     /// An `rfc822Name` of its certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls_client_auth_san_email: Option<String>,
-    /// Its public keys, for `self_signed_tls_client_auth`.
+    /// Its public keys, for `self_signed_tls_client_auth` and `private_key_jwt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks: Option<Value>,
+    /// The only algorithm of its assertions (OpenID Connect Registration §2). Default: each that its keys, or its
+    /// secret, can be used with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_endpoint_auth_signing_alg: Option<String>,
+    /// The `aud` that its assertions may name: `issuer_or_token_endpoint` (the default) or `issuer`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_assertion_audience: Option<AssertionAudience>,
+    /// Whether `exp`, `iat` and `nbf` of its assertions may be text of decimal digits, which RFC 7519 forbids and
+    /// `keystonemiddleware` sends. Default: `false`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accept_assertion_dates_as_text: Option<bool>,
     /// Whether its tokens are bound to its certificate. Default: as the method is a TLS method. A client with a secret
     /// may ask for it: it then presents secret and certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,6 +116,9 @@ pub struct ClientRegistration {
     /// Which tokens it may introspect: `none` (the default), `own` or `domain`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub introspection: Option<IntrospectionRight>,
+    /// In which words introspection answers it: `standard` (the default) or `keystonemiddleware`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub introspection_format: Option<IntrospectionFormat>,
     /// The OpenStack authority of its `openstack:api` tokens, stated here once and for all; no Keystone is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authority: Option<Authority>,
@@ -169,18 +185,20 @@ impl ClientRegistration {
     /// # Errors
     /// As [`ClientRegistration::auth_method`].
     pub fn needs_secret(&self) -> Result<bool, RegistrationError> {
-        Ok(match self.auth_method()? {
-            TokenEndpointAuthMethod::ClientSecretBasic | TokenEndpointAuthMethod::ClientSecretPost => true,
-            TokenEndpointAuthMethod::TlsClientAuth
-            | TokenEndpointAuthMethod::SelfSignedTlsClientAuth
-            | TokenEndpointAuthMethod::PrivateKeyJwt
-            | TokenEndpointAuthMethod::None => false,
-        })
+        Ok(self.secret_kind()?.is_some())
+    }
+
+    /// How the secret that the caller draws for a client of this registration is to be kept; `None`: it has none.
+    ///
+    /// # Errors
+    /// As [`ClientRegistration::auth_method`].
+    pub fn secret_kind(&self) -> Result<Option<SecretKind>, RegistrationError> {
+        self.auth_method().map(checks::secret_kind)
     }
 
     /// Checks the registration and makes the client `id` of `domain`, version 1, registered `now`.
     ///
-    /// `secrets` holds the hash of the secret that the caller drew, exactly if [`ClientRegistration::needs_secret`].
+    /// `secrets` holds the secret that the caller drew, as [`ClientRegistration::secret_kind`] says it is to be kept.
     /// The secret of an application credential is sealed before:
     /// [`ClientRegistration::seal_application_credential_secret`].
     ///
@@ -238,6 +256,10 @@ impl ClientRegistration {
             signing_algorithm: checks::signing_algorithm(self.access_token_signing_alg.as_deref())?,
             access_token_lifetime: checks::lifetime(self.access_token_lifetime_s, token_binding)?,
             introspection: self.introspection.unwrap_or_default(),
+            introspection_format: checks::introspection_format(
+                self.introspection_format,
+                self.introspection,
+            )?,
             tie,
             claims: self.claims,
             enabled: self.enabled.unwrap_or(true),
@@ -270,6 +292,8 @@ impl ClientRegistration {
             access_token_lifetime_s: settings.access_token_lifetime.as_ref().map(Duration::as_secs),
             access_token_signing_alg: settings.signing_algorithm.map(|alg| alg.as_str().to_owned()),
             introspection: Some(settings.introspection),
+            introspection_format: Some(settings.introspection_format)
+                .filter(|format| *format != IntrospectionFormat::default()),
             claims: settings.claims.clone(),
             enabled: Some(settings.enabled),
             ..Self::default()
@@ -279,8 +303,21 @@ impl ClientRegistration {
             ClientAuth::SecretBasic(_) | ClientAuth::SecretPost(_) => {}
             ClientAuth::TlsClientAuth(subject) => registration.set_subject(subject),
             ClientAuth::SelfSignedTlsClientAuth(keys) => registration.jwks = Some(keys.jwks().clone()),
+            ClientAuth::PrivateKeyJwt(keys) => {
+                registration.jwks = Some(keys.jwks().clone());
+                registration.set_assertions(keys.algorithm().map(Algorithm::as_str), keys.rules());
+            }
+            ClientAuth::ClientSecretJwt(own) => {
+                registration.set_assertions(own.algorithm().map(MacAlgorithm::as_str), own.rules());
+            }
         }
         registration
+    }
+
+    fn set_assertions(&mut self, algorithm: Option<&str>, rules: AssertionRules) {
+        self.token_endpoint_auth_signing_alg = algorithm.map(str::to_owned);
+        self.client_assertion_audience = Some(rules.audience);
+        self.accept_assertion_dates_as_text = Some(rules.dates == AssertionDates::NumbersOrText);
     }
 }
 

@@ -5,14 +5,71 @@ use std::time::Duration;
 use rustls_pki_types::UnixTime;
 use sealstone_oauth_types::Secret;
 
-use crate::secret::{Pepper, SecretHash};
+use crate::{
+    sealed_secret::SealedSecret,
+    secret::{Pepper, SecretHash},
+};
 
 /// The longest time two secrets of one client may both be good: 30 days.
 ///
 /// Long enough for one release cycle of whoever holds the old secret, short enough that a leaked one dies.
 pub const MAX_SECRET_OVERLAP: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// The hashed secrets of one client: a current one and, during a rotation, the previous one until it expires.
+/// How a secret is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "whoever draws a secret keeps it in one of these ways"
+)]
+pub enum SecretKind {
+    /// As a keyed hash: the client sends the secret itself.
+    Hashed,
+    /// Sealed, to be read again: the client sends what only the secret makes (`client_secret_jwt`).
+    Sealed,
+}
+
+/// A secret as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a secret is kept in one of these ways")]
+pub enum KeptSecret {
+    /// As a keyed hash.
+    Hash(SecretHash),
+    /// Sealed under the key-encryption key.
+    Sealed(SealedSecret),
+}
+
+impl KeptSecret {
+    /// Which of the two.
+    #[must_use]
+    pub const fn kind(&self) -> SecretKind {
+        match self {
+            Self::Hash(_) => SecretKind::Hashed,
+            Self::Sealed(_) => SecretKind::Sealed,
+        }
+    }
+
+    /// The hash to compare with; one that no secret has for a sealed secret.
+    const fn hash(&self) -> &SecretHash {
+        match self {
+            Self::Hash(hash) => hash,
+            Self::Sealed(_) => &SecretHash::ZERO,
+        }
+    }
+}
+
+impl From<SecretHash> for KeptSecret {
+    fn from(hash: SecretHash) -> Self {
+        Self::Hash(hash)
+    }
+}
+
+impl From<SealedSecret> for KeptSecret {
+    fn from(sealed: SealedSecret) -> Self {
+        Self::Sealed(sealed)
+    }
+}
+
+/// The secrets of one client, as they are kept: a current one and, during a rotation, the previous one until it expires.
 ///
 /// # Examples
 /// ```
@@ -35,10 +92,10 @@ pub struct SecretSet {
     previous: Option<StoredSecret>,
 }
 
-/// One hashed secret and the moment from which it is refused.
+/// One kept secret and the moment from which it is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StoredSecret {
-    pub(crate) hash: SecretHash,
+    pub(crate) kept: KeptSecret,
     pub(crate) expires_at: Option<UnixTime>,
 }
 
@@ -52,11 +109,32 @@ impl StoredSecret {
 impl SecretSet {
     /// A single secret, good until `expires_at` (`None`: until it is rotated).
     #[must_use]
-    pub const fn new(hash: SecretHash, expires_at: Option<UnixTime>) -> Self {
+    pub fn new(secret: impl Into<KeptSecret>, expires_at: Option<UnixTime>) -> Self {
         Self {
-            current: StoredSecret { hash, expires_at },
+            current: StoredSecret {
+                kept: secret.into(),
+                expires_at,
+            },
             previous: None,
         }
+    }
+
+    /// How its secrets are kept.
+    #[must_use]
+    pub const fn kind(&self) -> SecretKind {
+        self.current.kept.kind()
+    }
+
+    /// The sealed secrets that are good at `now`, the current one first; none if they are hashed.
+    pub fn sealed(&self, now: UnixTime) -> impl Iterator<Item = &SealedSecret> {
+        let both = [Some(&self.current), self.previous.as_ref()];
+        both.into_iter()
+            .flatten()
+            .filter(move |secret| secret.good_at(now))
+            .filter_map(|secret| match &secret.kept {
+                KeptSecret::Sealed(sealed) => Some(sealed),
+                KeptSecret::Hash(_) => None,
+            })
     }
 
     /// The set of a client that does not exist: [`SecretSet::verify`] answers `false` to every secret, at the cost
@@ -64,7 +142,7 @@ impl SecretSet {
     #[must_use]
     pub const fn decoy() -> Self {
         let never = StoredSecret {
-            hash: SecretHash::ZERO,
+            kept: KeptSecret::Hash(SecretHash::ZERO),
             expires_at: Some(UnixTime::since_unix_epoch(Duration::ZERO)),
         };
         Self {
@@ -92,10 +170,10 @@ impl SecretSet {
     ///
     /// # Errors
     /// [`RotationError::OverlapTooLong`] above [`MAX_SECRET_OVERLAP`]; [`RotationError::Unchanged`] if `new` is the
-    /// current secret; [`RotationError::AlreadyExpired`] if `expires_at` is not after `now`.
+    /// current secret; [`RotationError::OtherKind`] if it is kept in another way; [`RotationError::AlreadyExpired`] if `expires_at` is not after `now`.
     pub fn rotate(
         &self,
-        new: SecretHash,
+        new: impl Into<KeptSecret>,
         expires_at: Option<UnixTime>,
         overlap: Duration,
         now: UnixTime,
@@ -103,20 +181,21 @@ impl SecretSet {
         if overlap > MAX_SECRET_OVERLAP {
             return Err(RotationError::OverlapTooLong { asked: overlap });
         }
-        if self.current.hash == new {
+        let kept = new.into();
+        if self.current.kept == kept {
             return Err(RotationError::Unchanged);
         }
-        let new = StoredSecret {
-            hash: new,
-            expires_at,
-        };
+        if self.kind() != kept.kind() {
+            return Err(RotationError::OtherKind);
+        }
+        let new = StoredSecret { kept, expires_at };
         if !new.good_at(now) {
             return Err(RotationError::AlreadyExpired);
         }
         let end = now.as_secs().saturating_add(overlap.as_secs());
         let end = self.current.expires_at.map_or(end, |own| own.as_secs().min(end));
         let old = StoredSecret {
-            hash: self.current.hash,
+            kept: self.current.kept.clone(),
             expires_at: Some(UnixTime::since_unix_epoch(Duration::from_secs(end))),
         };
         Ok(Self {
@@ -125,7 +204,7 @@ impl SecretSet {
         })
     }
 
-    /// Whether `presented` is one of the secrets good at `now`.
+    /// Whether `presented` is one of the hashed secrets good at `now`.
     ///
     /// # Security
     /// One keyed hash and two constant-time comparisons, whatever the set holds and whichever secret matches: the
@@ -135,12 +214,12 @@ impl SecretSet {
     pub fn verify(&self, pepper: &Pepper, presented: &Secret, now: UnixTime) -> bool {
         let hash = pepper.hash(presented);
         let absent = StoredSecret {
-            hash: SecretHash::ZERO,
+            kept: KeptSecret::Hash(SecretHash::ZERO),
             expires_at: Some(UnixTime::since_unix_epoch(Duration::ZERO)),
         };
         let previous = self.previous.as_ref().unwrap_or(&absent);
-        let current_matches = (self.current.hash == hash) & self.current.good_at(now);
-        let previous_matches = (previous.hash == hash) & previous.good_at(now);
+        let current_matches = (*self.current.kept.hash() == hash) & self.current.good_at(now);
+        let previous_matches = (*previous.kept.hash() == hash) & previous.good_at(now);
         current_matches | previous_matches
     }
 
@@ -178,9 +257,14 @@ pub enum RotationError {
     /// The new secret would expire before its first use.
     #[error("the new secret would already be expired: give an expiry in the future, or none")]
     AlreadyExpired,
-    /// The client has no secret: it authenticates by certificate.
-    #[error("this client authenticates by certificate and has no secret to rotate")]
+    /// The client has no secret: it authenticates by certificate or key.
+    #[error("this client authenticates by certificate or key and has no secret to rotate")]
     NoSecret,
+    /// The new secret is not kept as the client's method asks.
+    #[error(
+        "the new secret is kept in another way than the client's method reads: this is a fault of the program"
+    )]
+    OtherKind,
 }
 
 #[cfg(test)]

@@ -46,7 +46,11 @@ fn recognises(client: &Client, certificate: &TestCertificate) -> bool {
     assert_eq!(&stored, client);
     match stored.auth() {
         ClientAuth::SelfSignedTlsClientAuth(jwks) => jwks.keys().matches(&parsed(certificate)),
-        ClientAuth::SecretBasic(_) | ClientAuth::SecretPost(_) | ClientAuth::TlsClientAuth(_) => false,
+        ClientAuth::SecretBasic(_)
+        | ClientAuth::SecretPost(_)
+        | ClientAuth::TlsClientAuth(_)
+        | ClientAuth::PrivateKeyJwt(_)
+        | ClientAuth::ClientSecretJwt(_) => false,
     }
 }
 

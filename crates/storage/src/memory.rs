@@ -10,6 +10,9 @@ use std::{
 use async_trait::async_trait;
 use parking_lot::RwLock;
 use rustls_pki_types::UnixTime;
+use sealstone_grants::assertion::{
+    AssertionStore, AssertionStoreError, AssertionUse, MAX_USED_ASSERTIONS, UsedAssertion,
+};
 use sealstone_identity::DomainId;
 use sealstone_keyring::{KeyStore, KeyStoreError, Replaced, StoredRing};
 use sealstone_oauth_types::{ClientId, TokenId};
@@ -26,7 +29,7 @@ pub(crate) const VERSION_RULE: &str = "the new record's version must be the one 
 /// The rule that both stores hold [`KeyStore::replace`] to.
 pub(crate) const GENERATION_RULE: &str = "the new ring's generation must be above the expected one";
 
-/// Clients, domains, key rings and revocations in memory. A clone is the same store.
+/// Clients, domains, key rings, revocations and used assertions in memory. A clone is the same store.
 ///
 /// # Security
 /// Nothing is durable: what is acknowledged is gone when the process ends. Not for a server that people rely on.
@@ -46,6 +49,7 @@ struct Records {
     clients: BTreeMap<ClientId, Arc<Client>>,
     rings: BTreeMap<String, StoredRing>,
     revoked: BTreeMap<(DomainId, TokenId), UnixTime>,
+    used_assertions: BTreeMap<ClientId, BTreeMap<String, UnixTime>>,
 }
 
 impl MemoryStore {
@@ -269,6 +273,37 @@ impl RevocationStore for MemoryStore {
         if gone > 0 {
             self.inner.feed.add(0, 0, 1);
         }
+        Ok(u64::try_from(gone).unwrap_or(u64::MAX))
+    }
+}
+
+#[async_trait]
+impl AssertionStore for MemoryStore {
+    async fn use_once(&self, assertion: &UsedAssertion) -> Result<AssertionUse, AssertionStoreError> {
+        let mut records = self.inner.records.write();
+        let own = records
+            .used_assertions
+            .entry(assertion.client_id.clone())
+            .or_default();
+        if own.contains_key(&assertion.id) {
+            return Ok(AssertionUse::Again);
+        }
+        if u64::try_from(own.len()).unwrap_or(u64::MAX) >= MAX_USED_ASSERTIONS {
+            return Ok(AssertionUse::TooMany);
+        }
+        own.insert(assertion.id.clone(), assertion.forget_at);
+        Ok(AssertionUse::First)
+    }
+
+    async fn purge_assertions(&self, now: UnixTime) -> Result<u64, AssertionStoreError> {
+        let mut records = self.inner.records.write();
+        let mut gone = 0_usize;
+        records.used_assertions.retain(|_, own| {
+            let before = own.len();
+            own.retain(|_, forget_at| *forget_at > now);
+            gone = gone.saturating_add(before.saturating_sub(own.len()));
+            !own.is_empty()
+        });
         Ok(u64::try_from(gone).unwrap_or(u64::MAX))
     }
 }

@@ -45,7 +45,7 @@ const PAGE_CACHE_KIB: &str = "-512";
 /// The size to which the write-ahead log is cut back after a burst, in bytes.
 const LOG_LIMIT: &str = "16777216";
 
-/// Clients, domains, key rings and revocations in one SQLite file. A clone is the same store.
+/// Clients, domains, key rings, revocations and used assertions in one SQLite file. A clone is the same store.
 ///
 /// One task writes: it takes all changes that wait, makes them in one transaction and answers each after the commit,
 /// so that many writers share the cost of a durable commit. Reading goes on beside it (write-ahead log). Several

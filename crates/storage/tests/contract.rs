@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use rustls_pki_types::UnixTime;
+use sealstone_grants::assertion::{AssertionStore, AssertionUse, MAX_USED_ASSERTIONS, UsedAssertion};
 use sealstone_identity::DomainId;
 use sealstone_keyring::{KeyStore, Replaced, StoredRing};
 use sealstone_oauth_types::{ClientId, TokenId};
@@ -17,8 +18,11 @@ use tokio::task::JoinSet;
 const RACERS: u64 = 16;
 
 /// Everything a server keeps.
-trait Store: ClientStore + DomainStore + KeyStore + RevocationStore + Clone + 'static {}
-impl<S: ClientStore + DomainStore + KeyStore + RevocationStore + Clone + 'static> Store for S {}
+trait Store: ClientStore + DomainStore + KeyStore + RevocationStore + AssertionStore + Clone + 'static {}
+impl<S> Store for S where
+    S: ClientStore + DomainStore + KeyStore + RevocationStore + AssertionStore + Clone + 'static
+{
+}
 
 fn at(secs: u64) -> UnixTime {
     UnixTime::since_unix_epoch(Duration::from_secs(secs))
@@ -335,6 +339,74 @@ where
     racers.join_all().await.into_iter().filter(|won| *won).count()
 }
 
+fn assertion(client: &str, id: impl Into<String>, forget_at: u64) -> UsedAssertion {
+    UsedAssertion {
+        client_id: client_id(client),
+        id: id.into(),
+        forget_at: at(forget_at),
+    }
+}
+
+/// C10: an assertion counts once until it is forgotten, each client's apart from the others'.
+async fn c10_assertions_are_used_once<S: Store>(store: S) {
+    let one = assertion("one", "j1", 100);
+    assert_eq!(store.use_once(&one).await.unwrap(), AssertionUse::First);
+    assert_eq!(store.use_once(&one).await.unwrap(), AssertionUse::Again);
+    let later = assertion("one", "j1", 500);
+    assert_eq!(store.use_once(&later).await.unwrap(), AssertionUse::Again);
+    for other in [
+        assertion("two", "j1", 100),
+        assertion("one", "J1", 100),
+        assertion("one", "j1 ", 100),
+        assertion("one", "ä".repeat(128), 200),
+    ] {
+        assert_eq!(
+            store.use_once(&other).await.unwrap(),
+            AssertionUse::First,
+            "{other:?}"
+        );
+    }
+    assert_eq!(store.purge_assertions(at(99)).await.unwrap(), 0);
+    assert_eq!(store.use_once(&one).await.unwrap(), AssertionUse::Again);
+    assert_eq!(store.purge_assertions(at(100)).await.unwrap(), 4);
+    assert_eq!(store.use_once(&one).await.unwrap(), AssertionUse::First);
+    assert_eq!(store.purge_assertions(at(300)).await.unwrap(), 2);
+    for round in 0..8 {
+        let won = winners(|_| {
+            let (store, used) = (store.clone(), assertion("one", format!("race {round}"), 900));
+            async move { store.use_once(&used).await.unwrap() == AssertionUse::First }
+        });
+        assert_eq!(won.await, 1, "two first uses");
+    }
+}
+
+/// C12: a client that floods the store is stopped at its bound, and nobody else is.
+async fn c12_one_client_fills_its_own_share_only<S: Store>(store: S) {
+    let mut uses = JoinSet::new();
+    let per_task = MAX_USED_ASSERTIONS / 50;
+    for task in 0..50 {
+        let store = store.clone();
+        uses.spawn(async move {
+            for number in 0..per_task {
+                let used = assertion("flood", format!("{task}-{number}"), 100);
+                assert_eq!(store.use_once(&used).await.unwrap(), AssertionUse::First);
+            }
+        });
+    }
+    uses.join_all().await;
+    let more = assertion("flood", "more", 100);
+    assert_eq!(store.use_once(&more).await.unwrap(), AssertionUse::TooMany);
+    let known = assertion("flood", "0-0", 100);
+    assert_eq!(store.use_once(&known).await.unwrap(), AssertionUse::Again);
+    let other = assertion("other", "more", 100);
+    assert_eq!(store.use_once(&other).await.unwrap(), AssertionUse::First);
+    assert_eq!(
+        store.purge_assertions(at(100)).await.unwrap(),
+        MAX_USED_ASSERTIONS + 1
+    );
+    assert_eq!(store.use_once(&more).await.unwrap(), AssertionUse::First);
+}
+
 async fn of_racing_writers_one_wins<S: Store>(store: S) {
     add_domain(&store, "demo").await;
     for round in 0..8 {
@@ -395,6 +467,8 @@ macro_rules! store_contract {
             domains_are_kept_as_given,
             rings_are_compared_and_swapped,
             revocations_are_kept_until_they_expire,
+            c10_assertions_are_used_once,
+            c12_one_client_fills_its_own_share_only,
             of_racing_writers_one_wins,
         ]);
     };
@@ -444,6 +518,12 @@ mod two_processes {
                     let ring = ring(round + 1, writer);
                     KeyStore::replace(&store, "demo", expected, &ring).await.unwrap() == Replaced::Done
                 }
+            });
+            assert_eq!(won.await, 1);
+            let won = winners(|writer| {
+                let store = stores[usize::from(writer % 2 == 0)].clone();
+                let used = assertion("one", format!("race {round}"), 900);
+                async move { store.use_once(&used).await.unwrap() == AssertionUse::First }
             });
             assert_eq!(won.await, 1);
         }

@@ -43,6 +43,7 @@ const EDGES: &[(&str, &[&str])] = &[
         "storage",
         &[
             "registry",
+            "grants",
             "keyring",
             "tokens",
             "oauth-types",
@@ -69,6 +70,8 @@ const EDGES: &[(&str, &[&str])] = &[
             "claims",
             "jose",
             "mtls",
+            "keystone",
+            "fernet",
         ],
     ),
     (
@@ -86,6 +89,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "identity",
             "audit",
             "tls",
+            "keystone",
         ],
     ),
     ("testkit", &["identity"]),

@@ -144,15 +144,31 @@ fn each_way_of_client_authentication() {
         (None, "", None, PresentedCredential::None),
         (
             None,
-            "client_assertion=x.y.z",
+            "client_assertion=x.y.z&client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
             None,
-            PresentedCredential::Assertion,
+            PresentedCredential::Assertion(Secret::from("x.y.z")),
         ),
         (
             None,
-            "client_id=a&client_assertion_type=urn:x",
+            "client_id=a&client_assertion=x.y.z&client_assertion_type=\
+             urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
             Some("a"),
-            PresentedCredential::Assertion,
+            PresentedCredential::Assertion(Secret::from("x.y.z")),
+        ),
+        // {"sub":"b"}
+        (
+            None,
+            "client_assertion=e30.eyJzdWIiOiJiIn0.c2ln&client_assertion_type=\
+             urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer",
+            Some("b"),
+            PresentedCredential::Assertion(Secret::from("e30.eyJzdWIiOiJiIn0.c2ln")),
+        ),
+        (
+            None,
+            "client_id=a&client_assertion=e30.eyJzdWIiOiJiIn0.c2ln&client_assertion_type=\
+             urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            Some("a"),
+            PresentedCredential::Assertion(Secret::from("e30.eyJzdWIiOiJiIn0.c2ln")),
         ),
     ] {
         let read = client(authorization.as_deref(), body).unwrap();
@@ -175,6 +191,31 @@ fn f11_two_client_authentications() {
     ] {
         let read = client(authorization.map(String::as_str), body);
         assert_eq!(read, Err(RequestError::TwoAuthentications), "{body}");
+    }
+}
+
+#[test]
+fn c15_an_assertion_is_of_the_one_type() {
+    for (body, fault) in [
+        ("client_assertion=x.y.z", RequestError::IncompleteAssertion),
+        (
+            "client_assertion=x.y.z&client_assertion_type=",
+            RequestError::IncompleteAssertion,
+        ),
+        (
+            "client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            RequestError::IncompleteAssertion,
+        ),
+        (
+            "client_assertion=x&client_assertion_type=urn:ietf:params:oauth:client-assertion-type:saml2-bearer",
+            RequestError::AssertionType,
+        ),
+        (
+            "client_assertion=x&client_assertion_type=URN:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            RequestError::AssertionType,
+        ),
+    ] {
+        assert_eq!(client(None, body), Err(fault), "{body}");
     }
 }
 

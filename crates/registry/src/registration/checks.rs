@@ -8,21 +8,24 @@ use sealstone_oauth_types::{ClientId, GrantType, ResourceUri, ScopeSet, TokenEnd
 
 use super::{ClientRegistration, members::closest};
 use crate::{
+    assertion::{AssertionDates, AssertionKeys, AssertionRules, AssertionSecret},
     auth::{ClientAuth, SelfSignedJwks},
-    client::{MIN_LIFETIME, TokenBinding},
+    client::{IntrospectionFormat, IntrospectionRight, MIN_LIFETIME, TokenBinding},
     error::RegistrationError,
     name,
-    secret_set::SecretSet,
+    secret_set::{SecretKind, SecretSet},
 };
 
 /// The most resources of one client: each is compared with each that a request names.
 const MAX_RESOURCES: usize = 32;
 
-const OFFERED_METHODS: [&str; 4] = [
+const OFFERED_METHODS: [&str; 6] = [
     "client_secret_basic",
     "client_secret_post",
     "tls_client_auth",
     "self_signed_tls_client_auth",
+    "private_key_jwt",
+    "client_secret_jwt",
 ];
 
 /// RFC 7591 §2: `client_secret_basic` unless another is named. A name that nothing reads is refused.
@@ -34,15 +37,31 @@ pub(super) fn auth_method(name: Option<&str>) -> Result<TokenEndpointAuthMethod,
         None => Err(RegistrationError::UnknownAuthMethod {
             suggestion: closest(name, &OFFERED_METHODS),
         }),
-        Some(method @ (TokenEndpointAuthMethod::PrivateKeyJwt | TokenEndpointAuthMethod::None)) => {
+        Some(method @ TokenEndpointAuthMethod::None) => {
             Err(RegistrationError::AuthMethodNotOffered { method })
         }
         Some(
             method @ (TokenEndpointAuthMethod::ClientSecretBasic
             | TokenEndpointAuthMethod::ClientSecretPost
             | TokenEndpointAuthMethod::TlsClientAuth
-            | TokenEndpointAuthMethod::SelfSignedTlsClientAuth),
+            | TokenEndpointAuthMethod::SelfSignedTlsClientAuth
+            | TokenEndpointAuthMethod::PrivateKeyJwt
+            | TokenEndpointAuthMethod::ClientSecretJwt),
         ) => Ok(method),
+    }
+}
+
+/// How the secret of a client with this method is kept; `None` for one that has no secret.
+pub(super) const fn secret_kind(method: TokenEndpointAuthMethod) -> Option<SecretKind> {
+    match method {
+        TokenEndpointAuthMethod::ClientSecretBasic | TokenEndpointAuthMethod::ClientSecretPost => {
+            Some(SecretKind::Hashed)
+        }
+        TokenEndpointAuthMethod::ClientSecretJwt => Some(SecretKind::Sealed),
+        TokenEndpointAuthMethod::TlsClientAuth
+        | TokenEndpointAuthMethod::SelfSignedTlsClientAuth
+        | TokenEndpointAuthMethod::PrivateKeyJwt
+        | TokenEndpointAuthMethod::None => None,
     }
 }
 
@@ -53,38 +72,87 @@ pub(super) fn auth(
     secrets: Option<SecretSet>,
 ) -> Result<ClientAuth, RegistrationError> {
     let subject = subject(registration)?;
-    let jwks = registration.jwks.as_ref();
-    if let (Some((member, _)), false) = (subject, method == TokenEndpointAuthMethod::TlsClientAuth) {
+    if let Some(member) = unused(registration, method, subject) {
         return Err(RegistrationError::Unused { member, method });
     }
-    if jwks.is_some() && method != TokenEndpointAuthMethod::SelfSignedTlsClientAuth {
-        return Err(RegistrationError::Unused {
-            member: "jwks",
-            method,
-        });
-    }
-    let missing = RegistrationError::SecretMissing { method };
+    let secrets = match (secret_kind(method), secrets) {
+        (None, Some(_)) => return Err(RegistrationError::SecretUnused { method }),
+        (kind, secrets) => secrets.filter(|set| kind == Some(set.kind())),
+    };
+    let secrets = secrets.ok_or(RegistrationError::SecretMissing { method });
+    let jwks = registration.jwks.as_ref();
+    let jwks = jwks.ok_or(RegistrationError::JwksMissing { method });
+    let algorithm = registration.token_endpoint_auth_signing_alg.as_deref();
     match method {
-        TokenEndpointAuthMethod::ClientSecretBasic => secrets.map(ClientAuth::SecretBasic).ok_or(missing),
-        TokenEndpointAuthMethod::ClientSecretPost => secrets.map(ClientAuth::SecretPost).ok_or(missing),
-        TokenEndpointAuthMethod::TlsClientAuth | TokenEndpointAuthMethod::SelfSignedTlsClientAuth
-            if secrets.is_some() =>
-        {
-            Err(RegistrationError::SecretUnused { method })
-        }
+        TokenEndpointAuthMethod::ClientSecretBasic => secrets.map(ClientAuth::SecretBasic),
+        TokenEndpointAuthMethod::ClientSecretPost => secrets.map(ClientAuth::SecretPost),
         TokenEndpointAuthMethod::TlsClientAuth => {
             let (member, value) = subject.ok_or(RegistrationError::SubjectMissing)?;
             let matcher = SubjectMatcher::parse(member, value).map_err(RegistrationError::Subject)?;
             Ok(ClientAuth::TlsClientAuth(matcher))
         }
         TokenEndpointAuthMethod::SelfSignedTlsClientAuth => {
-            let jwks = jwks.ok_or(RegistrationError::JwksMissing)?;
-            Ok(ClientAuth::SelfSignedTlsClientAuth(SelfSignedJwks::parse(jwks)?))
+            Ok(ClientAuth::SelfSignedTlsClientAuth(SelfSignedJwks::parse(jwks?)?))
         }
-        TokenEndpointAuthMethod::PrivateKeyJwt | TokenEndpointAuthMethod::None => {
-            Err(RegistrationError::AuthMethodNotOffered { method })
+        TokenEndpointAuthMethod::PrivateKeyJwt => {
+            let keys = AssertionKeys::parse(jwks?, algorithm, rules(registration))?;
+            Ok(ClientAuth::PrivateKeyJwt(keys))
         }
+        TokenEndpointAuthMethod::ClientSecretJwt => {
+            let own = AssertionSecret::new(secrets?, algorithm, rules(registration))?;
+            Ok(ClientAuth::ClientSecretJwt(own))
+        }
+        TokenEndpointAuthMethod::None => Err(RegistrationError::AuthMethodNotOffered { method }),
     }
+}
+
+fn rules(registration: &ClientRegistration) -> AssertionRules {
+    AssertionRules {
+        audience: registration.client_assertion_audience.unwrap_or_default(),
+        dates: match registration.accept_assertion_dates_as_text {
+            Some(true) => AssertionDates::NumbersOrText,
+            Some(false) | None => AssertionDates::Numbers,
+        },
+    }
+}
+
+/// A member that the method does not read.
+fn unused(
+    registration: &ClientRegistration,
+    method: TokenEndpointAuthMethod,
+    subject: Option<(&'static str, &str)>,
+) -> Option<&'static str> {
+    let (takes_subject, takes_jwks, takes_assertions) = match method {
+        TokenEndpointAuthMethod::ClientSecretBasic
+        | TokenEndpointAuthMethod::ClientSecretPost
+        | TokenEndpointAuthMethod::None => (false, false, false),
+        TokenEndpointAuthMethod::TlsClientAuth => (true, false, false),
+        TokenEndpointAuthMethod::SelfSignedTlsClientAuth => (false, true, false),
+        TokenEndpointAuthMethod::PrivateKeyJwt => (false, true, true),
+        TokenEndpointAuthMethod::ClientSecretJwt => (false, false, true),
+    };
+    let of_assertions = [
+        (
+            registration.token_endpoint_auth_signing_alg.is_some(),
+            "token_endpoint_auth_signing_alg",
+        ),
+        (
+            registration.client_assertion_audience.is_some(),
+            "client_assertion_audience",
+        ),
+        (
+            registration.accept_assertion_dates_as_text.is_some(),
+            "accept_assertion_dates_as_text",
+        ),
+    ];
+    let of_assertions = of_assertions
+        .into_iter()
+        .find(|(present, _)| *present && !takes_assertions);
+    let subject = subject.filter(|_| !takes_subject).map(|(member, _)| member);
+    let jwks = registration.jwks.is_some() && !takes_jwks;
+    subject
+        .or_else(|| jwks.then_some("jwks"))
+        .or_else(|| of_assertions.map(|(_, member)| member))
 }
 
 /// The one `tls_client_auth_*` member that is there.
@@ -141,6 +209,7 @@ pub(super) const fn token_binding(asked: Option<bool>, method: TokenEndpointAuth
             TokenEndpointAuthMethod::ClientSecretBasic
             | TokenEndpointAuthMethod::ClientSecretPost
             | TokenEndpointAuthMethod::PrivateKeyJwt
+            | TokenEndpointAuthMethod::ClientSecretJwt
             | TokenEndpointAuthMethod::None,
         ) => false,
     };
@@ -218,6 +287,19 @@ pub(super) fn signing_algorithm(name: Option<&str>) -> Result<Option<Algorithm>,
     name.map(Algorithm::parse)
         .transpose()
         .map_err(|_| RegistrationError::SigningAlgorithm)
+}
+
+/// A format means nothing to a client that gets no answers.
+pub(super) fn introspection_format(
+    format: Option<IntrospectionFormat>,
+    right: Option<IntrospectionRight>,
+) -> Result<IntrospectionFormat, RegistrationError> {
+    let format = format.unwrap_or_default();
+    let may_ask = right.unwrap_or_default() != IntrospectionRight::None;
+    if format != IntrospectionFormat::default() && !may_ask {
+        return Err(RegistrationError::IntrospectionFormatUnused);
+    }
+    Ok(format)
 }
 
 pub(super) fn lifetime(

@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 use crate::error::{RegistrationError, shown};
 
 /// Every member that is read.
-pub(super) const KNOWN: [&str; 25] = [
+pub(super) const KNOWN: [&str; 29] = [
     "client_name",
     "token_endpoint_auth_method",
     "grant_types",
@@ -20,10 +20,14 @@ pub(super) const KNOWN: [&str; 25] = [
     "tls_client_auth_san_ip",
     "tls_client_auth_san_email",
     "jwks",
+    "token_endpoint_auth_signing_alg",
+    "client_assertion_audience",
+    "accept_assertion_dates_as_text",
     "tls_client_certificate_bound_access_tokens",
     "access_token_lifetime_s",
     "access_token_signing_alg",
     "introspection",
+    "introspection_format",
     "authority",
     "openstack_application_credential_id",
     "openstack_application_credential_secret",
@@ -55,11 +59,11 @@ const SET_BY_SERVER: [&str; 13] = [
 const NO_BROWSER_FLOW: &str = "no grant with a browser is offered, so leave it out";
 const NO_FETCH: &str = "the server fetches nothing that a registration names, so give the keys as `jwks`";
 const NO_PAGE: &str = "no page shows it, so leave it out";
-const NO_ASSERTION: &str = "clients authenticate by certificate or secret, so leave it out";
+const NO_STATEMENT: &str = "clients are registered by whoever may, not by a statement, so leave it out";
 const NO_ID_TOKEN: &str = "no ID token is issued, so leave it out";
 
 /// Members of RFC 7591, RFC 9126, OpenID Connect and its logout profiles that nothing reads.
-const NOT_OFFERED: [(&str, &str); 25] = [
+const NOT_OFFERED: [(&str, &str); 24] = [
     ("redirect_uris", NO_BROWSER_FLOW),
     ("response_types", NO_BROWSER_FLOW),
     ("application_type", NO_BROWSER_FLOW),
@@ -81,8 +85,7 @@ const NOT_OFFERED: [(&str, &str); 25] = [
     ("contacts", NO_PAGE),
     ("software_id", NO_PAGE),
     ("software_version", NO_PAGE),
-    ("software_statement", NO_ASSERTION),
-    ("token_endpoint_auth_signing_alg", NO_ASSERTION),
+    ("software_statement", NO_STATEMENT),
     ("id_token_signed_response_alg", NO_ID_TOKEN),
     ("subject_type", NO_ID_TOKEN),
 ];

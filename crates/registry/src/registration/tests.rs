@@ -5,6 +5,7 @@ use super::*;
 use crate::{
     client::{MAX_BEARER_LIFETIME, MAX_BOUND_LIFETIME},
     secret::{ClientSecretText, Pepper},
+    secret_set::KeptSecret,
 };
 
 fn now() -> UnixTime {
@@ -232,8 +233,10 @@ fn methods_that_nothing_reads_are_refused() {
                 is!(RegistrationError::AuthMethodNotOffered { .. }),
             ),
             (
-                json!({"token_endpoint_auth_method": "private_key_jwt"}),
-                is!(RegistrationError::AuthMethodNotOffered { .. }),
+                json!({"token_endpoint_auth_method": "private_key_jw"}),
+                is!(RegistrationError::UnknownAuthMethod {
+                    suggestion: Some("private_key_jwt")
+                }),
             ),
             (
                 json!({"token_endpoint_auth_method": 1}),
@@ -376,7 +379,7 @@ fn b09_b10_symmetric_and_private_keys_are_refused() {
                 json!({"jwks": "https://example.org/jwks"}),
                 is!(RegistrationError::Jwks(_)),
             ),
-            (json!({"jwks": null}), is!(RegistrationError::JwksMissing)),
+            (json!({"jwks": null}), is!(RegistrationError::JwksMissing { .. })),
         ],
     );
 }
@@ -637,7 +640,11 @@ fn an_update_follows_the_method() {
 #[test]
 fn o09_no_secret_is_shown_again() {
     let client = register(&by_secret()).expect("good");
-    let hash = client.auth().secrets().expect("secrets").current().hash.to_text();
+    let hash = client.auth().secrets().expect("secrets").current().kept.clone();
+    let KeptSecret::Hash(hash) = hash else {
+        panic!("a hash")
+    };
+    let hash = hash.to_text();
     let shown = serde_json::to_string(&client.registration()).expect("json");
     assert!(client.to_record().expect("record").contains(&hash));
     assert!(!shown.contains(&hash) && !shown.contains("secrets"));
@@ -659,10 +666,14 @@ fn the_list_of_members_is_the_list_of_fields() {
         tls_client_auth_san_ip: Some(String::new()),
         tls_client_auth_san_email: Some(String::new()),
         jwks: Some(Value::Null),
+        token_endpoint_auth_signing_alg: Some(String::new()),
+        client_assertion_audience: Some(AssertionAudience::Issuer),
+        accept_assertion_dates_as_text: Some(true),
         tls_client_certificate_bound_access_tokens: Some(true),
         access_token_lifetime_s: Some(1),
         access_token_signing_alg: Some(String::new()),
         introspection: Some(IntrospectionRight::None),
+        introspection_format: Some(IntrospectionFormat::Keystonemiddleware),
         authority: Some(serde_json::from_value(authority()).expect("authority")),
         openstack_application_credential_id: ApplicationCredentialId::parse("ac1").ok(),
         openstack_application_credential_secret: Some("never printed".into()),

@@ -14,7 +14,7 @@ use super::{
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// The version that this program reads and writes.
-pub(super) const LATEST: u32 = 1;
+pub(super) const LATEST: u32 = 2;
 /// "SEAL", in `application_id`.
 const APPLICATION_ID: i64 = 0x5345_414c;
 
@@ -29,11 +29,18 @@ pub struct Migration {
     sql: &'static str,
 }
 
-const ALL: [Migration; 1] = [Migration {
-    version: 1,
-    name: "domains, clients, key rings, revoked tokens",
-    sql: include_str!("../../migrations/sqlite/0001_registry_and_keys.sql"),
-}];
+const ALL: [Migration; 2] = [
+    Migration {
+        version: 1,
+        name: "domains, clients, key rings, revoked tokens",
+        sql: include_str!("../../migrations/sqlite/0001_registry_and_keys.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "used client assertions",
+        sql: include_str!("../../migrations/sqlite/0002_used_assertions.sql"),
+    },
+];
 
 /// Where a file stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

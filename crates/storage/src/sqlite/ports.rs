@@ -4,6 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use rustls_pki_types::UnixTime;
+use sealstone_grants::assertion::{
+    AssertionStore, AssertionStoreError, AssertionUse, MAX_USED_ASSERTIONS, UsedAssertion,
+};
 use sealstone_identity::DomainId;
 use sealstone_keyring::{KeyStore, KeyStoreError, Replaced, StoredRing};
 use sealstone_oauth_types::{ClientId, TokenId};
@@ -348,4 +351,36 @@ fn revoked_of(row: &SqliteRow) -> Result<RevokedToken, Failure> {
         token_id,
         expires_at: UnixTime::since_unix_epoch(Duration::from_secs(expires_at)),
     })
+}
+
+#[async_trait]
+impl AssertionStore for SqlStore {
+    async fn use_once(&self, assertion: &UsedAssertion) -> Result<AssertionUse, AssertionStoreError> {
+        let change = Change::UseAssertion {
+            client: assertion.client_id.as_str().to_owned(),
+            assertion: assertion.id.clone(),
+            forget_at: seconds(assertion.forget_at),
+            limit: i64::try_from(MAX_USED_ASSERTIONS).unwrap_or(i64::MAX),
+        };
+        match self.write(change).await.map_err(AssertionStoreError::new)? {
+            Outcome::Changed(_) => Ok(AssertionUse::First),
+            Outcome::Exists => Ok(AssertionUse::Again),
+            Outcome::Conflict => Ok(AssertionUse::TooMany),
+            Outcome::Unchanged | Outcome::Missing | Outcome::UnknownDomain => {
+                Err(AssertionStoreError::new(IMPOSSIBLE))
+            }
+        }
+    }
+
+    async fn purge_assertions(&self, now: UnixTime) -> Result<u64, AssertionStoreError> {
+        let change = Change::PurgeAssertions { now: seconds(now) };
+        match self.write(change).await.map_err(AssertionStoreError::new)? {
+            Outcome::Changed(rows) => Ok(rows),
+            Outcome::Unchanged
+            | Outcome::Exists
+            | Outcome::Missing
+            | Outcome::Conflict
+            | Outcome::UnknownDomain => Ok(0),
+        }
+    }
 }

@@ -44,6 +44,15 @@ pub(crate) enum Change {
     Purge {
         now: i64,
     },
+    UseAssertion {
+        client: String,
+        assertion: String,
+        forget_at: i64,
+        limit: i64,
+    },
+    PurgeAssertions {
+        now: i64,
+    },
 }
 
 /// What became of a change.
@@ -134,6 +143,17 @@ impl Change {
                 let done = query.bind(now).execute(connection).await?;
                 Ok(outcome(&done, Outcome::Unchanged))
             }
+            Self::UseAssertion {
+                client,
+                assertion,
+                forget_at,
+                limit,
+            } => use_assertion(connection, client, assertion, *forget_at, *limit).await,
+            Self::PurgeAssertions { now } => {
+                let query = sqlx::query("DELETE FROM used_assertions WHERE forget_at <= ?1");
+                let done = query.bind(now).execute(connection).await?;
+                Ok(outcome(&done, Outcome::Unchanged))
+            }
         }
     }
 }
@@ -200,6 +220,35 @@ async fn revoke(
         .execute(connection)
         .await?;
     Ok(outcome(&done, Outcome::Unchanged))
+}
+
+/// [`Outcome::Exists`] for one that was used before, [`Outcome::Conflict`] for a client at its limit.
+async fn use_assertion(
+    connection: &mut SqliteConnection,
+    client: &str,
+    assertion: &str,
+    forget_at: i64,
+    limit: i64,
+) -> Result<Outcome, Failure> {
+    let query = sqlx::query(
+        "INSERT INTO used_assertions (client_id, assertion_id, forget_at)
+         SELECT ?1, ?2, ?3
+         WHERE coalesce((SELECT kept FROM used_assertion_counts WHERE client_id = ?1), 0) < ?4
+         ON CONFLICT (client_id, assertion_id) DO NOTHING",
+    );
+    let query = query.bind(client).bind(assertion).bind(forget_at).bind(limit);
+    let done = query.execute(&mut *connection).await?;
+    if done.rows_affected() > 0 {
+        return Ok(outcome(&done, Outcome::Unchanged));
+    }
+    let query = sqlx::query("SELECT 1 FROM used_assertions WHERE client_id = ?1 AND assertion_id = ?2");
+    let query = query.bind(client).bind(assertion);
+    let is_known = query.fetch_optional(connection).await?.is_some();
+    Ok(if is_known {
+        Outcome::Exists
+    } else {
+        Outcome::Conflict
+    })
 }
 
 fn outcome(done: &SqliteQueryResult, otherwise: Outcome) -> Outcome {
