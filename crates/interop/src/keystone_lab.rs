@@ -124,6 +124,7 @@ impl KeystoneLab {
                 started => {
                     started.expect("the lab starts");
                     place::run("seed", &["--name", &name]).expect("the lab is seeded");
+                    place::mend(&folder(&name).join("keystone.db"));
                     return Self::read(&name, arguments, Some((keeper, ports)));
                 }
             }
@@ -153,6 +154,7 @@ impl KeystoneLab {
         let runs =
             folder.join("seed.json").exists() && read_file(&folder).is_some_and(|file| listens(file.port));
         if runs {
+            place::mend(&folder.join("keystone.db"));
             Self::read(name, Vec::new(), None)
         } else {
             Self::start(otherwise)
@@ -219,6 +221,12 @@ impl KeystoneLab {
     #[must_use]
     pub fn program(&self, name: &str) -> PathBuf {
         Path::new(self.variable("KEYSTONE_LAB_BIN")).join(name)
+    }
+
+    /// The Python of the lab's virtual environment, where Keystone itself is installed; no lab is started.
+    #[must_use]
+    pub fn python() -> PathBuf {
+        place::python()
     }
 
     /// `openstack` with these arguments, as the administrator; other credentials by [`Command::env`].

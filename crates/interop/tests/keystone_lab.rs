@@ -89,3 +89,15 @@ fn a_lab_of_ones_own_stops_starts_again_and_leaves_nothing() {
     assert!(!folder.exists());
     assert!(!urls.iter().any(|url| listens(url)), "{urls:?}");
 }
+
+/// What one test removes must not stand in the way of the next.
+#[test]
+fn a_removed_machine_leaves_nothing_behind() {
+    let lab = KeystoneLab::shared();
+    for _ in 0..3 {
+        let machine = lab.machine(&["member", "reader"]);
+        lab.change("DELETE", &format!("/users/{}", machine.user_id), None);
+        let auth = application_credential(&machine.credential_id, &machine.credential_secret);
+        assert_eq!(lab.request("POST", "/auth/tokens", None, Some(&auth)).status, 404);
+    }
+}

@@ -154,47 +154,48 @@ impl KeystoneLab {
         let serial = MADE.fetch_add(1, Ordering::Relaxed);
         let name = format!("machine-{}-{serial}", std::process::id());
         let domain_id = self.seed().domain("acme").to_owned();
-        let id = |made: Value, kind: &str| member(&made, kind, "id");
-        let project = json!({"project": {"name": name, "domain_id": domain_id}});
-        let project_id = id(self.admin("POST", "/projects", Some(&project)), "project");
+        let admin = self.admin_token();
+        let object = json!({"name": name, "domain_id": domain_id});
+        let project_id = member(&self.made("project", "/projects", &admin, &object), "id");
         let password = format!("{name}-Pw-1");
-        let user = json!({"user": {
+        let object = json!({
             "name": name, "domain_id": domain_id, "password": password,
             "email": format!("{name}@lab.test"), "default_project_id": project_id,
-        }});
-        let user_id = id(self.admin("POST", "/users", Some(&user)), "user");
+        });
+        let user_id = member(&self.made("user", "/users", &admin, &object), "id");
         for role in roles {
             let role = self.seed().role(role);
             let path = format!("/projects/{project_id}/users/{user_id}/roles/{role}");
             self.change("PUT", &path, None);
         }
-        let mut credential = json!({"name": name});
         let named: Vec<Value> = roles.iter().map(|role| json!({"name": role})).collect();
-        let members = credential.as_object_mut().expect("an object");
-        members.insert("roles".to_owned(), Value::Array(named));
+        let mut object = json!({"name": name, "roles": named});
+        let members = object.as_object_mut().expect("an object");
         members.extend(more.as_object().cloned().unwrap_or_default());
-        let body = json!({"application_credential": credential});
         let path = format!("/users/{user_id}/application_credentials");
         let token = self.password_token(&user_id, &password, &project_id);
-        let answer = self.request("POST", &path, Some(&token), Some(&body));
-        assert_eq!(answer.status, 201, "{}", answer.text());
-        let made = answer.json();
+        let credential = self.made("application_credential", &path, &token, &object);
         LabMachine {
             user_name: name,
-            credential_id: member(&made, "application_credential", "id"),
-            credential_secret: member(&made, "application_credential", "secret"),
+            credential_id: member(&credential, "id"),
+            credential_secret: member(&credential, "secret"),
             user_id,
             password,
             domain_id,
             project_id,
         }
     }
+
+    /// What `POST path` with an object of this kind makes.
+    #[track_caller]
+    fn made(&self, kind: &str, path: &str, token: &str, object: &Value) -> Value {
+        let answer = self.request("POST", path, Some(token), Some(&json!({kind: object})));
+        assert_eq!(answer.status, 201, "{path}: {}", answer.text());
+        answer.json().get(kind).cloned().expect("what was made")
+    }
 }
 
-fn member(answer: &Value, kind: &str, name: &str) -> String {
-    let found = answer.get(kind).and_then(|object| object.get(name));
-    found
-        .and_then(Value::as_str)
-        .expect("a member of text")
-        .to_owned()
+fn member(object: &Value, name: &str) -> String {
+    let found = object.get(name).and_then(Value::as_str);
+    found.expect("a member of text").to_owned()
 }

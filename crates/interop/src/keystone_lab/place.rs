@@ -73,6 +73,39 @@ pub(super) fn install() {
     run("up", &["--venv-only"]).expect("the lab's virtual environment");
 }
 
+/// The Python of the lab's virtual environment; the newest, should there be several.
+pub(super) fn python() -> PathBuf {
+    install();
+    let entries = fs::read_dir(root()).expect("the folder for the labs");
+    let ready = entries.flatten().map(|entry| entry.path().join(".ready"));
+    let newest = ready.max_by_key(|ready| fs::metadata(ready).and_then(|found| found.modified()).ok());
+    let ready = newest.expect("a virtual environment");
+    ready.with_file_name("bin").join("python")
+}
+
+/// Removes what belongs to an application credential with it. SQLite heeds no foreign key unless told to, Keystone
+/// relies on them, and a new credential that gets the number of a removed one then finds its roles taken.
+pub(super) fn mend(database: &Path) {
+    let tables = [
+        "application_credential_role",
+        "application_credential_access_rule",
+    ];
+    let removals: String = tables
+        .iter()
+        .map(|table| format!("DELETE FROM {table} WHERE application_credential_id = OLD.internal_id; "))
+        .collect();
+    let trigger = format!(
+        "CREATE TRIGGER IF NOT EXISTS removed AFTER DELETE ON application_credential BEGIN {removals}END;"
+    );
+    let mut command = Command::new("sqlite3");
+    command
+        .args(["-cmd", ".timeout 10000"])
+        .arg(database)
+        .arg(trigger);
+    let done = command.output().expect("sqlite3 comes by: cargo xtask setup");
+    assert!(done.status.success(), "{done:?}");
+}
+
 /// A block of ports that no other lab of this checkout has as long as this lives.
 #[derive(Debug)]
 pub(super) struct PortBlock {
