@@ -3,6 +3,7 @@
 mod change;
 mod registration;
 mod show;
+mod tie;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::{
     store::{StoreArguments, parse_domain},
 };
 use registration::RegistrationArguments;
+use tie::TieArguments;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -68,6 +70,8 @@ pub(crate) struct CreateArguments {
     #[command(flatten)]
     registration: RegistrationArguments,
     #[command(flatten)]
+    tie: TieArguments,
+    #[command(flatten)]
     store: StoreArguments,
     #[command(flatten)]
     output: OutputArguments,
@@ -102,6 +106,8 @@ pub(crate) struct UpdateArguments {
     id: ClientId,
     #[command(flatten)]
     registration: RegistrationArguments,
+    #[command(flatten)]
+    tie: TieArguments,
     #[command(flatten)]
     store: StoreArguments,
     #[command(flatten)]

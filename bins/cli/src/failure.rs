@@ -22,6 +22,14 @@ impl Failure {
         Self::Failed(anyhow::Error::msg(text.into()))
     }
 
+    /// The same, with what else can be done.
+    pub(crate) fn with_hint(self, hint: &str) -> Self {
+        match self {
+            Self::Usage(text) => Self::Usage(format!("{text}; {hint}")),
+            Self::Failed(error) => Self::failed(format!("{error:#}; {hint}")),
+        }
+    }
+
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Usage(_) => ExitCode::from(2),

@@ -13,6 +13,7 @@ mod input;
 mod jwt;
 mod key;
 mod manual;
+mod openstack;
 mod output;
 mod random;
 mod store;

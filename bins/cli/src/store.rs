@@ -19,6 +19,7 @@ use serde::Deserialize;
 use crate::{
     audit::Trail,
     failure::{Failure, Outcome},
+    openstack,
 };
 
 #[derive(Debug, Clone, Args)]
@@ -47,6 +48,32 @@ struct Config {
     keys: Keys,
     #[serde(default)]
     audit: Audit,
+    #[serde(default)]
+    keystone: Keystone,
+}
+
+#[derive(Default, Deserialize)]
+struct Keystone {
+    url: Option<String>,
+    ca_file: Option<PathBuf>,
+    #[serde(default)]
+    dangerous_plain_http: bool,
+    #[serde(default)]
+    service: KeystoneService,
+    #[serde(default)]
+    mint: KeystoneMint,
+}
+
+#[derive(Default, Deserialize)]
+struct KeystoneService {
+    application_credential_id: Option<String>,
+    application_credential_secret_file: Option<PathBuf>,
+}
+
+#[derive(Default, Deserialize)]
+struct KeystoneMint {
+    private_key_file: Option<PathBuf>,
+    algorithm: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -84,6 +111,8 @@ pub(crate) struct Places {
     key_encryption_key: PathBuf,
     audit: PathBuf,
     keys: Keys,
+    keystone: openstack::Place,
+    keystone_logins: openstack::ServerLogins,
 }
 
 impl StoreArguments {
@@ -95,6 +124,8 @@ impl StoreArguments {
                 key_encryption_key: folder.join("secrets/kek"),
                 audit: folder.join(AUDIT_FILE),
                 keys: Keys::default(),
+                keystone: openstack::Place::default(),
+                keystone_logins: openstack::ServerLogins::default(),
             }),
             (None, Some(file)) => Places::configured(file),
             (None, None) => Err(Failure::usage(
@@ -120,9 +151,13 @@ impl Places {
         })?;
         let folder = file.parent().unwrap_or_else(|| Path::new(""));
         // As the server does: the environment goes before the file, and files are named from the file's own folder.
-        let given = |section: &str, key: &str, value: Option<PathBuf>| {
+        let set = |section: &str, key: &str| {
             let variable = format!("SEALSTONE__{}__{}", section.to_uppercase(), key.to_uppercase());
-            let value = std::env::var_os(variable).map(PathBuf::from).or(value);
+            std::env::var_os(variable)
+        };
+        let word = |section: &str, key: &str| set(section, key)?.into_string().ok();
+        let given = |section: &str, key: &str, value: Option<PathBuf>| {
+            let value = set(section, key).map(PathBuf::from).or(value);
             value.map(|path| folder.join(path))
         };
         let place = |section: &str, key: &str, value: Option<PathBuf>| {
@@ -145,6 +180,26 @@ impl Places {
                 config.secrets.key_encryption_key_file,
             )?,
             keys: config.keys,
+            keystone: openstack::Place {
+                url: word("keystone", "url").or(config.keystone.url),
+                ca_file: given("keystone", "ca_file", config.keystone.ca_file),
+                dangerous_plain_http: config.keystone.dangerous_plain_http,
+            },
+            keystone_logins: openstack::ServerLogins {
+                service_id: word("keystone__service", "application_credential_id")
+                    .or(config.keystone.service.application_credential_id),
+                service_secret_file: given(
+                    "keystone__service",
+                    "application_credential_secret_file",
+                    config.keystone.service.application_credential_secret_file,
+                ),
+                mint_key_file: given(
+                    "keystone__mint",
+                    "private_key_file",
+                    config.keystone.mint.private_key_file,
+                ),
+                mint_algorithm: word("keystone__mint", "algorithm").or(config.keystone.mint.algorithm),
+            },
         })
     }
 
@@ -161,6 +216,21 @@ impl Places {
     /// The audit file, for a change.
     pub(crate) fn trail(&self) -> Outcome<Trail> {
         Trail::open(&self.audit, &self.database)
+    }
+
+    /// The Keystone that the server asks.
+    pub(crate) const fn keystone(&self) -> &openstack::Place {
+        &self.keystone
+    }
+
+    /// How the server logs in there.
+    pub(crate) const fn keystone_logins(&self) -> &openstack::ServerLogins {
+        &self.keystone_logins
+    }
+
+    /// The audit file, to read it.
+    pub(crate) fn audit_file(&self) -> &Path {
+        &self.audit
     }
 
     pub(crate) fn pepper(&self) -> Outcome<Pepper> {

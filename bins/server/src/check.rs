@@ -1,7 +1,7 @@
 //! `sealstoned check`: everything that `serve` would refuse, and what it would do.
 
 use crate::config::Config;
-use crate::{compose, config, db, faults};
+use crate::{compose, config, db, faults, keystone};
 use anyhow::Context as _;
 use sealstone_provider::{Clock as _, SystemClock};
 use sealstone_storage::Migrations;
@@ -48,6 +48,9 @@ pub(crate) async fn run(path: &Path) -> anyhow::Result<()> {
         Some(_) => "client CAs trusted, with revocation lists".to_owned(),
         None => "client CAs none (tls.client_ca_files): tls_client_auth clients are refused".to_owned(),
     });
+    if let (Some(keystone), Some(section)) = (&composition.keystone, &config.keystone) {
+        lines.extend(keystone::describe(keystone, section).await);
+    }
     lines.push(format!("database   {database}"));
     lines.push("The configuration can be used.".to_owned());
     let mut out = std::io::stdout().lock();

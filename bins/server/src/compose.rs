@@ -1,6 +1,7 @@
 //! From the configuration to everything that runs. Nothing here listens or writes: `check` and `serve` share it.
 
 use crate::config::{Config, KeysSection, LimitsSection, ProfileName, ProxyForm, TlsSection, VersionName};
+use crate::keystone::{self, Keystone};
 use crate::secrets;
 use anyhow::{Context as _, anyhow, bail};
 use sealstone_http::{Allowance, IpNetwork, ProxyAccess, RateLimit, TrustedProxy};
@@ -23,6 +24,7 @@ pub(crate) struct Composition {
     pub(crate) public_tls: TlsHandle,
     pub(crate) mtls_tls: Option<TlsHandle>,
     pub(crate) trust: Option<ClientTrust>,
+    pub(crate) keystone: Option<Keystone>,
 }
 
 /// Reads and checks it all.
@@ -71,6 +73,11 @@ pub(crate) fn compose(config: &Config) -> Result<Composition, Vec<anyhow::Error>
     {
         keep(fault);
     }
+    let keystone = config.keystone.as_ref().map(keystone::compose).transpose();
+    let keystone = keystone.unwrap_or_else(|found| {
+        faults.extend(found);
+        None
+    });
     match (
         base, mtls_base, rotation, pepper, kek, public_tls, mtls_tls, trust,
     ) {
@@ -96,6 +103,7 @@ pub(crate) fn compose(config: &Config) -> Result<Composition, Vec<anyhow::Error>
                 public_tls: tls,
                 mtls_tls,
                 trust,
+                keystone,
             })
         }
         _ => Err(faults),

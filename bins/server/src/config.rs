@@ -1,9 +1,11 @@
 //! The configuration file: one TOML document, each key overridable by `SEALSTONE__SECTION__KEY`.
 
+mod keystone;
 mod read;
 #[cfg(test)]
 mod reference;
 
+pub(crate) use keystone::{KeystoneSection, MintAlgorithm, MintSection, ServiceSection};
 pub(crate) use read::load;
 
 use sealstone_jose::Algorithm;
@@ -25,6 +27,8 @@ pub(crate) struct Config {
     pub(crate) limits: LimitsSection,
     #[serde(default)]
     pub(crate) proxy: Option<ProxySection>,
+    #[serde(default)]
+    pub(crate) keystone: Option<KeystoneSection>,
     #[serde(default)]
     pub(crate) audit: AuditSection,
     #[serde(default)]

@@ -163,6 +163,7 @@ fn config(data: &Path, public: SocketAddr, mtls: SocketAddr) -> Config {
             ..LimitsSection::default()
         },
         proxy: None,
+        keystone: None,
         audit: AuditSection {
             path: Some(data.join("audit.jsonl")),
         },

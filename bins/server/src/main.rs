@@ -6,6 +6,7 @@ mod compose;
 mod config;
 mod db;
 mod dev;
+mod keystone;
 mod logging;
 mod reload;
 mod run;

@@ -24,7 +24,7 @@ const SHOWN_ONCE: &str = "Keep the secret now: it is not stored and not shown ag
 
 pub(super) async fn create(arguments: CreateArguments) -> Outcome {
     let places = arguments.store.places()?;
-    let registration = arguments.registration.over(None)?;
+    let mut registration = arguments.registration.over(None, arguments.tie.members()?)?;
     let opened = places.store().await?;
     let domain = store::domain(&opened, arguments.domain.as_ref()).await?;
     let trail = places.trail()?;
@@ -49,6 +49,11 @@ pub(super) async fn create(arguments: CreateArguments) -> Outcome {
         Some(id) => id,
         None => generate_client_id(random::octets()?)?,
     };
+    let owner = (&domain, &id);
+    arguments
+        .tie
+        .settle(&mut registration, None, &places, owner)
+        .await?;
     let client = registration.into_client(domain.clone(), id.clone(), hash, clock::now())?;
     let change = of_client(&trail, Action::CreateClient, &id);
     let inserted = change.stored(opened.insert(client.clone()).await)?;
@@ -79,7 +84,10 @@ pub(super) async fn update(arguments: UpdateArguments) -> Outcome {
     let trail = places.trail()?;
     let change = of_client(&trail, Action::UpdateClient, &arguments.id);
     let before = find(&opened, &change, &arguments.id).await?;
-    let registration = arguments.registration.over(Some(&before.registration()))?;
+    let shown = before.registration();
+    let mut registration = arguments
+        .registration
+        .over(Some(&shown), arguments.tie.members()?)?;
     let secret = if registration.needs_secret()? && before.auth().secrets().is_none() {
         Some(draw()?)
     } else {
@@ -89,6 +97,11 @@ pub(super) async fn update(arguments: UpdateArguments) -> Outcome {
         Some(secret) => Some(SecretSet::new(secret.hash(&places.pepper()?), None)),
         None => None,
     };
+    let owner = (before.domain(), before.id());
+    arguments
+        .tie
+        .settle(&mut registration, Some(&shown), &places, owner)
+        .await?;
     let after = before.updated(registration, hash, clock::now())?;
     replace(opened, &change, &before, &after).await?;
     print(&after, secret.as_ref(), arguments.output.output)

@@ -8,6 +8,7 @@ use sealstone_jose::{Jwk, JwkSet};
 use sealstone_registry::ClientRegistration;
 use serde_json::{Map, Value};
 
+use super::tie::forget_other_ties;
 use crate::{
     cert,
     failure::{Failure, Outcome},
@@ -85,8 +86,12 @@ const SUBJECTS: [&str; 5] = [
 ];
 
 impl RegistrationArguments {
-    /// These wishes over `before`.
-    pub(super) fn over(&self, before: Option<&ClientRegistration>) -> Outcome<ClientRegistration> {
+    /// These wishes, and those about its tie, over `before`.
+    pub(super) fn over(
+        &self,
+        before: Option<&ClientRegistration>,
+        tie: Map<String, Value>,
+    ) -> Outcome<ClientRegistration> {
         let mut members = match before {
             Some(registration) => object(serde_json::to_value(registration)?)?,
             None => Map::new(),
@@ -99,8 +104,11 @@ impl RegistrationArguments {
             if let Some(method) = given.get("token_endpoint_auth_method").and_then(Value::as_str) {
                 forget_other_methods(&mut members, method);
             }
+            forget_other_ties(&mut members, &given);
             members.extend(given);
         }
+        forget_other_ties(&mut members, &tie);
+        members.extend(tie);
         self.subject(&mut members)?;
         self.rest(&mut members);
         Ok(ClientRegistration::from_json(

@@ -92,6 +92,13 @@ impl Config {
         absolute(&mut self.storage.path);
         absolute(&mut self.secrets.pepper_file);
         absolute(&mut self.secrets.key_encryption_key_file);
+        if let Some(keystone) = &mut self.keystone {
+            let service = keystone.service.as_mut();
+            let service = service.map(|service| &mut service.application_credential_secret_file);
+            let mint = keystone.mint.as_mut().map(|mint| &mut mint.private_key_file);
+            let ca = keystone.ca_file.as_mut();
+            ca.into_iter().chain(service).chain(mint).for_each(absolute);
+        }
         let secret = self.proxy.as_mut().and_then(|proxy| proxy.secret_file.as_mut());
         secret
             .into_iter()

@@ -53,13 +53,22 @@ fn keys() -> BTreeSet<String> {
             "keys" => fields::<KeysSection>(),
             "limits" => fields::<LimitsSection>(),
             "proxy" => fields::<ProxySection>(),
+            "keystone" => fields::<KeystoneSection>(),
             "audit" => fields::<AuditSection>(),
             "log" => fields::<LogSection>(),
             other => panic!("[{other}] is new: add it here and to the document"),
         };
         keys.iter().map(move |key| format!("{section}.{key}"))
     });
-    sections.flatten().collect()
+    let mut keys: BTreeSet<String> = sections.flatten().collect();
+    for (section, own) in [
+        ("keystone.service", fields::<ServiceSection>()),
+        ("keystone.mint", fields::<MintSection>()),
+    ] {
+        assert!(keys.remove(section), "{section}");
+        keys.extend(own.iter().map(|key| format!("{section}.{key}")));
+    }
+    keys
 }
 
 /// Each key of the document with its default, and whether that is a value.
@@ -110,8 +119,9 @@ fn defaults_are_those_of_the_example() {
         if let Some(default) = default.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')) {
             assert_eq!((value.as_str(), *commented), (default, true), "{key}");
         } else if default == "required" {
-            // [proxy] is commented as a whole.
-            assert!(!commented || key.starts_with("proxy."), "{key}");
+            // [proxy] and [keystone] are commented as a whole.
+            let whole = key.starts_with("proxy.") || key.starts_with("keystone.");
+            assert!(!commented || whole, "{key}");
         }
     }
 }
@@ -136,6 +146,19 @@ fn the_example_can_be_read_and_its_comments_are_the_defaults() {
     let given = read(EXAMPLE);
     let whole = read(&EXAMPLE.lines().map(uncommented).collect::<Vec<_>>().join("\n"));
     assert!(given.proxy.is_none() && whole.proxy.is_some());
+    assert!(given.keystone.is_none());
+    let keystone = whole.keystone.unwrap();
+    assert!(keystone.service.is_some() && keystone.mint.is_some());
+    let least = "\n[keystone]\nurl = \"https://keystone.example.org:5000\"\n[keystone.mint]\nprivate_key_file = \"k\"\n";
+    let least = read(&format!("{EXAMPLE}{least}")).keystone.unwrap();
+    assert_eq!(least.identity_cache_s, keystone.identity_cache_s);
+    assert_eq!(least.revocation_poll_s, keystone.revocation_poll_s);
+    assert_eq!(least.call_deadline_s, keystone.call_deadline_s);
+    assert_eq!(least.max_calls, keystone.max_calls);
+    assert_eq!(
+        least.mint.unwrap().token_lifetime_s,
+        keystone.mint.unwrap().token_lifetime_s
+    );
     assert_eq!(format!("{:?}", given.keys), format!("{:?}", whole.keys));
     assert_eq!(format!("{:?}", given.log), format!("{:?}", whole.log));
     assert_eq!(given.server.admin_listen, whole.server.admin_listen);
