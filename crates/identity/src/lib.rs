@@ -11,6 +11,6 @@ pub use authority::{Authority, MAX_ACCESS_RULES, MAX_ROLES, ProjectScope, Scope,
 pub use error::IdentityError;
 pub use ids::{ApplicationCredentialId, DomainId, Name, ProjectId, RoleName, UserId};
 pub use source::{
-    Delegated, DelegationMethod, IdentitySource, IdentitySourceError, KeystoneToken, MachineLogin, Refusal,
-    UsedApplicationCredential,
+    Delegated, DelegationMethod, IdentitySource, IdentitySourceError, KeystoneBinding, KeystoneToken,
+    MachineLogin, Refusal, UsedApplicationCredential,
 };

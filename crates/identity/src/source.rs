@@ -185,6 +185,16 @@ impl fmt::Debug for KeystoneToken {
     }
 }
 
+/// The client certificate that a Keystone token is bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a binding without one of these is none")]
+pub struct KeystoneBinding<'a> {
+    /// The certificate's thumbprint as Keystone writes it: base64url with padding of SHA-256 over the PEM text.
+    pub thumbprint: &'a str,
+    /// When the certificate ends: the token does not outlive it.
+    pub not_after: UnixTime,
+}
+
 /// Where OpenStack identities come from.
 ///
 /// # Security
@@ -207,16 +217,15 @@ pub trait IdentitySource: Send + Sync {
     /// [`IdentitySourceError`]; none of them grants anything.
     async fn machine(&self, login: &MachineLogin<'_>) -> Result<Arc<Delegated>, IdentitySourceError>;
 
-    /// A fresh Keystone token for the login. `bound_to` is the certificate's thumbprint as Keystone writes it
-    /// (base64url with padding of SHA-256 over the PEM text), for a token that holds only with that certificate; only
-    /// a source that makes tokens itself can bind one.
+    /// A fresh Keystone token for the login, with `bound_to` one that holds only with that certificate: a source that
+    /// can't bind it is not configured for it.
     ///
     /// # Errors
     /// [`IdentitySourceError`]; none of them grants anything.
     async fn keystone_token(
         &self,
         login: &MachineLogin<'_>,
-        bound_to: Option<&str>,
+        bound_to: Option<KeystoneBinding<'_>>,
     ) -> Result<KeystoneToken, IdentitySourceError>;
 }
 

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 use rustls_pki_types::UnixTime;
 use sealstone_identity::{
-    Delegated, IdentitySource, IdentitySourceError, KeystoneToken, MachineLogin, Refusal,
+    Delegated, IdentitySource, IdentitySourceError, KeystoneBinding, KeystoneToken, MachineLogin, Refusal,
 };
 
 use self::{
@@ -262,8 +262,21 @@ impl KeystoneIdentity {
         self.inner.mint.as_ref().ok_or(Failure::NotConfigured(NEEDS_MINT))
     }
 
-    fn minted(&self, minted: &Minted<'_>, bound_to: Option<&str>) -> Result<KeystoneToken, Failure> {
-        let (token, ends_at) = self.mint()?.token(minted, bound_to, self.inner.client.now())?;
+    /// A token that outlives neither what it stands on nor the certificate that it is bound to.
+    fn minted(
+        &self,
+        minted: &Minted<'_>,
+        bound_to: Option<KeystoneBinding<'_>>,
+        ends_at: Option<UnixTime>,
+    ) -> Result<KeystoneToken, Failure> {
+        let now = self.inner.client.now();
+        let latest = [ends_at, bound_to.map(|bound_to| bound_to.not_after)];
+        let latest = latest.into_iter().flatten().min();
+        if latest.is_some_and(|end| end <= now) {
+            return Err(Failure::Refused(Refusal::Ended));
+        }
+        let thumbprint = bound_to.map(|bound_to| bound_to.thumbprint);
+        let (token, ends_at) = self.mint()?.token(minted, thumbprint, now, latest)?;
         Ok(KeystoneToken::new(token.expose().to_owned(), ends_at))
     }
 }
@@ -299,13 +312,13 @@ impl IdentitySource for KeystoneIdentity {
     async fn keystone_token(
         &self,
         login: &MachineLogin<'_>,
-        bound_to: Option<&str>,
+        bound_to: Option<KeystoneBinding<'_>>,
     ) -> Result<KeystoneToken, IdentitySourceError> {
         let owned = OwnedLogin::of(login);
         if let Some(minted) = owned.minted() {
             self.mint()?;
-            self.machine(login).await?;
-            return Ok(self.minted(&minted, bound_to)?);
+            let delegated = self.machine(login).await?;
+            return Ok(self.minted(&minted, bound_to, delegated.expires_at)?);
         }
         if bound_to.is_some() {
             return Err(Failure::NotConfigured(NEEDS_MINT_TO_BIND).into());

@@ -75,14 +75,17 @@ impl TokenMint {
         }
     }
 
-    /// A token to hand out, with its end.
+    /// A token to hand out, with its end: after the configured lifetime, and at `latest` if that comes first.
     pub(crate) fn token(
         &self,
         minted: &Minted<'_>,
         bound_to: Option<&str>,
         now: UnixTime,
+        latest: Option<UnixTime>,
     ) -> Result<(Token, UnixTime), MintError> {
-        self.mint(minted, bound_to, now, self.lifetime)
+        let left = latest.and_then(|latest| moment::since(now, latest));
+        let lifetime = left.map_or(self.lifetime, |left| left.min(self.lifetime));
+        self.mint(minted, bound_to, now, lifetime)
     }
 
     /// A token to ask Keystone with.

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use rustls_pki_types::UnixTime;
 use sealstone_identity::{
     ApplicationCredentialId, Authority, Delegated, DelegationMethod, IdentitySource, IdentitySourceError,
-    KeystoneToken, MachineLogin, Name, ProjectScope, Refusal, RoleName, UsedApplicationCredential, UserRef,
+    KeystoneBinding, KeystoneToken, MachineLogin, Name, ProjectScope, Refusal, RoleName,
+    UsedApplicationCredential, UserRef,
 };
 
 use crate::unix_time;
@@ -172,13 +173,15 @@ impl IdentitySource for FakeIdentity {
     async fn keystone_token(
         &self,
         login: &MachineLogin<'_>,
-        bound_to: Option<&str>,
+        bound_to: Option<KeystoneBinding<'_>>,
     ) -> Result<KeystoneToken, IdentitySourceError> {
         let answer = self.answer(login)?;
         let end = answer
             .expires_at
             .map_or(crate::START.saturating_add(3600), |end| end.as_secs());
-        let text = format!("keystone-token-bound-to-{}", bound_to.unwrap_or("nothing"));
+        let end = bound_to.map_or(end, |bound_to| end.min(bound_to.not_after.as_secs()));
+        let thumbprint = bound_to.map_or("nothing", |bound_to| bound_to.thumbprint);
+        let text = format!("keystone-token-bound-to-{thumbprint}");
         Ok(KeystoneToken::new(
             text,
             UnixTime::since_unix_epoch(Duration::from_secs(end)),
