@@ -3,6 +3,7 @@
 mod api;
 mod place;
 mod seed;
+mod template;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -65,6 +66,12 @@ impl LabOptions {
         self.with(&["--set", &format!("{section_key}={value}")])
     }
 
+    /// Whether its keys are like any other lab's.
+    fn is_usual(&self) -> bool {
+        let odd = ["--own-keys", "--jws-algorithm"];
+        !self.0.iter().any(|argument| odd.contains(&argument.as_str()))
+    }
+
     /// Other arguments of the lab's `up`.
     #[must_use]
     pub fn with(mut self, arguments: &[&str]) -> Self {
@@ -104,7 +111,7 @@ struct LabFile {
 }
 
 impl KeystoneLab {
-    /// Starts a lab of the caller's own and seeds it; takes some 15 s. For tests that stop nodes, change what was
+    /// Starts a lab of the caller's own with a cloud in it; takes some 5 s, the first of a day 15 s. For tests that stop nodes, change what was
     /// seeded or need other options than the shared labs have.
     #[must_use]
     pub fn start(options: &LabOptions) -> Self {
@@ -116,6 +123,7 @@ impl KeystoneLab {
         for skipped in 0..TRIES {
             let ports = PortBlock::take(skipped);
             let first = ports.first().to_string();
+            let is_seeded = options.is_usual() && template::copy(&name, &first);
             let mut arguments = vec!["--name".to_owned(), name.clone(), "--port".to_owned(), first];
             arguments.extend(HASHING.map(str::to_owned));
             arguments.extend(options.0.iter().cloned());
@@ -123,8 +131,13 @@ impl KeystoneLab {
                 Err(message) if message.contains("is taken") => {}
                 started => {
                     started.expect("the lab starts");
-                    place::run("seed", &["--name", &name]).expect("the lab is seeded");
-                    place::mend(&folder(&name).join("keystone.db"));
+                    if !is_seeded {
+                        place::run("seed", &["--name", &name]).expect("the lab is seeded");
+                        place::mend(&folder(&name).join("keystone.db"));
+                        if options.is_usual() {
+                            template::keep(&name);
+                        }
+                    }
                     return Self::read(&name, arguments, Some((keeper, ports)));
                 }
             }

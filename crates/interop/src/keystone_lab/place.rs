@@ -97,11 +97,16 @@ pub(super) fn mend(database: &Path) {
     let trigger = format!(
         "CREATE TRIGGER IF NOT EXISTS removed AFTER DELETE ON application_credential BEGIN {removals}END;"
     );
+    sqlite(database, &trigger);
+}
+
+/// Runs a statement.
+pub(super) fn sqlite(database: &Path, statement: &str) {
     let mut command = Command::new("sqlite3");
     command
         .args(["-cmd", ".timeout 10000"])
         .arg(database)
-        .arg(trigger);
+        .arg(statement);
     let done = command.output().expect("sqlite3 comes by: cargo xtask setup");
     assert!(done.status.success(), "{done:?}");
 }
