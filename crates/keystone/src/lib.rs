@@ -12,6 +12,7 @@ mod identity;
 mod ids;
 mod mint;
 mod moment;
+mod probe;
 mod revocation;
 mod secret;
 mod session;
