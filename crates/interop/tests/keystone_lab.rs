@@ -101,3 +101,21 @@ fn a_removed_machine_leaves_nothing_behind() {
         assert_eq!(lab.request("POST", "/auth/tokens", None, Some(&auth)).status, 404);
     }
 }
+
+/// The second lab is a copy of the first as it was seeded, at its own address.
+#[test]
+fn a_copied_cloud_is_whole() {
+    drop(KeystoneLab::start(&LabOptions::new()));
+    let lab = KeystoneLab::start(&LabOptions::new().tls());
+    let seed = lab.seed();
+    let credential = seed.application_credential("access_rules");
+    let token = lab.login(&application_credential(&credential.id, &credential.secret));
+    assert!(lab.validated(&token).is_some());
+    let endpoints = lab.admin("GET", "/endpoints", None);
+    let text = endpoints.to_string();
+    assert!(text.contains(lab.url()), "{text} {}", lab.url());
+    assert!(seed.ca.starts_with(lab.folder()), "{:?}", seed.ca);
+    let client = Https::trusting(&seed.ca_pem()).with_certificate(&seed.certificate("alice"));
+    let url = format!("{}/auth/tokens", lab.tls(LabFront::Apache));
+    assert_eq!(client.get(&url, &[]).unwrap().status, 401);
+}
