@@ -12,6 +12,8 @@ use std::net::IpAddr;
 pub enum Action {
     /// A token request (RFC 6749 §3.2).
     IssueToken,
+    /// A request for a token of Keystone's own (`POST /v3/OS-OAUTH2/token`).
+    IssueKeystoneToken,
     /// An introspection request (RFC 7662).
     IntrospectToken,
     /// A revocation request (RFC 7009).
@@ -36,6 +38,7 @@ impl Action {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::IssueToken => "authenticate/token",
+            Self::IssueKeystoneToken => "authenticate/keystone_token",
             Self::IntrospectToken => "evaluate/token",
             Self::RevokeToken => "revoke/token",
             Self::RotateKey => "renew/key",

@@ -23,8 +23,9 @@ fn firsts(rows: &[Vec<&'static str>]) -> BTreeSet<String> {
         .collect()
 }
 
-const ACTIONS: [Action; 9] = [
+const ACTIONS: [Action; 10] = [
     Action::IssueToken,
+    Action::IssueKeystoneToken,
     Action::IntrospectToken,
     Action::RevokeToken,
     Action::RotateKey,
@@ -39,6 +40,7 @@ const ACTIONS: [Action; 9] = [
 const fn is_listed(action: Action) -> bool {
     match action {
         Action::IssueToken
+        | Action::IssueKeystoneToken
         | Action::IntrospectToken
         | Action::RevokeToken
         | Action::RotateKey

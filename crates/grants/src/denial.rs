@@ -73,6 +73,16 @@ pub enum Denial {
     /// The application credential is unrestricted, and the registration does not say that it may be.
     #[error("the client's application credential is unrestricted")]
     UnrestrictedCredential,
+    /// A Keystone token was asked for, and the client is tied to no identity of Keystone.
+    #[error("the client is tied to no identity of Keystone")]
+    NoKeystoneIdentity,
+    /// A Keystone token was asked for, and Keystone refuses what it stands on, as it refuses a wrong secret.
+    #[error("Keystone refuses a token: {0}")]
+    KeystoneRefused(Refusal),
+    /// A Keystone token must be bound to the client's certificate, and there is no key to make one: Keystone binds none
+    /// that it is asked for.
+    #[error("the Keystone token must be bound, and can't be")]
+    KeystoneBindingImpossible,
     /// The client may not introspect (RFC 7662 §2.1; the code is that of RFC 6750 §3.1, the nearest one).
     #[error("the client may not introspect tokens")]
     IntrospectionNotAllowed,
@@ -93,10 +103,13 @@ impl Denial {
             | Self::UntrustedCertificate(_)
             | Self::CertificateOutOfDate
             | Self::OtherCertificate
-            | Self::WrongAssertion(_) => ErrorCode::InvalidClient,
+            | Self::WrongAssertion(_)
+            | Self::KeystoneRefused(_) => ErrorCode::InvalidClient,
             Self::BindingImpossible => ErrorCode::InvalidRequest,
             Self::UnsupportedGrantType => ErrorCode::UnsupportedGrantType,
-            Self::UnauthorizedGrantType => ErrorCode::UnauthorizedClient,
+            Self::UnauthorizedGrantType | Self::NoKeystoneIdentity | Self::KeystoneBindingImpossible => {
+                ErrorCode::UnauthorizedClient
+            }
             Self::ScopeNotAllowed => ErrorCode::InvalidScope,
             Self::TargetNotAllowed | Self::MixedTargets => ErrorCode::InvalidTarget,
             Self::IdentityRefused(_) | Self::OtherIdentity | Self::UnrestrictedCredential => {
@@ -139,6 +152,14 @@ impl Denial {
             Self::OtherIdentity | Self::UnrestrictedCredential => {
                 "The OpenStack identity of this client is not what it is registered for: ask the administrator who registered it"
             }
+            Self::NoKeystoneIdentity => {
+                "This client is tied to no identity of Keystone: ask the administrator who registered it"
+            }
+            // Keystone's own words.
+            Self::KeystoneRefused(_) => "The request you have made requires authentication.",
+            Self::KeystoneBindingImpossible => {
+                "This client gets certificate-bound tokens only, and Keystone binds none: the operator must let this server sign them, [keystone.mint]"
+            }
             Self::IntrospectionNotAllowed => "The client is not registered to introspect tokens",
         }
     }
@@ -167,6 +188,9 @@ impl Denial {
             Self::IdentityRefused(_) => "identity_refused",
             Self::OtherIdentity => "other_identity",
             Self::UnrestrictedCredential => "unrestricted_application_credential",
+            Self::NoKeystoneIdentity => "no_keystone_identity",
+            Self::KeystoneRefused(_) => "keystone_refused",
+            Self::KeystoneBindingImpossible => "keystone_binding_impossible",
             Self::IntrospectionNotAllowed => "introspection_not_allowed",
         }
     }
@@ -177,7 +201,7 @@ impl Denial {
         match self {
             Self::UntrustedCertificate(reason) => Some(reason),
             Self::WrongAssertion(fault) => Some(fault.as_str()),
-            Self::IdentityRefused(refusal) => Some(refusal.as_str()),
+            Self::IdentityRefused(refusal) | Self::KeystoneRefused(refusal) => Some(refusal.as_str()),
             Self::Malformed(_)
             | Self::UnknownClient
             | Self::DisabledClient
@@ -195,7 +219,17 @@ impl Denial {
             | Self::MixedTargets
             | Self::OtherIdentity
             | Self::UnrestrictedCredential
+            | Self::NoKeystoneIdentity
+            | Self::KeystoneBindingImpossible
             | Self::IntrospectionNotAllowed => None,
+        }
+    }
+
+    /// The same at Keystone's own endpoint, where a refused identity is answered as Keystone answers it.
+    pub(crate) const fn at_keystone(self) -> Self {
+        match self {
+            Self::IdentityRefused(refusal) => Self::KeystoneRefused(refusal),
+            other => other,
         }
     }
 }

@@ -6,6 +6,7 @@ mod denial;
 mod evidence;
 pub mod identity;
 pub mod inspect;
+pub mod keystone;
 pub mod token;
 
 pub use denial::Denial;

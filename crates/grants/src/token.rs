@@ -1,6 +1,6 @@
 //! `POST /token` after the client is known (RFC 6749 §3.2): one check a file, in this order.
 
-mod binding;
+pub(crate) mod binding;
 mod client_credentials;
 mod scope;
 mod target;

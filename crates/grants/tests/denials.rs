@@ -6,7 +6,7 @@ use sealstone_identity::Refusal;
 use sealstone_oauth_types::RequestError;
 use std::collections::BTreeSet;
 
-const ALL: [(Denial, &str, u16, &str); 21] = [
+const ALL: [(Denial, &str, u16, &str); 24] = [
     (
         Denial::Malformed(RequestError::MissingGrantType),
         "invalid_request",
@@ -86,6 +86,24 @@ const ALL: [(Denial, &str, u16, &str); 21] = [
         "invalid_grant",
         400,
         "unrestricted_application_credential",
+    ),
+    (
+        Denial::NoKeystoneIdentity,
+        "unauthorized_client",
+        400,
+        "no_keystone_identity",
+    ),
+    (
+        Denial::KeystoneRefused(Refusal::Credential),
+        "invalid_client",
+        401,
+        "keystone_refused",
+    ),
+    (
+        Denial::KeystoneBindingImpossible,
+        "unauthorized_client",
+        400,
+        "keystone_binding_impossible",
     ),
     (
         Denial::IntrospectionNotAllowed,

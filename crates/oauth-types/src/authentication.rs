@@ -168,6 +168,15 @@ impl PresentedClient {
         })
     }
 
+    /// One with this id, cut at the limit, and this credential.
+    pub(crate) fn presenting(id: Option<String>, credential: PresentedCredential) -> Self {
+        let mut id = id;
+        if let Some(id) = &mut id {
+            id.truncate(cut(id).len());
+        }
+        Self { id, credential }
+    }
+
     /// The id, if it is one that a client can have.
     #[must_use]
     pub fn client_id(&self) -> Option<ClientId> {

@@ -7,9 +7,12 @@ use rustls_pki_types::UnixTime;
 use sealstone_grants::Denial;
 use sealstone_grants::identity::IdentityQuestion;
 use sealstone_grants::token::{Granted, NeedsIdentity};
-use sealstone_identity::{Delegated, IdentitySourceError, MachineLogin, Refusal};
+use sealstone_identity::{
+    ApplicationCredentialId, Delegated, IdentitySource, IdentitySourceError, MachineLogin, Refusal,
+};
 use sealstone_keyring::{SecretPlace, SecretPurpose};
 use sealstone_registry::Client;
+use zeroize::Zeroizing;
 
 use crate::error::{BackendError, TokenError};
 use crate::provider::Provider;
@@ -43,16 +46,29 @@ impl Provider {
         client: &Client,
         question: IdentityQuestion<'_>,
     ) -> Result<Answer, BackendError> {
-        let source = self
-            .0
-            .ports
-            .identity
-            .as_deref()
-            .ok_or(BackendError::IdentityNotConfigured {
-                needs: "[keystone] in the server's configuration",
-            })?;
-        let answer = match question {
-            IdentityQuestion::Login(login) => source.machine(&login).await,
+        let source = self.identity_source()?;
+        let opened = self.open(client, question)?;
+        match source.machine(&opened.login()).await {
+            Ok(delegated) => Ok(Answer::Given(delegated)),
+            Err(error) => Ok(Answer::Refused(refusal(error)?)),
+        }
+    }
+
+    pub(crate) fn identity_source(&self) -> Result<&dyn IdentitySource, BackendError> {
+        let source = self.0.ports.identity.as_deref();
+        source.ok_or(BackendError::IdentityNotConfigured {
+            needs: "[keystone] in the server's configuration",
+        })
+    }
+
+    /// The login that a question is about, with its secret in the clear if it has one.
+    pub(crate) fn open<'a>(
+        &self,
+        client: &Client,
+        question: IdentityQuestion<'a>,
+    ) -> Result<Opened<'a>, BackendError> {
+        match question {
+            IdentityQuestion::Login(login) => Ok(Opened::Login(login)),
             IdentityQuestion::Sealed { id, secret } => {
                 let place = SecretPlace {
                     purpose: SecretPurpose::ApplicationCredential,
@@ -61,26 +77,39 @@ impl Provider {
                 };
                 let kek = &self.0.config.key_encryption_key;
                 let secret = kek.open_secret(place, secret.as_str())?;
-                let login = MachineLogin::ApplicationCredential { id, secret: &secret };
-                source.machine(&login).await
-            }
-        };
-        match answer {
-            Ok(delegated) => Ok(Answer::Given(delegated)),
-            Err(IdentitySourceError::Refused(refusal)) => Ok(Answer::Refused(refusal)),
-            Err(IdentitySourceError::Unavailable { retry_after, source }) => {
-                Err(BackendError::IdentityUnavailable {
-                    retry_after: retry_after.unwrap_or(RETRY_AFTER),
-                    source,
-                })
-            }
-            Err(IdentitySourceError::Malformed { source }) => Err(BackendError::IdentityMalformed {
-                retry_after: RETRY_AFTER,
-                source,
-            }),
-            Err(IdentitySourceError::NotConfigured { needs }) => {
-                Err(BackendError::IdentityNotConfigured { needs })
+                Ok(Opened::Secret(id, secret))
             }
         }
+    }
+}
+
+/// A login that can be asked about. Its secret is wiped when this is dropped.
+pub(crate) enum Opened<'a> {
+    Login(MachineLogin<'a>),
+    Secret(&'a ApplicationCredentialId, Zeroizing<String>),
+}
+
+impl Opened<'_> {
+    pub(crate) fn login(&self) -> MachineLogin<'_> {
+        match self {
+            Self::Login(login) => *login,
+            Self::Secret(id, secret) => MachineLogin::ApplicationCredential { id, secret },
+        }
+    }
+}
+
+/// What OpenStack refuses; everything else is ours to mend.
+pub(crate) fn refusal(error: IdentitySourceError) -> Result<Refusal, BackendError> {
+    match error {
+        IdentitySourceError::Refused(refusal) => Ok(refusal),
+        IdentitySourceError::Unavailable { retry_after, source } => Err(BackendError::IdentityUnavailable {
+            retry_after: retry_after.unwrap_or(RETRY_AFTER),
+            source,
+        }),
+        IdentitySourceError::Malformed { source } => Err(BackendError::IdentityMalformed {
+            retry_after: RETRY_AFTER,
+            source,
+        }),
+        IdentitySourceError::NotConfigured { needs } => Err(BackendError::IdentityNotConfigured { needs }),
     }
 }
