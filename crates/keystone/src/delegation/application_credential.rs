@@ -1,7 +1,7 @@
 use http::Method;
 use rustls_pki_types::UnixTime;
 use sealstone_identity::{AccessRule as IdentityRule, ApplicationCredentialId, ProjectId, UserId};
-use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap as _};
 
 use crate::{
     AccessRuleId, Fault, KeystoneError, KeystoneSession, Label, RoleId, RoleRef, Secret, moment,
@@ -25,11 +25,16 @@ pub struct ApplicationCredential {
     /// When it ends, if it does.
     #[serde(default, deserialize_with = "moment::optional")]
     pub expires_at: Option<UnixTime>,
-    /// Whether it may make and delete further credentials and trusts: the dangerous kind.
-    #[serde(default)]
+    /// Whether it may make and delete further credentials and trusts: the dangerous kind. Keystone keeps `null` for
+    /// those that were made without a word about it, and takes it for "no".
+    #[serde(default, deserialize_with = "null_is_false")]
     pub unrestricted: bool,
     /// The only requests that it allows; `None` leaves that to the roles.
     pub access_rules: Option<Vec<AccessRule>>,
+}
+
+fn null_is_false<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// An access rule, as Keystone keeps it.
