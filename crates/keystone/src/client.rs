@@ -95,7 +95,7 @@ impl KeystoneClient {
         };
         admitted.succeeded();
         match outcome {
-            Ok(response) => Answer::of(call, response),
+            Ok(response) => Answer::of(&call, response),
             Err(HttpsError::TooLarge(limit)) => Err(call.malformed(Fault::TooLarge(limit), None)),
             Err(_redirect) => Err(call.malformed(Fault::Redirect, None)),
         }
@@ -238,7 +238,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    fn of(call: Call<'_>, response: Response<Bytes>) -> Result<Self, KeystoneError> {
+    fn of(call: &Call<'_>, response: Response<Bytes>) -> Result<Self, KeystoneError> {
         let (head, body) = response.into_parts();
         let request_id = head
             .headers
@@ -358,10 +358,8 @@ impl Answer {
     /// The body, strictly read: each name once, nested at most 32 deep.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, KeystoneError> {
         json::from_slice(self.json_text()?).map_err(|error| {
-            self.malformed(match error {
-                JoseError::UnexpectedJson => Fault::Shape,
-                _ => Fault::Json,
-            })
+            let is_strict = error == JoseError::UnexpectedJson;
+            self.malformed(if is_strict { Fault::Shape } else { Fault::Json })
         })
     }
 }

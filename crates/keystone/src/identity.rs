@@ -179,7 +179,7 @@ impl KeystoneIdentity {
         let this = self.clone();
         tokio::spawn(async move {
             let outcome = this.look_up(&login, flight.known.as_deref()).await;
-            entry.land(flight, outcome, this.inner.client.now());
+            entry.land(&flight, outcome, this.inner.client.now());
         });
     }
 

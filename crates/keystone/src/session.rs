@@ -117,10 +117,10 @@ impl KeystoneSession {
             }
         }
         state.held = None;
-        if let Some((then, refusal)) = state.refused {
-            if moment::since(then, now).is_some_and(|passed| passed < REFUSAL_PAUSE) {
-                return Err(refused_login(refusal));
-            }
+        if let Some((then, refusal)) = state.refused
+            && moment::since(then, now).is_some_and(|passed| passed < REFUSAL_PAUSE)
+        {
+            return Err(refused_login(refusal));
         }
         state.refused = None;
         match self.client.authenticate(authentication).await {

@@ -71,10 +71,11 @@ impl Entry {
             let due = age >= half && !state.is_flying() && !pausing;
             return Look::Answer(known, due.then(|| state.take_off(now).1));
         }
-        if let Some((then, failure)) = &state.failed {
-            if moment::since(*then, now).is_some_and(|age| age < FAILURE_AGE) && !state.is_flying() {
-                return Look::Refuse(failure.clone());
-            }
+        if let Some((then, failure)) = &state.failed
+            && moment::since(*then, now).is_some_and(|age| age < FAILURE_AGE)
+            && !state.is_flying()
+        {
+            return Look::Refuse(failure.clone());
         }
         match state.flight.clone().filter(|_| state.is_flying()) {
             Some(landing) => Look::Wait(landing, None),
@@ -86,7 +87,7 @@ impl Entry {
     }
 
     /// Keeps the outcome, and tells it to those who wait.
-    pub(super) fn land(&self, flight: Flight, outcome: Outcome, now: UnixTime) {
+    pub(super) fn land(&self, flight: &Flight, outcome: Outcome, now: UnixTime) {
         let mut state = self.0.lock();
         let is_current = state.generation == flight.generation;
         match &outcome {
