@@ -13,6 +13,8 @@ use crate::{KeyError, RepositoryError};
 /// The longest file of a key: 44 characters and a line feed, with room to tell "too long" from "longer than any".
 const MAX_FILE: usize = 64;
 const STAGED: u32 = 0;
+/// A rotation may remove a key between listing and reading; several in a row do not.
+const LOAD_ATTEMPTS: usize = 4;
 
 /// A folder of Fernet keys: files named by numbers, the highest of which is the primary key, that signs; 0 is staged,
 /// and becomes the next primary; all of them verify.
@@ -131,9 +133,24 @@ impl FernetRepository {
     /// The first of what [`FernetRepository::check`] calls faults: a repository that is not wholly good is not used.
     pub fn load(&self) -> Result<FernetKeys, RepositoryError> {
         let folder = Folder::open(&self.path, Secrecy::Private, self.custody)?;
+        let mut read = self.read_all(&folder);
+        for _attempt in 1..LOAD_ATTEMPTS {
+            match read {
+                Err(RepositoryError::Io { ref source, .. })
+                    if source.kind() == std::io::ErrorKind::NotFound =>
+                {
+                    read = self.read_all(&folder);
+                }
+                read => return read,
+            }
+        }
+        read
+    }
+
+    fn read_all(&self, folder: &Folder) -> Result<FernetKeys, RepositoryError> {
         let mut keys = Vec::new();
-        for number in numbers(&folder)?.into_iter().rev() {
-            keys.push(read(&folder, number)?);
+        for number in numbers(folder)?.into_iter().rev() {
+            keys.push(read(folder, number)?);
         }
         if keys.is_empty() {
             return Err(RepositoryError::Empty {

@@ -18,8 +18,9 @@ const NEXT: &str = "next.pem";
 /// A node's two folders of JWS keys: a private one with the key that signs (`private.pem`), which no other node has,
 /// and a public one with the public keys of all nodes.
 ///
-/// Keystone reads the public folder for every validation, all of it, and **fails on every token while one file there
-/// is empty, half written or no key**. So files are made elsewhere and renamed into it.
+/// Keystone reads the public folder for every validation, and **fails on tokens while one file there is empty, half
+/// written or no key**: on those of every key that the file system happens to list after it. So files are made
+/// elsewhere and renamed into it.
 #[derive(Debug, Clone)]
 pub struct JwsRepository {
     private: PathBuf,
@@ -406,12 +407,21 @@ fn public_keys(folder: &Folder) -> impl Iterator<Item = (String, Result<JwsPubli
         Err(fault) => (Vec::new(), Some((String::new(), Err(fault)))),
     };
     let read = |name: String| {
-        let key = folder.read(&name, Secrecy::Public, MAX_PEM).and_then(|bytes| {
-            let text = std::str::from_utf8(&bytes).map_err(|_error| KeyError::NotPem);
-            let key = text.and_then(JwsPublicKey::from_pem);
-            key.map_err(|error| RepositoryError::key(&folder.path().join(&name), error))
-        });
-        (name, key)
+        let read = folder.read_if_there(&name, Secrecy::Public, MAX_PEM);
+        let key = match read {
+            // Taken away since the folder was listed.
+            Ok(None) => return None,
+            Ok(Some(bytes)) => {
+                public_key(&bytes).map_err(|error| RepositoryError::key(&folder.path().join(&name), error))
+            }
+            Err(fault) => Err(fault),
+        };
+        Some((name, key))
     };
-    names.into_iter().map(read).chain(fault)
+    names.into_iter().filter_map(read).chain(fault)
+}
+
+fn public_key(bytes: &[u8]) -> Result<JwsPublicKey, KeyError> {
+    let text = std::str::from_utf8(bytes).map_err(|_error| KeyError::NotPem)?;
+    JwsPublicKey::from_pem(text)
 }

@@ -20,10 +20,6 @@ pub(crate) fn methods() -> AuthMethods {
     AuthMethods::default()
 }
 
-pub(crate) fn mode(path: &Path) -> u32 {
-    fs::metadata(path).unwrap().permissions().mode() & 0o7777
-}
-
 pub(crate) fn restrict(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
