@@ -34,6 +34,7 @@ impl Event<'_> {
             Target::Token(id) => (id, "data/security/token"),
             Target::Key(id) => (id, "data/security/key"),
             Target::Client(id) => (id, "data/security/account"),
+            Target::User(id) => (id, "data/security/account/user"),
         };
         json.extend_from_slice(br#","target":{"id":"#);
         push_text(&mut json, id);

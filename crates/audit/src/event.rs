@@ -30,6 +30,10 @@ pub enum Action {
     UpdateClient,
     /// A client was deleted.
     DeleteClient,
+    /// How a user of Keystone may log in was changed there.
+    UpdateUser,
+    /// An application credential was made in Keystone, of a user that it names.
+    CreateApplicationCredential,
 }
 
 impl Action {
@@ -47,6 +51,8 @@ impl Action {
             Self::CreateClient => "create/oauth2_client",
             Self::UpdateClient => "update/oauth2_client",
             Self::DeleteClient => "delete/oauth2_client",
+            Self::UpdateUser => "update/user",
+            Self::CreateApplicationCredential => "create/application_credential",
         }
     }
 }
@@ -138,6 +144,8 @@ pub enum Target<'a> {
     Key(Cow<'a, str>),
     /// A client, by its id.
     Client(Cow<'a, str>),
+    /// A user of Keystone, by its id.
+    User(Cow<'a, str>),
 }
 
 /// The identity of one event: a random UUID (RFC 9562 §5.4).
@@ -234,6 +242,7 @@ impl Event<'_> {
                 Target::Token(id) => Target::Token(own(id)),
                 Target::Key(id) => Target::Key(own(id)),
                 Target::Client(id) => Target::Client(own(id)),
+                Target::User(id) => Target::User(own(id)),
             },
             request_id: own(self.request_id),
         }

@@ -23,7 +23,7 @@ fn firsts(rows: &[Vec<&'static str>]) -> BTreeSet<String> {
         .collect()
 }
 
-const ACTIONS: [Action; 10] = [
+const ACTIONS: [Action; 12] = [
     Action::IssueToken,
     Action::IssueKeystoneToken,
     Action::IntrospectToken,
@@ -34,6 +34,8 @@ const ACTIONS: [Action; 10] = [
     Action::CreateClient,
     Action::UpdateClient,
     Action::DeleteClient,
+    Action::UpdateUser,
+    Action::CreateApplicationCredential,
 ];
 
 /// Every action is above: a new one does not compile here.
@@ -48,7 +50,9 @@ const fn is_listed(action: Action) -> bool {
         | Action::CreateDomain
         | Action::CreateClient
         | Action::UpdateClient
-        | Action::DeleteClient => true,
+        | Action::DeleteClient
+        | Action::UpdateUser
+        | Action::CreateApplicationCredential => true,
     }
 }
 
@@ -127,6 +131,7 @@ fn every_target_is_listed() {
         Target::Token("x".into()),
         Target::Key("x".into()),
         Target::Client("x".into()),
+        Target::User("x".into()),
     ];
     let types: BTreeSet<String> = targets
         .into_iter()
