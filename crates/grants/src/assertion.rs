@@ -185,10 +185,10 @@ pub(crate) fn judge(
 /// One name, or an array of names that are all ours: whoever else is named could present the assertion here.
 fn is_for(aud: &Value, audiences: &AssertionAudiences, rule: AssertionAudience) -> bool {
     let is_ours = |name: &Value| name.as_str().is_some_and(|name| audiences.has(name, rule));
-    match aud {
-        Value::Array(names) => !names.is_empty() && names.iter().all(is_ours),
-        name => is_ours(name),
-    }
+    aud.as_array().map_or_else(
+        || is_ours(aud),
+        |names| !names.is_empty() && names.iter().all(is_ours),
+    )
 }
 
 /// The end, if it is ahead and near, and the beginning is not ahead.

@@ -95,7 +95,7 @@ pub enum Verdict<'a> {
     /// The assertion is the client's own and says this.
     Signed {
         /// What it says.
-        claims: AssertionClaims,
+        claims: Box<AssertionClaims>,
         /// What it may call this server.
         audiences: &'a AssertionAudiences,
     },

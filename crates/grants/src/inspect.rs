@@ -6,7 +6,7 @@ use crate::identity::{self, IdentityQuestion};
 use rustls_pki_types::UnixTime;
 use sealstone_identity::{Authority, Delegated};
 use sealstone_oauth_types::ClientId;
-use sealstone_registry::{Client, IntrospectionRight, MachineTie};
+use sealstone_registry::{Client, IntrospectionFormat, IntrospectionRight, MachineTie};
 
 /// What an authenticated client may be told about a token that is good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,11 +29,40 @@ pub fn may_introspect(caller: &Authenticated) -> Result<(), Denial> {
     }
 }
 
-/// Whether the client is told about a token with this audience, issued to this client.
+/// What a client is told of a token by.
+#[derive(Debug, Clone, Copy)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "whoever tells of a token knows all of it"
+)]
+pub struct Seen<'a> {
+    /// Whom the token is for.
+    pub audience: &'a [String],
+    /// The client that it was issued to.
+    pub issued_to: &'a ClientId,
+    /// The name of the domain's OpenStack services in an audience.
+    pub openstack_audience: &'a str,
+}
+
+/// Whether the client is told about a token.
+///
+/// One that speaks for OpenStack's middleware is told of tokens for the domain's OpenStack services and of no other:
+/// the middleware looks at no audience.
 #[must_use]
-pub fn disclosure(caller: &Client, audience: &[String], issued_to: &ClientId) -> Disclosure {
+pub fn disclosure(caller: &Client, token: Seen<'_>) -> Disclosure {
+    match caller.introspection_format() {
+        IntrospectionFormat::Standard => {}
+        IntrospectionFormat::Keystonemiddleware => {
+            let is_for_openstack = token.audience.iter().any(|name| name == token.openstack_audience);
+            return if is_for_openstack {
+                Disclosure::Shown
+            } else {
+                Disclosure::Hidden
+            };
+        }
+    }
     let is_meant_for_caller = || {
-        audience.iter().any(|name| {
+        token.audience.iter().any(|name| {
             name == caller.id().as_str()
                 || caller
                     .resources()
@@ -43,7 +72,9 @@ pub fn disclosure(caller: &Client, audience: &[String], issued_to: &ClientId) ->
     };
     match caller.introspection() {
         IntrospectionRight::Domain => Disclosure::Shown,
-        IntrospectionRight::Own if caller.id() == issued_to || is_meant_for_caller() => Disclosure::Shown,
+        IntrospectionRight::Own if caller.id() == token.issued_to || is_meant_for_caller() => {
+            Disclosure::Shown
+        }
         IntrospectionRight::Own | IntrospectionRight::None => Disclosure::Hidden,
     }
 }

@@ -1,6 +1,8 @@
 //! What hostile and broken peers send, and what they get. The names are those of the attack catalogue.
 
 mod arbitrary;
+mod assertions;
+mod attacks_a;
 mod attacks_c;
 mod attacks_e;
 mod attacks_f;
@@ -8,4 +10,5 @@ mod attacks_m;
 mod attacks_s;
 mod faults;
 mod metadata;
+mod preset;
 mod support;

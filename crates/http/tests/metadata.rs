@@ -1,10 +1,13 @@
 //! The metadata advertises exactly what the router serves (S14).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use sealstone_jose::{Algorithm, JwtEncoder, KeyId, MacAlgorithm, PrivateKey, Signer};
 use serde_json::{Value, json};
 
-use crate::support::{Ask, GRANT, ISSUER, TOKEN, World, secret};
+use crate::assertions::{Assertions, TYPE, under};
+use crate::support::{Ask, GRANT, ISSUER, TOKEN, World, mac_secret, secret};
 
 const OPENID: &str = "/v4/oauth2/demo/.well-known/openid-configuration";
 
@@ -117,6 +120,8 @@ async fn s14_methods_and_grants_advertised_are_those_taken() {
         "client_secret_post",
         "tls_client_auth",
         "self_signed_tls_client_auth",
+        "private_key_jwt",
+        "client_secret_jwt",
     ];
     for name in [
         "token_endpoint_auth_methods_supported",
@@ -153,6 +158,53 @@ async fn s14_methods_and_grants_advertised_are_those_taken() {
             .token(&format!("grant_type={grant}"))
             .await
             .is_refused(400, "unsupported_grant_type");
+    }
+}
+
+/// Each algorithm that is advertised for assertions signs one that is taken, at each endpoint; none is kept back.
+#[tokio::test]
+async fn s14_assertion_algorithms_advertised_are_those_taken() {
+    let world = World::new().await;
+    let assertions = Assertions::new(&world).await;
+    let document = metadata(&world).await;
+    let mut taken = Vec::new();
+    for (number, algorithm) in Algorithm::ALL.into_iter().enumerate() {
+        let key = PrivateKey::generate(algorithm).unwrap();
+        let signer = Arc::new(Signer::new(&key, KeyId::parse("k1").unwrap()).unwrap());
+        let jwk: Value = serde_json::from_str(&signer.public_jwk().to_json()).unwrap();
+        let client = format!("key-{number}");
+        let registration = json!({"token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": [jwk]}});
+        assertions.register(&client, registration).await;
+        let encoder = JwtEncoder::new(signer, "JWT").unwrap();
+        taken.push((
+            algorithm.as_str(),
+            [(); 2].map(|()| encoder.encode_to_string(&assertions.good(&client)).unwrap()),
+        ));
+    }
+    for algorithm in MacAlgorithm::ALL {
+        let signed = [(); 2].map(|()| under(&mac_secret("maced"), algorithm, &assertions.good("maced")));
+        taken.push((algorithm.as_str(), signed));
+    }
+    for (algorithm, [one, other]) in &taken {
+        for (endpoint, form, assertion) in [(TOKEN, GRANT, one), (crate::support::REVOKE, "token=x", other)] {
+            let form = format!("{form}&client_assertion_type={TYPE}&client_assertion={assertion}");
+            let answer = world.send(Ask::post(endpoint).form(form)).await;
+            assert_eq!(answer.status, 200, "{algorithm} at {endpoint}: {answer:?}");
+        }
+    }
+    let taken: BTreeSet<&str> = taken.iter().map(|(algorithm, _)| *algorithm).collect();
+    for name in [
+        "token_endpoint_auth_signing_alg_values_supported",
+        "introspection_endpoint_auth_signing_alg_values_supported",
+        "revocation_endpoint_auth_signing_alg_values_supported",
+    ] {
+        let listed: BTreeSet<&str> = document[name]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(Value::as_str)
+            .collect();
+        assert_eq!(listed, taken, "{name}");
     }
 }
 

@@ -14,13 +14,13 @@ use rustls_pki_types::UnixTime;
 use sealstone_audit::{Action, Event, MemorySink, Target};
 use sealstone_http::{HttpConfig, HttpEdge};
 use sealstone_identity::DomainId;
-use sealstone_keyring::{KeyEncryptionKey, RotationPolicy, RotationSettings};
+use sealstone_keyring::{KeyEncryptionKey, RotationPolicy, RotationSettings, SecretPlace, SecretPurpose};
 use sealstone_mtls::ClientCertificate;
 use sealstone_oauth_types::{ClientId, Secret};
 use sealstone_provider::{BaseUrl, Clock, Ports, Provider, ProviderConfig, SystemEntropy};
 use sealstone_registry::{
     Client, ClientRegistration, ClientSecretText, ClientStore, Domain, DomainStore, Insertion, Pepper,
-    SecretSet,
+    SealedSecret, SecretKind, SecretSet,
 };
 use sealstone_storage::MemoryStore;
 use sealstone_testkit::{CertificateSpec, ManualClock, TestCa, TestCertificate};
@@ -37,6 +37,7 @@ pub(crate) const REVOKE: &str = "/v4/oauth2/demo/revoke";
 pub(crate) const GRANT: &str = "grant_type=client_credentials";
 
 const PEPPER: [u8; 32] = [1; 32];
+const KEY_ENCRYPTION_KEY: [u8; 32] = [2; 32];
 
 /// The time that the server runs by.
 struct TestClock(ManualClock);
@@ -54,6 +55,11 @@ pub(crate) fn secret(client: &str) -> String {
         *to = from;
     }
     ClientSecretText::from_random(random).expose().to_owned()
+}
+
+/// The secret of a client that makes assertions with it: long enough for every algorithm.
+pub(crate) fn mac_secret(client: &str) -> String {
+    format!("{}-{}", secret(client), "0123456789abcdefghij")
 }
 
 pub(crate) struct World {
@@ -100,7 +106,7 @@ impl World {
                 mtls_base: Some(BaseUrl::parse("https://mtls.id.example").unwrap()),
                 rotation: RotationPolicy::new(RotationSettings::default()).unwrap(),
                 pepper: Pepper::from_bytes(PEPPER),
-                key_encryption_key: KeyEncryptionKey::from_bytes([2; 32]),
+                key_encryption_key: KeyEncryptionKey::from_bytes(KEY_ENCRYPTION_KEY),
             },
             Ports {
                 clients: wrap(shared.clone()),
@@ -170,12 +176,21 @@ impl World {
         self.register("demo", "alone", alone).await;
     }
 
-    /// Registers a client; one with a secret gets [`secret`].
+    /// Registers a client; one with a secret gets [`secret`], or [`mac_secret`].
     pub(crate) async fn register(&self, domain: &str, id: &str, registration: Value) -> Client {
         let registration = ClientRegistration::from_json(registration.to_string().as_bytes()).unwrap();
-        let needs_secret = registration.needs_secret().unwrap();
-        let hash = Pepper::from_bytes(PEPPER).hash(&Secret::from(secret(id)));
-        let secrets = needs_secret.then(|| SecretSet::new(hash, None));
+        let hash = || Pepper::from_bytes(PEPPER).hash(&Secret::from(secret(id)));
+        let place = SecretPlace {
+            purpose: SecretPurpose::ClientSecret,
+            domain,
+            client: id,
+        };
+        let kek = KeyEncryptionKey::from_bytes(KEY_ENCRYPTION_KEY);
+        let sealed = || SealedSecret::parse(&kek.seal_secret(place, &mac_secret(id)).unwrap()).unwrap();
+        let secrets = registration.secret_kind().unwrap().map(|kind| match kind {
+            SecretKind::Hashed => SecretSet::new(hash(), None),
+            SecretKind::Sealed => SecretSet::new(sealed(), None),
+        });
         let domain = DomainId::parse(domain).unwrap();
         let client = registration
             .into_client(domain, ClientId::parse(id).unwrap(), secrets, self.clock.now())

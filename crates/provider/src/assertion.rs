@@ -41,7 +41,7 @@ impl Provider {
         };
         Ok(match claims {
             Ok(claims) => Verdict::Signed {
-                claims,
+                claims: Box::new(claims),
                 audiences: &issuer.assertion_audiences,
             },
             Err(fault) => Verdict::NotSigned(fault),

@@ -1,3 +1,5 @@
+mod flat;
+
 use crate::error::{BackendError, TokenError};
 use crate::identity::Answer;
 use crate::issuer::IssuerState;
@@ -7,10 +9,10 @@ use rustls_pki_types::UnixTime;
 use sealstone_audit::{Action, Target};
 use sealstone_grants::Denial;
 use sealstone_grants::identity::IdentityQuestion;
-use sealstone_grants::inspect::{self, Disclosure, Standing};
+use sealstone_grants::inspect::{self, Disclosure, Seen, Standing};
 use sealstone_identity::DomainId;
 use sealstone_oauth_types::{IntrospectionRequest, IntrospectionResponse, RequestError, TokenId, TokenType};
-use sealstone_registry::Client;
+use sealstone_registry::{Client, IntrospectionFormat};
 use sealstone_tokens::{OpenstackContext, Possession, VerifiedToken};
 
 impl Provider {
@@ -54,7 +56,12 @@ impl Provider {
         let Some(token) = issuer.verify(request.token.expose(), now) else {
             return Ok(IntrospectionResponse::inactive());
         };
-        match inspect::disclosure(caller.client(), &token.audience, &token.client_id) {
+        let seen = Seen {
+            audience: &token.audience,
+            issued_to: &token.client_id,
+            openstack_audience: &issuer.openstack_audience,
+        };
+        match inspect::disclosure(caller.client(), seen) {
             Disclosure::Shown => {}
             Disclosure::Hidden => return Ok(IntrospectionResponse::inactive()),
         }
@@ -69,7 +76,8 @@ impl Provider {
             Standing::Ask(question) => Box::pin(self.still_stands(&owner, question, &token, now)).await?,
         };
         if stands {
-            Ok(describe(issuer, token, owner.name()))
+            let format = caller.client().introspection_format();
+            Ok(describe(issuer, token, owner.name(), format))
         } else {
             Ok(IntrospectionResponse::inactive())
         }
@@ -104,7 +112,12 @@ impl IssuerState {
     }
 }
 
-fn describe(issuer: &IssuerState, token: VerifiedToken, username: &str) -> IntrospectionResponse {
+fn describe(
+    issuer: &IssuerState,
+    token: VerifiedToken,
+    username: &str,
+    format: IntrospectionFormat,
+) -> IntrospectionResponse {
     // A binding that can't be told is not left out: whoever asked would take the token from anybody.
     let Ok(cnf) = token.confirmation.map(serde_json::to_value).transpose() else {
         return IntrospectionResponse::inactive();
@@ -122,6 +135,19 @@ fn describe(issuer: &IssuerState, token: VerifiedToken, username: &str) -> Intro
     answer.sub = Some(token.subject);
     answer.client_id = Some(token.client_id);
     answer.aud = token.audience;
+    if format == IntrospectionFormat::Keystonemiddleware {
+        // Nothing of a template: one of its claims could bear the name of a member that is left out here.
+        let Some((user, members)) = token
+            .authority
+            .as_ref()
+            .and_then(|authority| Some((authority.user(), flat::members(authority)?)))
+        else {
+            return IntrospectionResponse::inactive();
+        };
+        answer.username = Some(user.name().as_str().to_owned());
+        answer.extra = members;
+        return answer;
+    }
     answer.extra = token.other;
     if let Some(authority) = &token.authority
         && let Ok(context) = serde_json::to_value(OpenstackContext::from(authority))
