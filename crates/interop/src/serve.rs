@@ -108,6 +108,12 @@ impl ServeSetup {
     /// `sealstone` with these arguments and `--config` of this server, before it runs or while it does.
     #[must_use]
     pub fn sealstone(&self, arguments: &[&str]) -> Output {
+        self.sealstone_as(arguments, &[])
+    }
+
+    /// The same with these variables in its environment: `OS_TOKEN`, …
+    #[must_use]
+    pub fn sealstone_as(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
         self.write_config();
         if !self.path("sealstone.db").exists() {
             let mut migrate = sealstoned(&["db", "migrate"], &self.path("sealstoned.toml"));
@@ -119,6 +125,7 @@ impl ServeSetup {
             .args(arguments)
             .arg("--config")
             .arg(self.path("sealstoned.toml"))
+            .envs(environment.iter().copied())
             .output()
             .expect("the program runs")
     }
