@@ -57,3 +57,19 @@ pub enum TemplateError {
     )]
     TooLarge,
 }
+
+/// Why a template gives no claims for a subject. Names the claim and the variable, never the value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClaimFault {
+    /// A value with a control character.
+    #[error(
+        "claim `{claim}`: the value of `${{{variable}}}` holds a control character: rename what it names"
+    )]
+    ControlCharacter {
+        /// The claim.
+        claim: String,
+        /// The variable.
+        variable: &'static str,
+    },
+}

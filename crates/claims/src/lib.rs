@@ -6,7 +6,7 @@ mod mapping;
 mod reserved;
 mod template;
 
-pub use error::TemplateError;
+pub use error::{ClaimFault, TemplateError};
 pub use map::{ClaimsSubject, MappedClaims};
 pub use mapping::assertion::{Assertion, AssertionBuilder};
 pub use mapping::error::{AssertionError, MappingError};
@@ -18,4 +18,4 @@ pub use mapping::identity::{
 pub use mapping::limits;
 pub use mapping::rule_set::{RuleSet, import_mapping};
 pub use reserved::ReservedClaim;
-pub use template::{ClaimsTemplate, MAX_CLAIMS, MAX_DEPTH, MAX_TEMPLATE_BYTES};
+pub use template::{ClaimSource, ClaimsTemplate, MAX_CLAIMS, MAX_DEPTH, MAX_TEMPLATE_BYTES};

@@ -1,3 +1,4 @@
+use crate::ClaimFault;
 use crate::template::{Part, Template, Variable};
 use sealstone_identity::{Authority, DomainId, ProjectScope, Scope};
 use serde::{Serialize, Serializer, ser::SerializeMap};
@@ -30,7 +31,7 @@ impl ClaimsSubject<'_> {
         }
     }
 
-    fn variable(&self, variable: Variable) -> Option<&str> {
+    pub(crate) fn variable(&self, variable: Variable) -> Option<&str> {
         let user = self.authority.map(Authority::user);
         match variable {
             Variable::Subject => Some(self.subject),
@@ -58,7 +59,7 @@ impl ClaimsSubject<'_> {
     }
 }
 
-/// The claims of one template for one subject; a reserved name is never among them.
+/// The claims of one template for one subject; no reserved name and no control character is among them.
 #[derive(Debug, Clone, Copy)]
 pub struct MappedClaims<'a> {
     templates: &'a BTreeMap<String, Template>,
@@ -66,11 +67,32 @@ pub struct MappedClaims<'a> {
 }
 
 impl<'a> MappedClaims<'a> {
-    pub(crate) const fn new(
+    /// Looks at what each variable would put in: what stands in stores and directories was not written by whoever
+    /// wrote the template.
+    pub(crate) fn new(
         templates: &'a BTreeMap<String, Template>,
         subject: &'a ClaimsSubject<'a>,
-    ) -> Self {
-        Self { templates, subject }
+    ) -> Result<Self, ClaimFault> {
+        for (name, template) in templates {
+            let Template::Text(parts) = template else {
+                continue;
+            };
+            for part in parts {
+                let Part::Variable(variable) = part else {
+                    continue;
+                };
+                let value = subject.variable(*variable).unwrap_or_default();
+                if value.bytes().any(|byte| byte < b' ' || byte >= 0x7f)
+                    && value.chars().any(char::is_control)
+                {
+                    return Err(ClaimFault::ControlCharacter {
+                        claim: name.clone(),
+                        variable: variable.name(),
+                    });
+                }
+            }
+        }
+        Ok(Self { templates, subject })
     }
 
     /// Writes the claims into a JSON object that is being written.

@@ -1,5 +1,5 @@
 use crate::map::{ClaimsSubject, MappedClaims};
-use crate::{ReservedClaim, TemplateError};
+use crate::{ClaimFault, ReservedClaim, TemplateError};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -40,6 +40,52 @@ const VARIABLES: [(&str, Variable); 10] = [
     ("project_name", Variable::ProjectName),
     ("project_domain_id", Variable::ProjectDomainId),
 ];
+
+/// Who decides what a claim says, the most trusted first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "whoever shows or restricts sources handles each"
+)]
+pub enum ClaimSource {
+    /// This server, by what it verified and registered: ids.
+    Server,
+    /// Whoever registers clients: the template itself, and the client's name.
+    Administrator,
+    /// The identity service: roles, and the names of users and projects, which their owners may change.
+    Directory,
+}
+
+impl Variable {
+    /// As it stands in templates.
+    pub(crate) fn name(self) -> &'static str {
+        let known = VARIABLES.iter().find(|(_, variable)| *variable == self);
+        known.map(|(name, _)| *name).unwrap_or_default()
+    }
+
+    const fn source(self) -> ClaimSource {
+        match self {
+            Self::Subject
+            | Self::ClientId
+            | Self::DomainId
+            | Self::UserId
+            | Self::UserDomainId
+            | Self::ProjectId
+            | Self::ProjectDomainId => ClaimSource::Server,
+            Self::ClientName => ClaimSource::Administrator,
+            Self::UserName | Self::ProjectName => ClaimSource::Directory,
+        }
+    }
+}
+
+impl Part {
+    const fn source(&self) -> ClaimSource {
+        match self {
+            Self::Text(_) => ClaimSource::Server,
+            Self::Variable(variable) => variable.source(),
+        }
+    }
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Part {
@@ -99,8 +145,28 @@ impl ClaimsTemplate {
 
     /// The claims for one subject. Claims whose variables the subject lacks are left out.
     #[must_use]
-    pub fn map<'a>(&'a self, subject: &'a ClaimsSubject<'a>) -> MappedClaims<'a> {
+    ///
+    /// # Errors
+    /// [`ClaimFault`] when a variable's value holds a control character: readers of tokens write claims into logs,
+    /// headers and terminals.
+    pub fn map<'a>(&'a self, subject: &'a ClaimsSubject<'a>) -> Result<MappedClaims<'a>, ClaimFault> {
         MappedClaims::new(&self.claims, subject)
+    }
+
+    /// Each claim with who decides its value: the least trusted of its variables' sources.
+    pub fn sources(&self) -> impl Iterator<Item = (&str, ClaimSource)> {
+        self.claims.iter().map(|(name, template)| {
+            let source = match template {
+                Template::Literal(_) => ClaimSource::Administrator,
+                Template::Roles => ClaimSource::Directory,
+                Template::Text(parts) => parts
+                    .iter()
+                    .map(Part::source)
+                    .max()
+                    .unwrap_or(ClaimSource::Server),
+            };
+            (name.as_str(), source)
+        })
     }
 }
 

@@ -27,7 +27,7 @@ fn mapped(template: &Value, authority: Option<&Authority>) -> Value {
         authority,
     };
     let template = ClaimsTemplate::parse(template).unwrap();
-    serde_json::to_value(template.map(&subject)).unwrap()
+    serde_json::to_value(template.map(&subject).unwrap()).unwrap()
 }
 
 #[test]
@@ -120,7 +120,7 @@ proptest! {
             let subject = ClaimsSubject {
                 subject: "s", client_id: "c", client_name: "n", domain: &domain, authority: Some(&authority()),
             };
-            let claims = serde_json::to_value(template.map(&subject)).unwrap();
+            let claims = serde_json::to_value(template.map(&subject).unwrap()).unwrap();
             for reserved in ReservedClaim::all() {
                 prop_assert!(claims.get(reserved.name()).is_none());
             }

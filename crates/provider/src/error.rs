@@ -1,5 +1,6 @@
 use crate::EntropyError;
 use sealstone_audit::AuditError;
+use sealstone_claims::ClaimFault;
 use sealstone_grants::Denial;
 use sealstone_grants::assertion::AssertionStoreError;
 use sealstone_jose::Algorithm;
@@ -99,6 +100,9 @@ pub enum BackendError {
     /// A client wants an algorithm that no key of its issuer signs with.
     #[error("no active key signs with {}: add it to the rotation policy's algorithms", .0.map_or("any algorithm", Algorithm::as_str))]
     NoKey(Option<Algorithm>),
+    /// A claim of the client's template would not be clean.
+    #[error("the client's claims can't be written")]
+    Claim(#[from] ClaimFault),
     /// OpenStack can't be asked about the client's identity.
     #[error("the client's OpenStack identity could not be asked about")]
     IdentityUnavailable {
@@ -141,6 +145,7 @@ impl BackendError {
             Self::Mint(_)
             | Self::Entropy(_)
             | Self::NoKey(_)
+            | Self::Claim(_)
             | Self::IdentityNotConfigured { .. }
             | Self::Sealed(_) => ErrorCode::ServerError,
         }
@@ -153,6 +158,7 @@ impl BackendError {
             Self::IdentityMalformed { .. } => Some("identity_malformed"),
             Self::IdentityNotConfigured { .. } => Some("identity_not_configured"),
             Self::Sealed(_) => Some("sealed_secret"),
+            Self::Claim(_) => Some("control_character_in_claim"),
             Self::Clients(_)
             | Self::Revocations(_)
             | Self::Assertions(_)
@@ -177,6 +183,7 @@ impl BackendError {
             Self::Mint(_)
             | Self::Entropy(_)
             | Self::NoKey(_)
+            | Self::Claim(_)
             | Self::IdentityNotConfigured { .. }
             | Self::Sealed(_) => "The server could not answer: tell its operator the request id",
         }

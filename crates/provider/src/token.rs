@@ -107,7 +107,7 @@ fn mint(
         bound_to: thumbprint.as_ref(),
         authority,
         delegation: delegation.as_ref(),
-        mapped: client.claims().map(&subject),
+        mapped: client.claims().map(&subject)?,
     };
     let keys = issuer.keys.load();
     let wanted = client.signing_algorithm();

@@ -1,6 +1,6 @@
 use crate::context::{DelegationContext, OpenstackContext};
 use rustls_pki_types::UnixTime;
-use sealstone_claims::MappedClaims;
+use sealstone_claims::{MappedClaims, ReservedClaim};
 use sealstone_identity::Authority;
 use sealstone_mtls::CertificateThumbprint;
 use sealstone_oauth_types::{ClientId, Issuer, ResourceUri, ScopeSet};
@@ -68,26 +68,39 @@ struct Cnf<'a> {
     x5t_s256: &'a CertificateThumbprint,
 }
 
+/// A claim of ours is written under a reserved name, so that no template can write it too.
+fn put<M: SerializeMap>(
+    object: &mut M,
+    claim: ReservedClaim,
+    value: &(impl Serialize + ?Sized),
+) -> Result<(), M::Error> {
+    object.serialize_entry(claim.name(), value)
+}
+
 impl Serialize for AccessTokenClaims<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut object = serializer.serialize_map(None)?;
-        object.serialize_entry("iss", self.issuer.as_str())?;
-        object.serialize_entry("sub", self.subject)?;
-        object.serialize_entry("aud", &self.audience)?;
-        object.serialize_entry("client_id", self.client_id.as_str())?;
-        object.serialize_entry("iat", &self.issued_at.as_secs())?;
-        object.serialize_entry("nbf", &self.issued_at.as_secs())?;
-        object.serialize_entry("exp", &self.expires_at.as_secs())?;
-        object.serialize_entry("jti", self.token_id)?;
-        object.serialize_entry("scope", self.scope)?;
+        put(&mut object, ReservedClaim::ISS, self.issuer.as_str())?;
+        put(&mut object, ReservedClaim::SUB, self.subject)?;
+        put(&mut object, ReservedClaim::AUD, &self.audience)?;
+        put(&mut object, ReservedClaim::CLIENT_ID, self.client_id.as_str())?;
+        put(&mut object, ReservedClaim::IAT, &self.issued_at.as_secs())?;
+        put(&mut object, ReservedClaim::NBF, &self.issued_at.as_secs())?;
+        put(&mut object, ReservedClaim::EXP, &self.expires_at.as_secs())?;
+        put(&mut object, ReservedClaim::JTI, self.token_id)?;
+        put(&mut object, ReservedClaim::SCOPE, self.scope)?;
         if let Some(x5t_s256) = self.bound_to {
-            object.serialize_entry("cnf", &Cnf { x5t_s256 })?;
+            put(&mut object, ReservedClaim::CNF, &Cnf { x5t_s256 })?;
         }
         if let Some(authority) = self.authority {
-            object.serialize_entry("openstack_context", &OpenstackContext::from(authority))?;
+            put(
+                &mut object,
+                ReservedClaim::OPENSTACK_CONTEXT,
+                &OpenstackContext::from(authority),
+            )?;
         }
         if let Some(delegation) = self.delegation {
-            object.serialize_entry("delegation_context", delegation)?;
+            put(&mut object, ReservedClaim::DELEGATION_CONTEXT, delegation)?;
         }
         self.mapped.write_into(&mut object)?;
         object.end()

@@ -57,7 +57,7 @@ fn claims(scope: Scope) -> Value {
         bound_to: Some(&CertificateThumbprint::of_der(b"a certificate")),
         authority: Some(&authority),
         delegation: Some(&delegation),
-        mapped: template.map(&subject),
+        mapped: template.map(&subject).unwrap(),
     })
     .unwrap()
 }
