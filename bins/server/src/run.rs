@@ -5,6 +5,8 @@ use crate::config::Config;
 use crate::reload::{self, Reloadable};
 use anyhow::Context as _;
 use sealstone_http::{HttpConfig, HttpEdge, Readiness};
+use sealstone_identity::IdentitySource;
+use sealstone_keystone::KeystoneIdentity;
 use sealstone_provider::{Ports, Provider, SystemClock, SystemEntropy};
 use sealstone_storage::{AuditFile, CachedClients, SqlStore};
 use sealstone_tls::{ServeLimits, TlsHandle, TrustHandle, serve, serve_plain};
@@ -57,6 +59,7 @@ pub(crate) struct Served {
     pub(crate) store: Arc<SqlStore>,
     pub(crate) provider: Provider,
     audit: Arc<AuditFile>,
+    identity: Option<KeystoneIdentity>,
     public_tls: TlsHandle,
     mtls_tls: Option<TlsHandle>,
     trust: Option<sealstone_tls::ClientTrust>,
@@ -75,13 +78,17 @@ impl Served {
             store.client_changes(),
             config.storage.client_cache_entries,
         );
+        let identity = composition.keystone.map(|keystone| keystone.identity);
         let ports = Ports {
             clients: Arc::new(clients),
             domains: store.clone(),
             keys: store.clone(),
             revocations: store.clone(),
+            assertions: store.clone(),
             audit: audit.clone(),
-            identity: None,
+            identity: identity
+                .clone()
+                .map(|source| Arc::new(source) as Arc<dyn IdentitySource>),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
         };
@@ -92,6 +99,7 @@ impl Served {
             store,
             provider,
             audit,
+            identity,
             public_tls,
             mtls_tls,
             trust,
@@ -139,6 +147,11 @@ impl Served {
         };
         let upkeep = maintain(&self.provider, &self.store, ended(stopped.clone()));
         let reloads = reload::follow(&config.tls, reloadable, reloads, ended(stopped.clone()));
+        let revocations = async {
+            if let Some(identity) = &self.identity {
+                identity.follow_revocations(ended(stopped.clone())).await;
+            }
+        };
         let end = async {
             shutdown.await;
             tracing::info!("stopping: requests under way are finished");
@@ -146,7 +159,7 @@ impl Served {
             stop.send_replace(true);
         };
         readiness.set(true);
-        tokio::join!(public, mtls, admin, upkeep, reloads, end);
+        tokio::join!(public, mtls, admin, upkeep, reloads, revocations, end);
         self.store.close().await;
         Ok(())
     }
