@@ -265,6 +265,9 @@ impl Answer {
                 operation: answer.operation,
                 outage: Outage::Status(status),
             }),
+            // Answers to HEAD have no body to be told apart by.
+            401 if call.method == Method::HEAD => Err(answer.refused(KeystoneRefusal::Unauthenticated)),
+            403 if call.method == Method::HEAD => Err(answer.refused(KeystoneRefusal::Forbidden)),
             404 if call.method == Method::HEAD => Err(answer.refused(KeystoneRefusal::NotFound)),
             status => Err(answer.refusal(status)),
         }

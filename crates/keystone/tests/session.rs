@@ -181,14 +181,27 @@ async fn an_application_credential_is_made_restricted_unless_danger_is_named() {
 }
 
 #[tokio::test]
-async fn an_application_credential_of_another_id_is_not_believed() {
-    let other =
-        json!({"application_credential": {"id": "ac2", "name": "ci", "project_id": "p1", "roles": []}});
-    let fake = answering(other).await;
-    let outcome = session(&fake)
-        .application_credential(&user_id("u1"), &credential_id("ac1"))
-        .await;
-    assert_eq!(fault(outcome), Fault::Mismatch("application credential"));
+async fn q10_an_application_credential_of_another_id_or_owner_is_not_believed() {
+    for (id, owner, want) in [
+        ("ac1", json!("u1"), None),
+        ("ac1", Value::Null, None),
+        (
+            "ac2",
+            json!("u1"),
+            Some(Fault::Mismatch("application credential")),
+        ),
+        ("ac1", json!("u2"), Some(Fault::Mismatch("user"))),
+    ] {
+        let body = json!({"id": id, "name": "ci", "user_id": owner, "project_id": "p1", "roles": []});
+        let fake = answering(json!({"application_credential": body})).await;
+        let outcome = session(&fake)
+            .application_credential(&user_id("u1"), &credential_id("ac1"))
+            .await;
+        match want {
+            None => assert!(outcome.is_ok(), "{outcome:?}"),
+            Some(want) => assert_eq!(fault(outcome), want),
+        }
+    }
 }
 
 #[tokio::test]

@@ -18,6 +18,8 @@ pub struct ApplicationCredential {
     pub name: Label,
     /// What is said about it.
     pub description: Option<Label>,
+    /// Whose it is, where Keystone says so: its older releases leave it out.
+    pub user_id: Option<UserId>,
     /// The project that its tokens are for.
     pub project_id: ProjectId,
     /// The roles that it hands on.
@@ -170,8 +172,10 @@ impl KeystoneSession {
 
     /// One application credential.
     ///
+    /// Keystone finds it by its id alone, whosever it is: that it is `user`'s is checked here.
+    ///
     /// # Errors
-    /// [`KeystoneError`]; [`Fault::Mismatch`] if the answer is about another.
+    /// [`KeystoneError`]; [`Fault::Mismatch`] if the answer is about another, or another's.
     pub async fn application_credential(
         &self,
         user: &UserId,
@@ -180,15 +184,18 @@ impl KeystoneSession {
         let operation = "for an application credential";
         let path = format!("/users/{user}/application_credentials/{id}");
         let found: ApplicationCredential = self.one(operation, path, "application_credential").await?;
-        if found.id == *id {
-            Ok(found)
+        let what = if found.id != *id {
+            "application credential"
+        } else if found.user_id.as_ref().is_some_and(|owner| owner != user) {
+            "user"
         } else {
-            Err(KeystoneError::Malformed {
-                operation,
-                fault: Fault::Mismatch("application credential"),
-                request_id: None,
-            })
-        }
+            return Ok(found);
+        };
+        Err(KeystoneError::Malformed {
+            operation,
+            fault: Fault::Mismatch(what),
+            request_id: None,
+        })
     }
 
     /// Makes an application credential, of `user`, who must be whom the session's token speaks for.
