@@ -73,6 +73,9 @@ pub enum Denial {
     /// The application credential is unrestricted, and the registration does not say that it may be.
     #[error("the client's application credential is unrestricted")]
     UnrestrictedCredential,
+    /// The rules of the registration come to no user and project for the client's certificate, for this reason.
+    #[error("the certificate is mapped to nobody: {0}")]
+    MappingUndecided(&'static str),
     /// A Keystone token was asked for, and the client is tied to no identity of Keystone.
     #[error("the client is tied to no identity of Keystone")]
     NoKeystoneIdentity,
@@ -112,9 +115,10 @@ impl Denial {
             }
             Self::ScopeNotAllowed => ErrorCode::InvalidScope,
             Self::TargetNotAllowed | Self::MixedTargets => ErrorCode::InvalidTarget,
-            Self::IdentityRefused(_) | Self::OtherIdentity | Self::UnrestrictedCredential => {
-                ErrorCode::InvalidGrant
-            }
+            Self::IdentityRefused(_)
+            | Self::OtherIdentity
+            | Self::UnrestrictedCredential
+            | Self::MappingUndecided(_) => ErrorCode::InvalidGrant,
             Self::IntrospectionNotAllowed => ErrorCode::InsufficientScope,
         }
     }
@@ -133,7 +137,8 @@ impl Denial {
             | Self::UntrustedCertificate(_)
             | Self::CertificateOutOfDate
             | Self::OtherCertificate
-            | Self::WrongAssertion(_) => {
+            | Self::WrongAssertion(_)
+            | Self::KeystoneRefused(_) => {
                 "Client authentication failed: check the client id, its registered method, and its secret, certificate or assertion"
             }
             Self::BindingImpossible => {
@@ -149,14 +154,12 @@ impl Denial {
             Self::IdentityRefused(_) => {
                 "OpenStack does not accept the identity that this client is tied to: ask the administrator who registered it"
             }
-            Self::OtherIdentity | Self::UnrestrictedCredential => {
+            Self::OtherIdentity | Self::UnrestrictedCredential | Self::MappingUndecided(_) => {
                 "The OpenStack identity of this client is not what it is registered for: ask the administrator who registered it"
             }
             Self::NoKeystoneIdentity => {
                 "This client is tied to no identity of Keystone: ask the administrator who registered it"
             }
-            // Keystone's own words.
-            Self::KeystoneRefused(_) => "The request you have made requires authentication.",
             Self::KeystoneBindingImpossible => {
                 "This client gets certificate-bound tokens only, and Keystone binds none: the operator must let this server sign them, [keystone.mint]"
             }
@@ -187,6 +190,7 @@ impl Denial {
             Self::MixedTargets => "mixed_targets",
             Self::IdentityRefused(_) => "identity_refused",
             Self::OtherIdentity => "other_identity",
+            Self::MappingUndecided(_) => "mapping_undecided",
             Self::UnrestrictedCredential => "unrestricted_application_credential",
             Self::NoKeystoneIdentity => "no_keystone_identity",
             Self::KeystoneRefused(_) => "keystone_refused",
@@ -199,7 +203,7 @@ impl Denial {
     #[must_use]
     pub const fn detail(&self) -> Option<&'static str> {
         match self {
-            Self::UntrustedCertificate(reason) => Some(reason),
+            Self::UntrustedCertificate(reason) | Self::MappingUndecided(reason) => Some(reason),
             Self::WrongAssertion(fault) => Some(fault.as_str()),
             Self::IdentityRefused(refusal) | Self::KeystoneRefused(refusal) => Some(refusal.as_str()),
             Self::Malformed(_)

@@ -1,5 +1,10 @@
 //! What OpenStack says of a client's tie: what to ask, and whether the answer may be used.
 
+mod mapping;
+
+pub use mapping::certificate_assertion;
+pub(crate) use mapping::{MappedLogin, mapped};
+
 use crate::Denial;
 use rustls_pki_types::UnixTime;
 use sealstone_identity::{
@@ -22,9 +27,12 @@ pub enum IdentityQuestion<'a> {
     },
 }
 
-/// What to ask about a tie; `None` for one that needs no answer.
+/// What to ask about a tie; `None` for one that needs no answer, and for rules that nobody has followed.
 #[must_use]
-pub(crate) fn question(tie: &MachineTie) -> Option<IdentityQuestion<'_>> {
+pub(crate) fn question<'a>(
+    tie: &'a MachineTie,
+    mapped: Option<&'a MappedLogin>,
+) -> Option<IdentityQuestion<'a>> {
     match tie {
         MachineTie::None | MachineTie::Static(_) => None,
         MachineTie::ApplicationCredential(TiedCredential { id, login, .. }) => Some(match login {
@@ -37,6 +45,7 @@ pub(crate) fn question(tie: &MachineTie) -> Option<IdentityQuestion<'_>> {
                 })
             }
         }),
+        MachineTie::Mapping { .. } => mapped.map(|mapped| IdentityQuestion::Login(mapped.login())),
         MachineTie::User { user_id, project_id } => Some(IdentityQuestion::Login(MachineLogin::MintedUser {
             user_id,
             project_id,

@@ -4,7 +4,7 @@ use crate::Denial;
 use crate::authenticate::Authenticated;
 use crate::identity::{self, IdentityQuestion};
 use rustls_pki_types::UnixTime;
-use sealstone_identity::{Authority, Delegated};
+use sealstone_identity::{Authority, Delegated, MachineLogin};
 use sealstone_oauth_types::ClientId;
 use sealstone_registry::{Client, IntrospectionFormat, IntrospectionRight, MachineTie};
 
@@ -99,7 +99,7 @@ pub enum Standing<'a> {
 
 /// What the registration of the client says today of a token with this authority, issued then.
 #[must_use]
-pub fn standing<'a>(owner: &'a Client, carried: Option<&Authority>, issued_at: UnixTime) -> Standing<'a> {
+pub fn standing<'a>(owner: &'a Client, carried: Option<&'a Authority>, issued_at: UnixTime) -> Standing<'a> {
     let Some(carried) = carried else {
         return Standing::Stands;
     };
@@ -110,11 +110,18 @@ pub fn standing<'a>(owner: &'a Client, carried: Option<&Authority>, issued_at: U
     {
         return Standing::Lost;
     }
-    match (owner.tie(), identity::question(owner.tie())) {
-        (MachineTie::Static(authority), _) if authority.covers(carried) => Standing::Stands,
-        (MachineTie::Static(_) | MachineTie::None, _) | (_, None) => Standing::Lost,
-        (MachineTie::ApplicationCredential(_) | MachineTie::User { .. }, Some(question)) => {
-            Standing::Ask(question)
+    match owner.tie() {
+        MachineTie::Static(authority) if authority.covers(carried) => Standing::Stands,
+        MachineTie::Static(_) | MachineTie::None => Standing::Lost,
+        // Whose certificate it was is no longer known; whom it stood for is.
+        MachineTie::Mapping { .. } => identity::project(carried).map_or(Standing::Lost, |project| {
+            Standing::Ask(IdentityQuestion::Login(MachineLogin::MintedUser {
+                user_id: carried.user().id(),
+                project_id: project.id(),
+            }))
+        }),
+        tie @ (MachineTie::ApplicationCredential(_) | MachineTie::User { .. }) => {
+            identity::question(tie, None).map_or(Standing::Lost, Standing::Ask)
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::Denial;
 use crate::authenticate::Authenticated;
-use crate::identity::{self, IdentityQuestion};
+use crate::identity::{self, IdentityQuestion, MappedLogin};
 use crate::token::binding;
 use rustls_pki_types::UnixTime;
 use sealstone_identity::{Delegated, MachineLogin, ProjectId, UserId};
@@ -20,6 +20,7 @@ use std::sync::Arc;
 pub struct NeedsIdentity {
     client: Arc<Client>,
     bound_to: Option<ClientCertificate>,
+    mapped: Option<Box<MappedLogin>>,
 }
 
 /// Decides what can be decided without Keystone.
@@ -35,8 +36,13 @@ pub fn decide(authenticated: Authenticated, now: UnixTime) -> Result<NeedsIdenti
     if !client.grants().contains(&GrantType::ClientCredentials) {
         return Err(Denial::UnauthorizedGrantType);
     }
-    if identity::question(client.tie()).is_none() {
+    let mapped = identity::mapped(client.tie(), presented.as_ref())?;
+    if identity::question(client.tie(), mapped.as_deref()).is_none() {
         return Err(Denial::NoKeystoneIdentity);
+    }
+    // A token of Keystone's own has all the roles that its user has there.
+    if mapped.as_ref().is_some_and(|mapped| mapped.narrows()) {
+        return Err(Denial::MappingUndecided("narrower_than_keystone"));
     }
     let bound_to = match client.auth() {
         ClientAuth::TlsClientAuth(_) | ClientAuth::SelfSignedTlsClientAuth(_) => {
@@ -47,7 +53,11 @@ pub fn decide(authenticated: Authenticated, now: UnixTime) -> Result<NeedsIdenti
         | ClientAuth::PrivateKeyJwt(_)
         | ClientAuth::ClientSecretJwt(_) => binding::decide(&client, presented, now)?,
     };
-    Ok(NeedsIdentity { client, bound_to })
+    Ok(NeedsIdentity {
+        client,
+        bound_to,
+        mapped,
+    })
 }
 
 impl NeedsIdentity {
@@ -60,15 +70,18 @@ impl NeedsIdentity {
     /// What to ask the identity source. `None` stands for a tie that can't be asked about, which is then refused.
     #[must_use]
     pub fn question(&self) -> Option<IdentityQuestion<'_>> {
-        identity::question(self.client.tie())
+        identity::question(self.client.tie(), self.mapped.as_deref())
     }
 
     /// Goes on with what the source said.
     ///
     /// # Errors
     /// [`Denial::OtherIdentity`], [`Denial::UnrestrictedCredential`], or [`Denial::KeystoneRefused`] for one at its end.
-    pub fn with_identity(self, answer: &Delegated, now: UnixTime) -> Result<Granted, Denial> {
+    pub fn with_identity(self, answer: &Arc<Delegated>, now: UnixTime) -> Result<Granted, Denial> {
         identity::check(self.client.tie(), answer, now).map_err(Denial::at_keystone)?;
+        if let Some(mapped) = &self.mapped {
+            mapped.narrow(Arc::clone(answer))?;
+        }
         let project = identity::project(&answer.authority).ok_or(Denial::OtherIdentity)?;
         Ok(Granted {
             user_id: answer.authority.user().id().clone(),
@@ -106,7 +119,13 @@ impl Granted {
     /// made by us, for the same credential.
     #[must_use]
     pub fn login(&self) -> Option<IdentityQuestion<'_>> {
-        match (identity::question(self.client.tie())?, self.client.tie()) {
+        if let MachineTie::Mapping { .. } = self.client.tie() {
+            return Some(IdentityQuestion::Login(MachineLogin::MintedUser {
+                user_id: &self.user_id,
+                project_id: &self.project_id,
+            }));
+        }
+        match (identity::question(self.client.tie(), None)?, self.client.tie()) {
             (IdentityQuestion::Sealed { .. }, MachineTie::ApplicationCredential(tied))
                 if self.bound_to.is_some() =>
             {

@@ -10,7 +10,7 @@ pub use target::Target;
 
 use crate::Denial;
 use crate::authenticate::Authenticated;
-use crate::identity::{self, IdentityQuestion};
+use crate::identity::{self, IdentityQuestion, MappedLogin};
 use rustls_pki_types::UnixTime;
 use sealstone_identity::{Authority, Delegated};
 use sealstone_mtls::ClientCertificate;
@@ -73,30 +73,38 @@ impl Granted {
 
 /// A token for OpenStack services is due, and the client's tie says where its authority comes from.
 #[derive(Debug)]
-pub struct NeedsIdentity(Granted);
+pub struct NeedsIdentity {
+    granted: Granted,
+    mapped: Option<Box<MappedLogin>>,
+}
 
 impl NeedsIdentity {
     /// The client that gets the token.
     #[must_use]
     pub fn client(&self) -> &Client {
-        &self.0.client
+        &self.granted.client
     }
 
     /// What to ask the identity source. `None` stands for a tie that can't be asked about, which is then refused.
     #[must_use]
     pub fn question(&self) -> Option<IdentityQuestion<'_>> {
-        identity::question(self.0.client.tie())
+        identity::question(self.granted.client.tie(), self.mapped.as_deref())
     }
 
     /// Goes on with what the source said.
     ///
     /// # Errors
-    /// [`Denial::OtherIdentity`], [`Denial::UnrestrictedCredential`], or [`Denial::IdentityRefused`] for one at its end.
+    /// [`Denial::OtherIdentity`], [`Denial::UnrestrictedCredential`], [`Denial::MappingUndecided`], or
+    /// [`Denial::IdentityRefused`] for one at its end.
     pub fn with_identity(self, answer: Arc<Delegated>, now: UnixTime) -> Result<Granted, Denial> {
-        identity::check(self.0.client.tie(), &answer, now)?;
+        identity::check(self.granted.client.tie(), &answer, now)?;
+        let answer = match &self.mapped {
+            Some(mapped) => mapped.narrow(answer)?,
+            None => answer,
+        };
         Ok(Granted {
             delegated: Some(answer),
-            ..self.0
+            ..self.granted
         })
     }
 }
@@ -113,10 +121,10 @@ pub enum TokenStep {
 
 impl TokenStep {
     /// A token for OpenStack services of a client whose registration does not state its authority needs one more step.
-    fn of(granted: Granted) -> Self {
+    fn of(granted: Granted, mapped: Option<Box<MappedLogin>>) -> Self {
         match granted.target {
             Target::OpenstackServices if granted.client.authority().is_none() => {
-                Self::NeedsIdentity(NeedsIdentity(granted))
+                Self::NeedsIdentity(NeedsIdentity { granted, mapped })
             }
             Target::OpenstackServices | Target::Client | Target::Resources(_) => Self::Granted(granted),
         }

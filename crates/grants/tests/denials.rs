@@ -6,7 +6,7 @@ use sealstone_identity::Refusal;
 use sealstone_oauth_types::RequestError;
 use std::collections::BTreeSet;
 
-const ALL: [(Denial, &str, u16, &str); 24] = [
+const ALL: [(Denial, &str, u16, &str); 25] = [
     (
         Denial::Malformed(RequestError::MissingGrantType),
         "invalid_request",
@@ -82,6 +82,12 @@ const ALL: [(Denial, &str, u16, &str); 24] = [
     ),
     (Denial::OtherIdentity, "invalid_grant", 400, "other_identity"),
     (
+        Denial::MappingUndecided("no_rule"),
+        "invalid_grant",
+        400,
+        "mapping_undecided",
+    ),
+    (
         Denial::UnrestrictedCredential,
         "invalid_grant",
         400,
@@ -137,7 +143,7 @@ fn the_detail_of_an_untrusted_certificate_changes_no_answer() {
         (other.code(), other.description(), other.rule())
     );
     let detailed = ALL.iter().filter(|(denial, ..)| denial.detail().is_some());
-    assert_eq!(detailed.count(), 3);
+    assert_eq!(detailed.count(), 5);
 }
 
 /// `docs/reference/errors.md` lists every reason for which an assertion is refused, and no other.

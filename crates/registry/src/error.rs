@@ -1,6 +1,6 @@
 //! Why a registration is refused.
 
-use sealstone_claims::TemplateError;
+use sealstone_claims::{MappingFaults, TemplateError};
 use sealstone_jose::JoseError;
 use sealstone_mtls::{BindingError, MatcherError};
 use sealstone_oauth_types::{ErrorCode, GrantType, TokenEndpointAuthMethod};
@@ -220,11 +220,22 @@ pub enum RegistrationError {
     )]
     AuthorityUnused,
     /// Two ties at once.
-    #[error("`authority` and `{member}` exclude each other: a client has one OpenStack identity")]
+    #[error("`{first}` and `{member}` exclude each other: a client has one OpenStack identity")]
     SeveralTies {
+        /// One member.
+        first: &'static str,
         /// The other member.
         member: &'static str,
     },
+    /// Mapping rules that cannot be kept.
+    #[error("`openstack_mapping`: {0}")]
+    Mapping(MappingFaults),
+    /// Mapping rules for a client whose certificate nobody vouches for.
+    #[error(
+        "`openstack_mapping` reads the names in a certificate that an authority vouches for: set \
+         `token_endpoint_auth_method` to tls_client_auth"
+    )]
+    MappingMethod,
     /// A member of an application credential without the credential.
     #[error("`{member}` belongs to `openstack_application_credential_id`: add that, or leave it out")]
     NoApplicationCredential {

@@ -135,6 +135,10 @@ pub struct ClientRegistration {
     /// The only project that its tokens are for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub openstack_project_id: Option<ProjectId>,
+    /// Rules by which the names in its certificate say which Keystone user it is, in the form of `sealstone mapping`: with
+    /// `tls_client_auth` only. The project is theirs to say, or `openstack_project_id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub openstack_mapping: Option<Value>,
     /// Whether the server makes the Keystone token itself, so that no secret is kept. Default: `false` for an
     /// application credential; a tie to a user can't be otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -239,7 +243,7 @@ impl ClientRegistration {
         if default_scope.contains(OPENSTACK_API_SCOPE) {
             return Err(RegistrationError::DefaultScopeOpenstack);
         }
-        let tie = self.tie()?;
+        let tie = self.tie(method)?;
         match (scopes.contains(OPENSTACK_API_SCOPE), tie == MachineTie::None) {
             (true, true) => return Err(RegistrationError::AuthorityMissing),
             (false, false) => return Err(RegistrationError::AuthorityUnused),

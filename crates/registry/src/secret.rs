@@ -176,7 +176,8 @@ impl fmt::Debug for SecretHash {
     }
 }
 
-/// A new client secret: 256 random bits as 43 characters of `[A-Za-z0-9_-]`, shown once and never stored.
+/// A new client secret: 256 random bits as 43 characters of `[A-Za-z0-9_-]`, shown once and never stored; for a client
+/// that makes assertions with it 384 bits as 64 characters, stored sealed.
 ///
 /// Only characters that every client library sends alike inside HTTP Basic, form-encoded or raw.
 pub struct ClientSecretText(Secret);
@@ -185,6 +186,15 @@ impl ClientSecretText {
     /// Writes 32 bytes of a cryptographic random source as a secret.
     #[must_use]
     pub fn from_random(mut bytes: [u8; 32]) -> Self {
+        let text = URL_SAFE_NO_PAD.encode_to_string(bytes);
+        bytes.zeroize();
+        Self(Secret::from(text))
+    }
+
+    /// Writes 48 bytes of a cryptographic random source as the secret of a client that makes assertions with it: 64
+    /// characters, as many octets as the key of each HMAC algorithm must have (OpenID Connect Core §10.1).
+    #[must_use]
+    pub fn for_assertions(mut bytes: [u8; 48]) -> Self {
         let text = URL_SAFE_NO_PAD.encode_to_string(bytes);
         bytes.zeroize();
         Self(Secret::from(text))

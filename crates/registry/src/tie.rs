@@ -1,5 +1,8 @@
 //! How a client is tied to OpenStack.
 
+use std::sync::Arc;
+
+use sealstone_claims::RuleSet;
 use sealstone_identity::{ApplicationCredentialId, Authority, ProjectId, UserId};
 
 use crate::sealed_secret::SealedSecret;
@@ -23,6 +26,13 @@ pub enum MachineTie {
         user_id: UserId,
         /// Where, and nowhere else.
         project_id: ProjectId,
+    },
+    /// Whom the client's certificate says, by rules; then as for a user.
+    Mapping {
+        /// From the certificate's names to the user, and to the project where none is registered.
+        rules: Arc<RuleSet>,
+        /// Where, and nowhere else, if the registration names it.
+        project_id: Option<ProjectId>,
     },
 }
 
@@ -73,7 +83,7 @@ impl MachineTie {
     pub const fn static_authority(&self) -> Option<&Authority> {
         match self {
             Self::Static(authority) => Some(authority),
-            Self::None | Self::ApplicationCredential(_) | Self::User { .. } => None,
+            Self::None | Self::ApplicationCredential(_) | Self::User { .. } | Self::Mapping { .. } => None,
         }
     }
 
@@ -86,6 +96,7 @@ impl MachineTie {
                 CredentialLogin::Minted { project_id, .. } => Some(project_id),
             },
             Self::User { project_id, .. } => Some(project_id),
+            Self::Mapping { project_id, .. } => project_id.as_ref(),
             Self::None | Self::Static(_) => None,
         }
     }
@@ -99,7 +110,7 @@ impl MachineTie {
                 CredentialLogin::Minted { user_id, .. } => Some(user_id),
             },
             Self::User { user_id, .. } => Some(user_id),
-            Self::None | Self::Static(_) => None,
+            Self::None | Self::Static(_) | Self::Mapping { .. } => None,
         }
     }
 
@@ -111,7 +122,11 @@ impl MachineTie {
                 login: CredentialLogin::Secret { sealed, .. },
                 ..
             }) => Some(sealed),
-            Self::ApplicationCredential(_) | Self::None | Self::Static(_) | Self::User { .. } => None,
+            Self::ApplicationCredential(_)
+            | Self::None
+            | Self::Static(_)
+            | Self::User { .. }
+            | Self::Mapping { .. } => None,
         }
     }
 
@@ -120,17 +135,20 @@ impl MachineTie {
     #[must_use]
     pub fn leads_where(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::None, Self::None) | (Self::Static(_), Self::Static(_)) => true,
+            (Self::Static(_), Self::Static(_)) => true,
             (Self::ApplicationCredential(one), Self::ApplicationCredential(two)) => {
                 one.id == two.id
                     && self.user_id() == other.user_id()
                     && self.project_id() == other.project_id()
             }
-            (Self::User { .. }, Self::User { .. }) => self == other,
             (
-                Self::None | Self::Static(_) | Self::ApplicationCredential(_) | Self::User { .. },
-                Self::None | Self::Static(_) | Self::ApplicationCredential(_) | Self::User { .. },
-            ) => false,
+                Self::None
+                | Self::Static(_)
+                | Self::ApplicationCredential(_)
+                | Self::User { .. }
+                | Self::Mapping { .. },
+                _,
+            ) => self == other,
         }
     }
 }

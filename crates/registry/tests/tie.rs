@@ -110,14 +110,14 @@ fn a_registration_that_does_not_say_one_whole_tie_is_refused() {
         }),
         (
             both(&authority(), &user()),
-            |e| matches!(e, RegistrationError::SeveralTies { member } if *member == "openstack_user_id"),
+            |e| matches!(e, RegistrationError::SeveralTies { member, .. } if *member == "openstack_user_id"),
         ),
         (both(&authority(), &by_secret()), |e| {
             matches!(e, RegistrationError::SeveralTies { .. })
         }),
         (
             both(&authority(), &json!({"openstack_minted": false})),
-            |e| matches!(e, RegistrationError::SeveralTies { member } if *member == "openstack_minted"),
+            |e| matches!(e, RegistrationError::SeveralTies { member, .. } if *member == "openstack_minted"),
         ),
         (json!({"openstack_application_credential_id": "ac1"}), |e| {
             matches!(e, RegistrationError::ApplicationCredentialSecretMissing)

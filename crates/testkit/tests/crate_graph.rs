@@ -19,7 +19,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("claims", &["identity"]),
     ("registry", &["oauth-types", "mtls", "jose", "identity", "claims"]),
     ("tokens", &["oauth-types", "jose", "mtls", "claims", "identity"]),
-    ("grants", &["oauth-types", "mtls", "registry", "identity"]),
+    ("grants", &["oauth-types", "mtls", "registry", "identity", "claims"]),
     (
         "provider",
         &[
@@ -90,6 +90,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "audit",
             "tls",
             "keystone",
+            "fernet",
         ],
     ),
     ("testkit", &["identity"]),

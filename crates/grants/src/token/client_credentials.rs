@@ -1,6 +1,7 @@
-use super::{Granted, TokenStep, binding, scope, target};
+use super::{Granted, Target, TokenStep, binding, scope, target};
 use crate::Denial;
 use crate::authenticate::Authenticated;
+use crate::identity;
 use rustls_pki_types::UnixTime;
 use sealstone_oauth_types::{GrantType, ResourceUri, ScopeSet};
 
@@ -8,7 +9,8 @@ use sealstone_oauth_types::{GrantType, ResourceUri, ScopeSet};
 ///
 /// # Errors
 /// [`Denial::UnauthorizedGrantType`], [`Denial::ScopeNotAllowed`], [`Denial::TargetNotAllowed`],
-/// [`Denial::MixedTargets`], [`Denial::BindingImpossible`] or [`Denial::CertificateOutOfDate`].
+/// [`Denial::MixedTargets`], [`Denial::BindingImpossible`], [`Denial::CertificateOutOfDate`] or
+/// [`Denial::MappingUndecided`].
 pub fn client_credentials(
     authenticated: Authenticated,
     requested: Option<ScopeSet>,
@@ -21,12 +23,17 @@ pub fn client_credentials(
     }
     let scope = scope::decide(&client, requested)?;
     let target = target::decide(&client, &scope, resources)?;
+    let mapped = match target {
+        Target::OpenstackServices => identity::mapped(client.tie(), certificate.as_ref())?,
+        Target::Client | Target::Resources(_) => None,
+    };
     let bound_to = binding::decide(&client, certificate, now)?;
-    Ok(TokenStep::of(Granted {
+    let granted = Granted {
         client,
         scope,
         target,
         bound_to,
         delegated: None,
-    }))
+    };
+    Ok(TokenStep::of(granted, mapped))
 }

@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 use crate::error::{RegistrationError, shown};
 
 /// Every member that is read.
-pub(super) const KNOWN: [&str; 29] = [
+pub(super) const KNOWN: [&str; 30] = [
     "client_name",
     "token_endpoint_auth_method",
     "grant_types",
@@ -33,6 +33,7 @@ pub(super) const KNOWN: [&str; 29] = [
     "openstack_application_credential_secret",
     "openstack_user_id",
     "openstack_project_id",
+    "openstack_mapping",
     "openstack_minted",
     "dangerous_unrestricted_application_credential",
     "claims",

@@ -679,6 +679,7 @@ fn the_list_of_members_is_the_list_of_fields() {
         openstack_application_credential_secret: Some("never printed".into()),
         openstack_user_id: UserId::parse("u1").ok(),
         openstack_project_id: ProjectId::parse("p1").ok(),
+        openstack_mapping: Some(json!({})),
         openstack_minted: Some(true),
         dangerous_unrestricted_application_credential: Some(true),
         sealed_application_credential_secret: SealedSecret::parse("never.printed").ok(),

@@ -1,6 +1,9 @@
 //! From the flat `openstack_*` members of a registration to its tie, and back.
 
-use sealstone_oauth_types::Secret;
+use std::sync::Arc;
+
+use sealstone_claims::RuleSet;
+use sealstone_oauth_types::{Secret, TokenEndpointAuthMethod};
 
 use super::ClientRegistration;
 use crate::{
@@ -40,44 +43,58 @@ impl ClientRegistration {
         }
     }
 
-    pub(super) fn tie(&mut self) -> Result<MachineTie, RegistrationError> {
+    pub(super) fn tie(&mut self, method: TokenEndpointAuthMethod) -> Result<MachineTie, RegistrationError> {
         if self.openstack_application_credential_secret.is_some() {
             return Err(RegistrationError::SecretNotSealed);
         }
-        let has_credential = self.openstack_application_credential_id.is_some();
-        if self.authority.is_some() {
-            if let Some(member) = self.tie_members().into_iter().flatten().next() {
-                return Err(RegistrationError::SeveralTies { member });
-            }
-        } else if !has_credential {
-            for (present, member) in [
-                (
-                    self.sealed_application_credential_secret.is_some(),
-                    "openstack_application_credential_secret",
-                ),
-                (
-                    self.dangerous_unrestricted_application_credential == Some(true),
-                    "dangerous_unrestricted_application_credential",
-                ),
-            ] {
-                if present {
-                    return Err(RegistrationError::NoApplicationCredential { member });
-                }
-            }
+        self.check_one()?;
+        if let Some(authority) = self.authority.take() {
+            return Ok(MachineTie::Static(authority));
         }
-        match (
-            self.authority.take(),
-            self.openstack_application_credential_id.take(),
-        ) {
-            (Some(authority), _) => Ok(MachineTie::Static(authority)),
-            (None, Some(id)) => Ok(MachineTie::ApplicationCredential(TiedCredential {
+        if let Some(document) = self.openstack_mapping.take() {
+            if method != TokenEndpointAuthMethod::TlsClientAuth {
+                return Err(RegistrationError::MappingMethod);
+            }
+            return Ok(MachineTie::Mapping {
+                rules: Arc::new(RuleSet::parse(&document).map_err(RegistrationError::Mapping)?),
+                project_id: self.openstack_project_id.take(),
+            });
+        }
+        if let Some(id) = self.openstack_application_credential_id.take() {
+            return Ok(MachineTie::ApplicationCredential(TiedCredential {
                 id,
                 login: self.credential_login()?,
                 dangerous_unrestricted: self
                     .dangerous_unrestricted_application_credential
                     .unwrap_or_default(),
-            })),
-            (None, None) => self.user(),
+            }));
+        }
+        self.user()
+    }
+
+    /// Members of one tie only.
+    fn check_one(&self) -> Result<(), RegistrationError> {
+        let several = |first, members: &[Option<&'static str>]| {
+            members.iter().flatten().next().map_or(Ok(()), |&member| {
+                Err(RegistrationError::SeveralTies { first, member })
+            })
+        };
+        let [credential, secret, user, project, minted, dangerous, mapping] = self.tie_members();
+        if self.authority.is_some() {
+            let others = [credential, secret, user, project, minted, dangerous, mapping];
+            return several("authority", &others);
+        }
+        if mapping.is_some() {
+            return several(
+                "openstack_mapping",
+                &[credential, secret, user, minted, dangerous],
+            );
+        }
+        match secret.or(dangerous) {
+            Some(member) if credential.is_none() => {
+                Err(RegistrationError::NoApplicationCredential { member })
+            }
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -116,7 +133,7 @@ impl ClientRegistration {
     }
 
     /// The members of a tie that are there, by name.
-    fn tie_members(&self) -> [Option<&'static str>; 6] {
+    fn tie_members(&self) -> [Option<&'static str>; 7] {
         let named = |present: bool, member| present.then_some(member);
         [
             named(
@@ -134,6 +151,7 @@ impl ClientRegistration {
                 self.dangerous_unrestricted_application_credential == Some(true),
                 "dangerous_unrestricted_application_credential",
             ),
+            named(self.openstack_mapping.is_some(), "openstack_mapping"),
         ]
     }
 
@@ -143,6 +161,9 @@ impl ClientRegistration {
         self.openstack_project_id = tie.project_id().cloned();
         match tie {
             MachineTie::None | MachineTie::User { .. } => {}
+            MachineTie::Mapping { rules, .. } => {
+                self.openstack_mapping = serde_json::to_value(rules.as_ref()).ok()
+            }
             MachineTie::Static(authority) => self.authority = Some(authority.clone()),
             MachineTie::ApplicationCredential(credential) => {
                 self.openstack_application_credential_id = Some(credential.id.clone());
