@@ -382,12 +382,3 @@ fn shared_file_system(file: &File) -> Option<&'static str> {
 const fn shared_file_system(_file: &File) -> Option<&'static str> {
     None
 }
-
-/// Lower-case hexadecimal.
-pub(crate) fn hex(octets: &[u8]) -> String {
-    use std::fmt::Write as _;
-    octets.iter().fold(String::new(), |mut text, octet| {
-        let _infallible = write!(text, "{octet:02x}");
-        text
-    })
-}

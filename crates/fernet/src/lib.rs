@@ -4,6 +4,7 @@ mod claims;
 mod error;
 mod fernet;
 mod folder;
+mod hex;
 mod id;
 mod jws;
 mod limits;

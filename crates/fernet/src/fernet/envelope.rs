@@ -103,25 +103,22 @@ impl FernetKeys {
     /// # Errors
     /// [`IssueError::TooLong`]; [`IssueError::Backend`] if the cryptographic library fails.
     pub fn seal(&self, payload: &[u8], issued_at: UnixTime, iv: Iv) -> Result<String, IssueError> {
+        let mut octets = head(issued_at, iv);
+        octets.extend_from_slice(payload);
+        self.seal_after_head(octets, iv)
+    }
+
+    /// Seals what follows [`head`] in `octets`.
+    pub(super) fn seal_after_head(&self, mut octets: Vec<u8>, iv: Iv) -> Result<String, IssueError> {
         let key = self.keys.first().ok_or(IssueError::Backend)?;
-        // The payload may grow by a block; what is over the limit is found before anything is encrypted.
-        let most = HEAD
-            .saturating_add(payload.len())
-            .saturating_add(BLOCK)
-            .saturating_add(TAG);
-        if URL_SAFE_NO_PAD.encoded_length(most.min(MAX_FERNET_TOKEN)) > MAX_FERNET_TOKEN {
+        // What is over the limit is found before anything is encrypted.
+        let most = octets.len().saturating_add(BLOCK).saturating_add(TAG);
+        if most.saturating_mul(4) > MAX_FERNET_TOKEN.saturating_mul(3) {
             return Err(IssueError::TooLong {
                 limit: MAX_FERNET_TOKEN,
             });
         }
-        let mut body = Vec::with_capacity(payload.len().saturating_add(BLOCK));
-        body.extend_from_slice(payload);
-        key.encrypt(&iv, &mut body)?;
-        let mut octets = Vec::with_capacity(most);
-        octets.push(VERSION);
-        octets.extend_from_slice(&issued_at.as_secs().to_be_bytes());
-        octets.extend_from_slice(iv.octets());
-        octets.extend_from_slice(&body);
+        key.encrypt(&iv, &mut octets, HEAD)?;
         let tag = key.tag(&octets);
         octets.extend_from_slice(tag.as_ref());
         Ok(URL_SAFE_NO_PAD.encode_to_string(octets))
@@ -149,7 +146,7 @@ impl FernetKeys {
             return Err(DecodeError::Form);
         }
         let (message, tag) = octets.split_at_checked(signed).ok_or(DecodeError::Form)?;
-        let (issued_at, iv) = head(message)?;
+        let (issued_at, iv) = read_head(message)?;
         let found = self
             .keys
             .iter()
@@ -190,6 +187,16 @@ pub(super) fn not_of_the_future(issued_at: UnixTime, now: UnixTime) -> Result<()
     Ok(())
 }
 
+/// Version, time and initialization vector: what a payload is written after.
+pub(super) fn head(issued_at: UnixTime, iv: Iv) -> Vec<u8> {
+    // Room for most tokens, so that few grow while they are written.
+    let mut octets = Vec::with_capacity(320);
+    octets.push(VERSION);
+    octets.extend_from_slice(&issued_at.as_secs().to_be_bytes());
+    octets.extend_from_slice(iv.octets());
+    octets
+}
+
 /// At most two `=`, and only where they fill up a group of four.
 fn without_padding(token: &str) -> Result<&str, DecodeError> {
     if !token.ends_with('=') {
@@ -203,7 +210,7 @@ fn without_padding(token: &str) -> Result<&str, DecodeError> {
     Ok(bare)
 }
 
-fn head(message: &[u8]) -> Result<(UnixTime, [u8; 16]), DecodeError> {
+fn read_head(message: &[u8]) -> Result<(UnixTime, [u8; 16]), DecodeError> {
     let (version, rest) = message.split_first().ok_or(DecodeError::Form)?;
     let (time, rest) = rest.split_first_chunk::<8>().ok_or(DecodeError::Form)?;
     let (iv, _sealed) = rest.split_first_chunk::<16>().ok_or(DecodeError::Form)?;

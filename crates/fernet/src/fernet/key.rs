@@ -8,7 +8,7 @@ use base64_simd::URL_SAFE;
 use zeroize::Zeroizing;
 
 use super::Iv;
-use crate::{DecodeError, IssueError, KeyError, folder};
+use crate::{DecodeError, IssueError, KeyError, hex};
 
 /// One key of a Fernet repository: 16 octets that sign and 16 that encrypt, prepared once.
 ///
@@ -74,7 +74,7 @@ impl FernetKey {
         digest.update(b"sealstone fernet key fingerprint\0");
         digest.update(self.octets.as_slice());
         let digest = digest.finish();
-        folder::hex(digest.as_ref().get(..16).unwrap_or_default())
+        hex::encode(digest.as_ref().get(..16).unwrap_or_default())
     }
 
     /// Is `tag` the tag over `message`? Compared in constant time.
@@ -86,10 +86,12 @@ impl FernetKey {
         hmac::sign(&self.tag, message)
     }
 
-    /// Encrypts `octets` in place, padding added.
-    pub(super) fn encrypt(&self, iv: &Iv, octets: &mut Vec<u8>) -> Result<(), IssueError> {
+    /// Encrypts what stands in `octets` from `start` on, in place, padding added.
+    pub(super) fn encrypt(&self, iv: &Iv, octets: &mut Vec<u8>, start: usize) -> Result<(), IssueError> {
         let context = EncryptionContext::Iv128(iv.octets().into());
-        let done = self.encrypting.less_safe_encrypt(octets, context);
+        let done = self
+            .encrypting
+            .less_safe_encrypt(&mut Tail { octets, start }, context);
         done.map(|_context| ()).map_err(|_error| IssueError::Backend)
     }
 
@@ -115,5 +117,23 @@ impl std::fmt::Debug for FernetKey {
         f.debug_struct("FernetKey")
             .field("fingerprint", &self.fingerprint())
             .finish_non_exhaustive()
+    }
+}
+
+/// The octets from `start` on, which may grow.
+struct Tail<'a> {
+    octets: &'a mut Vec<u8>,
+    start: usize,
+}
+
+impl AsMut<[u8]> for Tail<'_> {
+    fn as_mut(&mut self) -> &mut [u8] {
+        self.octets.get_mut(self.start..).unwrap_or_default()
+    }
+}
+
+impl<'a> Extend<&'a u8> for Tail<'_> {
+    fn extend<I: IntoIterator<Item = &'a u8>>(&mut self, more: I) {
+        self.octets.extend(more);
     }
 }

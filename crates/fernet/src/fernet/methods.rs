@@ -36,15 +36,17 @@ impl AuthMethods {
 
     /// The names of a mask, highest bit first, as Keystone lists them.
     pub(super) fn names(&self, mask: u64) -> Result<Vec<String>, DecodeError> {
-        let known = self.bits().fold(0, |known, (bit, _name)| known | bit);
-        if mask & !known != 0 {
+        let mut left = mask;
+        let mut names = Vec::with_capacity(usize::try_from(mask.count_ones()).unwrap_or_default());
+        for (bit, name) in self.bits().take_while(|(bit, _name)| *bit <= mask) {
+            if left & bit != 0 {
+                left ^= bit;
+                names.push(name.clone());
+            }
+        }
+        if left != 0 {
             return Err(DecodeError::Methods);
         }
-        let mut names: Vec<String> = self
-            .bits()
-            .filter(|(bit, _name)| mask & bit != 0)
-            .map(|(_bit, name)| name.clone())
-            .collect();
         names.reverse();
         Ok(names)
     }

@@ -123,8 +123,7 @@ enum Width {
     Four,
 }
 
-/// Writes each value in its shortest form.
-#[derive(Default)]
+/// Writes each value in its shortest form, after what its octets hold already.
 pub(super) struct Writer {
     octets: Vec<u8>,
 }
@@ -134,6 +133,10 @@ pub(super) struct Writer {
 pub(super) struct TooLong;
 
 impl Writer {
+    pub(super) const fn new(octets: Vec<u8>) -> Self {
+        Self { octets }
+    }
+
     pub(super) fn into_octets(self) -> Vec<u8> {
         self.octets
     }

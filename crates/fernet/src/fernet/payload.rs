@@ -7,7 +7,7 @@ use rustls_pki_types::UnixTime;
 use super::msgpack::{Reader, TooLong, Writer};
 use super::uuid;
 use crate::limits::{MAX_FERNET_TOKEN, MAX_THUMBPRINT, MAX_TIME};
-use crate::{AuditId, AuditIds, DecodeError, Federation, IssueError, KeystoneId, Scope, TokenSubject};
+use crate::{AuditId, AuditIds, DecodeError, Federation, IssueError, KeystoneId, Scope, TokenSubject, hex};
 
 /// Which of Keystone's layouts a payload has: the number in front of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -141,16 +141,16 @@ impl PayloadVersion {
 
 /// A payload with its method mask as it stands there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Payload {
+pub(super) struct Payload<S> {
     pub(super) version: PayloadVersion,
-    /// Everything but the methods.
-    pub(super) subject: TokenSubject,
+    /// Everything but the methods: owned where it was read, borrowed where it is to be written.
+    pub(super) subject: S,
     pub(super) mask: u64,
     pub(super) expires_at: UnixTime,
     pub(super) audit_ids: AuditIds,
 }
 
-impl Payload {
+impl Payload<TokenSubject> {
     pub(super) fn read(octets: &[u8], default_domain: &KeystoneId) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(octets);
         let items = reader.array()?;
@@ -225,7 +225,7 @@ impl Payload {
             PayloadVersion::Trust => {
                 let octets = reader.octets()?.and_then(|octets| octets.try_into().ok());
                 let octets = octets.ok_or(DecodeError::Payload("16 octets are due"))?;
-                self.subject.trust_id = Some(uuid::text(octets));
+                self.subject.trust_id = Some(uuid_text(octets));
             }
             PayloadVersion::ApplicationCredential => {
                 self.subject.application_credential_id = Some(read_pair(reader)?);
@@ -254,15 +254,16 @@ impl Payload {
         }
         Ok(())
     }
+}
 
-    pub(super) fn write(&self, default_domain: &KeystoneId) -> Result<Vec<u8>, IssueError> {
-        let mut writer = Writer::default();
-        let subject = &self.subject;
+impl Payload<&TokenSubject> {
+    pub(super) fn write(&self, writer: &mut Writer, default_domain: &KeystoneId) -> Result<(), IssueError> {
+        let subject = self.subject;
         writer.array(self.version.items())?;
         writer.unsigned(self.version.number());
-        write_pair(&mut writer, &subject.user_id)?;
+        write_pair(writer, &subject.user_id)?;
         writer.unsigned(self.mask);
-        self.write_scope(&mut writer, default_domain)?;
+        self.write_scope(writer, default_domain)?;
         writer.seconds(self.expires_at.as_secs());
         let ids = [Some(self.audit_ids.own), self.audit_ids.chain];
         writer.array(ids.iter().flatten().count())?;
@@ -276,7 +277,7 @@ impl Payload {
                     trust_id: Some(id), ..
                 },
             ) => {
-                let octets = uuid::octets(id.as_str()).ok_or(IssueError::Claim("trust"))?;
+                let octets = hex::decode(id.as_str()).ok_or(IssueError::Claim("trust"))?;
                 writer.binary(&octets)?;
             }
             (
@@ -285,7 +286,7 @@ impl Payload {
                     application_credential_id: Some(id),
                     ..
                 },
-            ) => write_pair(&mut writer, id)?,
+            ) => write_pair(writer, id)?,
             (
                 PayloadVersion::OAuth2Certificate,
                 TokenSubject {
@@ -299,13 +300,13 @@ impl Payload {
             }
             _ => {}
         }
-        Ok(writer.into_octets())
+        Ok(())
     }
 
     fn write_scope(&self, writer: &mut Writer, default_domain: &KeystoneId) -> Result<(), IssueError> {
         let certificate = self.version == PayloadVersion::OAuth2Certificate;
         match &self.subject.scope {
-            Scope::Domain(id) if self.version == PayloadVersion::Domain => match uuid::octets(id.as_str()) {
+            Scope::Domain(id) if self.version == PayloadVersion::Domain => match hex::decode(id.as_str()) {
                 Some(octets) => writer.binary(&octets)?,
                 None if id == default_domain => writer.text(id.as_str())?,
                 None => return Err(IssueError::Claim("domain")),
@@ -376,7 +377,7 @@ fn read_optional_pair(reader: &mut Reader<'_>) -> Result<Option<KeystoneId>, Dec
     let octets = octets
         .try_into()
         .map_err(|_error| DecodeError::Payload("16 octets are due"))?;
-    Ok(Some(uuid::text(octets)))
+    Ok(Some(uuid_text(octets)))
 }
 
 /// Not a pair: 16 octets, or the text of `[identity] default_domain_id` and no other.
@@ -388,7 +389,7 @@ fn read_domain(reader: &mut Reader<'_>, default_domain: &KeystoneId) -> Result<K
     let octets = octets
         .try_into()
         .map_err(|_error| DecodeError::Payload("16 octets are due"))?;
-    Ok(uuid::text(octets))
+    Ok(uuid_text(octets))
 }
 
 fn read_federation(reader: &mut Reader<'_>) -> Result<Federation, DecodeError> {
@@ -429,6 +430,10 @@ pub(super) fn read_time(reader: &mut Reader<'_>) -> Result<UnixTime, DecodeError
     Ok(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
 }
 
+fn uuid_text(octets: [u8; 16]) -> KeystoneId {
+    KeystoneId::of_hex(hex::encode(&octets))
+}
+
 fn text_id(octets: Option<&[u8]>) -> Result<KeystoneId, DecodeError> {
     let text = octets.and_then(|octets| std::str::from_utf8(octets).ok());
     let text = text.ok_or(DecodeError::Payload("text is due"))?;
@@ -437,7 +442,7 @@ fn text_id(octets: Option<&[u8]>) -> Result<KeystoneId, DecodeError> {
 
 pub(super) fn write_pair(writer: &mut Writer, id: &KeystoneId) -> Result<(), IssueError> {
     writer.array(2)?;
-    if let Some(octets) = uuid::octets(id.as_str()) {
+    if let Some(octets) = hex::decode(id.as_str()) {
         writer.boolean(true);
         writer.binary(&octets)?;
     } else if uuid::python_reads(id.as_str()) {

@@ -1,6 +1,6 @@
 use rustls_pki_types::UnixTime;
 
-use super::envelope::not_of_the_future;
+use super::envelope::{head, not_of_the_future};
 use super::msgpack::{Reader, Writer};
 use super::payload::{read_time, read_user, write_pair};
 use super::{AuthMethods, FernetKeys, Iv};
@@ -65,11 +65,11 @@ impl FernetReceipts {
     /// # Errors
     /// As [`super::FernetTokens::issue`].
     pub fn issue(&self, receipt: &Receipt, iv: Iv) -> Result<String, IssueError> {
-        let mut writer = Writer::default();
+        let mut writer = Writer::new(head(receipt.issued_at, iv));
         writer.array(3)?;
         write_pair(&mut writer, &receipt.user_id)?;
         writer.unsigned(self.methods.mask(&receipt.methods)?);
         writer.seconds(receipt.expires_at.as_secs());
-        self.keys.seal(&writer.into_octets(), receipt.issued_at, iv)
+        self.keys.seal_after_head(writer.into_octets(), iv)
     }
 }

@@ -1,4 +1,5 @@
-use super::envelope::not_of_the_future;
+use super::envelope::{head, not_of_the_future};
+use super::msgpack::Writer;
 use super::payload::Payload;
 use super::{AuthMethods, FernetKeys, Iv, PayloadVersion};
 use crate::{DecodeError, IssueError, KeystoneId, ReadAt, TokenClaims};
@@ -78,12 +79,13 @@ impl FernetTokens {
         claims.check().map_err(IssueError::Claim)?;
         let payload = Payload {
             version: PayloadVersion::of(&claims.subject)?,
-            subject: claims.subject.clone(),
+            subject: &claims.subject,
             mask: self.methods.mask(&claims.subject.methods)?,
             expires_at: claims.expires_at,
             audit_ids: claims.audit_ids,
         };
-        let octets = payload.write(&self.default_domain)?;
-        self.keys.seal(&octets, claims.issued_at, iv)
+        let mut writer = Writer::new(head(claims.issued_at, iv));
+        payload.write(&mut writer, &self.default_domain)?;
+        self.keys.seal_after_head(writer.into_octets(), iv)
     }
 }

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::JwsAlgorithm;
 use crate::folder::{self, Secrecy};
 use crate::limits::MAX_PEM;
-use crate::{KeyError, RepositoryError};
+use crate::{KeyError, RepositoryError, hex};
 
 enum Pair {
     Ecdsa(EcdsaKeyPair),
@@ -167,7 +167,7 @@ impl JwsPublicKey {
     /// SHA-256 over the key's DER, in hexadecimal: the same on every node that holds the key.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        folder::hex(digest(&SHA256, &self.der).as_ref())
+        hex::encode(digest(&SHA256, &self.der).as_ref())
     }
 
     /// The key as `SubjectPublicKeyInfo` in PEM: the file for Keystone's public repository.
