@@ -1,6 +1,6 @@
 //! A client's certificate, parsed once.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use der::{Decode, Encode};
 use rustls_pki_types::UnixTime;
@@ -168,6 +168,21 @@ impl ClientCertificate {
     #[must_use]
     pub fn issuer(&self) -> &DistinguishedName {
         &self.0.issuer
+    }
+
+    /// Subject and issuer as Keystone's mappings know them: `SSL_CLIENT_SUBJECT_DN_CN`, `SSL_CLIENT_ISSUER_DN_O`,
+    /// `SSL_CLIENT_SUBJECT_DN_2.5.4.5`.
+    ///
+    /// Each name once, with all its values, unescaped and in the order of the DER: Keystone itself takes the last of
+    /// several, keeps the escapes, and refuses values with `=`. A value that is no string is left out.
+    #[must_use]
+    pub fn keystone_attributes(&self) -> BTreeMap<String, Vec<String>> {
+        let mut attributes = BTreeMap::new();
+        self.subject()
+            .collect_keystone("SSL_CLIENT_SUBJECT_DN_", &mut attributes);
+        self.issuer()
+            .collect_keystone("SSL_CLIENT_ISSUER_DN_", &mut attributes);
+        attributes
     }
 
     /// The serial number: lower-case hexadecimal of its DER octets, two digits each.

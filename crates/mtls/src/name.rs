@@ -1,6 +1,7 @@
 //! Distinguished names: read from DER or RFC 4514 text, compared by what they say, printed one way.
 
 mod attributes;
+mod keystone;
 mod parse;
 mod print;
 mod value;
