@@ -163,6 +163,16 @@ impl Parser {
         let rule = self.object(value, path)?;
         self.known(rule, path, &KNOWN);
         let name = self.required(rule, path, "name").map(str::to_owned);
+        if name
+            .as_ref()
+            .is_some_and(|name| name.chars().any(char::is_control))
+        {
+            self.fault(
+                &path.member("name"),
+                "a control character",
+                "remove it: audit events tell the name",
+            );
+        }
         if rule.contains_key("description") {
             self.string(rule, path, "description");
         }
