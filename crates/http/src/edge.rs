@@ -12,7 +12,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{HOST, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderValue, Method as HttpMethod, Request, StatusCode, Version};
+use http::{HeaderName, HeaderValue, Method as HttpMethod, Request, StatusCode, Version};
 use sealstone_provider::{Clock, DomainId, Provider};
 use tower::Service;
 use tracing::Instrument;
@@ -24,12 +24,15 @@ use crate::certificate::Certificates;
 use crate::deadline::caught;
 use crate::limit::{LimitClock, Limits};
 use crate::metrics::Metrics;
+use crate::os_oauth2;
 use crate::request_id::{RequestIds, X_REQUEST_ID};
 use crate::route::{Endpoint, Method, named};
-use crate::token::Arrived;
+use crate::token::{Arrived, Place};
 use crate::{HttpConfig, TrustedProxy};
 
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+/// By what OpenStack's clients name a request in their logs.
+const X_OPENSTACK_REQUEST_ID: HeaderName = HeaderName::from_static("x-openstack-request-id");
 const TWO_YEARS: HeaderValue = HeaderValue::from_static("max-age=63072000");
 
 /// The HTTP face of a [`Provider`]. A clone is the same edge: limits and counters are shared.
@@ -187,6 +190,9 @@ impl Visit {
             headers.insert(STRICT_TRANSPORT_SECURITY, TWO_YEARS);
         }
         if let Ok(value) = HeaderValue::try_from(self.request_id) {
+            if self.endpoint == Endpoint::OsOauth2 {
+                headers.insert(X_OPENSTACK_REQUEST_ID, value.clone());
+            }
             headers.insert(X_REQUEST_ID, value);
         }
         response
@@ -209,7 +215,7 @@ impl Edge {
         if is_ambiguous(&request) {
             return ControlFlow::Break(answer::ambiguous());
         }
-        let Some(method) = endpoint.method() else {
+        let Some(method) = endpoint.method().filter(|method| self.serves(*method)) else {
             return ControlFlow::Break(answer::not_found());
         };
         // `GET https://other.example/... HTTP/1.1` is for proxies; HTTP/2 always names an authority.
@@ -217,21 +223,32 @@ impl Edge {
             return ControlFlow::Break(answer::not_found());
         }
         let allowed = match method {
-            Method::Form(_) => *request.method() == HttpMethod::POST,
+            Method::Form(_) | Method::Keystone => *request.method() == HttpMethod::POST,
             Method::Document(_) => matches!(*request.method(), HttpMethod::GET | HttpMethod::HEAD),
         };
         if !allowed {
             return ControlFlow::Break(answer::method_not_allowed(match method {
                 Method::Form(_) => "POST",
+                Method::Keystone => return ControlFlow::Break(os_oauth2::method_not_allowed()),
                 Method::Document(_) => "GET, HEAD",
             }));
         }
-        let Some(domain) = domain else {
-            return ControlFlow::Break(answer::not_found());
-        };
+        match (method, domain) {
+            (Method::Keystone, _) => self.arrived(Place::Keystone, request, request_id),
+            (Method::Form(endpoint), Some(domain)) => {
+                self.arrived(Place::Issuer(endpoint, domain), request, request_id)
+            }
+            (Method::Document(document), Some(domain)) => {
+                ControlFlow::Break(self.document(document, &domain, &request))
+            }
+            (Method::Form(_) | Method::Document(_), None) => ControlFlow::Break(answer::not_found()),
+        }
+    }
+
+    fn serves(&self, method: Method) -> bool {
         match method {
-            Method::Form(endpoint) => self.arrived(endpoint, domain, request, request_id),
-            Method::Document(document) => ControlFlow::Break(self.document(document, &domain, &request)),
+            Method::Keystone => self.provider.speaks_for_keystone(),
+            Method::Form(_) | Method::Document(_) => true,
         }
     }
 }

@@ -12,6 +12,7 @@ mod form;
 mod limit;
 mod metrics;
 mod network;
+mod os_oauth2;
 mod proxy;
 #[cfg(test)]
 mod reference;

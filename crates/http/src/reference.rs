@@ -27,7 +27,7 @@ fn every_route_is_documented_with_its_methods() {
             .unwrap_or(&path)
             .to_owned();
         let methods = match endpoint.method()? {
-            Method::Form(_) => "POST",
+            Method::Form(_) | Method::Keystone => "POST",
             Method::Document(_) => "GET, HEAD",
         };
         Some((path, methods.to_owned()))

@@ -8,6 +8,8 @@ pub(crate) enum Endpoint {
     RevocationDocument,
     OpenidMetadata,
     OauthMetadata,
+    /// Keystone's own token endpoint, where there is a Keystone.
+    OsOauth2,
     Unknown,
 }
 
@@ -16,6 +18,8 @@ pub(crate) enum Endpoint {
 pub(crate) enum Method {
     /// A form, by POST.
     Form(FormEndpoint),
+    /// A form, by POST, that is of no issuer.
+    Keystone,
     /// Nothing, by GET or HEAD.
     Document(Document),
 }
@@ -37,7 +41,7 @@ pub(crate) enum Document {
 }
 
 impl Endpoint {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Token,
         Self::Introspection,
         Self::Revocation,
@@ -45,6 +49,7 @@ impl Endpoint {
         Self::RevocationDocument,
         Self::OpenidMetadata,
         Self::OauthMetadata,
+        Self::OsOauth2,
         Self::Unknown,
     ];
 
@@ -58,6 +63,7 @@ impl Endpoint {
             Self::RevocationDocument => "revocation_document",
             Self::OpenidMetadata => "openid_metadata",
             Self::OauthMetadata => "oauth_metadata",
+            Self::OsOauth2 => "os_oauth2",
             Self::Unknown => "unknown",
         }
     }
@@ -71,6 +77,7 @@ impl Endpoint {
             Self::Jwks => Method::Document(Document::Jwks),
             Self::RevocationDocument => Method::Document(Document::Revocations),
             Self::OpenidMetadata | Self::OauthMetadata => Method::Document(Document::Metadata),
+            Self::OsOauth2 => Method::Keystone,
             Self::Unknown => return None,
         })
     }
@@ -100,6 +107,7 @@ impl Endpoint {
             Self::RevocationDocument => format!("{issuer}/jwks/revocation"),
             Self::OpenidMetadata => format!("{issuer}/.well-known/openid-configuration"),
             Self::OauthMetadata => format!("{OAUTH_METADATA}{issuer}"),
+            Self::OsOauth2 => format!("{base}{OS_OAUTH2}"),
             Self::Unknown => return None,
         })
     }
@@ -107,6 +115,9 @@ impl Endpoint {
 
 /// Where RFC 8414 §3.1 puts an issuer's metadata: before the issuer's own path.
 const OAUTH_METADATA: &str = "/.well-known/oauth-authorization-server";
+
+/// Where Keystone has its own token endpoint.
+const OS_OAUTH2: &str = "/v3/OS-OAUTH2/token";
 
 /// What stands before the domain in every issuer's path.
 const ISSUERS: &str = "/v4/oauth2/";
@@ -121,6 +132,9 @@ pub(crate) fn named<'a>(path: &'a str, base: &str) -> (Endpoint, Option<&'a str>
             Some(_) => (Endpoint::OauthMetadata, domain),
             None => (Endpoint::Unknown, None),
         };
+    }
+    if path.strip_prefix(base) == Some(OS_OAUTH2) {
+        return (Endpoint::OsOauth2, None);
     }
     let Some((domain, endpoint)) = under_issuers(path, base).and_then(|rest| rest.split_once('/')) else {
         return (Endpoint::Unknown, None);
@@ -145,13 +159,14 @@ mod tests {
             for endpoint in Endpoint::ALL {
                 let Some(path) = endpoint.path(base) else { continue };
                 let path = path.replace("{domain_id}", "demo");
-                assert_eq!(named(&path, base), (endpoint, Some("demo")), "{path}");
+                let domain = (endpoint != Endpoint::OsOauth2).then_some("demo");
+                assert_eq!(named(&path, base), (endpoint, domain), "{path}");
                 for other in [
                     format!("{path}/"),
                     format!("/{path}"),
                     format!("{path}/x"),
                     path.to_uppercase(),
-                    path.replace("v4", "v%34"),
+                    path.replace("v4", "v%34").replace("v3", "v%33"),
                     path.replace("demo/", "demo//"),
                     path.replace("demo", "a/b"),
                     path.replacen('/', "/../", 1),

@@ -2,7 +2,8 @@ use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderValue, Request, StatusCode};
 use sealstone_oauth_types::{
-    Form, IntrospectionRequest, PresentedClient, RequestError, RevocationRequest, TokenRequest, TokenResponse,
+    Form, IntrospectionRequest, OsOauth2Request, PresentedClient, RequestError, RevocationRequest,
+    TokenRequest, TokenResponse,
 };
 use sealstone_provider::{BackendError, DomainId, Peer, TokenError};
 use serde_json::Value;
@@ -15,12 +16,20 @@ use crate::deadline::{Elapsed, within};
 use crate::edge::Edge;
 use crate::form::{self, ReadError};
 use crate::limit::Suspect;
+use crate::os_oauth2;
 use crate::route::FormEndpoint;
+
+/// Where a form was sent to.
+pub(crate) enum Place {
+    /// An issuer's endpoint.
+    Issuer(FormEndpoint, DomainId),
+    /// Keystone's own token endpoint.
+    Keystone,
+}
 
 /// A request of a client, whose form is still to be read.
 pub(crate) struct Arrived {
-    endpoint: FormEndpoint,
-    domain: DomainId,
+    place: Place,
     peer: Peer,
     /// The `Authorization` header, or what is wrong with the head of the request.
     authorization: Result<Option<HeaderValue>, RequestError>,
@@ -32,8 +41,7 @@ impl Edge {
     /// certificate.
     pub(crate) fn arrived(
         &self,
-        endpoint: FormEndpoint,
-        domain: DomainId,
+        place: Place,
         request: Request<Body>,
         request_id: &str,
     ) -> ControlFlow<Response, (Arrived, Body)> {
@@ -54,8 +62,7 @@ impl Edge {
             request_id: request_id.to_owned(),
         };
         let arrived = Arrived {
-            endpoint,
-            domain,
+            place,
             peer,
             authorization: head.and_then(|()| form::authorization(&parts.headers)),
         };
@@ -63,7 +70,7 @@ impl Edge {
     }
 
     pub(crate) async fn form(&self, arrived: &Arrived, body: Body) -> Response {
-        let (domain, peer) = (&arrived.domain, &arrived.peer);
+        let peer = &arrived.peer;
         let form = match &arrived.authorization {
             Ok(_) => form::read(body, self.body_deadline).await,
             Err(fault) => Err(ReadError::Request(*fault)),
@@ -75,7 +82,11 @@ impl Edge {
         };
         // The provider's futures lie in allocations of their own: with this one they are more than the allocator hands
         // out without searching.
-        match arrived.endpoint {
+        let (endpoint, domain) = match &arrived.place {
+            Place::Issuer(endpoint, domain) => (endpoint, domain),
+            Place::Keystone => return Box::pin(self.os_oauth2(arrived, form)).await,
+        };
+        match endpoint {
             FormEndpoint::Token => {
                 let request = parsed(arrived, form, TokenRequest::parse);
                 let suspect = self.suspect(request.as_ref().ok().map(|request| &request.client), peer);
@@ -100,7 +111,25 @@ impl Edge {
         }
     }
 
-    /// Has the provider do the work, unless whoever asks has failed too often already: then no secret is looked at.
+    /// Keystone's own token endpoint, in Keystone's own words.
+    async fn os_oauth2(&self, arrived: &Arrived, form: Result<Form, RequestError>) -> Response {
+        let peer = &arrived.peer;
+        let parse = |authorization: Option<&str>, form: &Form| {
+            OsOauth2Request::parse(authorization, form, peer.certificate.is_some())
+        };
+        let request = parsed(arrived, form, parse);
+        let suspect = self.suspect(request.as_ref().ok().map(|request| &request.client), peer);
+        let work = Box::pin(self.provider.keystone_token(request, peer));
+        match self.tried(peer, suspect, work).await {
+            Ok(answered) => {
+                let response = os_oauth2::answer(&answered, &peer.request_id);
+                self.blame(suspect, response)
+            }
+            Err(too_many) => too_many,
+        }
+    }
+
+    /// Has the provider do the work, and answers with what it found.
     async fn ask<T, F: Future<Output = Result<T, TokenError>>>(
         &self,
         peer: &Peer,
@@ -108,15 +137,26 @@ impl Edge {
         work: Pin<Box<F>>,
         answer: impl FnOnce(T) -> Response,
     ) -> Response {
+        match self.tried(peer, suspect, work).await {
+            Ok(Ok(found)) => answer(found),
+            Ok(Err(failure)) => self.blame(suspect, answer::token_error(&failure, &peer.request_id)),
+            Err(too_many) => too_many,
+        }
+    }
+
+    /// Has the provider do the work, unless whoever asks has failed too often already: then no secret is looked at.
+    async fn tried<T, F: Future<Output = Result<T, TokenError>>>(
+        &self,
+        peer: &Peer,
+        suspect: Option<Suspect>,
+        work: Pin<Box<F>>,
+    ) -> Result<Result<T, TokenError>, Response> {
         if let Err(wait) = self.limits.attempt(suspect) {
             tracing::info!(address = ?peer.address, "too many failed authentications");
-            return answer::too_many(wait);
+            return Err(answer::too_many(wait));
         }
         let answered = within(self.request_deadline, work).await;
-        match answered.unwrap_or_else(|Elapsed| Err(BackendError::Deadline.into())) {
-            Ok(found) => answer(found),
-            Err(failure) => self.refuse(&failure, suspect, peer),
-        }
+        Ok(answered.unwrap_or_else(|Elapsed| Err(BackendError::Deadline.into())))
     }
 
     /// Who is to blame if this authentication fails.
@@ -125,8 +165,8 @@ impl Edge {
         self.limits.suspect(peer.address, claimed)
     }
 
-    fn refuse(&self, failure: &TokenError, suspect: Option<Suspect>, peer: &Peer) -> Response {
-        let response = answer::token_error(failure, &peer.request_id);
+    /// Counts a failed authentication.
+    fn blame(&self, suspect: Option<Suspect>, response: Response) -> Response {
         if response.status() == StatusCode::UNAUTHORIZED {
             self.limits.failure(suspect);
         }
@@ -137,7 +177,7 @@ impl Edge {
 fn parsed<T>(
     arrived: &Arrived,
     form: Result<Form, RequestError>,
-    parse: fn(Option<&str>, &Form) -> Result<T, RequestError>,
+    parse: impl FnOnce(Option<&str>, &Form) -> Result<T, RequestError>,
 ) -> Result<T, RequestError> {
     let form = form?;
     let authorization = arrived.authorization.as_ref().map_err(|fault| *fault)?;

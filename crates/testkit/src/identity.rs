@@ -99,6 +99,7 @@ fn machine_authority_with(project: &str, roles: &[&str]) -> Authority {
 struct State {
     answer: Arc<Delegated>,
     fault: Option<IdentityFault>,
+    cannot_bind: bool,
     asked: Vec<Asked>,
 }
 
@@ -123,6 +124,7 @@ impl Default for FakeIdentity {
                 read_at: unix_time(crate::START),
             }),
             fault: None,
+            cannot_bind: false,
             asked: Vec::new(),
         })))
     }
@@ -142,6 +144,11 @@ impl FakeIdentity {
     /// Fails with this from now on; `None` answers again.
     pub fn set_fault(&self, fault: Option<IdentityFault>) {
         self.state().fault = fault;
+    }
+
+    /// Has no key to make tokens with from now on: it is not configured for a bound one.
+    pub fn cannot_bind(&self) {
+        self.state().cannot_bind = true;
     }
 
     /// Everything that it was asked since it was last looked at.
@@ -176,6 +183,9 @@ impl IdentitySource for FakeIdentity {
         bound_to: Option<KeystoneBinding<'_>>,
     ) -> Result<KeystoneToken, IdentitySourceError> {
         let answer = self.answer(login)?;
+        if bound_to.is_some() && self.state().cannot_bind {
+            return Err(IdentityFault::NotConfigured.error());
+        }
         let end = answer
             .expires_at
             .map_or(crate::START.saturating_add(3600), |end| end.as_secs());
