@@ -8,6 +8,8 @@ mod config;
 mod delegation;
 mod directory;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod identity;
 mod ids;
 mod mint;

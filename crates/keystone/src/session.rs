@@ -1,6 +1,6 @@
 //! Calls in the name of one token, which is renewed when it must be.
 
-mod document;
+pub(crate) mod document;
 
 use std::{collections::BTreeSet, fmt, time::Duration};
 

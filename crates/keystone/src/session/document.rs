@@ -36,41 +36,49 @@ pub(super) fn body<T: Serialize>(
 
 /// The member of this name; others are passed over.
 pub(super) fn member<T: DeserializeOwned>(answer: &Answer, name: &'static str) -> Result<T, KeystoneError> {
-    let page = read(answer, Envelope::<T>(name, PhantomData))?;
-    page.member.ok_or_else(|| answer.malformed(Fault::Shape))
+    let body = answer.json_text()?;
+    member_of(body, name).map_err(|fault| answer.malformed(fault))
 }
 
 /// The items of one page.
-pub(super) struct Page<T> {
-    pub(super) items: Vec<T>,
-    pub(super) next: Option<String>,
-    pub(super) truncated: bool,
+pub(crate) struct Page<T> {
+    pub(crate) items: Vec<T>,
+    pub(crate) next: Option<String>,
+    pub(crate) truncated: bool,
 }
 
 pub(super) fn page<T: DeserializeOwned>(
     answer: &Answer,
     name: &'static str,
 ) -> Result<Page<T>, KeystoneError> {
-    let document = read(answer, Envelope::<Vec<T>>(name, PhantomData))?;
+    let body = answer.json_text()?;
+    page_of(body, name).map_err(|fault| answer.malformed(fault))
+}
+
+pub(crate) fn member_of<T: DeserializeOwned>(body: &[u8], name: &'static str) -> Result<T, Fault> {
+    let document = read(body, Envelope::<T>(name, PhantomData))?;
+    document.member.ok_or(Fault::Shape)
+}
+
+pub(crate) fn page_of<T: DeserializeOwned>(body: &[u8], name: &'static str) -> Result<Page<T>, Fault> {
+    let document = read(body, Envelope::<Vec<T>>(name, PhantomData))?;
     Ok(Page {
-        items: document.member.ok_or_else(|| answer.malformed(Fault::Shape))?,
+        items: document.member.ok_or(Fault::Shape)?,
         next: document.next,
         truncated: document.truncated,
     })
 }
 
 /// The query of a link, which is all that is taken from it.
-pub(super) fn query_of(link: &str) -> Option<String> {
+pub(crate) fn query_of(link: &str) -> Option<String> {
     let uri: Uri = link.parse().ok()?;
     Some(format!("?{}", uri.query()?))
 }
 
-fn read<'a, S: DeserializeSeed<'a>>(answer: &'a Answer, seed: S) -> Result<S::Value, KeystoneError> {
-    let body = answer.json_text()?;
-    json::check(body).map_err(|_error| answer.malformed(Fault::Json))?;
+fn read<'a, S: DeserializeSeed<'a>>(body: &'a [u8], seed: S) -> Result<S::Value, Fault> {
+    json::check(body).map_err(|_error| Fault::Json)?;
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    seed.deserialize(&mut deserializer)
-        .map_err(|_error| answer.malformed(Fault::Shape))
+    seed.deserialize(&mut deserializer).map_err(|_error| Fault::Shape)
 }
 
 struct Document<T> {
