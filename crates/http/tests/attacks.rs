@@ -10,5 +10,6 @@ mod attacks_m;
 mod attacks_s;
 mod faults;
 mod metadata;
+mod os_oauth2;
 mod preset;
 mod support;

@@ -11,9 +11,9 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use parking_lot::Mutex;
 use rustls_pki_types::UnixTime;
-use sealstone_audit::{Action, Event, MemorySink, Target};
+use sealstone_audit::{Action, Event, MemorySink, Outcome, Target};
 use sealstone_http::{HttpConfig, HttpEdge};
-use sealstone_identity::DomainId;
+use sealstone_identity::{DomainId, IdentitySource};
 use sealstone_keyring::{KeyEncryptionKey, RotationPolicy, RotationSettings, SecretPlace, SecretPurpose};
 use sealstone_mtls::ClientCertificate;
 use sealstone_oauth_types::{ClientId, Secret};
@@ -23,7 +23,7 @@ use sealstone_registry::{
     SealedSecret, SecretKind, SecretSet,
 };
 use sealstone_storage::MemoryStore;
-use sealstone_testkit::{CertificateSpec, ManualClock, TestCa, TestCertificate};
+use sealstone_testkit::{CertificateSpec, FakeIdentity, ManualClock, TestCa, TestCertificate};
 use sealstone_tls::{ClientTrust, CrlPolicy, PeerAddr, PeerCertificate, TrustHandle};
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -90,6 +90,19 @@ impl World {
         change: impl FnOnce(HttpConfig) -> HttpConfig,
         wrap: impl FnOnce(Arc<dyn ClientStore>) -> Arc<dyn ClientStore>,
     ) -> Self {
+        Self::build_beside(change, wrap, None).await
+    }
+
+    /// A world beside a Keystone.
+    pub(crate) async fn beside(keystone: FakeIdentity) -> Self {
+        Self::build_beside(|config| config, |clients| clients, Some(Arc::new(keystone))).await
+    }
+
+    async fn build_beside(
+        change: impl FnOnce(HttpConfig) -> HttpConfig,
+        wrap: impl FnOnce(Arc<dyn ClientStore>) -> Arc<dyn ClientStore>,
+        identity: Option<Arc<dyn IdentitySource>>,
+    ) -> Self {
         Log::install();
         let store = MemoryStore::new();
         for domain in ["demo", "elsewhere"] {
@@ -115,7 +128,7 @@ impl World {
                 revocations: shared.clone(),
                 assertions: shared,
                 audit: Arc::new(audit.clone()),
-                identity: None,
+                identity,
                 clock: Arc::clone(&ports_clock),
                 entropy: Arc::new(SystemEntropy),
             },
@@ -178,7 +191,7 @@ impl World {
 
     /// Registers a client; one with a secret gets [`secret`], or [`mac_secret`].
     pub(crate) async fn register(&self, domain: &str, id: &str, registration: Value) -> Client {
-        let registration = ClientRegistration::from_json(registration.to_string().as_bytes()).unwrap();
+        let mut registration = ClientRegistration::from_json(registration.to_string().as_bytes()).unwrap();
         let hash = || Pepper::from_bytes(PEPPER).hash(&Secret::from(secret(id)));
         let place = SecretPlace {
             purpose: SecretPurpose::ClientSecret,
@@ -187,6 +200,16 @@ impl World {
         };
         let kek = KeyEncryptionKey::from_bytes(KEY_ENCRYPTION_KEY);
         let sealed = || SealedSecret::parse(&kek.seal_secret(place, &mac_secret(id)).unwrap()).unwrap();
+        let place = SecretPlace {
+            purpose: SecretPurpose::ApplicationCredential,
+            ..place
+        };
+        registration
+            .seal_application_credential_secret(|secret| {
+                let sealed = kek.seal_secret(place, secret.expose()).unwrap();
+                Ok::<_, std::convert::Infallible>(SealedSecret::parse(&sealed).unwrap())
+            })
+            .unwrap();
         let secrets = registration.secret_kind().unwrap().map(|kind| match kind {
             SecretKind::Hashed => SecretSet::new(hash(), None),
             SecretKind::Sealed => SecretSet::new(sealed(), None),
@@ -243,6 +266,19 @@ impl World {
         let token = answer.json()["access_token"].as_str().unwrap().to_owned();
         let payload = token.split('.').nth(1).unwrap();
         serde_json::from_slice(&base64_simd::URL_SAFE_NO_PAD.decode_to_vec(payload).unwrap()).unwrap()
+    }
+
+    /// Seconds since 1970, by the server's clock.
+    pub(crate) fn now(&self) -> u64 {
+        self.clock.now().as_secs()
+    }
+
+    /// Keystone tokens handed out so far.
+    pub(crate) fn granted(&self) -> usize {
+        let granted = |event: &&Event<'_>| {
+            event.action == Action::IssueKeystoneToken && event.outcome == Outcome::Success
+        };
+        self.events().iter().filter(granted).count()
     }
 
     /// Tokens issued so far.
