@@ -1,6 +1,7 @@
 //! `sealstone client ...`: registered clients, on the server's database.
 
 mod change;
+mod new;
 mod registration;
 mod show;
 mod tie;
@@ -17,6 +18,7 @@ use crate::{
     output::OutputArguments,
     store::{StoreArguments, parse_domain},
 };
+pub(crate) use new::register;
 use registration::RegistrationArguments;
 use tie::TieArguments;
 

@@ -10,6 +10,7 @@ use crate::{
     failure::Outcome,
     jwt::{self, JwtCommand},
     key::{self, KeyCommand},
+    keystone::{self, KeystoneCommand},
     manual::{self, CompletionsArguments, ManArguments},
     token::{self, TokenArguments},
 };
@@ -39,6 +40,9 @@ enum Command {
     /// Look after signing keys, on the server's database
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Look at Keystone, and bring its machine accounts off passwords
+    #[command(subcommand)]
+    Keystone(KeystoneCommand),
     /// A small certificate authority in a folder
     #[command(subcommand)]
     Ca(CaCommand),
@@ -63,6 +67,7 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
         Command::Token(arguments) => wait(token::run(*arguments)),
         Command::Client(command) => wait(client::run(*command)),
         Command::Key(command) => wait(key::run(command)),
+        Command::Keystone(command) => wait(keystone::run(command)),
         Command::Ca(command) => ca::run(command),
         Command::Cert(command) => cert::run(command),
         Command::Jwt(command) => wait(jwt::run(command)),

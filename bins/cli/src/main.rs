@@ -12,6 +12,7 @@ mod http;
 mod input;
 mod jwt;
 mod key;
+mod keystone;
 mod manual;
 mod openstack;
 mod output;

@@ -1,6 +1,9 @@
 //! Data on standard output, everything else on standard error.
 
-use std::io::{self, Write as _};
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    time::{Duration, Instant},
+};
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -82,6 +85,44 @@ pub(crate) fn pairs(pairs: &[(&str, String)]) -> Outcome {
         text.push('\n');
     }
     data(&text)
+}
+
+/// How often a terminal is told how far a long work is.
+const PROGRESS: Duration = Duration::from_secs(2);
+
+/// How far a long work is, told on a terminal every other second.
+pub(crate) struct Progress {
+    what: &'static str,
+    done: usize,
+    of: usize,
+    told: Option<Instant>,
+}
+
+impl Progress {
+    pub(crate) fn new(what: &'static str, of: usize) -> Self {
+        let told = io::stderr().is_terminal().then(instant);
+        Self {
+            what,
+            done: 0,
+            of,
+            told,
+        }
+    }
+
+    pub(crate) fn step(&mut self) {
+        self.done = self.done.saturating_add(1);
+        let Some(told) = self.told else { return };
+        let now = instant();
+        if now.saturating_duration_since(told) >= PROGRESS {
+            self.told = Some(now);
+            note(&format!("{} of {} {}", self.done, self.of, self.what));
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long this program works, not when")]
+fn instant() -> Instant {
+    Instant::now()
 }
 
 /// What others chose does not steer the terminal.

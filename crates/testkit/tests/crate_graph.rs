@@ -91,6 +91,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "tls",
             "keystone",
             "fernet",
+            "fernet",
         ],
     ),
     ("testkit", &["identity"]),

@@ -181,7 +181,7 @@ fn print(client: &Client, secret: Option<&ClientSecretText>, form: Form) -> Outc
     Ok(())
 }
 
-fn of_client<'a>(trail: &'a Trail, action: Action, id: &'a ClientId) -> Change<'a> {
+pub(super) fn of_client<'a>(trail: &'a Trail, action: Action, id: &'a ClientId) -> Change<'a> {
     trail.change(action, Target::Client(id.as_str().into()))
 }
 

@@ -19,7 +19,7 @@ use crate::{
     store::Places,
 };
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "OpenStack identity")]
 pub(super) struct TieArguments {
     /// The Keystone application credential that its `openstack:api` tokens stand on

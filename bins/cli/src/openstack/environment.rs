@@ -72,6 +72,11 @@ impl Environment {
         }
     }
 
+    /// Whether it says who asks at all.
+    pub(crate) const fn names_somebody(&self) -> bool {
+        self.token.is_some() || self.application_credential.is_some() || self.password.is_some()
+    }
+
     /// The way to log in: a token before an application credential before a password.
     pub(crate) fn credentials(self) -> Outcome<Credentials> {
         if let Some(token) = &self.token {

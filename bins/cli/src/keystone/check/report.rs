@@ -1,0 +1,123 @@
+//! What was found, line by line.
+
+use serde::Serialize;
+
+use crate::{
+    failure::Outcome,
+    output::{self, Form},
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Verdict {
+    Right,
+    /// It works, and should be otherwise.
+    Weak,
+    Wrong,
+    /// It could not be looked at.
+    Unknown,
+}
+
+impl Verdict {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Right => "right",
+            Self::Weak => "weak",
+            Self::Wrong => "wrong",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Finding {
+    verdict: Verdict,
+    /// What was looked at: fixed words, for programs.
+    check: &'static str,
+    /// Which of several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
+    found: String,
+    /// What to do; empty when all is right.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    advice: &'static str,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Report(Vec<Finding>);
+
+impl Report {
+    pub(super) fn add(
+        &mut self,
+        verdict: Verdict,
+        check: &'static str,
+        subject: Option<&str>,
+        found: impl Into<String>,
+        advice: &'static str,
+    ) {
+        self.0.push(Finding {
+            verdict,
+            check,
+            subject: subject.map(str::to_owned),
+            found: found.into(),
+            advice,
+        });
+    }
+
+    pub(super) fn right(&mut self, check: &'static str, found: impl Into<String>) {
+        self.add(Verdict::Right, check, None, found, "");
+    }
+
+    pub(super) fn weak(&mut self, check: &'static str, found: impl Into<String>, advice: &'static str) {
+        self.add(Verdict::Weak, check, None, found, advice);
+    }
+
+    pub(super) fn wrong_here(&mut self, check: &'static str, found: impl Into<String>, advice: &'static str) {
+        self.add(Verdict::Wrong, check, None, found, advice);
+    }
+
+    pub(super) fn wrong_in(
+        &mut self,
+        check: &'static str,
+        subject: &str,
+        found: impl Into<String>,
+        advice: &'static str,
+    ) {
+        self.add(Verdict::Wrong, check, Some(subject), found, advice);
+    }
+
+    pub(super) fn unknown(&mut self, check: &'static str, found: impl Into<String>, advice: &'static str) {
+        self.add(Verdict::Unknown, check, None, found, advice);
+    }
+
+    pub(super) fn wrong(&self) -> usize {
+        let wrong = |finding: &&Finding| finding.verdict == Verdict::Wrong;
+        self.0.iter().filter(wrong).count()
+    }
+
+    pub(super) fn print(&self, form: Form) -> Outcome {
+        match form {
+            Form::Json => output::json(&self.0),
+            Form::Table => {
+                let rows: Vec<Vec<String>> = self
+                    .0
+                    .iter()
+                    .map(|finding| {
+                        let subject = finding.subject.as_deref();
+                        let found = match subject {
+                            Some(subject) => format!("{subject}: {}", finding.found),
+                            None => finding.found.clone(),
+                        };
+                        vec![
+                            finding.verdict.as_str().to_owned(),
+                            finding.check.to_owned(),
+                            found,
+                            finding.advice.to_owned(),
+                        ]
+                    })
+                    .collect();
+                output::table(&["VERDICT", "CHECK", "FOUND", "WHAT TO DO"], &rows)
+            }
+        }
+    }
+}
