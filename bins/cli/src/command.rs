@@ -12,6 +12,7 @@ use crate::{
     key::{self, KeyCommand},
     keystone::{self, KeystoneCommand},
     manual::{self, CompletionsArguments, ManArguments},
+    mapping::{self, MappingCommand},
     token::{self, TokenArguments},
 };
 
@@ -43,6 +44,9 @@ enum Command {
     /// Look at Keystone, and bring its machine accounts off passwords
     #[command(subcommand)]
     Keystone(KeystoneCommand),
+    /// Try out and convert rules that map assertions to identities
+    #[command(subcommand)]
+    Mapping(MappingCommand),
     /// A small certificate authority in a folder
     #[command(subcommand)]
     Ca(CaCommand),
@@ -68,6 +72,7 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
         Command::Client(command) => wait(client::run(*command)),
         Command::Key(command) => wait(key::run(command)),
         Command::Keystone(command) => wait(keystone::run(command)),
+        Command::Mapping(command) => mapping::run(command),
         Command::Ca(command) => ca::run(command),
         Command::Cert(command) => cert::run(command),
         Command::Jwt(command) => wait(jwt::run(command)),

@@ -14,6 +14,7 @@ mod jwt;
 mod key;
 mod keystone;
 mod manual;
+mod mapping;
 mod openstack;
 mod output;
 mod random;

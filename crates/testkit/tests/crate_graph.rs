@@ -78,6 +78,7 @@ const EDGES: &[(&str, &[&str])] = &[
         "cli",
         &[
             "ca",
+            "claims",
             "mtls",
             "jose",
             "tokens",
@@ -108,7 +109,7 @@ const TEST_EDGES: &[(&str, &[&str])] = &[
     ("provider", &["storage", "tls"]),
     ("resource", &["tls", "identity", "claims"]),
     ("server", &["resource", "grants"]),
-    ("cli", &["claims", "resource"]),
+    ("cli", &["resource"]),
     ("storage", &["jose", "mtls", "claims"]),
 ];
 

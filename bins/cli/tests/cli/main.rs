@@ -5,6 +5,7 @@ mod ca_and_cert;
 mod issuer;
 mod jwt;
 mod manners;
+mod mapping;
 mod program;
 mod store;
 mod token;
