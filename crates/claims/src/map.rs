@@ -82,7 +82,7 @@ impl<'a> MappedClaims<'a> {
                     continue;
                 };
                 let value = subject.variable(*variable).unwrap_or_default();
-                if value.bytes().any(|byte| byte < b' ' || byte >= 0x7f)
+                if value.bytes().any(|byte| !(b' '..0x7f).contains(&byte))
                     && value.chars().any(char::is_control)
                 {
                     return Err(ClaimFault::ControlCharacter {

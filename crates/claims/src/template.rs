@@ -144,7 +144,6 @@ impl ClaimsTemplate {
     }
 
     /// The claims for one subject. Claims whose variables the subject lacks are left out.
-    #[must_use]
     ///
     /// # Errors
     /// [`ClaimFault`] when a variable's value holds a control character: readers of tokens write claims into logs,

@@ -368,6 +368,13 @@ fn keystones_faults_have_their_place_in_keystones_document() {
             rule(user.clone(), json!([{"type": "a", "regex": true}])),
         ),
         (
+            "/rules/0/remote/0/blacklist/1",
+            rule(
+                user.clone(),
+                json!([{"type": "a", "blacklist": ["a", "("], "regex": true}]),
+            ),
+        ),
+        (
             "/rules/0/remote/0/whitelist/0",
             rule(
                 user.clone(),
@@ -560,7 +567,7 @@ fn what_the_rust_keystone_leaves_open_is_refused() {
             change(&|d| d["rules"][0]["groups"][0]["strategy"] = json!("make")),
         ),
         (
-            "(converted)/rules/0/when/all/0/regex",
+            "/rules/0/match/all_of/0/matches_regex/regex",
             change(&|d| {
                 d["rules"][0]["match"] =
                     json!({"all_of": [{"type": "condition", "matches_regex": {"claim": "a", "regex": "("}}]})

@@ -6,6 +6,7 @@ mod rust_keystone;
 
 use crate::mapping::fault::{MappingFaults, Path};
 use crate::mapping::parse;
+use crate::mapping::pattern::{Pattern, PatternUse};
 use crate::mapping::rule_set::Compiled;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -129,6 +130,17 @@ impl Walk {
             self.fault(path, "no text, or an empty one", "write some text");
         }
         text
+    }
+
+    /// A pattern that our engine takes, wherever in a value it is searched.
+    fn pattern(&mut self, text: &str, path: &Path<'_>) {
+        let how = PatternUse {
+            search: true,
+            denies: false,
+        };
+        if let Err((problem, advice)) = Pattern::compile(text, how) {
+            self.fault(path, problem, advice);
+        }
     }
 
     fn finish(self, document: Map<String, Value>) -> Result<Imported<'static>, MappingFaults> {

@@ -204,11 +204,13 @@ impl Importer {
         }
         for (index, item) in items.iter().enumerate() {
             let path = path.item(index);
-            if let (Some(text), true) = (self.walk.text(item, &path), regex)
-                && let Err((problem, advice)) = python::pattern(text)
-            {
+            let Some(text) = self.walk.text(item, &path).filter(|_| regex) else {
+                continue;
+            };
+            if let Err((problem, advice)) = python::pattern(text) {
                 self.walk.fault(&path, problem, advice);
             }
+            self.walk.pattern(text, &path);
         }
     }
 

@@ -113,6 +113,9 @@ impl Importer {
         condition.insert("attribute".to_owned(), json!(claim));
         condition.insert(operator.to_owned(), operand.clone());
         if operator == "regex" {
+            if let Some(text) = self.walk.text(operand, &path.member(member)) {
+                self.walk.pattern(text, &path.member(member));
+            }
             condition.insert("search".to_owned(), json!(true));
         } else {
             condition.insert("compare".to_owned(), json!("text"));
