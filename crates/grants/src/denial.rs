@@ -231,9 +231,10 @@ impl Denial {
 
     /// The same at Keystone's own endpoint, where a refused identity is answered as Keystone answers it.
     pub(crate) const fn at_keystone(self) -> Self {
-        match self {
-            Self::IdentityRefused(refusal) => Self::KeystoneRefused(refusal),
-            other => other,
+        if let Self::IdentityRefused(refusal) = self {
+            Self::KeystoneRefused(refusal)
+        } else {
+            self
         }
     }
 }

@@ -75,10 +75,21 @@ pub(crate) fn check(tie: &MachineTie, answer: &Delegated, now: UnixTime) -> Resu
             return Err(Denial::UnrestrictedCredential);
         }
     }
-    match answer.expires_at {
+    match ends_at(tie, answer) {
         Some(end) if end.as_secs() <= now.as_secs() => Err(Denial::IdentityRefused(Refusal::Ended)),
         Some(_) | None => Ok(()),
     }
+}
+
+/// The end of what the tie gives: of the credential, as it was registered, and as the source says.
+pub(crate) fn ends_at(tie: &MachineTie, answer: &Delegated) -> Option<UnixTime> {
+    let registered = match tie {
+        MachineTie::ApplicationCredential(tied) => tied.ends_at,
+        MachineTie::None | MachineTie::Static(_) | MachineTie::User { .. } | MachineTie::Mapping { .. } => {
+            None
+        }
+    };
+    registered.into_iter().chain(answer.expires_at).min()
 }
 
 /// The one project of an authority.

@@ -64,6 +64,13 @@ impl Granted {
         }
     }
 
+    /// When what the authority stands on ends: nothing that is issued outlives it.
+    #[must_use]
+    pub fn authority_ends_at(&self) -> Option<UnixTime> {
+        let delegated = self.delegated.as_deref()?;
+        identity::ends_at(self.client.tie(), delegated)
+    }
+
     /// What the client's tie gave, for a client whose registration does not say it all itself.
     #[must_use]
     pub fn delegated(&self) -> Option<&Delegated> {

@@ -87,10 +87,7 @@ fn mint(
     let certificate_end = granted
         .bound_to()
         .map(sealstone_mtls::ClientCertificate::not_after);
-    let ends = [
-        certificate_end,
-        granted.delegated().and_then(|delegated| delegated.expires_at),
-    ];
+    let ends = [certificate_end, granted.authority_ends_at()];
     let expires_at = expiry(now, client.effective_lifetime(), ends.into_iter().flatten());
     let thumbprint = granted
         .bound_to()

@@ -288,6 +288,27 @@ async fn access_rules_and_the_credentials_end_go_into_the_token() {
     assert_eq!(told.extra["delegation_context"], claims["delegation_context"]);
 }
 
+/// Keystone does not say it with a token that we made: the registration does.
+#[tokio::test]
+async fn a_token_does_not_outlive_a_credential_whose_secret_is_not_kept() {
+    let world = world().await;
+    let end = world.clock.seconds() + 60;
+    let mut members = minted();
+    members["openstack_application_credential_expires_at"] = json!(end);
+    world.register("machine", members).await;
+    let token = world.token("machine", "openstack:api").await.unwrap();
+    assert_eq!(
+        (token.expires_in, payload(&token)["exp"].clone()),
+        (60, json!(end))
+    );
+    world.clock.advance(Duration::from_secs(60));
+    let error = world.token("machine", "openstack:api").await.unwrap_err();
+    assert!(
+        matches!(error, TokenError::Denied(Denial::IdentityRefused(Refusal::Ended))),
+        "{error:?}"
+    );
+}
+
 #[tokio::test]
 async fn what_openstack_refuses_is_refused_with_its_reason_in_the_trail() {
     let world = world().await;

@@ -128,6 +128,10 @@ pub struct ClientRegistration {
     /// That credential's secret. Write-only: it is kept sealed, and nothing shows it again.
     #[serde(default, skip_serializing)]
     pub openstack_application_credential_secret: Option<Secret>,
+    /// When that credential ends, in seconds since 1970: for one whose secret is not kept, since Keystone then does not
+    /// say it with its tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub openstack_application_credential_expires_at: Option<u64>,
     /// The Keystone user whose authority it is: with `openstack_project_id` alone a tie of its own, beside an
     /// application credential what that must turn out to be.
     #[serde(default, skip_serializing_if = "Option::is_none")]

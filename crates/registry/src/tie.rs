@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rustls_pki_types::UnixTime;
 use sealstone_claims::RuleSet;
 use sealstone_identity::{ApplicationCredentialId, Authority, ProjectId, UserId};
 
@@ -50,6 +51,8 @@ pub struct TiedCredential {
     /// Whether it may be one that can make further credentials and trusts:
     /// `dangerous_unrestricted_application_credential`.
     pub dangerous_unrestricted: bool,
+    /// When it ends, as far as that was known when the client was registered: no token outlives it.
+    pub ends_at: Option<UnixTime>,
 }
 
 /// How we act with an application credential.

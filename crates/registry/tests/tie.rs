@@ -86,7 +86,23 @@ fn each_kind_of_tie_is_kept_and_read_back() {
         &minted(),
         &json!({"dangerous_unrestricted_application_credential": true}),
     );
-    for members in [authority(), by_secret(), pinned, minted(), dangerous, user()] {
+    let ending = both(
+        &minted(),
+        &json!({"openstack_application_credential_expires_at": 1_900_000_000_u64}),
+    );
+    let mapped = json!({"openstack_project_id": "p1", "openstack_mapping": {"rules": [{
+        "local": [{"user": {"id": "{0}"}}], "remote": [{"type": "SSL_CLIENT_SUBJECT_DN_UID"}],
+    }]}});
+    for members in [
+        authority(),
+        by_secret(),
+        pinned,
+        minted(),
+        dangerous,
+        ending,
+        user(),
+        mapped,
+    ] {
         let client = register(&members).unwrap();
         let again = Client::from_record(client.to_record().unwrap().as_bytes()).unwrap();
         assert_eq!(again, client, "{members}");
@@ -146,6 +162,13 @@ fn a_registration_that_does_not_say_one_whole_tie_is_refused() {
             both(
                 &user(),
                 &json!({"openstack_application_credential_secret": SECRET}),
+            ),
+            |e| matches!(e, RegistrationError::NoApplicationCredential { .. }),
+        ),
+        (
+            both(
+                &user(),
+                &json!({"openstack_application_credential_expires_at": 1}),
             ),
             |e| matches!(e, RegistrationError::NoApplicationCredential { .. }),
         ),

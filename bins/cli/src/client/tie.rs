@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
+use rustls_pki_types::UnixTime;
 use sealstone_identity::{ApplicationCredentialId, ProjectId, UserId};
 use sealstone_keyring::{SecretPlace, SecretPurpose};
 use sealstone_keystone::{AssignmentFilter, Authentication, Login, RoleId, Secret, TokenInfo};
@@ -34,6 +35,9 @@ pub(super) struct TieArguments {
     /// The only project that its tokens are for
     #[arg(long, value_name = "ID", value_parser = parse_project)]
     openstack_project: Option<ProjectId>,
+    /// Rules by which the names in its certificate say which Keystone user it is (- for standard input)
+    #[arg(long, value_name = "FILE")]
+    openstack_mapping: Option<PathBuf>,
     /// Keep no secret: the server makes the Keystone tokens itself ([keystone.mint])
     #[arg(long)]
     openstack_minted: bool,
@@ -58,10 +62,12 @@ fn parse_project(text: &str) -> Result<ProjectId, String> {
 }
 
 /// Every member that says whose authority a client has.
-const MEMBERS: [&str; 6] = [
+const MEMBERS: [&str; 8] = [
     "authority",
     "openstack_application_credential_id",
     "openstack_user_id",
+    "openstack_mapping",
+    "openstack_application_credential_expires_at",
     "openstack_project_id",
     "openstack_minted",
     "dangerous_unrestricted_application_credential",
@@ -70,7 +76,7 @@ const MEMBERS: [&str; 6] = [
 /// Takes the former tie away when another is given.
 pub(super) fn forget_other_ties(members: &mut Map<String, Value>, given: &Map<String, Value>) {
     let names_one = |name: &&str| given.contains_key(*name);
-    if MEMBERS.iter().take(3).any(|name| names_one(&name)) {
+    if MEMBERS.iter().take(4).any(|name| names_one(&name)) {
         MEMBERS.iter().for_each(|name| drop(members.remove(*name)));
     }
 }
@@ -80,6 +86,13 @@ impl TieArguments {
     pub(super) fn members(&self) -> Outcome<Map<String, Value>> {
         let secret = match &self.openstack_application_credential_secret_file {
             Some(path) => Some(input::secret(path)?),
+            None => None,
+        };
+        let mapping = match &self.openstack_mapping {
+            Some(path) => Some(
+                serde_json::from_slice(&input::bytes(path)?)
+                    .with_context(|| format!("{} is not JSON: give mapping rules", path.display()))?,
+            ),
             None => None,
         };
         let text = |text: Option<&str>| text.map(Value::from);
@@ -102,6 +115,7 @@ impl TieArguments {
                 "openstack_project_id",
                 text(self.openstack_project.as_ref().map(ProjectId::as_str)),
             ),
+            ("openstack_mapping", mapping),
             ("openstack_minted", yes(self.openstack_minted)),
             (
                 "dangerous_unrestricted_application_credential",
@@ -151,6 +165,17 @@ impl TieArguments {
         let keystone = keystone.map_err(|failure| failure.with_hint(hint))?;
         let operator = Operator::log_in(keystone, environment).await;
         let operator = operator.map_err(|failure| failure.with_hint(hint))?;
+        if registration.openstack_mapping.is_some() {
+            // Rules may lead to anybody: only who may do everything gives so much away.
+            return if operator.is_system_admin() {
+                Ok(())
+            } else {
+                Err(Failure::failed(
+                    "mapping rules may lead to any user: have the administrator of the deployment register them (role \
+                     admin on the system, OS_SYSTEM_SCOPE=all), or name the one user by --openstack-user",
+                ))
+            };
+        }
         let grant = Grant::of(registration, &operator).await?;
         grant.check(&operator).await?;
         if grant.unrestricted && registration.dangerous_unrestricted_application_credential != Some(true) {
@@ -162,6 +187,7 @@ impl TieArguments {
         if registration.openstack_application_credential_id.is_some() {
             registration.openstack_user_id = Some(grant.user_id);
             registration.openstack_project_id = Some(grant.project_id);
+            registration.openstack_application_credential_expires_at = grant.ends_at.map(|end| end.as_secs());
         }
         Ok(())
     }
@@ -170,12 +196,15 @@ impl TieArguments {
 /// Whether Keystone has to be asked: a tie that leads to it, and another than before.
 fn is_other(registration: &ClientRegistration, before: Option<&ClientRegistration>) -> bool {
     let credential = registration.openstack_application_credential_id.as_ref();
-    let leads_there = credential.is_some() || registration.openstack_user_id.is_some();
+    let leads_there = credential.is_some()
+        || registration.openstack_user_id.is_some()
+        || registration.openstack_mapping.is_some();
     let same = |before: &ClientRegistration| {
         before.openstack_application_credential_id.as_ref() == credential
             && before.openstack_user_id == registration.openstack_user_id
             && before.openstack_project_id == registration.openstack_project_id
             && before.openstack_minted == registration.openstack_minted
+            && before.openstack_mapping == registration.openstack_mapping
             && before.dangerous_unrestricted_application_credential
                 == registration.dangerous_unrestricted_application_credential
             && registration.openstack_application_credential_secret.is_none()
@@ -190,6 +219,8 @@ struct Grant {
     project_id: ProjectId,
     roles: Vec<(RoleId, String)>,
     unrestricted: bool,
+    /// When the credential ends, where Keystone would not say it with a token.
+    ends_at: Option<UnixTime>,
 }
 
 impl Grant {
@@ -233,6 +264,7 @@ impl Grant {
                         .map(|role| (role.id, role.name.as_str().to_owned()))
                         .collect(),
                     unrestricted: found.unrestricted,
+                    ends_at: found.expires_at,
                 })
             }
             (None, _, Some((user_id, project_id))) => Self::of_user(user_id, project_id, operator).await,
@@ -261,6 +293,7 @@ impl Grant {
                 .application_credential
                 .as_ref()
                 .is_none_or(|credential| !credential.restricted),
+            ends_at: None,
         })
     }
 
@@ -295,6 +328,7 @@ impl Grant {
             project_id: project_id.clone(),
             roles: roles.collect(),
             unrestricted: false,
+            ends_at: None,
         })
     }
 

@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 use crate::error::{RegistrationError, shown};
 
 /// Every member that is read.
-pub(super) const KNOWN: [&str; 30] = [
+pub(super) const KNOWN: [&str; 31] = [
     "client_name",
     "token_endpoint_auth_method",
     "grant_types",
@@ -31,6 +31,7 @@ pub(super) const KNOWN: [&str; 30] = [
     "authority",
     "openstack_application_credential_id",
     "openstack_application_credential_secret",
+    "openstack_application_credential_expires_at",
     "openstack_user_id",
     "openstack_project_id",
     "openstack_mapping",

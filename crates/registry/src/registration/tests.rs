@@ -677,6 +677,7 @@ fn the_list_of_members_is_the_list_of_fields() {
         authority: Some(serde_json::from_value(authority()).expect("authority")),
         openstack_application_credential_id: ApplicationCredentialId::parse("ac1").ok(),
         openstack_application_credential_secret: Some("never printed".into()),
+        openstack_application_credential_expires_at: Some(1),
         openstack_user_id: UserId::parse("u1").ok(),
         openstack_project_id: ProjectId::parse("p1").ok(),
         openstack_mapping: Some(json!({})),

@@ -1,7 +1,8 @@
 //! From the flat `openstack_*` members of a registration to its tie, and back.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use rustls_pki_types::UnixTime;
 use sealstone_claims::RuleSet;
 use sealstone_oauth_types::{Secret, TokenEndpointAuthMethod};
 
@@ -67,6 +68,9 @@ impl ClientRegistration {
                 dangerous_unrestricted: self
                     .dangerous_unrestricted_application_credential
                     .unwrap_or_default(),
+                ends_at: self
+                    .openstack_application_credential_expires_at
+                    .map(|seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds))),
             }));
         }
         self.user()
@@ -79,18 +83,18 @@ impl ClientRegistration {
                 Err(RegistrationError::SeveralTies { first, member })
             })
         };
-        let [credential, secret, user, project, minted, dangerous, mapping] = self.tie_members();
+        let [credential, secret, end, user, project, minted, dangerous, mapping] = self.tie_members();
         if self.authority.is_some() {
-            let others = [credential, secret, user, project, minted, dangerous, mapping];
+            let others = [credential, secret, end, user, project, minted, dangerous, mapping];
             return several("authority", &others);
         }
         if mapping.is_some() {
             return several(
                 "openstack_mapping",
-                &[credential, secret, user, minted, dangerous],
+                &[credential, secret, end, user, minted, dangerous],
             );
         }
-        match secret.or(dangerous) {
+        match secret.or(end).or(dangerous) {
             Some(member) if credential.is_none() => {
                 Err(RegistrationError::NoApplicationCredential { member })
             }
@@ -133,7 +137,7 @@ impl ClientRegistration {
     }
 
     /// The members of a tie that are there, by name.
-    fn tie_members(&self) -> [Option<&'static str>; 7] {
+    fn tie_members(&self) -> [Option<&'static str>; 8] {
         let named = |present: bool, member| present.then_some(member);
         [
             named(
@@ -143,6 +147,10 @@ impl ClientRegistration {
             named(
                 self.sealed_application_credential_secret.is_some(),
                 "openstack_application_credential_secret",
+            ),
+            named(
+                self.openstack_application_credential_expires_at.is_some(),
+                "openstack_application_credential_expires_at",
             ),
             named(self.openstack_user_id.is_some(), "openstack_user_id"),
             named(self.openstack_project_id.is_some(), "openstack_project_id"),
@@ -167,6 +175,8 @@ impl ClientRegistration {
             MachineTie::Static(authority) => self.authority = Some(authority.clone()),
             MachineTie::ApplicationCredential(credential) => {
                 self.openstack_application_credential_id = Some(credential.id.clone());
+                self.openstack_application_credential_expires_at =
+                    credential.ends_at.map(|end| end.as_secs());
                 self.dangerous_unrestricted_application_credential =
                     credential.dangerous_unrestricted.then_some(true);
                 self.openstack_minted = match credential.login {
