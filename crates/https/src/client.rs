@@ -3,6 +3,7 @@ use std::{fmt, net::IpAddr, time::Duration};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, Uri, uri::Scheme};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::body::Body as _;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -112,6 +113,10 @@ impl HttpsClient {
             return Err(HttpsError::Redirect(answer.status()));
         }
         let (head, body) = answer.into_parts();
+        let stated = body.size_hint().lower();
+        if !usize::try_from(stated).is_ok_and(|stated| stated <= limit) {
+            return Err(HttpsError::TooLarge(limit));
+        }
         let body = Limited::new(body, limit).collect().await.map_err(|error| {
             match error.downcast::<LengthLimitError>() {
                 Ok(_) => HttpsError::TooLarge(limit),

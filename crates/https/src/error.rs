@@ -6,7 +6,10 @@ use http::StatusCode;
 ///
 /// No variant holds anything that was sent or received but the status.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "each caller tells each of them in its own words"
+)]
 pub enum HttpsError {
     /// The address is neither `https` nor admitted in the clear.
     #[error("only https addresses are asked, and http ones where the settings admit them")]

@@ -1,31 +1,27 @@
 //! The issuer's documents over HTTPS.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
-};
 use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::{CertificateDer, pem::PemObject};
+use sealstone_https::{HttpsClient, HttpsError, Limits, Settings, authorities};
 
 use crate::{ConfigError, Fetched, JwksSource, SourceError};
 
 /// An idle connection to the issuer is kept as long as three polls of the revocations at their default pace take.
 const IDLE: Duration = Duration::from_secs(30);
+/// The layer has a deadline of its own; this one is for other callers.
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Fetches documents over HTTPS (HTTP/1.1, TLS 1.2 or 1.3) from servers that the caller's roots vouch for.
 ///
 /// Redirects are not followed, proxies of the environment are not used, no cookie and no credential is sent. Clones
 /// share connections.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct HttpsSource {
-    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    client: HttpsClient,
 }
 
 impl HttpsSource {
@@ -41,16 +37,7 @@ impl HttpsSource {
     /// assert!(HttpsSource::from_ca_pem(b"no certificate").is_err());
     /// ```
     pub fn from_ca_pem(pem: &[u8]) -> Result<Self, ConfigError> {
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(pem) {
-            let certificate = certificate.map_err(|error| ConfigError::Roots(error.into()))?;
-            roots
-                .add(certificate)
-                .map_err(|error| ConfigError::Roots(error.into()))?;
-        }
-        if roots.is_empty() {
-            return Err(ConfigError::Roots("no certificate".into()));
-        }
+        let roots = authorities(pem).map_err(|error| ConfigError::Roots(error.into()))?;
         Self::from_roots(roots)
     }
 
@@ -59,13 +46,8 @@ impl HttpsSource {
     /// # Errors
     /// [`ConfigError::Roots`] if the TLS library refuses them.
     pub fn from_roots(roots: RootCertStore) -> Result<Self, ConfigError> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| ConfigError::Roots(error.into()))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(Self::from_tls(tls))
+        let settings = Settings::trusting(roots).map_err(|error| ConfigError::Roots(error.into()))?;
+        Ok(Self::of(settings))
     }
 
     /// Uses this TLS configuration: with revocation lists, a client certificate, other algorithms.
@@ -73,26 +55,14 @@ impl HttpsSource {
     /// # Security
     /// Its verifier decides which keys are the issuer's.
     #[must_use]
-    pub fn from_tls(mut tls: ClientConfig) -> Self {
-        // The connector sets its own and refuses any other.
-        tls.alpn_protocols.clear();
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_only()
-            .enable_http1()
-            .build();
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(1)
-            .build(connector);
-        Self { client }
+    pub fn from_tls(tls: ClientConfig) -> Self {
+        Self::of(Settings::from_tls(tls))
     }
-}
 
-impl fmt::Debug for HttpsSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpsSource").finish_non_exhaustive()
+    fn of(settings: Settings) -> Self {
+        Self {
+            client: HttpsClient::new(settings.with_idle_connections(1, IDLE)),
+        }
     }
 }
 
@@ -100,30 +70,31 @@ impl fmt::Debug for HttpsSource {
 impl JwksSource for HttpsSource {
     async fn fetch(&self, url: &str, limit: usize) -> Result<Fetched, SourceError> {
         let uri: Uri = url.parse().map_err(|_not_a_uri| SourceError::Url)?;
-        if uri.scheme_str() != Some("https") {
-            return Err(SourceError::Url);
-        }
         let request = Request::get(uri)
             .header(header::ACCEPT, "application/json")
-            .body(Empty::new())
+            .body(Bytes::new())
             .map_err(|_not_a_uri| SourceError::Url)?;
+        let limits = Limits {
+            deadline: DEADLINE,
+            body: limit,
+        };
         let answer = self
             .client
-            .request(request)
+            .exchange(request, limits)
             .await
-            .map_err(|error| SourceError::Connection(error.into()))?;
+            .map_err(|error| match error {
+                HttpsError::Address => SourceError::Url,
+                HttpsError::Redirect(status) => SourceError::Status(status.as_u16()),
+                HttpsError::TooLarge(limit) => SourceError::TooLarge(limit),
+                error @ (HttpsError::Connect(_) | HttpsError::Broken(_) | HttpsError::Deadline(_)) => {
+                    SourceError::Connection(error.into())
+                }
+            })?;
         if answer.status() != StatusCode::OK {
             return Err(SourceError::Status(answer.status().as_u16()));
         }
         let max_age = max_age(answer.headers());
-        let body = Limited::new(answer.into_body(), limit)
-            .collect()
-            .await
-            .map_err(|error| match error.downcast::<LengthLimitError>() {
-                Ok(_) => SourceError::TooLarge(limit),
-                Err(other) => SourceError::Connection(other),
-            })?;
-        let fetched = Fetched::new(body.to_bytes());
+        let fetched = Fetched::new(answer.into_body());
         Ok(match max_age {
             Some(max_age) => fetched.with_max_age(max_age),
             None => fetched,

@@ -52,7 +52,7 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("http", &["provider", "oauth-types", "mtls", "tls"]),
-    ("resource", &["tokens", "jose", "mtls", "oauth-types"]),
+    ("resource", &["https", "tokens", "jose", "mtls", "oauth-types"]),
     (
         "server",
         &[
@@ -91,7 +91,6 @@ const EDGES: &[(&str, &[&str])] = &[
             "audit",
             "tls",
             "keystone",
-            "fernet",
             "fernet",
         ],
     ),
