@@ -299,8 +299,8 @@ fn same_answers(lab: &KeystoneLab, server: &ServeServer, machine: &LabMachine) {
         ("client_id", machine.credential_id.as_str()),
         ("client_secret", secret),
     ];
-    let cases: [(&str, Option<&str>, Vec<(&str, &str)>); 8] = [
-        ("form", None, vec![GRANT, good[0], good[1]]),
+    let cases = [
+        ("form", None::<&str>, vec![GRANT, good[0], good[1]]),
         ("basic", Some(&basic), vec![GRANT]),
         ("a scope", Some(&basic), vec![GRANT, ("scope", "anything")]),
         (
