@@ -1,11 +1,12 @@
 //! Programs that serve: started, waited for by what they say, ended by their process id.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -112,9 +113,12 @@ pub fn built(variable: &str, arguments: &[&str], name: &str) -> PathBuf {
     {
         return path;
     }
-    static BUILD: OnceLock<Mutex<()>> = OnceLock::new();
-    let lock = BUILD.get_or_init(|| Mutex::new(()));
-    let held = lock.lock().expect("not poisoned");
+    // Once for each program: a test starts one often.
+    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut all = BUILT.lock().expect("not poisoned");
+    if let Some(path) = all.get(name) {
+        return path.clone();
+    }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args(["build", "--quiet", "--message-format=json"])
@@ -122,12 +126,13 @@ pub fn built(variable: &str, arguments: &[&str], name: &str) -> PathBuf {
         .stderr(Stdio::inherit())
         .output()
         .expect("cargo runs");
-    drop(held);
     assert!(output.status.success(), "{name} does not build");
-    String::from_utf8_lossy(&output.stdout)
+    let path = String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
         .filter(|message| message.pointer("/target/name").is_some_and(|found| found == name))
         .find_map(|message| message.get("executable")?.as_str().map(PathBuf::from))
-        .expect("cargo names the program it built")
+        .expect("cargo names the program it built");
+    all.insert(name.to_owned(), path.clone());
+    path
 }
