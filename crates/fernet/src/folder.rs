@@ -98,7 +98,7 @@ impl Folder {
             .try_clone()
             .map_err(RepositoryError::io("lock", &self.path))?;
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Lock { _file: file }),
+            Ok(()) => Ok(Lock { file }),
             Err(Errno::WOULDBLOCK) => Err(RepositoryError::Busy {
                 path: self.path.clone(),
             }),
@@ -261,7 +261,14 @@ impl Folder {
 /// Held while a folder is changed.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Said, not left to closing: a child that another thread is just starting has the file open too.
+        let _released_by_closing_else = rustix::fs::flock(&self.file, FlockOperation::Unlock);
+    }
 }
 
 /// Reads one file by its path, which must not be a symbolic link.

@@ -1,11 +1,21 @@
 //! Identifiers as Keystone writes them.
 
+use crate::hex;
+
 /// An identifier of Keystone's: of a user, a project, a domain, a trust, a group, an identity provider and so on.
 ///
 /// 1 to [`KeystoneId::MAX`] bytes of text without control characters. Most are 32 hexadecimal digits (a UUID), those
 /// of federated users 64, the default domain's is `default`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct KeystoneId(String);
+#[derive(Clone)]
+pub struct KeystoneId(Repr);
+
+/// One text has one representation.
+#[derive(Clone)]
+enum Repr {
+    /// 32 lower-case hexadecimal digits, which need no memory of their own.
+    Uuid([u8; 32]),
+    Text(Box<str>),
+}
 
 impl KeystoneId {
     /// The greatest length, in bytes. Keystone's columns hold 64 characters at most, 255 where an administrator may
@@ -18,33 +28,79 @@ impl KeystoneId {
     /// [`InvalidId`] if it is empty, too long or holds a control character.
     pub fn parse(text: impl Into<String>) -> Result<Self, InvalidId> {
         let text = text.into();
+        if let Some(octets) = hex::decode(&text) {
+            return Ok(Self::of_uuid(octets));
+        }
         if text.is_empty() || text.len() > Self::MAX || text.chars().any(char::is_control) {
             return Err(InvalidId);
         }
-        Ok(Self(text))
+        Ok(Self(Repr::Text(text.into())))
     }
 
-    /// Takes hexadecimal digits, which are in bounds.
-    pub(crate) const fn of_hex(text: String) -> Self {
-        Self(text)
+    /// The 16 octets in hexadecimal.
+    pub(crate) fn of_uuid(octets: [u8; 16]) -> Self {
+        Self(Repr::Uuid(hex::digits(octets)))
+    }
+
+    /// The 16 octets of an identifier that is 32 lower-case hexadecimal digits.
+    pub(crate) fn uuid(&self) -> Option<[u8; 16]> {
+        match &self.0 {
+            Repr::Uuid(digits) => hex::octets(digits),
+            Repr::Text(_) => None,
+        }
     }
 
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        match &self.0 {
+            Repr::Uuid(digits) => std::str::from_utf8(digits).unwrap_or_default(),
+            Repr::Text(text) => text,
+        }
+    }
+}
+
+impl PartialEq for KeystoneId {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for KeystoneId {}
+
+impl PartialOrd for KeystoneId {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for KeystoneId {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+
+impl std::hash::Hash for KeystoneId {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl std::fmt::Debug for KeystoneId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "KeystoneId({:?})", self.as_str())
     }
 }
 
 impl std::fmt::Display for KeystoneId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
 impl AsRef<str> for KeystoneId {
     fn as_ref(&self) -> &str {
-        &self.0
+        self.as_str()
     }
 }
 

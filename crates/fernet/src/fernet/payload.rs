@@ -7,7 +7,7 @@ use rustls_pki_types::UnixTime;
 use super::msgpack::{Reader, TooLong, Writer};
 use super::uuid;
 use crate::limits::{MAX_FERNET_TOKEN, MAX_THUMBPRINT, MAX_TIME};
-use crate::{AuditId, AuditIds, DecodeError, Federation, IssueError, KeystoneId, Scope, TokenSubject, hex};
+use crate::{AuditId, AuditIds, DecodeError, Federation, IssueError, KeystoneId, Scope, TokenSubject};
 
 /// Which of Keystone's layouts a payload has: the number in front of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -225,7 +225,7 @@ impl Payload<TokenSubject> {
             PayloadVersion::Trust => {
                 let octets = reader.octets()?.and_then(|octets| octets.try_into().ok());
                 let octets = octets.ok_or(DecodeError::Payload("16 octets are due"))?;
-                self.subject.trust_id = Some(uuid_text(octets));
+                self.subject.trust_id = Some(KeystoneId::of_uuid(octets));
             }
             PayloadVersion::ApplicationCredential => {
                 self.subject.application_credential_id = Some(read_pair(reader)?);
@@ -277,7 +277,7 @@ impl Payload<&TokenSubject> {
                     trust_id: Some(id), ..
                 },
             ) => {
-                let octets = hex::decode(id.as_str()).ok_or(IssueError::Claim("trust"))?;
+                let octets = id.uuid().ok_or(IssueError::Claim("trust"))?;
                 writer.binary(&octets)?;
             }
             (
@@ -306,7 +306,7 @@ impl Payload<&TokenSubject> {
     fn write_scope(&self, writer: &mut Writer, default_domain: &KeystoneId) -> Result<(), IssueError> {
         let certificate = self.version == PayloadVersion::OAuth2Certificate;
         match &self.subject.scope {
-            Scope::Domain(id) if self.version == PayloadVersion::Domain => match hex::decode(id.as_str()) {
+            Scope::Domain(id) if self.version == PayloadVersion::Domain => match id.uuid() {
                 Some(octets) => writer.binary(&octets)?,
                 None if id == default_domain => writer.text(id.as_str())?,
                 None => return Err(IssueError::Claim("domain")),
@@ -377,7 +377,7 @@ fn read_optional_pair(reader: &mut Reader<'_>) -> Result<Option<KeystoneId>, Dec
     let octets = octets
         .try_into()
         .map_err(|_error| DecodeError::Payload("16 octets are due"))?;
-    Ok(Some(uuid_text(octets)))
+    Ok(Some(KeystoneId::of_uuid(octets)))
 }
 
 /// Not a pair: 16 octets, or the text of `[identity] default_domain_id` and no other.
@@ -389,7 +389,7 @@ fn read_domain(reader: &mut Reader<'_>, default_domain: &KeystoneId) -> Result<K
     let octets = octets
         .try_into()
         .map_err(|_error| DecodeError::Payload("16 octets are due"))?;
-    Ok(uuid_text(octets))
+    Ok(KeystoneId::of_uuid(octets))
 }
 
 fn read_federation(reader: &mut Reader<'_>) -> Result<Federation, DecodeError> {
@@ -430,10 +430,6 @@ pub(super) fn read_time(reader: &mut Reader<'_>) -> Result<UnixTime, DecodeError
     Ok(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
 }
 
-fn uuid_text(octets: [u8; 16]) -> KeystoneId {
-    KeystoneId::of_hex(hex::encode(&octets))
-}
-
 fn text_id(octets: Option<&[u8]>) -> Result<KeystoneId, DecodeError> {
     let text = octets.and_then(|octets| std::str::from_utf8(octets).ok());
     let text = text.ok_or(DecodeError::Payload("text is due"))?;
@@ -442,7 +438,7 @@ fn text_id(octets: Option<&[u8]>) -> Result<KeystoneId, DecodeError> {
 
 pub(super) fn write_pair(writer: &mut Writer, id: &KeystoneId) -> Result<(), IssueError> {
     writer.array(2)?;
-    if let Some(octets) = hex::decode(id.as_str()) {
+    if let Some(octets) = id.uuid() {
         writer.boolean(true);
         writer.binary(&octets)?;
     } else if uuid::python_reads(id.as_str()) {
