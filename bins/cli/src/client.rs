@@ -3,6 +3,7 @@
 mod change;
 mod new;
 mod registration;
+mod secret;
 mod show;
 mod tie;
 

@@ -5,13 +5,14 @@ use std::{sync::Arc, time::Duration};
 use sealstone_audit::{Action, Reason, Target};
 use sealstone_oauth_types::ClientId;
 use sealstone_registry::{
-    Client, ClientSecretText, ClientStore as _, Domain, DomainStore as _, Insertion, Removal, Replacement,
+    Client, ClientStore as _, Domain, DomainStore as _, Insertion, Removal, Replacement, RotationError,
     SecretSet, generate_client_id,
 };
 use sealstone_storage::SqlStore;
-use zeroize::Zeroizing;
 
-use super::{CreateArguments, DeleteArguments, OneArguments, RotateArguments, UpdateArguments, show};
+use super::{
+    CreateArguments, DeleteArguments, OneArguments, RotateArguments, UpdateArguments, secret::Drawn, show,
+};
 use crate::{
     audit::{Change, Trail},
     clock,
@@ -20,7 +21,7 @@ use crate::{
     random, store,
 };
 
-const SHOWN_ONCE: &str = "Keep the secret now: it is not stored and not shown again.";
+const SHOWN_ONCE: &str = "Keep the secret now: it is not shown again.";
 
 pub(super) async fn create(arguments: CreateArguments) -> Outcome {
     let places = arguments.store.places()?;
@@ -36,25 +37,21 @@ pub(super) async fn create(arguments: CreateArguments) -> Outcome {
             change.done()?;
         }
     }
-    let secret = if registration.needs_secret()? {
-        Some(draw()?)
-    } else {
-        None
-    };
-    let hash = match &secret {
-        Some(secret) => Some(SecretSet::new(secret.hash(&places.pepper()?), None)),
-        None => None,
-    };
     let id = match arguments.id {
         Some(id) => id,
         None => generate_client_id(random::octets()?)?,
     };
     let owner = (&domain, &id);
+    let secret = registration
+        .secret_kind()?
+        .map(|kind| Drawn::new(kind, &places, owner))
+        .transpose()?;
     arguments
         .tie
         .settle(&mut registration, None, &places, owner)
         .await?;
-    let client = registration.into_client(domain.clone(), id.clone(), hash, clock::now())?;
+    let secrets = secret.as_ref().map(Drawn::alone);
+    let client = registration.into_client(domain.clone(), id.clone(), secrets, clock::now())?;
     let change = of_client(&trail, Action::CreateClient, &id);
     let inserted = change.stored(opened.insert(client.clone()).await)?;
     opened.close().await;
@@ -88,21 +85,16 @@ pub(super) async fn update(arguments: UpdateArguments) -> Outcome {
     let mut registration = arguments
         .registration
         .over(Some(&shown), arguments.tie.members()?)?;
-    let secret = if registration.needs_secret()? && before.auth().secrets().is_none() {
-        Some(draw()?)
-    } else {
-        None
-    };
-    let hash = match &secret {
-        Some(secret) => Some(SecretSet::new(secret.hash(&places.pepper()?), None)),
-        None => None,
-    };
     let owner = (before.domain(), before.id());
+    let kept = before.auth().secrets().map(SecretSet::kind);
+    let wanted = registration.secret_kind()?.filter(|kind| kept != Some(*kind));
+    let secret = wanted.map(|kind| Drawn::new(kind, &places, owner)).transpose()?;
     arguments
         .tie
         .settle(&mut registration, Some(&shown), &places, owner)
         .await?;
-    let after = before.updated(registration, hash, clock::now())?;
+    let secrets = secret.as_ref().map(Drawn::alone);
+    let after = before.updated(registration, secrets, clock::now())?;
     replace(opened, &change, &before, &after).await?;
     print(&after, secret.as_ref(), arguments.output.output)
 }
@@ -113,12 +105,14 @@ pub(super) async fn rotate_secret(arguments: RotateArguments) -> Outcome {
     let trail = places.trail()?;
     let change = of_client(&trail, Action::UpdateClient, &arguments.id);
     let before = find(&opened, &change, &arguments.id).await?;
-    let (secret, now) = (draw()?, clock::now());
+    let kind = before.auth().secrets().map(SecretSet::kind);
+    let kind = kind.ok_or(RotationError::NoSecret)?;
+    let secret = Drawn::new(kind, &places, (before.domain(), before.id()))?;
+    let now = clock::now();
     let expires_at = arguments
         .expires_in
         .map(|span: Duration| clock::at(now.as_secs().saturating_add(span.as_secs())));
-    let after =
-        before.with_rotated_secret(secret.hash(&places.pepper()?), expires_at, arguments.overlap, now)?;
+    let after = before.with_rotated_secret(secret.kept.clone(), expires_at, arguments.overlap, now)?;
     replace(opened, &change, &before, &after).await?;
     if let Some(end) = after.auth().secrets().and_then(SecretSet::previous_expires_at) {
         output::note(&format!(
@@ -173,8 +167,8 @@ pub(super) async fn delete(arguments: DeleteArguments) -> Outcome {
     }
 }
 
-fn print(client: &Client, secret: Option<&ClientSecretText>, form: Form) -> Outcome {
-    show::print(client, secret.map(ClientSecretText::expose), form)?;
+fn print(client: &Client, secret: Option<&Drawn>, form: Form) -> Outcome {
+    show::print(client, secret.map(|drawn| drawn.text.expose()), form)?;
     if secret.is_some() {
         output::note(SHOWN_ONCE);
     }
@@ -208,8 +202,4 @@ async fn replace(opened: SqlStore, change: &Change<'_>, before: &Client, after: 
         )),
         Replacement::Missing => Err(missing(change, before.id())),
     }
-}
-
-fn draw() -> Outcome<ClientSecretText> {
-    Ok(ClientSecretText::from_random(*Zeroizing::new(random::octets()?)))
 }

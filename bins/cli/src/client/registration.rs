@@ -45,9 +45,18 @@ pub(super) struct RegistrationArguments {
     /// Its self-signed certificate: every certificate with this key is accepted
     #[arg(long, value_name = "FILE", group = "subject")]
     certificate: Option<PathBuf>,
-    /// Its public keys as a JWK set, for self-signed certificates
+    /// Its public keys as a JWK set, for self-signed certificates or (with --auth-method private_key_jwt) assertions
     #[arg(long, value_name = "FILE", group = "subject")]
     jwks: Option<PathBuf>,
+    /// The only algorithm of its assertions [default: each that its keys or its secret can be used with]
+    #[arg(long, value_name = "ALG")]
+    assertion_alg: Option<String>,
+    /// What its assertions may name as audience [default: `issuer_or_token_endpoint`]
+    #[arg(long, value_name = "WHICH", value_parser = ["issuer_or_token_endpoint", "issuer"])]
+    assertion_audience: Option<String>,
+    /// Whether `exp` and `iat` of its assertions may be text, as keystonemiddleware sends them [default: false]
+    #[arg(long, value_name = "true|false", action = ArgAction::Set)]
+    assertion_dates_as_text: Option<bool>,
     /// What it may ask for, names parted by spaces
     #[arg(long, value_name = "SCOPE")]
     scope: Option<String>,
@@ -69,13 +78,24 @@ pub(super) struct RegistrationArguments {
     /// Which tokens it may introspect
     #[arg(long, value_name = "WHICH", value_parser = ["none", "own", "domain"])]
     introspection: Option<String>,
+    /// In which words introspection answers it [default: standard]
+    #[arg(long, value_name = "FORMAT", value_parser = ["standard", "keystonemiddleware"])]
+    introspection_format: Option<String>,
 }
 
-const METHODS: [&str; 4] = [
+const METHODS: [&str; 6] = [
     "client_secret_basic",
     "client_secret_post",
     "tls_client_auth",
     "self_signed_tls_client_auth",
+    "private_key_jwt",
+    "client_secret_jwt",
+];
+/// What only methods with assertions read.
+const OF_ASSERTIONS: [&str; 3] = [
+    "token_endpoint_auth_signing_alg",
+    "client_assertion_audience",
+    "accept_assertion_dates_as_text",
 ];
 const SUBJECTS: [&str; 5] = [
     "tls_client_auth_subject_dn",
@@ -137,9 +157,13 @@ impl RegistrationArguments {
             ),
             (None, None) => None,
         };
+        let named = self.auth_method.as_deref();
         let implied = match (subject, &keys) {
             (Some(_), _) => Some("tls_client_auth"),
-            (None, Some(_)) => Some("self_signed_tls_client_auth"),
+            // Keys say by which of the two ways they prove anything only if that is named.
+            (None, Some(_)) => named
+                .filter(|method| *method == "private_key_jwt")
+                .or(Some("self_signed_tls_client_auth")),
             (None, None) => None,
         };
         if let (Some(method), Some(implied)) = (self.auth_method.as_deref(), implied)
@@ -175,6 +199,9 @@ impl RegistrationArguments {
             ("default_scope", &self.default_scope),
             ("access_token_signing_alg", &self.signing_alg),
             ("introspection", &self.introspection),
+            ("introspection_format", &self.introspection_format),
+            ("token_endpoint_auth_signing_alg", &self.assertion_alg),
+            ("client_assertion_audience", &self.assertion_audience),
         ];
         let texts = texts
             .into_iter()
@@ -185,6 +212,10 @@ impl RegistrationArguments {
                 self.bound.map(Value::from),
             ),
             ("access_token_lifetime_s", self.token_lifetime.map(Value::from)),
+            (
+                "accept_assertion_dates_as_text",
+                self.assertion_dates_as_text.map(Value::from),
+            ),
             (
                 "resources",
                 (!self.resource.is_empty()).then(|| self.resource.clone().into()),
@@ -202,8 +233,11 @@ fn forget_other_methods(members: &mut Map<String, Value>, method: &str) {
     if method != "tls_client_auth" {
         SUBJECTS.iter().for_each(|name| drop(members.remove(*name)));
     }
-    if method != "self_signed_tls_client_auth" {
+    if method != "self_signed_tls_client_auth" && method != "private_key_jwt" {
         members.remove("jwks");
+    }
+    if method != "private_key_jwt" && method != "client_secret_jwt" {
+        OF_ASSERTIONS.iter().for_each(|name| drop(members.remove(*name)));
     }
 }
 

@@ -1,5 +1,6 @@
 //! The built program, from outside.
 
+mod assertions;
 mod audit;
 mod ca_and_cert;
 mod issuer;

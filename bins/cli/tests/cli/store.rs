@@ -1,18 +1,18 @@
 //! Clients and keys, on a database as the server leaves it.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc};
 
 use crate::program::{Done, now, sealstone, text, with_input};
 use sealstone_identity::DomainId;
 use sealstone_keyring::{KeyEncryptionKey, RotationPolicy, RotationSettings, maintain};
 use sealstone_oauth_types::{ClientId, Secret};
-use sealstone_registry::{ClientStore as _, Domain, DomainStore as _, Pepper};
+use sealstone_registry::{Client, ClientStore as _, Domain, DomainStore as _, Pepper};
 use sealstone_storage::SqlStore;
 use serde_json::Value;
 use tempfile::TempDir;
 
 const PEPPER: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
-const KEK: &str = "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100";
+pub(crate) const KEK: &str = "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100";
 
 fn wait<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
@@ -67,22 +67,16 @@ impl Data {
         self.run(&[arguments, &["--output", "json"]].concat()).json()
     }
 
+    pub(crate) fn client(&self, id: &str) -> Arc<Client> {
+        let id = ClientId::parse(id).unwrap();
+        self.with_store(async |store| store.client(&id).await.unwrap().unwrap())
+    }
+
     /// Whether the server would take this secret.
     fn takes(&self, id: &str, secret: &Value) -> bool {
         let secret = Secret::from(secret.as_str().unwrap().to_owned());
-        let now = now();
-        self.with_store(async |store| {
-            let client = store
-                .client(&ClientId::parse(id).unwrap())
-                .await
-                .unwrap()
-                .unwrap();
-            client
-                .auth()
-                .secrets()
-                .unwrap()
-                .verify(&Pepper::from_hex(PEPPER).unwrap(), &secret, now)
-        })
+        let (client, pepper) = (self.client(id), Pepper::from_hex(PEPPER).unwrap());
+        client.auth().secrets().unwrap().verify(&pepper, &secret, now())
     }
 }
 
