@@ -6,16 +6,12 @@ use std::{error::Error, future::Future, path::Path, pin::Pin, time::Duration};
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
+use http::{Request, StatusCode, header};
+use hyper_rustls::ConfigBuilderExt as _;
 use oauth2::{AsyncHttpClient, HttpRequest, HttpResponse};
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+use sealstone_https::{HttpsClient, HttpsError, Limits, Settings};
 
 use crate::{failure::Outcome, input};
 pub(crate) use fault::Fault;
@@ -56,7 +52,7 @@ impl ClientIdentity {
 
 #[derive(Clone)]
 pub(crate) struct HttpClient {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: HttpsClient,
 }
 
 impl HttpClient {
@@ -77,16 +73,9 @@ impl HttpClient {
                 .context("the private key does not belong to the certificate: give the pair")?,
             None => builder.with_no_client_auth(),
         };
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_connect_timeout(Some(CONNECT_DEADLINE));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(config)
-            .https_only()
-            .enable_http1()
-            .wrap_connector(tcp);
+        let settings = Settings::from_tls(config).with_connect_deadline(CONNECT_DEADLINE);
         Ok(Self {
-            client: Client::builder(TokioExecutor::new()).build(connector),
+            client: HttpsClient::new(settings),
         })
     }
 
@@ -109,45 +98,13 @@ impl HttpClient {
 
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let url = request.uri().to_string();
-        if request.uri().scheme_str() != Some("https") {
-            return Err(HttpError::Address { url });
-        }
-        tokio::time::timeout(DEADLINE, self.exchange(request, &url))
-            .await
-            .unwrap_or_else(|_| Err(HttpError::Deadline { url: url.clone() }))
-    }
-
-    async fn exchange(&self, request: HttpRequest, url: &str) -> Result<HttpResponse, HttpError> {
-        let request = request.map(|body| Full::new(Bytes::from(body)));
-        let response = self
-            .client
-            .request(request)
-            .await
-            .map_err(|source| HttpError::Connection {
-                url: url.to_owned(),
-                fault: Fault::of(&source),
-                source: source.into(),
-            })?;
-        if response.status().is_redirection() {
-            let to = response
-                .headers()
-                .get(header::LOCATION)
-                .and_then(|to| to.to_str().ok());
-            let to = to.unwrap_or("nowhere").to_owned();
-            return Err(HttpError::Redirect {
-                url: url.to_owned(),
-                to,
-            });
-        }
-        let (parts, body) = response.into_parts();
-        let body = Limited::new(body, LARGEST)
-            .collect()
-            .await
-            .map_err(|source| HttpError::Answer {
-                url: url.to_owned(),
-                source,
-            })?;
-        Ok(Response::from_parts(parts, body.to_bytes().to_vec()))
+        let limits = Limits {
+            deadline: DEADLINE,
+            body: LARGEST,
+        };
+        let answer = self.client.exchange(request.map(Bytes::from), limits).await;
+        let answer = answer.map_err(|error| HttpError::of(url, error))?;
+        Ok(answer.map(|body| body.to_vec()))
     }
 }
 
@@ -200,4 +157,26 @@ pub(crate) enum HttpError {
     },
     #[error("{url} did not answer within 30 s: try again, or check that the server runs")]
     Deadline { url: String },
+}
+
+impl HttpError {
+    fn of(url: String, error: HttpsError) -> Self {
+        match error {
+            HttpsError::Address => Self::Address { url },
+            HttpsError::Connect(source) | HttpsError::Broken(source) => Self::Connection {
+                url,
+                fault: Fault::of(&*source),
+                source,
+            },
+            HttpsError::Redirect(redirected) => Self::Redirect {
+                url,
+                to: redirected.location().unwrap_or("nowhere").to_owned(),
+            },
+            HttpsError::TooLarge(_) => Self::Answer {
+                url,
+                source: error.into(),
+            },
+            HttpsError::Deadline(_) => Self::Deadline { url },
+        }
+    }
 }

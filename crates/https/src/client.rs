@@ -1,7 +1,7 @@
 use std::{fmt, net::IpAddr, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, Uri, uri::Scheme};
+use http::{Request, Response, StatusCode, Uri, header, uri::Scheme};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Body as _;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -10,7 +10,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 
-use crate::{HttpsError, PlainHttp, Settings};
+use crate::{HttpsError, PlainHttp, Redirected, Settings};
 
 /// The largest head of an answer: four times the largest token that services accept in a header.
 const MAX_HEAD: usize = 64 * 1024;
@@ -85,7 +85,7 @@ impl HttpsClient {
     /// twice.
     ///
     /// # Errors
-    /// [`HttpsError`]; of a redirect (301, 302, 303, 307, 308) nothing but its status is kept.
+    /// [`HttpsError`]; a redirect (301, 302, 303, 307, 308) is one.
     pub async fn exchange(
         &self,
         request: Request<Bytes>,
@@ -110,7 +110,12 @@ impl HttpsClient {
                 }
             })?;
         if is_redirect(answer.status()) {
-            return Err(HttpsError::Redirect(answer.status()));
+            let location = answer.headers().get(header::LOCATION);
+            let location = location.and_then(|location| location.to_str().ok());
+            return Err(HttpsError::Redirect(Redirected {
+                status: answer.status(),
+                location: location.map(str::to_owned),
+            }));
         }
         let (head, body) = answer.into_parts();
         let stated = body.size_hint().lower();
@@ -232,10 +237,12 @@ mod tests {
         let long = "HTTP/1.1 200 OK\r\nContent-Length: 65\r\n\r\n";
         let choices = "HTTP/1.1 300 Multiple Choices\r\nContent-Length: 2\r\n\r\n{}";
         assert_eq!(fetch(once(choices).await).await.unwrap().status(), 300);
-        assert!(matches!(
-            fetch(once(redirect).await).await,
-            Err(HttpsError::Redirect(_))
-        ));
+        let redirected = fetch(once(redirect).await).await.unwrap_err();
+        assert!(!format!("{redirected} {redirected:?}").contains("elsewhere"));
+        let HttpsError::Redirect(redirected) = redirected else {
+            panic!("{redirected:?}");
+        };
+        assert_eq!(redirected.location(), Some("http://127.0.0.1/elsewhere"));
         assert!(matches!(
             fetch(once(long).await).await,
             Err(HttpsError::TooLarge(64))

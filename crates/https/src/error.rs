@@ -1,10 +1,10 @@
-use std::{error::Error, time::Duration};
+use std::{error::Error, fmt, time::Duration};
 
 use http::StatusCode;
 
 /// Why there is no answer.
 ///
-/// No variant holds anything that was sent or received but the status.
+/// No text of an error shows anything that was sent or received but the status.
 #[derive(Debug, thiserror::Error)]
 #[expect(
     clippy::exhaustive_enums,
@@ -21,8 +21,8 @@ pub enum HttpsError {
     #[error("the connection broke off")]
     Broken(#[source] Box<dyn Error + Send + Sync>),
     /// The other side sends us elsewhere, which is not followed.
-    #[error("it redirects ({}), which is not followed", .0.as_u16())]
-    Redirect(StatusCode),
+    #[error("it redirects ({}), which is not followed", .0.status.as_u16())]
+    Redirect(Redirected),
     /// The answer is larger than the limit.
     #[error("the answer is larger than {0} octets")]
     TooLarge(usize),
@@ -39,6 +39,39 @@ impl HttpsError {
             Self::Address | Self::Connect(_) => true,
             Self::Broken(_) | Self::Redirect(_) | Self::TooLarge(_) | Self::Deadline(_) => false,
         }
+    }
+}
+
+/// Where the other side sends us. `Debug` shows the status alone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Redirected {
+    pub(crate) status: StatusCode,
+    pub(crate) location: Option<String>,
+}
+
+impl Redirected {
+    /// 301, 302, 303, 307 or 308.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What `Location` said, if it was text.
+    ///
+    /// # Security
+    /// The other side wrote it, and may have repeated in it what was sent: show it only to whoever sent that.
+    #[must_use]
+    pub fn location(&self) -> Option<&str> {
+        self.location.as_deref()
+    }
+}
+
+impl fmt::Debug for Redirected {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Redirected")
+            .field("status", &self.status)
+            .finish_non_exhaustive()
     }
 }
 

@@ -5,5 +5,5 @@ mod error;
 mod settings;
 
 pub use client::{HttpsClient, Limits};
-pub use error::{HttpsError, SetupError};
+pub use error::{HttpsError, Redirected, SetupError};
 pub use settings::{PlainHttp, Settings, authorities};

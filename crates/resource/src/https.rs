@@ -84,7 +84,7 @@ impl JwksSource for HttpsSource {
             .await
             .map_err(|error| match error {
                 HttpsError::Address => SourceError::Url,
-                HttpsError::Redirect(status) => SourceError::Status(status.as_u16()),
+                HttpsError::Redirect(to) => SourceError::Status(to.status().as_u16()),
                 HttpsError::TooLarge(limit) => SourceError::TooLarge(limit),
                 error @ (HttpsError::Connect(_) | HttpsError::Broken(_) | HttpsError::Deadline(_)) => {
                     SourceError::Connection(error.into())

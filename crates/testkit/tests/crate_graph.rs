@@ -92,6 +92,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "tls",
             "keystone",
             "fernet",
+            "https",
         ],
     ),
     ("testkit", &["identity"]),
