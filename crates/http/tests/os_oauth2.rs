@@ -399,7 +399,7 @@ async fn a_registered_client_proves_itself_to_us_and_is_passed_on_to_nobody() {
 
 /// Whether an id is registered can't be told from what is answered to a wrong secret.
 #[tokio::test]
-async fn f14_an_unknown_client_is_answered_as_a_wrong_secret_is() {
+async fn f25_an_unknown_client_is_answered_as_a_wrong_secret_is() {
     let (world, keystone) = world().await;
     world
         .register("demo", "ci-keystone", minted("client_secret_basic"))

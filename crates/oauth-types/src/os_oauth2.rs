@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn the_client_is_found_as_keystone_finds_it() {
+    fn f11_f14_f15_the_client_is_found_as_keystone_finds_it() {
         let by_header = |id: &str, secret: &str| {
             PresentedClient::presenting(
                 Some(id.to_owned()),

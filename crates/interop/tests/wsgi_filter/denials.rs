@@ -125,7 +125,7 @@ fn forged(world: &World) -> Vec<(&'static str, String)> {
 }
 
 #[test]
-fn a_forged_signature_is_refused() {
+fn a01_a05_a07_a11_a_forged_signature_is_refused() {
     let world = World::start();
     assert_eq!(
         world.bear(&world.token(&json!({}))).status,
@@ -144,7 +144,7 @@ fn a_forged_signature_is_refused() {
 }
 
 #[test]
-fn a_claim_that_is_not_right_is_refused() {
+fn c02_c17_c18_a_claim_that_is_not_right_is_refused() {
     let world = World::start();
     let now = now();
     let bound = |value: Value| json!({"cnf": value});
@@ -336,7 +336,7 @@ fn other_scopes_set_their_own_headers() {
 }
 
 #[test]
-fn access_rules_are_held() {
+fn q16_access_rules_are_held() {
     let world = World::start();
     let call = |rules: Value, path: &str| {
         let context = changed(
