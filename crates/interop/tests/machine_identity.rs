@@ -2,14 +2,17 @@
 
 #[path = "machine_identity/counting.rs"]
 mod counting;
+#[path = "machine_identity/service.rs"]
+mod service;
 
 use std::time::{Duration, Instant};
 
 use sealstone_interop::{Answer, KeystoneLab, LabMachine, LabOptions, ServeServer, ServeSetup};
-use sealstone_testkit::{KeyKind, TestKey, pem};
+use sealstone_testkit::{CertificateSpec, KeyKind, TestCertificate, TestKey, pem};
 use serde_json::{Value, json};
 
 use counting::CountingProxy;
+use service::Compute;
 
 /// "Within seconds": the revocation poll of 2 s, or the age of 10 s, and a slow machine.
 const SECONDS: Duration = Duration::from_secs(30);
@@ -74,14 +77,17 @@ fn register_gateway(setup: &ServeSetup) {
 }
 
 fn token(server: &ServeServer, id: &str, scope: &str) -> Answer {
-    let certificate = server.setup().ca().client(id);
+    token_with(server, id, scope, &server.setup().ca().client(id))
+}
+
+fn token_with(server: &ServeServer, id: &str, scope: &str, certificate: &TestCertificate) -> Answer {
     let form = [
         ("grant_type", "client_credentials"),
         ("client_id", id),
         ("scope", scope),
     ];
     let url = server.mtls_url("/token");
-    server.holder(&certificate).post(&url, &[], &form).unwrap()
+    server.holder(certificate).post(&url, &[], &form).unwrap()
 }
 
 #[track_caller]
@@ -293,8 +299,39 @@ fn a_token_carries_the_access_rules_and_ends_with_its_credential() {
     let ending = lab.machine_with(&["member"], &json!({"expires_at": end}));
     register_with_secret(&setup, "ending", &ending, &[]);
     let server = setup.start();
-    let token = issued(&server, "ruled");
+    let certificate = server.setup().ca().client("ruled");
+    let answer = token_with(&server, "ruled", "openstack:api", &certificate);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let token = answer.json()["access_token"].as_str().unwrap().to_owned();
     assert_eq!(claims(&token)["openstack_context"]["access_rules"], json!([rule]));
+    let compute = Compute::beside(&server, "compute");
+    for (method, path, status) in [
+        ("GET", "/v2.1/servers/7", 200),
+        ("GET", "/v2.1/servers", 200),
+        ("DELETE", "/v2.1/servers/7", 403),
+        ("GET", "/v2.1/flavors", 403),
+        ("GET", "/v2.1/servers/../flavors", 403),
+    ] {
+        assert_eq!(
+            compute.answers(&token, Some(&certificate), method, path),
+            status,
+            "{method} {path}"
+        );
+    }
+    let volume = Compute::beside(&server, "block-storage");
+    assert_eq!(
+        volume.answers(&token, Some(&certificate), "GET", "/v2.1/servers/7"),
+        403,
+        "another service"
+    );
+    let stolen = server.setup().ca().client("thief");
+    for other in [None, Some(&stolen)] {
+        assert_eq!(
+            compute.answers(&token, other, "GET", "/v2.1/servers/7"),
+            401,
+            "held by nobody else"
+        );
+    }
     let answer = self::token(&server, "ending", "openstack:api").json();
     let expires_in = answer["expires_in"].as_u64().unwrap();
     assert!(expires_in > 200 && expires_in <= 300, "{expires_in}");
@@ -449,6 +486,38 @@ fn nobody_registers_more_than_he_holds() {
         assert_eq!(shown["openstack_project_id"], *member.project_id);
     }
 
+    let ending = lab.machine_with(&["member"], &json!({"expires_at": "2099-12-31T23:59:59.000000Z"}));
+    let minted = [
+        "--openstack-application-credential",
+        &ending.credential_id,
+        "--openstack-minted",
+        "--openstack-user",
+        &ending.user_id,
+        "--openstack-project",
+        &ending.project_id,
+    ];
+    let ending_token = lab.password_token(&ending.user_id, &ending.password, &ending.project_id);
+    let (done, said) = create(&setup, "minted", &minted, &[("OS_TOKEN", &ending_token)]);
+    assert!(done, "{said}");
+    let shown = setup.sealstone(&["client", "show", "minted", "--output", "json"]);
+    let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(
+        shown["openstack_application_credential_expires_at"],
+        4_102_444_799_u64
+    );
+
+    let mapping = rules(&setup, "rules.json", "any");
+    let mapping = [
+        "--openstack-mapping",
+        &mapping,
+        "--openstack-project",
+        &member.project_id,
+    ];
+    let (done, said) = create(&setup, "rules", &mapping, &[("OS_TOKEN", &member_token)]);
+    assert!(!done && said.contains("may lead to any user"), "{said}");
+    let (done, said) = create(&setup, "rules", &mapping, &[("OS_TOKEN", &admin_token)]);
+    assert!(done, "{said}");
+
     let user = [
         "--openstack-user",
         &member.user_id,
@@ -474,4 +543,80 @@ fn nobody_registers_more_than_he_holds() {
     tie.push("--dangerous-unrestricted-application-credential");
     let (done, said) = create(&setup, "unrestricted", &tie, &[("OS_TOKEN", &admin_token)]);
     assert!(done, "{said}");
+}
+
+/// Rules over a certificate's names, as Keystone's own `oauth2_cert_dn_mapping_id` has them.
+fn rules(setup: &ServeSetup, name: &str, user_name: &str) -> String {
+    let rules = json!({"rules": [{
+        "local": [{"user": {"id": "{0}", "name": user_name, "domain": {"name": "{1}"}}}],
+        "remote": [{"type": "SSL_CLIENT_SUBJECT_DN_UID"}, {"type": "SSL_CLIENT_SUBJECT_DN_O"},
+                   {"type": "SSL_CLIENT_ISSUER_DN_CN", "any_one_of": ["Machines"]}],
+    }]});
+    setup.write(name, &rules.to_string());
+    setup.path(name).to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_certificate_says_which_keystone_user_it_is() {
+    let lab = KeystoneLab::shared_jws();
+    let mut setup = beside(lab.url(), lab);
+    minting(&mut setup, lab, "machine-mapping");
+    register_gateway(&setup);
+    let machine = lab.machine(&["member"]);
+    for (id, name) in [
+        ("mapped", machine.user_name.as_str()),
+        ("misnamed", "somebody-else"),
+    ] {
+        let path = rules(&setup, &format!("{id}.json"), name);
+        let _made = setup.register(
+            id,
+            &[
+                "--san-dns",
+                &format!("{id}.example"),
+                "--scope",
+                "openstack:api",
+                "--openstack-mapping",
+                &path,
+                "--openstack-project",
+                &machine.project_id,
+                UNCHECKED,
+            ],
+        );
+    }
+    let server = setup.start();
+    let ask = |id: &str, subject: &[(&str, &str)]| {
+        let spec = CertificateSpec::client(id)
+            .subject(subject)
+            .san_dns(&format!("{id}.example"));
+        token_with(&server, id, "openstack:api", &server.setup().ca().issue(spec))
+    };
+    let uid = machine.user_id.as_str();
+    let answer = ask("mapped", &[("O", "acme"), ("UID", uid)]);
+    assert_eq!(answer.status, 200, "{}\n{}", answer.text(), server.said());
+    let token = answer.json()["access_token"].as_str().unwrap().to_owned();
+    check_claims(&token, &machine, "mapped_user");
+    assert!(is_active(&server, &token));
+
+    let other = lab.machine(&["member"]);
+    let refused = [
+        ("mapped", vec![("O", "acme")], "mapping_undecided/no_rule"),
+        ("mapped", vec![("O", "globex"), ("UID", uid)], "other_identity"),
+        ("misnamed", vec![("O", "acme"), ("UID", uid)], "other_identity"),
+        (
+            "mapped",
+            vec![("O", "acme"), ("UID", other.user_id.as_str())],
+            "identity_refused/user_not_accepted",
+        ),
+    ];
+    for (id, subject, policy) in refused {
+        let answer = ask(id, &subject);
+        assert_eq!(answer.status, 400, "{subject:?}: {}", answer.text());
+        assert_eq!(answer.json()["error"], "invalid_grant");
+        assert_eq!(last_policy(&server), policy, "{subject:?}");
+    }
+
+    let user = json!({"user": {"enabled": false}});
+    lab.change("PATCH", &format!("/users/{}", machine.user_id), Some(&user));
+    within_seconds("the user is disabled", || !is_active(&server, &token));
+    assert_eq!(ask("mapped", &[("O", "acme"), ("UID", uid)]).status, 400);
 }
