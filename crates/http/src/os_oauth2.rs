@@ -14,6 +14,16 @@ const AUTHENTICATION_FAILED: &str = "Client authentication failed.";
 const GRANT_TYPE_REQUIRED: &str = "The parameter grant_type is required.";
 /// Keystone repeats the value here.
 const GRANT_TYPE_NOT_SUPPORTED: &str = "The parameter grant_type is not supported.";
+const METHOD_NOT_ALLOWED: &str = "The method is not allowed for the requested URL.";
+
+#[cfg(test)]
+pub(crate) const DESCRIPTIONS: [&str; 5] = [
+    AUTHENTICATION_REQUIRED,
+    AUTHENTICATION_FAILED,
+    GRANT_TYPE_REQUIRED,
+    GRANT_TYPE_NOT_SUPPORTED,
+    METHOD_NOT_ALLOWED,
+];
 
 /// In the order of Keystone's members.
 #[derive(Serialize)]
@@ -104,7 +114,7 @@ const fn words(failure: &TokenError) -> Option<(StatusCode, ErrorCode, &'static 
 pub(crate) fn method_not_allowed() -> Response {
     let body = OtherError {
         error: "other_error",
-        error_description: "The method is not allowed for the requested URL.",
+        error_description: METHOD_NOT_ALLOWED,
     };
     let mut response = answer::json(StatusCode::METHOD_NOT_ALLOWED, &body);
     response

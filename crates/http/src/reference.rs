@@ -1,13 +1,15 @@
-//! Holds `docs/reference/endpoints.md` and `docs/reference/metrics.md` to the routes and counters.
+//! Holds `docs/reference/endpoints.md`, `docs/reference/metrics.md` and a part of `docs/reference/errors.md` to the code.
 
 use std::collections::BTreeSet;
 
 use http::StatusCode;
 
 use crate::metrics::Metrics;
+use crate::os_oauth2;
 use crate::route::{Endpoint, Method};
 
 const ENDPOINTS: &str = include_str!("../../../docs/reference/endpoints.md");
+const ERRORS: &str = include_str!("../../../docs/reference/errors.md");
 const METRICS: &str = include_str!("../../../docs/reference/metrics.md");
 
 #[test]
@@ -67,4 +69,15 @@ fn every_metric_and_label_is_documented() {
         .unwrap();
     let statuses: BTreeSet<&str> = line.split('`').skip(1).step_by(2).skip(1).collect();
     assert_eq!(statuses, quoted("status"));
+}
+
+#[test]
+fn every_description_of_keystones_endpoint_is_documented() {
+    let table = ERRORS.split("## At /v3/OS-OAUTH2/token\n").nth(1).unwrap();
+    let rows = table.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
+    let listed: BTreeSet<&str> = rows
+        .take_while(|line| line.starts_with('|'))
+        .map(|row| row.trim_matches('|').split(" | ").next().unwrap().trim())
+        .collect();
+    assert_eq!(listed, BTreeSet::from(os_oauth2::DESCRIPTIONS));
 }

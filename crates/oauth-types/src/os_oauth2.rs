@@ -89,60 +89,74 @@ mod tests {
         format!("Basic {}", base64_simd::STANDARD.encode_to_string(text))
     }
 
+    fn by_header(id: &str, secret: &str) -> PresentedClient {
+        PresentedClient::presenting(
+            Some(id.to_owned()),
+            PresentedCredential::SecretBasic(secret.into()),
+        )
+    }
+
+    fn by_form(id: Option<&str>, secret: Option<&str>) -> PresentedClient {
+        let credential = secret.map_or(PresentedCredential::None, |secret| {
+            PresentedCredential::SecretPost(secret.into())
+        });
+        PresentedClient::presenting(id.map(ToOwned::to_owned), credential)
+    }
+
+    const BOTH: &str = "client_id=other&client_secret=other";
+
     #[test]
-    fn f11_f14_f15_the_client_is_found_as_keystone_finds_it() {
-        let by_header = |id: &str, secret: &str| {
-            PresentedClient::presenting(
-                Some(id.to_owned()),
-                PresentedCredential::SecretBasic(secret.into()),
-            )
-        };
-        let by_form = |id: Option<&str>, secret: Option<&str>| {
-            let credential = secret.map_or(PresentedCredential::None, |secret| {
-                PresentedCredential::SecretPost(secret.into())
-            });
-            PresentedClient::presenting(id.map(ToOwned::to_owned), credential)
-        };
-        let both = "client_id=other&client_secret=other";
+    fn f11_of_two_authentications_keystones_choice_counts() {
         let cases = [
-            (Some(header("ci:s")), "x=y", false, by_header("ci", "s")),
-            (Some(header("ci:s")), both, false, by_header("ci", "s")),
-            (
-                Some(header("ci:a%2Bb+c:d")),
-                "x=y",
-                false,
-                by_header("ci", "a%2Bb+c:d"),
-            ),
-            (None, both, false, by_form(Some("other"), Some("other"))),
+            (header("ci:s"), BOTH, false, by_header("ci", "s")),
+            (header("ci:s"), "x=y", true, by_form(None, None)),
+            (header("ci:s"), BOTH, true, by_form(Some("other"), None)),
+        ];
+        for (authorization, form, has_certificate, want) in cases {
+            let found = read(Some(&authorization), form, has_certificate);
+            assert_eq!(found, want, "{form} {has_certificate}");
+        }
+    }
+
+    #[test]
+    fn f14_basic_is_taken_as_it_is() {
+        let found = read(Some(&header("ci:a%2Bb+c:d")), "x=y", false);
+        assert_eq!(found, by_header("ci", "a%2Bb+c:d"));
+    }
+
+    #[test]
+    fn f15_the_header_goes_before_another_client_in_the_body() {
+        let found = read(Some(&header("ci:s")), "client_id=other", false);
+        assert_eq!(found, by_header("ci", "s"));
+    }
+
+    #[test]
+    fn what_cannot_be_read_or_is_empty_is_not_there() {
+        let cases = [
+            (None, BOTH, by_form(Some("other"), Some("other"))),
             (
                 Some("Bearer x".into()),
-                both,
-                false,
+                BOTH,
                 by_form(Some("other"), Some("other")),
             ),
             (
                 Some("Basic !!!".into()),
-                both,
-                false,
+                BOTH,
                 by_form(Some("other"), Some("other")),
             ),
-            (Some(header("ci:")), "x=y", false, by_form(None, None)),
-            (Some(header(":s")), "x=y", false, by_form(None, None)),
-            (Some(header("ci")), "x=y", false, by_form(None, None)),
-            (
-                None,
-                "client_id=ci&client_secret=",
-                false,
-                by_form(Some("ci"), None),
-            ),
-            (None, "x=y", false, by_form(None, None)),
-            (Some(header("ci:s")), "x=y", true, by_form(None, None)),
-            (Some(header("ci:s")), both, true, by_form(Some("other"), None)),
+            (Some(header("ci:")), "x=y", by_form(None, None)),
+            (Some(header(":s")), "x=y", by_form(None, None)),
+            (Some(header("ci")), "x=y", by_form(None, None)),
+            (Some(header(&"x".repeat(4096))), "x=y", by_form(None, None)),
+            (None, "client_id=ci&client_secret=", by_form(Some("ci"), None)),
+            (None, "x=y", by_form(None, None)),
         ];
-        for (authorization, form, has_certificate, want) in cases {
-            let found = read(authorization.as_deref(), form, has_certificate);
-            assert_eq!(found, want, "{authorization:?} {form} {has_certificate}");
+        for (authorization, form, want) in cases {
+            let found = read(authorization.as_deref(), form, false);
+            assert_eq!(found, want, "{authorization:?} {form}");
         }
+        let long = read(Some(&header(&format!("{}:s", "x".repeat(200)))), "x=y", false);
+        assert_eq!(long.id.unwrap().len(), PresentedClient::MAX_ID_LENGTH);
     }
 
     #[test]
