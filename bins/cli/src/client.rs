@@ -19,7 +19,7 @@ use crate::{
     output::OutputArguments,
     store::{StoreArguments, parse_domain},
 };
-pub(crate) use new::register;
+pub(crate) use new::{make_domain, register};
 use registration::RegistrationArguments;
 use tie::TieArguments;
 

@@ -1,9 +1,9 @@
 //! Clients that another command registers.
 
-use sealstone_audit::{Action, Reason};
+use sealstone_audit::{Action, Reason, Target};
 use sealstone_identity::DomainId;
 use sealstone_oauth_types::ClientId;
-use sealstone_registry::{Client, ClientRegistration, ClientStore as _, Insertion};
+use sealstone_registry::{Client, ClientRegistration, ClientStore as _, Domain, DomainStore as _, Insertion};
 use serde_json::Value;
 
 use super::{change, tie::TieArguments};
@@ -13,6 +13,19 @@ use crate::{
     failure::{Failure, Outcome},
     store::Places,
 };
+
+/// Makes the domain, if there is none.
+pub(crate) async fn make_domain(places: &Places, trail: &Trail, domain: &DomainId) -> Outcome {
+    let opened = places.store().await?;
+    let new = Domain::new(domain.clone(), domain.as_str(), true)?;
+    let change = trail.change(Action::CreateDomain, Target::Issuer(domain.as_str().into()));
+    let inserted = change.stored(opened.insert_domain(new).await)?;
+    opened.close().await;
+    match inserted {
+        Insertion::Inserted => change.done(),
+        Insertion::Exists | Insertion::UnknownDomain => Ok(()),
+    }
+}
 
 /// Registers a client with these members, which lead to Keystone: whoever is in the environment must hold what it gets.
 pub(crate) async fn register(

@@ -42,7 +42,8 @@ Examples:
   3. The passwords of those who do not; and the way back:
     sealstone keystone migrate disable-passwords --config sealstoned.toml --journal off.json \\
       --all --keystone-log keystone.log
-    sealstone keystone migrate restore-passwords --config sealstoned.toml --journal off.json --user ci
+    sealstone keystone migrate restore-passwords --config sealstoned.toml --journal off.json \\
+      --user ci
 
 Who asks is said by the OS_* variables of the OpenStack clients. For the roles of others it takes an administrator
 of the whole cloud (OS_SYSTEM_SCOPE=all), for OS_PASSWORD and the like are never options.";
@@ -87,6 +88,9 @@ pub(crate) struct RegisterArguments {
     /// The issuer's domain [default: that of the account]
     #[arg(long, value_name = "ID", value_parser = parse_domain)]
     domain: Option<DomainId>,
+    /// Make the issuer's domain if there is none of this name
+    #[arg(long)]
+    new_domain: bool,
     #[command(flatten)]
     tie: TieChoice,
     #[command(flatten)]

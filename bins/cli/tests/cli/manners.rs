@@ -9,6 +9,8 @@ fn help_names_what_there_is_and_nothing_else() {
         "token",
         "client",
         "key",
+        "keystone",
+        "mapping",
         "ca",
         "cert",
         "jwt",
@@ -17,7 +19,7 @@ fn help_names_what_there_is_and_nothing_else() {
     ] {
         assert!(help.contains(&format!("\n  {command} ")), "{command}");
     }
-    for later in ["login", "migrate", "mapping", "doctor", "keystone", "audit"] {
+    for later in ["login", "migrate", "doctor", "audit"] {
         assert!(!help.contains(&format!("\n  {later} ")), "{later}");
     }
     assert!(!help.contains('\u{1b}'), "no colours without a terminal");
@@ -41,6 +43,8 @@ fn every_command_explains_itself() {
             ],
         ),
         ("key", vec!["list", "rotate", "revoke"]),
+        ("keystone", vec!["check", "inventory", "migrate"]),
+        ("mapping", vec!["test", "import"]),
         ("ca", vec!["init", "issue", "renew", "revoke", "crl", "list"]),
         ("cert", vec!["inspect", "thumbprint"]),
         ("jwt", vec!["inspect", "verify"]),
@@ -70,6 +74,12 @@ fn wrong_usage_ends_with_2() {
     sealstone(&["client", "list", "--data", "a", "--config", "b"]).refused(2, "cannot be used with");
     sealstone(&["client", "show", "--data", "a", "no such id"]).refused(2, "ID");
     sealstone(&["ca", "init", "--dir", "x", "--subject", "nonsense"]).refused(2, "write it like");
+    sealstone(&["keystone", "check"]).refused(2, "--data <DIR>");
+    let migrate = ["keystone", "migrate"];
+    let disable = ["disable-passwords", "--data", "x", "--journal", "j"];
+    sealstone(&[&migrate[..], &disable].concat()).refused(2, "--user <USER>|--all");
+    let register = ["register", "--data", "x", "--journal", "j", "--user", "ci", "--owner-password-file", "p"];
+    sealstone(&[&migrate[..], &register].concat()).refused(2, "--role <NAME>");
     sealstone(&["ca", "issue", "--self-signed", "--san", "host", "--out", "x"]).refused(2, "dns:NAME");
 }
 
@@ -79,6 +89,9 @@ fn what_is_missing_ends_with_1_and_says_what_to_do() {
     sealstone(&["client", "list", "--data", "/does/not/exist"]).refused(1, "start the server once");
     sealstone(&["key", "list", "--config", "/does/not/exist"]).refused(1, "configuration file");
     sealstone(&["ca", "list", "--dir", "/does/not/exist"]).refused(1, "ca init");
+    sealstone(&["keystone", "inventory"]).refused(1, "OS_AUTH_URL");
+    with_env(&["keystone", "inventory"], "OS_AUTH_URL", "http://127.0.0.1:1/v3").refused(1, "OS_PASSWORD");
+    sealstone(&["keystone", "inventory", "--keystone-log", "/does/not/exist"]).refused(1, "Keystone's log");
 }
 
 #[test]

@@ -55,9 +55,12 @@ pub(super) async fn look(keystone: &KeystoneClient, report: &mut Report) -> bool
     if url.starts_with("https:") {
         let found = "https, with a certificate that `ca_file` vouches for";
         report.add(Verdict::Right, "tls", Some(url), found, "");
+    } else if is_here(url) {
+        let found = "plain http, which does not leave this machine";
+        report.add(Verdict::Right, "tls", Some(url), found, "");
     } else {
         let found = "plain http: who stands on the way reads secrets and forges answers";
-        let advice = "use https, unless the way never leaves this machine";
+        let advice = "use https, and take `dangerous_plain_http` away";
         report.add(Verdict::Weak, "tls", Some(url), found, advice);
     }
     let found = format!("{} ({})", version.id, version.status);
@@ -86,6 +89,13 @@ pub(super) async fn look(keystone: &KeystoneClient, report: &mut Report) -> bool
         Err(error) => report.add(Verdict::Unknown, "keystone oauth2", Some(url), chain(&error), ""),
     }
     true
+}
+
+fn is_here(url: &str) -> bool {
+    let host = url.strip_prefix("http://").unwrap_or_default();
+    ["127.", "localhost:", "localhost/", "[::1]"]
+        .iter()
+        .any(|here| host.starts_with(here))
 }
 
 /// `v3.14`: 14.

@@ -98,26 +98,56 @@ impl Report {
     pub(super) fn print(&self, form: Form) -> Outcome {
         match form {
             Form::Json => output::json(&self.0),
-            Form::Table => {
-                let rows: Vec<Vec<String>> = self
-                    .0
-                    .iter()
-                    .map(|finding| {
-                        let subject = finding.subject.as_deref();
-                        let found = match subject {
-                            Some(subject) => format!("{subject}: {}", finding.found),
-                            None => finding.found.clone(),
-                        };
-                        vec![
-                            finding.verdict.as_str().to_owned(),
-                            finding.check.to_owned(),
-                            found,
-                            finding.advice.to_owned(),
-                        ]
-                    })
-                    .collect();
-                output::table(&["VERDICT", "CHECK", "FOUND", "WHAT TO DO"], &rows)
+            Form::Table => output::data(&self.lines()),
+        }
+    }
+
+    /// A line for each, and what to do under those that are not right.
+    fn lines(&self) -> String {
+        let width = self
+            .0
+            .iter()
+            .map(|finding| finding.check.len())
+            .max()
+            .unwrap_or_default();
+        let mut text = String::new();
+        for finding in &self.0 {
+            let verdict = finding.verdict.as_str();
+            let subject = finding.subject.as_deref().map(|subject| format!("{subject}: "));
+            let found = format!("{}{}", subject.unwrap_or_default(), finding.found);
+            let line = format!(
+                "{verdict:<7}  {:<width$}  {}",
+                finding.check,
+                output::visible(&found)
+            );
+            text.push_str(line.trim_end());
+            text.push('\n');
+            if !finding.advice.is_empty() {
+                text.push_str(&format!("{:<7}  {:<width$}  -> {}\n", "", "", finding.advice));
             }
         }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_do_stands_under_what_is_wrong() {
+        let mut report = Report::default();
+        report.right("clock", "they agree");
+        report.add(
+            Verdict::Wrong,
+            "client",
+            Some("ci"),
+            "gone\u{1b}[2J",
+            "tie it anew",
+        );
+        let lines = report.lines();
+        let want = "right    clock   they agree\nwrong    client  ci: gone\u{fffd}[2J\n                 -> tie it anew\n";
+        assert_eq!(lines, want);
+        assert_eq!(report.wrong(), 1);
     }
 }

@@ -103,8 +103,9 @@ impl Tally {
 
 pub(super) async fn disable(arguments: PasswordArguments) -> Outcome {
     let places = arguments.store.places()?;
-    let evidence = Evidence::read(&arguments.evidence, places.audit_file())?;
+    // In this order: an operator's own password is in the logs by then, so that they are seen to be of now.
     let operator = operator(&places).await?;
+    let evidence = Evidence::read(&arguments.evidence, places.audit_file())?;
     let mut hand = Hand::of(&places, &operator, &arguments.journal.journal)?;
     let (mut ready, mut tally) = (Vec::new(), Tally::default());
     for (id, record) in arguments.whom.of(&hand.journal)? {

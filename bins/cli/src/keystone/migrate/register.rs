@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use sealstone_audit::{Action, Target};
 use sealstone_identity::{DomainId, ProjectId};
-use sealstone_keystone::{AssignmentFilter, KeystoneSession, User};
+use sealstone_keystone::{AssignmentFilter, KeystoneRefusal, KeystoneSession, User};
 use sealstone_oauth_types::ClientId;
 use sealstone_registry::{ClientStore as _, DomainStore as _};
 use serde_json::{Map, Value, json};
@@ -132,10 +132,9 @@ async fn plan<'a>(
     let opened = places.store().await?;
     let (known, taken) = (opened.domain(&domain).await?, opened.client(&client).await?);
     opened.close().await;
-    if known.is_none() {
+    if known.is_none() && !arguments.new_domain {
         return Err(Failure::failed(format!(
-            "there is no issuer for the domain {domain}: make it by `sealstone client create --new-domain`, or name \
-             another by --domain"
+            "there is no issuer for the domain {domain}: say --new-domain to make it, or name another by --domain"
         )));
     }
     if taken.is_some() {
@@ -167,12 +166,20 @@ async fn project_and_roles(
         names: true,
         ..AssignmentFilter::default()
     };
-    let found = session.assignments(&filter).await.with_context(|| {
-        format!(
-            "Keystone does not show you the roles of {}: log in as an administrator of the whole cloud",
-            user.name
-        )
-    })?;
+    let found = match session.assignments(&filter).await {
+        Err(error) if error.refusal() == Some(KeystoneRefusal::NotFound) => {
+            return Err(Failure::failed(format!(
+                "Keystone has no project {}: `openstack project list` names them",
+                named.map_or("of the account", ProjectId::as_str)
+            )));
+        }
+        found => found.with_context(|| {
+            format!(
+                "Keystone does not show you the roles of {}: log in as an administrator of the whole cloud",
+                user.name
+            )
+        })?,
+    };
     let mut places = super::super::inventory::by_place(&found);
     places.retain(|place| place.is_project());
     match places.as_slice() {
@@ -332,6 +339,9 @@ async fn finish(
 ) -> Outcome<Option<[std::path::PathBuf; 2]>> {
     let files = plan.certificate.issue()?;
     let members = members(plan, way, made)?;
+    if plan.arguments.new_domain {
+        client::make_domain(places, trail, &plan.domain).await?;
+    }
     let _client = client::register(
         places,
         trail,
