@@ -287,6 +287,15 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Each of them.
+    pub const ALL: [Self; 5] = [
+        Self::Credential,
+        Self::User,
+        Self::NoRole,
+        Self::Ended,
+        Self::TooLarge,
+    ];
+
     /// A stable word in snake case, for the audit trail and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

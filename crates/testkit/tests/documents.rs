@@ -131,7 +131,41 @@ fn descriptions_of_answers_are_those_of_the_code() {
             count += 1;
         }
     }
-    assert_eq!(count, 8);
+    assert_eq!(count, 9);
+}
+
+/// The reasons in the tables of `errors.md` under this heading.
+fn reasons(heading: &str) -> BTreeSet<String> {
+    let document = text(&root().join("docs/reference/errors.md"));
+    let table = document.split(heading).nth(1).unwrap();
+    let table = table.split("\n## ").next().unwrap();
+    let rows = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
+    rows.flat_map(|cell| cell.split("`, `"))
+        .map(|name| name.trim_matches('`').to_owned())
+        .collect()
+}
+
+/// Words in snake case between quotes, in the code before its tests.
+fn words(path: &str) -> BTreeSet<String> {
+    let source = text(&root().join(path));
+    let source = source.split("#[cfg(test)]").next().unwrap();
+    let is_word =
+        |word: &&str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    source.split('"').filter(is_word).map(str::to_owned).collect()
+}
+
+#[test]
+fn reasons_of_refused_identities_are_those_of_the_code() {
+    let refusals: BTreeSet<String> = sealstone_identity::Refusal::ALL
+        .iter()
+        .map(|refusal| refusal.as_str().to_owned())
+        .collect();
+    assert_eq!(reasons("## Why OpenStack refuses an identity"), refusals);
+    let mut mapped = words("crates/grants/src/identity/mapping.rs");
+    mapped.insert("narrower_than_keystone".to_owned());
+    assert_eq!(reasons("## Why a certificate is mapped to nobody"), mapped);
 }
 
 #[test]
