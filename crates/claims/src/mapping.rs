@@ -1,6 +1,7 @@
 //! From what somebody vouches for to an identity: rules, and the engine that runs them.
 
 pub(crate) mod assertion;
+mod batch;
 mod condition;
 pub(crate) mod error;
 pub(crate) mod explain;

@@ -1,6 +1,7 @@
+use crate::mapping::batch::{Facts, Probe};
 use crate::mapping::pattern::Pattern;
-use crate::mapping::source::Resolved;
-use crate::mapping::value::{Literals, Scalar};
+use crate::mapping::value::Scalar;
+use serde_json::Value;
 
 /// What a condition comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,30 +28,31 @@ pub(crate) struct Test {
     pub(crate) operator: Operator,
 }
 
+/// What is asked; each with its operands as they were written, for explanations.
 #[derive(Debug, Clone)]
 pub(crate) enum Operator {
     /// There is a value.
     Exists,
     /// A value is among these.
-    AnyOf(Literals),
+    AnyOf(Probe, Vec<Value>),
     /// There are values, and none is among these.
-    NoneOf(Literals),
+    NoneOf(Probe, Vec<Value>),
     /// A value matches one of these; each with where its groups go.
-    Matches(Vec<(Pattern, Groups)>),
+    Matches(Probe, Vec<(Pattern, Groups)>),
     /// There are values, and none matches any of these.
-    MatchesNone(Vec<Pattern>),
+    MatchesNone(Probe, Vec<Pattern>),
 }
 
 /// The groups of a pattern, by their index, and the captures of the rule that they fill.
 pub(crate) type Groups = Vec<(usize, usize)>;
 
 impl Condition {
-    pub(crate) fn evaluate(&self, resolved: &[Resolved<'_>]) -> Outcome {
+    pub(crate) fn evaluate(&self, facts: &Facts<'_>) -> Outcome {
         match self {
             Self::All(conditions) => {
                 let mut outcome = Outcome::Holds;
                 for condition in conditions {
-                    match condition.evaluate(resolved) {
+                    match condition.evaluate(facts) {
                         Outcome::Holds => {}
                         Outcome::Fails => return Outcome::Fails,
                         undecidable @ Outcome::Undecidable(_) => outcome = undecidable,
@@ -61,7 +63,7 @@ impl Condition {
             Self::Any(conditions) => {
                 let mut outcome = Outcome::Fails;
                 for condition in conditions {
-                    match condition.evaluate(resolved) {
+                    match condition.evaluate(facts) {
                         Outcome::Holds => return Outcome::Holds,
                         Outcome::Fails => {}
                         undecidable @ Outcome::Undecidable(_) => outcome = undecidable,
@@ -69,67 +71,57 @@ impl Condition {
                 }
                 outcome
             }
-            Self::Not(condition) => match condition.evaluate(resolved) {
+            Self::Not(condition) => match condition.evaluate(facts) {
                 Outcome::Holds => Outcome::Fails,
                 Outcome::Fails => Outcome::Holds,
                 undecidable @ Outcome::Undecidable(_) => undecidable,
             },
-            Self::Test(test) => test.evaluate(resolved),
+            Self::Test(test) => test.evaluate(facts),
         }
     }
 
     /// What the groups of its patterns catch, given that it holds: of `any`, the first that holds; of `not`, nothing.
-    pub(crate) fn capture<'a>(&self, resolved: &[Resolved<'a>], captures: &mut [Vec<&'a str>]) {
+    pub(crate) fn capture<'a>(&self, facts: &Facts<'a>, captures: &mut [Vec<&'a str>]) {
         match self {
             Self::All(conditions) => {
                 for condition in conditions {
-                    condition.capture(resolved, captures);
+                    condition.capture(facts, captures);
                 }
             }
             Self::Any(conditions) => {
                 let mut conditions = conditions.iter();
-                if let Some(first) = conditions.find(|one| one.evaluate(resolved) == Outcome::Holds) {
-                    first.capture(resolved, captures);
+                if let Some(first) = conditions.find(|one| one.evaluate(facts) == Outcome::Holds) {
+                    first.capture(facts, captures);
                 }
             }
             Self::Not(_) => {}
-            Self::Test(test) => test.capture(resolved, captures),
+            Self::Test(test) => test.capture(facts, captures),
         }
     }
 }
 
 impl Test {
-    fn evaluate(&self, resolved: &[Resolved<'_>]) -> Outcome {
-        let Some(resolved) = resolved.get(self.source) else {
+    fn evaluate(&self, facts: &Facts<'_>) -> Outcome {
+        let Some(values) = facts.values(self.source) else {
             return Outcome::Undecidable(self.source);
         };
-        if resolved.unusable {
-            return Outcome::Undecidable(self.source);
-        }
-        let values = &resolved.values;
         let holds = !values.is_empty()
             && match &self.operator {
                 Operator::Exists => true,
-                Operator::AnyOf(literals) => values.iter().any(|value| literals.contain(*value)),
-                Operator::NoneOf(literals) => !values.iter().any(|value| literals.contain(*value)),
-                Operator::Matches(patterns) => values
-                    .iter()
-                    .any(|value| patterns.iter().any(|(pattern, _)| pattern.matches(*value))),
-                Operator::MatchesNone(patterns) => !values
-                    .iter()
-                    .any(|value| patterns.iter().any(|pattern| pattern.matches(*value))),
+                Operator::AnyOf(probe, _) | Operator::Matches(probe, _) => facts.says(*probe),
+                Operator::NoneOf(probe, _) | Operator::MatchesNone(probe, _) => !facts.says(*probe),
             };
         if holds { Outcome::Holds } else { Outcome::Fails }
     }
 
-    fn capture<'a>(&self, resolved: &[Resolved<'a>], captures: &mut [Vec<&'a str>]) {
-        let (Operator::Matches(patterns), Some(resolved)) = (&self.operator, resolved.get(self.source))
+    fn capture<'a>(&self, facts: &Facts<'a>, captures: &mut [Vec<&'a str>]) {
+        let (Operator::Matches(_, patterns), Some(values)) = (&self.operator, facts.values(self.source))
         else {
             return;
         };
-        let caught = patterns.iter().filter(|(_, groups)| !groups.is_empty());
-        for (pattern, groups) in caught {
-            for value in &resolved.values {
+        let catching = patterns.iter().filter(|(_, groups)| !groups.is_empty());
+        for (pattern, groups) in catching {
+            for value in values {
                 let Scalar::Text(text) = *value else { continue };
                 pattern.captures(text, |index, group| {
                     let capture = groups.iter().find(|(at, _)| *at == index);

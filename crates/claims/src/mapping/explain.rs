@@ -1,10 +1,10 @@
 use crate::mapping::assertion::Assertion;
+use crate::mapping::batch::Facts;
 use crate::mapping::condition::{Condition, Operator, Outcome, Test};
 use crate::mapping::identity::MappedIdentity;
 use crate::mapping::pattern::Pattern;
 use crate::mapping::rule_set::{Compiled, Mode, Rule};
 use crate::mapping::source::{Resolved, Source};
-use crate::mapping::value::Literals;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -87,11 +87,11 @@ pub struct ConditionExplanation {
 }
 
 pub(crate) fn explain(compiled: &Compiled, assertion: &Assertion) -> Explanation {
-    let resolved = compiled.resolve(assertion);
+    let facts = compiled.facts(assertion);
     let mut considered = compiled.admit(assertion).is_ok();
     let mut rules = Vec::new();
     for rule in &compiled.rules {
-        let explained = explain_rule(compiled, rule, &resolved, assertion, considered);
+        let explained = explain_rule(compiled, rule, &facts, assertion, considered);
         let ends = match explained.outcome {
             ConditionOutcome::Matched => compiled.mode == Mode::FirstMatch || explained.error.is_some(),
             ConditionOutcome::Undecidable => true,
@@ -114,15 +114,15 @@ pub(crate) fn explain(compiled: &Compiled, assertion: &Assertion) -> Explanation
 fn explain_rule(
     compiled: &Compiled,
     rule: &Rule,
-    resolved: &[Resolved<'_>],
+    facts: &Facts<'_>,
     assertion: &Assertion,
     considered: bool,
 ) -> RuleExplanation {
-    let when = explain_condition(compiled, &rule.when, resolved);
+    let when = explain_condition(compiled, &rule.when, facts);
     let mut values = Vec::new();
     let mut error = None;
     if when.outcome == ConditionOutcome::Matched {
-        match compiled.scope(rule, resolved, assertion) {
+        match compiled.scope(rule, facts, assertion) {
             Ok(scope) => {
                 let named = rule.value_names.iter().zip(&scope.named);
                 values.extend(named.map(|(name, found)| (format!("values.{name}"), shown(found))));
@@ -143,15 +143,11 @@ fn explain_rule(
     }
 }
 
-fn explain_condition(
-    compiled: &Compiled,
-    condition: &Condition,
-    resolved: &[Resolved<'_>],
-) -> ConditionExplanation {
+fn explain_condition(compiled: &Compiled, condition: &Condition, facts: &Facts<'_>) -> ConditionExplanation {
     let several = |conditions: &[Condition]| {
         let explained = conditions
             .iter()
-            .map(|one| explain_condition(compiled, one, resolved));
+            .map(|one| explain_condition(compiled, one, facts));
         explained.collect()
     };
     let (text, found, conditions) = match condition {
@@ -160,7 +156,7 @@ fn explain_condition(
         Condition::Not(condition) => (
             "not".to_owned(),
             String::new(),
-            vec![explain_condition(compiled, condition, resolved)],
+            vec![explain_condition(compiled, condition, facts)],
         ),
         Condition::Test(test) => {
             let name = compiled
@@ -168,12 +164,12 @@ fn explain_condition(
                 .get(test.source)
                 .map(Source::name)
                 .unwrap_or_default();
-            let found = resolved.get(test.source).map(found).unwrap_or_default();
+            let found = facts.resolved.get(test.source).map(found).unwrap_or_default();
             (format!("`{name}` {}", asks(test)), found, Vec::new())
         }
     };
     ConditionExplanation {
-        outcome: condition.evaluate(resolved).into(),
+        outcome: condition.evaluate(facts).into(),
         condition: text,
         found,
         conditions,
@@ -181,31 +177,22 @@ fn explain_condition(
 }
 
 fn asks(test: &Test) -> String {
-    let listed = |literals: &Literals| {
-        let shown: Vec<String> = literals
-            .written
-            .iter()
-            .take(MAX_SHOWN)
-            .map(Value::to_string)
-            .collect();
-        let more = if literals.written.len() > MAX_SHOWN {
-            ", …"
-        } else {
-            ""
-        };
+    let listed = |values: &[Value]| {
+        let shown: Vec<String> = values.iter().take(MAX_SHOWN).map(Value::to_string).collect();
+        let more = if values.len() > MAX_SHOWN { ", …" } else { "" };
         format!("{}{more}", shown.join(", "))
     };
     match &test.operator {
         Operator::Exists => "exists".to_owned(),
-        Operator::AnyOf(literals) => format!("is any of {}", listed(literals)),
-        Operator::NoneOf(literals) => format!("exists and is none of {}", listed(literals)),
-        Operator::Matches(patterns) => {
+        Operator::AnyOf(_, values) => format!("is any of {}", listed(values)),
+        Operator::NoneOf(_, values) => format!("exists and is none of {}", listed(values)),
+        Operator::Matches(_, patterns) => {
             format!(
                 "matches {}",
                 patterns_shown(patterns.iter().map(|(pattern, _)| pattern))
             )
         }
-        Operator::MatchesNone(patterns) => {
+        Operator::MatchesNone(_, patterns) => {
             format!("exists and matches none of {}", patterns_shown(patterns.iter()))
         }
     }

@@ -1,5 +1,6 @@
+use crate::mapping::batch::Facts;
 use crate::mapping::pattern::Pattern;
-use crate::mapping::source::Resolved;
+
 use crate::mapping::value::{Literals, Scalar};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -16,10 +17,8 @@ pub(crate) struct Filter {
 
 impl Filter {
     /// What is left, in the order of the assertion, each once.
-    pub(crate) fn apply<'a>(&self, resolved: &[Resolved<'a>]) -> Vec<Cow<'a, str>> {
-        let values = resolved
-            .get(self.source)
-            .map(|resolved| resolved.values.as_slice());
+    pub(crate) fn apply<'a>(&self, facts: &Facts<'a>) -> Vec<Cow<'a, str>> {
+        let values = facts.values(self.source);
         let left = values
             .unwrap_or_default()
             .iter()
@@ -37,10 +36,25 @@ impl Filter {
     }
 }
 
+/// Up to here comparing each with each is faster than a tree.
+const FEW: usize = 32;
+
 /// Each once, in their order.
 pub(crate) fn distinct<'a>(values: impl Iterator<Item = Cow<'a, str>>) -> Vec<Cow<'a, str>> {
-    let mut seen = BTreeSet::new();
-    let mut left = Vec::new();
+    let mut left: Vec<Cow<'a, str>> = Vec::new();
+    let mut values = values;
+    for value in values.by_ref() {
+        if !left.contains(&value) {
+            left.push(value);
+        }
+        if left.len() >= FEW {
+            break;
+        }
+    }
+    if left.len() < FEW {
+        return left;
+    }
+    let mut seen: BTreeSet<Cow<'a, str>> = left.iter().cloned().collect();
     for value in values {
         if seen.insert(value.clone()) {
             left.push(value);

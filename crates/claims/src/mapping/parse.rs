@@ -5,6 +5,7 @@ mod output;
 mod reader;
 mod text;
 
+use crate::mapping::batch::BatchBuilder;
 use crate::mapping::fault::{MappingFaults, Path};
 use crate::mapping::filter::Filter;
 use crate::mapping::limits::{MAX_NAMED_VALUES, MAX_PATTERNS, MAX_RULES, MAX_TEXT_BYTES};
@@ -22,6 +23,7 @@ pub(crate) const MARK: &str = "sealstone_mapping";
 pub(crate) struct Parser {
     faults: MappingFaults,
     sources: BTreeMap<Source, usize>,
+    batches: BatchBuilder,
     patterns: usize,
 }
 
@@ -51,6 +53,7 @@ pub(crate) fn compile(document: &Map<String, Value>) -> Result<Compiled, Mapping
     let mut parser = Parser {
         faults: MappingFaults::default(),
         sources: BTreeMap::new(),
+        batches: BatchBuilder::default(),
         patterns: 0,
     };
     let compiled = parser.document(document);
@@ -58,6 +61,7 @@ pub(crate) fn compile(document: &Map<String, Value>) -> Result<Compiled, Mapping
     sources.sort_by_key(|(_, index)| *index);
     match compiled {
         Some(mut compiled) if parser.faults.is_empty() => {
+            compiled.batches = parser.batches.build();
             compiled.sources = sources.into_iter().map(|(source, _)| source).collect();
             Ok(compiled)
         }
@@ -120,6 +124,7 @@ impl Parser {
             source,
             rules,
             sources: Vec::new(),
+            batches: Vec::new(),
         })
     }
 
@@ -251,7 +256,9 @@ impl Parser {
         let search = self.truth(members, path, "search").unwrap_or_default();
         let permits = self.comparison(members, path);
         let mut literals = |name, comparison| match members.get(name) {
-            Some(list) => self.literals(list, &path.member(name), comparison),
+            Some(list) => self
+                .listed(list, &path.member(name))
+                .map(|listed| Literals::new(listed, comparison)),
             None => None,
         };
         let (keep, drop) = (literals("keep", permits), literals("drop", Comparison::Folded));
@@ -269,7 +276,7 @@ impl Parser {
     }
 
     /// The values that an operator lists: texts, numbers, truth values.
-    fn literals(&mut self, value: &Value, path: &Path<'_>, comparison: Comparison) -> Option<Literals> {
+    fn listed(&mut self, value: &Value, path: &Path<'_>) -> Option<Vec<Value>> {
         let items = self.items(value, path)?;
         for (index, item) in items.iter().enumerate() {
             let fits = match item {
@@ -286,7 +293,7 @@ impl Parser {
                 );
             }
         }
-        Some(Literals::new(items.to_vec(), comparison))
+        Some(items.to_vec())
     }
 
     fn patterns(&mut self, value: &Value, path: &Path<'_>, how: PatternUse) -> Vec<Pattern> {

@@ -1,7 +1,7 @@
 use crate::mapping::fold::fold;
 use crate::mapping::limits::{MAX_PATTERN_BYTES, MAX_PATTERN_MEMORY};
 use crate::mapping::value::Scalar;
-use regex::{Regex, RegexBuilder};
+use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
 /// How deep a pattern may nest: its parser recurses.
 const MAX_NESTING: u32 = 32;
@@ -12,6 +12,8 @@ pub(crate) struct Pattern {
     regex: Regex,
     /// As it was written, for explanations.
     pub(crate) written: String,
+    /// As it is searched for: whole, if it must be.
+    searched: String,
     /// Also tried on the folded value, in whatever letter case.
     denies: bool,
 }
@@ -50,13 +52,15 @@ impl Pattern {
         };
         // Alone first, so that what is put around it can't complete it to something else.
         let alone = build(written)?;
-        let regex = if how.search {
-            alone
+        let (regex, searched) = if how.search {
+            (alone, written.to_owned())
         } else {
-            build(&format!(r"\A(?:{written})\z"))?
+            let whole = format!(r"\A(?:{written})\z");
+            (build(&whole)?, whole)
         };
         Ok(Self {
             regex,
+            searched,
             written: written.to_owned(),
             denies: how.denies,
         })
@@ -82,6 +86,58 @@ impl Pattern {
             if let Some(group) = captures.get(index).filter(|group| !group.is_empty()) {
                 caught(index, group.as_str());
             }
+        }
+    }
+}
+
+/// From how many patterns on it pays to search for all of them at once.
+const SEARCHED_TOGETHER: usize = 4;
+/// The largest set of patterns that are searched for at once, in bytes when compiled; above, each is searched for by
+/// itself: an automaton of all would not fit its cache.
+const MAX_SET_MEMORY: usize = 1024 * 1024;
+
+/// Patterns, and the questions that each answers with yes.
+#[derive(Debug, Clone)]
+pub(crate) struct PatternSet {
+    patterns: Vec<(Pattern, usize)>,
+    together: Option<RegexSet>,
+    denies: bool,
+}
+
+impl PatternSet {
+    pub(crate) fn new(patterns: Vec<(Pattern, usize)>, denies: bool) -> Self {
+        let together = if patterns.len() < SEARCHED_TOGETHER {
+            None
+        } else {
+            let texts = patterns.iter().map(|(pattern, _)| pattern.searched.as_str());
+            let mut builder = RegexSetBuilder::new(texts);
+            builder.size_limit(MAX_SET_MEMORY).case_insensitive(denies);
+            builder.build().ok()
+        };
+        Self {
+            patterns,
+            together,
+            denies,
+        }
+    }
+
+    /// Calls `yes` with each question that this value answers so.
+    pub(crate) fn look_up(&self, value: Scalar<'_>, yes: &mut impl FnMut(usize)) {
+        let Some(together) = &self.together else {
+            let matching = self.patterns.iter().filter(|(pattern, _)| pattern.matches(value));
+            return matching.for_each(|(_, question)| yes(*question));
+        };
+        let text = value.text();
+        let mut search = |text: &str| {
+            for index in together.matches(text) {
+                if let Some((_, question)) = self.patterns.get(index) {
+                    yes(*question);
+                }
+            }
+        };
+        search(&text);
+        if self.denies {
+            search(&fold(&text));
         }
     }
 }

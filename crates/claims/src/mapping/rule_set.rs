@@ -1,4 +1,5 @@
 use crate::mapping::assertion::Assertion;
+use crate::mapping::batch::{Batch, Facts};
 use crate::mapping::condition::{Condition, Outcome};
 use crate::mapping::error::MappingError;
 use crate::mapping::explain::{self, Explanation};
@@ -9,7 +10,7 @@ use crate::mapping::import;
 use crate::mapping::limits::MAX_DOCUMENT_BYTES;
 use crate::mapping::merge::Merge;
 use crate::mapping::output::Output;
-use crate::mapping::source::{Resolved, Source};
+use crate::mapping::source::Source;
 use crate::mapping::strict;
 use crate::mapping::text::Scope;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -47,6 +48,7 @@ pub(crate) struct Compiled {
     pub(crate) source: Option<String>,
     pub(crate) rules: Vec<Rule>,
     pub(crate) sources: Vec<Source>,
+    pub(crate) batches: Vec<Batch>,
 }
 
 /// Rules that turn an [`Assertion`] into a [`MappedIdentity`]; valid by construction.
@@ -113,11 +115,9 @@ impl RuleSet {
 }
 
 impl Compiled {
-    pub(crate) fn resolve<'a>(&self, assertion: &'a Assertion) -> Vec<Resolved<'a>> {
-        self.sources
-            .iter()
-            .map(|source| source.resolve(assertion))
-            .collect()
+    pub(crate) fn facts<'a>(&'a self, assertion: &'a Assertion) -> Facts<'a> {
+        let resolved = self.sources.iter().map(|source| source.resolve(assertion));
+        Facts::new(resolved.collect(), &self.batches)
     }
 
     /// Whether the rules are for this assertion at all.
@@ -135,13 +135,13 @@ impl Compiled {
 
     pub(crate) fn map(&self, assertion: &Assertion) -> Result<MappedIdentity, MappingError> {
         self.admit(assertion)?;
-        let resolved = self.resolve(assertion);
+        let facts = self.facts(assertion);
         let mut merge = Merge::new(self.mode);
         for rule in &self.rules {
-            if !self.matches(rule, &resolved)? {
+            if !self.matches(rule, &facts)? {
                 continue;
             }
-            merge.add(rule, &self.scope(rule, &resolved, assertion)?)?;
+            merge.add(rule, &self.scope(rule, &facts, assertion)?)?;
             if self.mode == Mode::FirstMatch {
                 break;
             }
@@ -149,8 +149,8 @@ impl Compiled {
         merge.finish(self.rules.len(), assertion)
     }
 
-    pub(crate) fn matches(&self, rule: &Rule, resolved: &[Resolved<'_>]) -> Result<bool, MappingError> {
-        match rule.when.evaluate(resolved) {
+    pub(crate) fn matches(&self, rule: &Rule, facts: &Facts<'_>) -> Result<bool, MappingError> {
+        match rule.when.evaluate(facts) {
             Outcome::Holds => Ok(true),
             Outcome::Fails => Ok(false),
             Outcome::Undecidable(source) => Err(self.unusable(rule, source)),
@@ -168,7 +168,7 @@ impl Compiled {
     pub(crate) fn scope<'a>(
         &self,
         rule: &'a Rule,
-        resolved: &'a [Resolved<'a>],
+        facts: &'a Facts<'a>,
         assertion: &Assertion,
     ) -> Result<Scope<'a>, MappingError> {
         for field in rule.output.identifying() {
@@ -188,21 +188,18 @@ impl Compiled {
         }
         let mut named = Vec::with_capacity(rule.values.len());
         for filter in &rule.values {
-            if resolved
-                .get(filter.source)
-                .is_none_or(|resolved| resolved.unusable)
-            {
+            if facts.values(filter.source).is_none() {
                 return Err(self.unusable(rule, filter.source));
             }
-            named.push(filter.apply(resolved));
+            named.push(filter.apply(facts));
         }
         let mut captures = vec![Vec::new(); rule.capture_names.len()];
         if !captures.is_empty() {
-            rule.when.capture(resolved, &mut captures);
+            rule.when.capture(facts, &mut captures);
         }
         Ok(Scope {
             rule: &rule.name,
-            resolved,
+            facts,
             named,
             captures,
         })

@@ -1,6 +1,6 @@
+use crate::mapping::batch::Facts;
 use crate::mapping::error::MappingError;
 use crate::mapping::filter::distinct;
-use crate::mapping::source::Resolved;
 use sealstone_identity::Name;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -59,7 +59,7 @@ pub(crate) struct TextTemplate {
 #[derive(Debug)]
 pub(crate) struct Scope<'a> {
     pub(crate) rule: &'a str,
-    pub(crate) resolved: &'a [Resolved<'a>],
+    pub(crate) facts: &'a Facts<'a>,
     pub(crate) named: Vec<Vec<Cow<'a, str>>>,
     pub(crate) captures: Vec<Vec<&'a str>>,
 }
@@ -68,10 +68,7 @@ impl<'a> Scope<'a> {
     fn values(&self, reference: Reference) -> Vec<Cow<'a, str>> {
         match reference {
             Reference::Claim(index) => {
-                let resolved = self.resolved.get(index);
-                let values = resolved
-                    .map(|resolved| resolved.values.as_slice())
-                    .unwrap_or_default();
+                let values = self.facts.values(index).unwrap_or_default();
                 distinct(values.iter().map(|value| value.text()))
             }
             Reference::Named(index) => self.named.get(index).cloned().unwrap_or_default(),
@@ -84,7 +81,7 @@ impl<'a> Scope<'a> {
 
     fn is_unusable(&self, reference: Reference) -> bool {
         match reference {
-            Reference::Claim(index) => self.resolved.get(index).is_none_or(|resolved| resolved.unusable),
+            Reference::Claim(index) => self.facts.values(index).is_none(),
             Reference::Named(_) | Reference::Capture(_) => false,
         }
     }
@@ -95,55 +92,66 @@ impl TextTemplate {
     pub(crate) fn raw(&self, scope: &Scope<'_>) -> Result<Vec<String>, MappingError> {
         let mut texts = vec![String::new()];
         for part in &self.parts {
-            match part {
-                Part::Literal(literal) => texts.iter_mut().for_each(|text| text.push_str(literal)),
-                Part::Reference(reference, written) => {
-                    if scope.is_unusable(*reference) {
-                        return Err(MappingError::Unusable {
-                            rule: scope.rule.to_owned(),
-                            attribute: written.clone(),
-                        });
-                    }
-                    let values = scope.values(*reference);
-                    match self.extend(&texts, &values) {
-                        Extended::To(extended) => texts = extended,
-                        Extended::Instead(instead) => return Ok(instead),
-                        Extended::Missing => {
-                            return Err(MappingError::Missing {
-                                rule: scope.rule.to_owned(),
-                                field: self.field.clone(),
-                                reference: written.clone(),
-                            });
-                        }
-                        Extended::Many => {
-                            return Err(MappingError::Many {
-                                rule: scope.rule.to_owned(),
-                                field: self.field.clone(),
-                                reference: written.clone(),
-                                count: values.len(),
-                            });
-                        }
-                    }
+            let (reference, written) = match part {
+                Part::Literal(literal) => {
+                    texts.iter_mut().for_each(|text| text.push_str(literal));
+                    continue;
+                }
+                Part::Reference(reference, written) => (*reference, written),
+            };
+            if scope.is_unusable(reference) {
+                return Err(MappingError::Unusable {
+                    rule: scope.rule.to_owned(),
+                    attribute: written.clone(),
+                });
+            }
+            let values = scope.values(reference);
+            match self.extend(&mut texts, &values) {
+                Extended::Done => {}
+                Extended::Instead(instead) => return Ok(instead),
+                Extended::Missing => {
+                    return Err(MappingError::Missing {
+                        rule: scope.rule.to_owned(),
+                        field: self.field.clone(),
+                        reference: written.clone(),
+                    });
+                }
+                Extended::Many => {
+                    return Err(MappingError::Many {
+                        rule: scope.rule.to_owned(),
+                        field: self.field.clone(),
+                        reference: written.clone(),
+                        count: values.len(),
+                    });
                 }
             }
         }
         Ok(texts)
     }
 
-    fn extend(&self, texts: &[String], values: &[Cow<'_, str>]) -> Extended {
-        let with = |value: &str| Extended::To(texts.iter().map(|text| format!("{text}{value}")).collect());
+    fn extend(&self, texts: &mut Vec<String>, values: &[Cow<'_, str>]) -> Extended {
+        let mut append = |value: &str| {
+            texts.iter_mut().for_each(|text| text.push_str(value));
+            Extended::Done
+        };
         match (values, &self.many) {
             ([], _) => match &self.missing {
                 Missing::Fail => Extended::Missing,
                 Missing::Skip => Extended::Instead(Vec::new()),
                 Missing::Default(text) => Extended::Instead(vec![text.clone()]),
             },
-            ([value], _) | ([value, ..], Many::First) => with(value),
+            ([value], _) | ([value, ..], Many::First) => append(value),
             (_, Many::Skip) => Extended::Instead(Vec::new()),
-            (values, Many::Join(separator)) => with(&values.join(separator.as_str())),
+            (values, Many::Join(separator)) => append(&values.join(separator.as_str())),
             // One reference fans out: every value of one with every value of another is nobody's intention.
-            (values, Many::FanOut) => match texts {
-                [text] => Extended::To(values.iter().map(|value| format!("{text}{value}")).collect()),
+            (values, Many::FanOut) => match texts.as_slice() {
+                [text] => {
+                    *texts = values
+                        .iter()
+                        .map(|value| [text.as_str(), value].concat())
+                        .collect();
+                    Extended::Done
+                }
                 _ => Extended::Many,
             },
             (_, Many::Fail) => Extended::Many,
@@ -177,8 +185,8 @@ impl TextTemplate {
 }
 
 enum Extended {
-    /// The texts so far, each with the value.
-    To(Vec<String>),
+    /// Each text so far has the value.
+    Done,
     /// What the whole field becomes instead.
     Instead(Vec<String>),
     Missing,

@@ -1,7 +1,7 @@
 use crate::mapping::fold::fold;
 use serde_json::{Number, Value};
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// Integers up to here are exact as `f64`.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
@@ -34,6 +34,11 @@ impl<'a> Scalar<'a> {
             Self::Number(number) => Cow::Owned(number_text(number)),
         }
     }
+
+    /// What is the same for values of one type that are the same.
+    fn typed_key(self) -> (bool, String) {
+        (matches!(self, Self::Bool(_)), self.text().into_owned())
+    }
 }
 
 fn number_text(number: &Number) -> String {
@@ -45,12 +50,8 @@ fn number_text(number: &Number) -> String {
     }
 }
 
-fn numbers_agree(one: &Number, other: &Number) -> bool {
-    one == other || number_text(one) == number_text(other)
-}
-
 /// How values are compared with the literals of a rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Comparison {
     /// Same type, same value.
     Typed,
@@ -60,49 +61,75 @@ pub(crate) enum Comparison {
     Folded,
 }
 
-/// The literals that an operator lists.
+/// Literals, and the questions that each answers with yes.
 #[derive(Debug, Clone)]
-pub(crate) struct Literals {
+pub(crate) struct LiteralIndex {
     comparison: Comparison,
-    texts: BTreeSet<String>,
-    others: Vec<Value>,
-    /// As they were written, for explanations.
-    pub(crate) written: Vec<Value>,
+    texts: BTreeMap<String, Vec<usize>>,
+    /// Numbers and truth values as text, where types count.
+    others: BTreeMap<(bool, String), Vec<usize>>,
 }
 
-impl Literals {
-    pub(crate) fn new(written: Vec<Value>, comparison: Comparison) -> Self {
-        let mut texts = BTreeSet::new();
-        let mut others = Vec::new();
-        for value in &written {
-            let Some(scalar) = Scalar::of(value) else { continue };
-            match (comparison, scalar) {
-                (Comparison::Folded, _) => drop(texts.insert(fold(&scalar.text()).into_owned())),
+impl LiteralIndex {
+    pub(crate) fn new(literals: impl IntoIterator<Item = (Value, usize)>, comparison: Comparison) -> Self {
+        let mut texts: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        let mut others: BTreeMap<(bool, String), Vec<usize>> = BTreeMap::new();
+        for (value, question) in literals {
+            let Some(scalar) = Scalar::of(&value) else {
+                continue;
+            };
+            let questions = match (comparison, scalar) {
+                (Comparison::Folded, _) => texts.entry(fold(&scalar.text()).into_owned()),
                 (Comparison::Text, _) | (Comparison::Typed, Scalar::Text(_)) => {
-                    texts.insert(scalar.text().into_owned());
+                    texts.entry(scalar.text().into_owned())
                 }
-                (Comparison::Typed, Scalar::Number(_) | Scalar::Bool(_)) => others.push(value.clone()),
-            }
+                (Comparison::Typed, Scalar::Number(_) | Scalar::Bool(_)) => {
+                    others.entry(scalar.typed_key()).or_default().push(question);
+                    continue;
+                }
+            };
+            questions.or_default().push(question);
         }
         Self {
             comparison,
             texts,
             others,
-            written,
         }
     }
 
+    /// Calls `yes` with each question that this value answers so.
+    pub(crate) fn look_up(&self, value: Scalar<'_>, yes: &mut impl FnMut(usize)) {
+        let questions = match (self.comparison, value) {
+            (Comparison::Folded, value) => self.texts.get(fold(&value.text()).as_ref()),
+            (Comparison::Typed, Scalar::Text(text)) => self.texts.get(text),
+            (Comparison::Text, value) => self.texts.get(value.text().as_ref()),
+            (Comparison::Typed, value @ (Scalar::Number(_) | Scalar::Bool(_))) => {
+                self.others.get(&value.typed_key())
+            }
+        };
+        questions
+            .into_iter()
+            .flatten()
+            .for_each(|question| yes(*question));
+    }
+}
+
+/// The literals of one list.
+#[derive(Debug, Clone)]
+pub(crate) struct Literals(LiteralIndex);
+
+impl Literals {
+    pub(crate) fn new(values: Vec<Value>, comparison: Comparison) -> Self {
+        Self(LiteralIndex::new(
+            values.into_iter().map(|value| (value, 0)),
+            comparison,
+        ))
+    }
+
     pub(crate) fn contain(&self, value: Scalar<'_>) -> bool {
-        match (self.comparison, value) {
-            (Comparison::Folded, value) => self.texts.contains(fold(&value.text()).as_ref()),
-            (Comparison::Typed, Scalar::Text(text)) => self.texts.contains(text),
-            (Comparison::Text, value) => self.texts.contains(value.text().as_ref()),
-            (Comparison::Typed, Scalar::Number(number)) => self
-                .others
-                .iter()
-                .any(|other| matches!(other, Value::Number(other) if numbers_agree(other, number))),
-            (Comparison::Typed, Scalar::Bool(truth)) => self.others.contains(&Value::Bool(truth)),
-        }
+        let mut found = false;
+        self.0.look_up(value, &mut |_| found = true);
+        found
     }
 }
 

@@ -19,7 +19,7 @@ use oracle::Oracle;
 use serde_json::{Value, json};
 
 /// How many rule sets and assertions without anything odd are compared.
-const COMPARED: usize = 8_000;
+const COMPARED: usize = 5_000;
 /// How many of each intended difference.
 const EACH: usize = 40;
 

@@ -143,19 +143,34 @@ impl Parser {
             }
             "equals" => {
                 let list = Value::Array(vec![value.clone()]);
-                Operator::AnyOf(self.literals(&list, &at, comparison(place.denies))?)
+                let listed = self.listed(&list, &at)?;
+                let probe = self.batches.literals(source, comparison(place.denies), &listed);
+                Operator::AnyOf(probe, listed)
             }
-            "any_of" => Operator::AnyOf(self.literals(value, &at, comparison(place.denies))?),
-            "none_of" => Operator::NoneOf(self.literals(value, &at, comparison(!place.denies))?),
+            "any_of" => {
+                let listed = self.listed(value, &at)?;
+                let probe = self.batches.literals(source, comparison(place.denies), &listed);
+                Operator::AnyOf(probe, listed)
+            }
+            "none_of" => {
+                let listed = self.listed(value, &at)?;
+                let probe = self.batches.literals(source, comparison(!place.denies), &listed);
+                Operator::NoneOf(probe, listed)
+            }
             "regex" => {
                 let patterns = self.patterns(value, &at, how(place.denies));
+                let probe = self.batches.patterns(source, place.denies, &patterns);
                 let with = patterns.into_iter().map(|pattern| {
                     let groups = self.groups(&pattern, source, place, names);
                     (pattern, groups)
                 });
-                Operator::Matches(with.collect())
+                Operator::Matches(probe, with.collect())
             }
-            _ => Operator::MatchesNone(self.patterns(value, &at, how(!place.denies))),
+            _ => {
+                let patterns = self.patterns(value, &at, how(!place.denies));
+                let probe = self.batches.patterns(source, !place.denies, &patterns);
+                Operator::MatchesNone(probe, patterns)
+            }
         };
         Some(Test { source, operator })
     }
