@@ -19,8 +19,8 @@ pub struct JwsTokenReader {
 struct Header {
     alg: String,
     typ: Option<String>,
-    #[serde(default)]
-    crit: Option<serde::de::IgnoredAny>,
+    #[serde(default, deserialize_with = "wire::present")]
+    crit: bool,
 }
 
 impl JwsTokenReader {
@@ -71,7 +71,7 @@ impl JwsTokenReader {
         if !self.accepted.contains(&algorithm) {
             return Err(DecodeError::Algorithm);
         }
-        if header.crit.is_some() {
+        if header.crit {
             return Err(DecodeError::Header("crit"));
         }
         if header.typ.is_some_and(|typ| !typ.eq_ignore_ascii_case("JWT")) {

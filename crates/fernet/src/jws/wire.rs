@@ -147,7 +147,7 @@ struct Read {
 }
 
 /// A member that is there, whatever it holds.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+pub(super) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     serde::de::IgnoredAny::deserialize(deserializer).map(|_any| true)
 }
 
