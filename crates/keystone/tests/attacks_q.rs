@@ -262,6 +262,30 @@ async fn q05_deep_or_ambiguous_json_is_refused() {
 }
 
 #[tokio::test]
+async fn q05_lists_are_read_as_strictly() {
+    let deep = format!("{{\"users\": [], \"x\": {}1{}}}", "[".repeat(40), "]".repeat(40));
+    for (name, body) in [
+        ("users twice", r#"{"users": [], "users": []}"#),
+        (
+            "a member twice",
+            r#"{"users": [{"id": "u1", "id": "u2", "name": "a", "domain_id": "d"}]}"#,
+        ),
+        (
+            "links twice",
+            r#"{"users": [], "links": {}, "links": {"next": null}}"#,
+        ),
+        ("a name by an escape", r#"{"users": [], "us\u0065rs": []}"#),
+        ("deep", deep.as_str()),
+    ] {
+        let body = body.to_owned();
+        let fake = always(move || Reply::json(200, "", &body)).await;
+        let session = KeystoneSession::with_token(client(&fake, &clock()), a_token());
+        let outcome = session.users(&UserFilter::default()).await;
+        assert_eq!(fault(outcome), Fault::Json, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn q06_slow_answers_meet_the_deadline_and_then_the_breaker() {
     let slow = b"HTTP/1.1 201 Created\r\nX-A: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".to_vec();
     for reply in [Reply::Silence, Reply::Slow(slow)] {

@@ -1,12 +1,13 @@
 //! Attack group Q, where it is about what an identity becomes.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use sealstone_fernet::{JwsAlgorithm, JwsPrivateKey};
 use sealstone_identity::{IdentitySource, IdentitySourceError, MachineLogin, Refusal};
 use sealstone_keystone::Authentication;
 use sealstone_testkit::START;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::{
     identity::{World, is_malformed, is_refused, is_unavailable, mint},
@@ -368,7 +369,8 @@ async fn q15_a_disabled_user_is_refused_at_the_next_request() {
 #[tokio::test]
 async fn q15_what_was_asked_before_a_revocation_is_not_kept_after_it() {
     let (world, follower) = following().await;
-    world.on_login(Reply::Silence);
+    let go = Arc::new(Notify::new());
+    world.on_login(Reply::issued(TOKEN, &credential_token(START)).held(&go));
     let id = credential_id("ac1");
     let source = world.source.clone();
     let early = tokio::spawn(async move {
@@ -384,11 +386,21 @@ async fn q15_what_was_asked_before_a_revocation_is_not_kept_after_it() {
     *world.events.lock().unwrap() = events(&[event("user_id", "u1", START)]);
     polled(&world, 2).await;
     world.on_login(Reply::refused(401));
+    let own = world.ask().await;
     assert!(
-        is_refused(&world.ask().await, Refusal::Credential),
-        "a question of its own"
+        is_refused(&own, Refusal::Credential),
+        "it does not wait for the earlier one: {own:?}"
     );
-    early.abort();
+    go.notify_one();
+    assert!(
+        early.await.unwrap().is_ok(),
+        "who asked before it is answered as of before"
+    );
+    let later = world.ask().await;
+    assert!(
+        is_refused(&later, Refusal::Credential),
+        "nobody after it is: {later:?}"
+    );
     follower.abort();
 }
 

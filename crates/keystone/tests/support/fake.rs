@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpListener,
-    sync::watch,
+    sync::{Notify, watch},
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -48,6 +48,8 @@ pub(crate) enum Reply {
     Slow(Vec<u8>),
     /// Sends these octets, and then chunks without end.
     Endless(Vec<u8>),
+    /// Sends these octets and closes, once the test says so.
+    Held(Arc<Notify>, Vec<u8>),
     /// Sends nothing, and keeps the connection.
     Silence,
     /// Closes at once.
@@ -69,6 +71,14 @@ impl Reply {
         let head =
             format!("HTTP/1.1 {status} X\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n");
         Self::Octets([head.as_bytes(), body].concat())
+    }
+
+    /// The same, once the test says so.
+    pub(crate) fn held(self, go: &Arc<Notify>) -> Self {
+        match self {
+            Self::Octets(octets) => Self::Held(Arc::clone(go), octets),
+            other => other,
+        }
     }
 
     /// A token, issued.
@@ -195,6 +205,11 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     counted.send_modify(|count| *count += 1);
     match reply {
         Reply::Octets(octets) => {
+            let _sent = stream.write_all(&octets).await;
+            let _closed = stream.shutdown().await;
+        }
+        Reply::Held(go, octets) => {
+            go.notified().await;
             let _sent = stream.write_all(&octets).await;
             let _closed = stream.shutdown().await;
         }
