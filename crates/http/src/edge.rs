@@ -201,7 +201,7 @@ impl Visit {
 
 impl Edge {
     pub(crate) fn metrics_text(&self) -> String {
-        self.metrics.to_text()
+        self.metrics.to_text(&self.provider.identity_answers())
     }
 
     /// Everything that is decided before a body is read; a document is answered here.

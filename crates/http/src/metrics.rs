@@ -31,7 +31,7 @@ impl Metrics {
     }
 
     /// The text format that scrapers read; only what has been counted.
-    pub(crate) fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self, identity_answers: &[(&str, u64)]) -> String {
         let mut text = String::from(
             "# HELP sealstone_http_answers_total Answers by endpoint and status.\n# TYPE sealstone_http_answers_total counter\n",
         );
@@ -53,6 +53,15 @@ impl Metrics {
                 }
             }
         }
+        text.push_str(
+            "# HELP sealstone_identity_answers_total What the Keystone identity source answered about tied clients.\n# TYPE sealstone_identity_answers_total counter\n",
+        );
+        for (outcome, count) in identity_answers.iter().filter(|(_, count)| *count > 0) {
+            let _ = writeln!(
+                text,
+                "sealstone_identity_answers_total{{outcome=\"{outcome}\"}} {count}"
+            );
+        }
         text
     }
 }
@@ -70,12 +79,16 @@ mod tests {
         metrics.count(Endpoint::Token, StatusCode::OK);
         metrics.count(Endpoint::Token, StatusCode::OK);
         metrics.count(Endpoint::Unknown, StatusCode::IM_A_TEAPOT);
-        let text = metrics.to_text();
+        let text = metrics.to_text(&[("given", 2), ("failed", 0)]);
         assert!(text.contains("{endpoint=\"token\",status=\"200\"} 2\n"), "{text}");
         assert!(
             text.contains("{endpoint=\"unknown\",status=\"other\"} 1\n"),
             "{text}"
         );
-        assert_eq!(text.lines().count(), 4);
+        assert!(
+            text.contains("{outcome=\"given\"} 2\n") && !text.contains("failed"),
+            "{text}"
+        );
+        assert_eq!(text.lines().count(), 7);
     }
 }

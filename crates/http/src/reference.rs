@@ -45,7 +45,7 @@ fn every_metric_and_label_is_documented() {
             metrics.count(endpoint, StatusCode::from_u16(status).unwrap());
         }
     }
-    let text = metrics.to_text();
+    let text = metrics.to_text(&[("given", 1), ("refused", 1), ("failed", 1)]);
     let quoted = |label: &str| -> BTreeSet<&str> {
         let before = format!("{label}=\"");
         let parts = text.split(before.as_str()).skip(1);
@@ -55,7 +55,18 @@ fn every_metric_and_label_is_documented() {
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE "))
         .collect();
-    assert_eq!(names, BTreeSet::from(["sealstone_http_answers_total counter"]));
+    let both = [
+        "sealstone_http_answers_total counter",
+        "sealstone_identity_answers_total counter",
+    ];
+    assert_eq!(names, BTreeSet::from(both));
+    assert!(METRICS.contains("| `sealstone_identity_answers_total` | counter | `outcome` |"));
+    let line = METRICS
+        .lines()
+        .find(|line| line.starts_with("`outcome` is "))
+        .unwrap();
+    let outcomes: BTreeSet<&str> = line.split('`').skip(1).step_by(2).skip(1).collect();
+    assert_eq!(outcomes, quoted("outcome"));
     assert!(METRICS.contains("| `sealstone_http_answers_total` | counter | `endpoint`, `status` |"));
 
     let table = METRICS.split("| `endpoint` | Requests for |\n").nth(1).unwrap();

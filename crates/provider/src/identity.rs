@@ -1,6 +1,7 @@
 //! Asks the identity source on behalf of the flows.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
@@ -20,6 +21,25 @@ use crate::provider::Provider;
 /// How long a caller is asked to wait while OpenStack can't be asked and the source does not know better: about as long
 /// as a node of Keystone takes to be replaced behind its balancer.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// Counts what the source said.
+#[derive(Debug, Default)]
+pub(crate) struct IdentityAnswers {
+    given: AtomicU64,
+    refused: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl IdentityAnswers {
+    fn count(&self, answer: &Result<Answer, BackendError>) {
+        let counter = match answer {
+            Ok(Answer::Given(_)) => &self.given,
+            Ok(Answer::Refused(_)) => &self.refused,
+            Err(_) => &self.failed,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
 
 /// What the source said of a tie.
 pub(crate) enum Answer {
@@ -48,10 +68,24 @@ impl Provider {
     ) -> Result<Answer, BackendError> {
         let source = self.identity_source()?;
         let opened = self.open(client, question)?;
-        match source.machine(&opened.login()).await {
+        let answer = match source.machine(&opened.login()).await {
             Ok(delegated) => Ok(Answer::Given(delegated)),
-            Err(error) => Ok(Answer::Refused(refusal(error)?)),
-        }
+            Err(error) => refusal(error).map(Answer::Refused),
+        };
+        self.0.identity_answers.count(&answer);
+        answer
+    }
+
+    /// What the identity source answered since the start: `given`, `refused` and `failed`, each with its count.
+    #[must_use]
+    pub fn identity_answers(&self) -> [(&'static str, u64); 3] {
+        let answers = &self.0.identity_answers;
+        [
+            ("given", &answers.given),
+            ("refused", &answers.refused),
+            ("failed", &answers.failed),
+        ]
+        .map(|(outcome, count)| (outcome, count.load(Ordering::Relaxed)))
     }
 
     pub(crate) fn identity_source(&self) -> Result<&dyn IdentitySource, BackendError> {

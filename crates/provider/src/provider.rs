@@ -1,6 +1,7 @@
 use crate::assertion::Decoys;
 use crate::config::ProviderConfig;
 use crate::error::TokenError;
+use crate::identity::IdentityAnswers;
 use crate::issuer::IssuerState;
 use crate::ports::Ports;
 use arc_swap::ArcSwap;
@@ -22,6 +23,7 @@ pub(crate) struct Inner {
     pub(crate) ports: Ports,
     pub(crate) decoys: Decoys,
     pub(crate) issuers: ArcSwap<BTreeMap<DomainId, Arc<IssuerState>>>,
+    pub(crate) identity_answers: IdentityAnswers,
 }
 
 impl fmt::Debug for Provider {
@@ -42,6 +44,7 @@ impl Provider {
             ports,
             decoys: Decoys::new(),
             issuers: ArcSwap::default(),
+            identity_answers: IdentityAnswers::default(),
         }))
     }
 
