@@ -17,6 +17,11 @@ const BREAKER_FAILURES: u32 = 5;
 /// Long enough for a Keystone to breathe, short enough that its return is noticed at once.
 const BREAKER_PAUSE: Duration = Duration::from_secs(5);
 
+/// Idle connections kept, as many as a burst leaves; and shorter than servers keep them (Apache: 5 s), for a login that
+/// meets a connection just closed is not repeated.
+const MAX_IDLE: usize = 8;
+const IDLE: Duration = Duration::from_secs(4);
+
 pub(crate) type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
 
 /// Where Keystone is, whom to believe that, and what a call may cost.
@@ -177,6 +182,7 @@ impl KeystoneConfig {
         };
         Ok(settings
             .with_plain_http(plain_http)
+            .with_idle_connections(MAX_IDLE, IDLE)
             .with_connect_deadline(self.connect_deadline))
     }
 }

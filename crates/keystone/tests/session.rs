@@ -182,24 +182,36 @@ async fn an_application_credential_is_made_restricted_unless_danger_is_named() {
 
 #[tokio::test]
 async fn q10_an_application_credential_of_another_id_or_owner_is_not_believed() {
-    for (id, owner, want) in [
-        ("ac1", json!("u1"), None),
-        ("ac1", Value::Null, None),
+    for (id, owner, listed, want) in [
+        ("ac1", json!("u1"), "none", None),
+        ("ac1", Value::Null, "ac1", None),
+        ("ac1", Value::Null, "ac3", Some(Fault::Mismatch("user"))),
+        ("ac1", json!("u2"), "ac1", Some(Fault::Mismatch("user"))),
         (
             "ac2",
             json!("u1"),
+            "none",
             Some(Fault::Mismatch("application credential")),
         ),
-        ("ac1", json!("u2"), Some(Fault::Mismatch("user"))),
     ] {
-        let body = json!({"id": id, "name": "ci", "user_id": owner, "project_id": "p1", "roles": []});
-        let fake = answering(json!({"application_credential": body})).await;
+        let shown = json!({"id": id, "name": "ci", "user_id": owner, "project_id": "p1", "roles": []});
+        let mut other = shown.clone();
+        other["id"] = json!(listed);
+        let fake = FakeKeystone::start(Arc::new(move |seen: &Seen| {
+            let body = if seen.target.ends_with("/ac1") {
+                json!({"application_credential": shown})
+            } else {
+                json!({"application_credentials": [other]})
+            };
+            Reply::json(200, "", &body.to_string())
+        }))
+        .await;
         let outcome = session(&fake)
             .application_credential(&user_id("u1"), &credential_id("ac1"))
             .await;
         match want {
             None => assert!(outcome.is_ok(), "{outcome:?}"),
-            Some(want) => assert_eq!(fault(outcome), want),
+            Some(want) => assert_eq!(fault(outcome), want, "{owner} {listed}"),
         }
     }
 }

@@ -172,7 +172,8 @@ impl KeystoneSession {
 
     /// One application credential.
     ///
-    /// Keystone finds it by its id alone, whosever it is: that it is `user`'s is checked here.
+    /// Keystone finds it by its id alone, whosever it is. That it is `user`'s is checked here: by the answer, or by
+    /// the list of the user's credentials where the answer does not say.
     ///
     /// # Errors
     /// [`KeystoneError`]; [`Fault::Mismatch`] if the answer is about another, or another's.
@@ -184,12 +185,19 @@ impl KeystoneSession {
         let operation = "for an application credential";
         let path = format!("/users/{user}/application_credentials/{id}");
         let found: ApplicationCredential = self.one(operation, path, "application_credential").await?;
+        let is_theirs = match &found.user_id {
+            Some(owner) => owner == user,
+            None => {
+                let theirs = self.application_credentials(user).await?;
+                theirs.iter().any(|credential| credential.id == *id)
+            }
+        };
         let what = if found.id != *id {
             "application credential"
-        } else if found.user_id.as_ref().is_some_and(|owner| owner != user) {
-            "user"
-        } else {
+        } else if is_theirs {
             return Ok(found);
+        } else {
+            "user"
         };
         Err(KeystoneError::Malformed {
             operation,
