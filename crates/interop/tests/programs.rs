@@ -1,6 +1,11 @@
 //! openid-client, oauth4webapi and Authlib: a token that works, and every way in which it must not be had or used.
 
-use sealstone_interop::{Client, DevServer, Program, ProtectedService};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use sealstone_interop::{Client, DevServer, Program, ProtectedService, built};
+use sealstone_testkit::{KeyKind, TestKey};
 use serde_json::{Value, json};
 
 /// A client's token works at the protected service, with every way of naming the client by its certificate.
@@ -159,6 +164,84 @@ fn introspected_and_revoked(program: Program) {
     );
 }
 
+/// A client of the server under another identifier, registered by the command line with more arguments.
+fn registered<'a>(server: &'a DevServer, id: &str, method: &str, arguments: &[&str]) -> Client<'a> {
+    let program = built(
+        "SEALSTONE",
+        &["--package", "sealstone-cli", "--bin", "sealstone"],
+        "sealstone",
+    );
+    let made = Command::new(program)
+        .args([
+            "client",
+            "create",
+            id,
+            "--auth-method",
+            method,
+            "--introspection",
+            "own",
+        ])
+        .args(["--output", "json", "--data"])
+        .arg(server.data())
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let made: Value = serde_json::from_slice(&made.stdout).unwrap();
+    let secret = made["client_secret"].as_str().unwrap_or_default();
+    let client = server
+        .client("machine-secret")
+        .with("client_id", id)
+        .with("auth", method);
+    client.with("client_secret", secret).with("scope", "")
+}
+
+/// Assertions by key and under a secret, as the program makes them: a token, a look at it, its end; and none of it with
+/// another key, another secret, or for a client that was switched off.
+fn by_assertions(program: Program) {
+    let server = DevServer::start();
+    let key = TestKey::generate(KeyKind::P256);
+    let (keys, file) = (server.scratch("keys.json"), server.scratch("signer.key"));
+    let mut jwk = key.public_jwk();
+    jwk["kid"] = json!("k1");
+    fs::write(&keys, json!({"keys": [jwk]}).to_string()).unwrap();
+    fs::write(&file, key.pkcs8_pem()).unwrap();
+    let other = server.scratch("other.key");
+    fs::write(&other, TestKey::generate(KeyKind::P256).pkcs8_pem()).unwrap();
+    let path = |path: &Path| path.to_str().unwrap().to_owned();
+    let signer = registered(&server, "signer", "private_key_jwt", &["--jwks", &path(&keys)]);
+    let signer = signer.with("jwt_key", &path(&file)).with("kid", "k1");
+    let maced = registered(&server, "maced", "client_secret_jwt", &[]);
+    for (client, thief) in [
+        (signer.clone(), signer.with("jwt_key", &path(&other))),
+        (maced.clone(), maced.with("client_secret", &"x".repeat(64))),
+    ] {
+        let run = client.run(program);
+        assert_eq!(run.error(), "", "{run:?}");
+        let token = run.access_token().to_owned();
+        let seen = client
+            .clone()
+            .with("access_token", "unused")
+            .with("introspect", &token);
+        assert_eq!(seen.run(program).at("/introspection/active"), Some(&json!(true)));
+        let end = client
+            .clone()
+            .with("access_token", "unused")
+            .with("revoke", &token);
+        assert_eq!(end.run(program).at("/revoked"), Some(&json!(true)));
+        assert_eq!(
+            seen.run(program).at("/introspection"),
+            Some(&json!({"active": false}))
+        );
+        let refused = thief.run(program);
+        assert_eq!(
+            (refused.error(), refused.at("/token")),
+            ("invalid_client", None),
+            "{refused:?}"
+        );
+    }
+}
+
 macro_rules! programs {
     ($($module:ident: $program:expr;)+) => {$(
         mod $module {
@@ -177,6 +260,11 @@ macro_rules! programs {
             #[test]
             fn replay_stops() {
                 super::replay_stops($program);
+            }
+
+            #[test]
+            fn by_assertions() {
+                super::by_assertions($program);
             }
 
             #[test]

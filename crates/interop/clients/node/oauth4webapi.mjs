@@ -1,12 +1,14 @@
 // oauth4webapi 3: the same flow by its lower-level calls, and its own RFC 9068 validation of what came.
 import * as oauth from 'oauth4webapi'
-import { described, finish, mutualTlsFetch, parameters } from './transport.mjs'
+import { described, finish, mutualTlsFetch, parameters, signingKey } from './transport.mjs'
 
 const authentication = {
   tls_client_auth: () => oauth.TlsClientAuth(),
   self_signed_tls_client_auth: () => oauth.TlsClientAuth(),
   client_secret_basic: () => oauth.ClientSecretBasic(parameters.client_secret),
   client_secret_post: () => oauth.ClientSecretPost(parameters.client_secret),
+  client_secret_jwt: () => oauth.ClientSecretJwt(parameters.client_secret),
+  private_key_jwt: async () => oauth.PrivateKeyJwt({ key: await signingKey(), kid: parameters.kid }),
 }
 
 async function run() {
@@ -22,7 +24,7 @@ async function run() {
     client_id: parameters.client_id,
     use_mtls_endpoint_aliases: mutualTls || Boolean(parameters.use_aliases),
   }
-  const method = authentication[parameters.auth]()
+  const method = await authentication[parameters.auth]()
   const outcome = {}
   let token = parameters.access_token
   if (!token) {

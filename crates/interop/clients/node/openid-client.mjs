@@ -1,12 +1,14 @@
 // openid-client 6: discovery, client credentials over the mutual-TLS aliases, introspection, revocation, a resource.
 import * as client from 'openid-client'
-import { described, finish, mutualTlsFetch, parameters } from './transport.mjs'
+import { described, finish, mutualTlsFetch, parameters, signingKey } from './transport.mjs'
 
 const authentication = {
   tls_client_auth: () => client.TlsClientAuth(),
   self_signed_tls_client_auth: () => client.TlsClientAuth(),
   client_secret_basic: () => client.ClientSecretBasic(parameters.client_secret),
   client_secret_post: () => client.ClientSecretPost(parameters.client_secret),
+  client_secret_jwt: () => client.ClientSecretJwt(parameters.client_secret),
+  private_key_jwt: async () => client.PrivateKeyJwt({ key: await signingKey(), kid: parameters.kid }),
 }
 
 async function run() {
@@ -15,7 +17,7 @@ async function run() {
     new URL(parameters.issuer),
     parameters.client_id,
     { use_mtls_endpoint_aliases: mutualTls || Boolean(parameters.use_aliases) },
-    authentication[parameters.auth](),
+    await authentication[parameters.auth](),
     { algorithm: parameters.algorithm ?? 'oidc', [client.customFetch]: mutualTlsFetch },
   )
   const outcome = {}

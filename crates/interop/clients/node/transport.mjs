@@ -14,6 +14,13 @@ const agent = new Agent({
 /** `fetch` as the libraries call it, over that agent. */
 export const mutualTlsFetch = (url, options) => fetch(url, { ...options, dispatcher: agent })
 
+/** The P-256 key that assertions are signed with, from PKCS#8 in PEM. */
+export async function signingKey() {
+  const base64 = readFileSync(parameters.jwt_key, 'utf8').replace(/-----[^-]+-----|\s/g, '')
+  const algorithm = { name: 'ECDSA', namedCurve: 'P-256' }
+  return crypto.subtle.importKey('pkcs8', Buffer.from(base64, 'base64'), algorithm, false, ['sign'])
+}
+
 /** Prints the run's outcome as one line of JSON and closes the connections. */
 export async function finish(outcome) {
   console.log(JSON.stringify(outcome))

@@ -1,4 +1,5 @@
-"""Authlib over requests: client credentials with a certificate or a secret, introspection, revocation, a resource.
+"""Authlib over requests: client credentials with a certificate, a secret or an assertion, introspection, revocation, a
+resource.
 
 Parameters are JSON in the first argument; the outcome is one line of JSON.
 """
@@ -9,12 +10,22 @@ import sys
 import requests
 from authlib.integrations.base_client.errors import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
+from authlib.oauth2.rfc7523 import ClientSecretJWT, PrivateKeyJWT
+from joserfc.jwk import ECKey
 
 
 def tls_client_auth(client, method, uri, headers, body):
     """RFC 8705 section 2: the certificate authenticates, the body names the client."""
     separator = "&" if body else ""
     return uri, headers, f"{body}{separator}client_id={client.client_id}"
+
+
+def key_or_secret(parameters):
+    """The private key that assertions are signed with takes the place of the secret."""
+    if not parameters.get("jwt_key"):
+        return parameters.get("client_secret")
+    with open(parameters["jwt_key"]) as file:
+        return ECKey.import_key(file.read())
 
 
 def described(error):
@@ -35,8 +46,9 @@ def main(parameters):
 
     session = OAuth2Session(
         parameters["client_id"],
-        parameters.get("client_secret"),
+        key_or_secret(parameters),
         token_endpoint_auth_method=parameters["auth"],
+        revocation_endpoint_auth_method=parameters["auth"],
         scope=parameters.get("scope"),
         token=parameters.get("access_token") and {
             "access_token": parameters["access_token"],
@@ -45,6 +57,9 @@ def main(parameters):
     )
     for name in ("tls_client_auth", "self_signed_tls_client_auth"):
         session.register_client_auth_method((name, tls_client_auth))
+    # Assertions name the token endpoint as their audience, wherever they go.
+    session.register_client_auth_method(ClientSecretJWT(metadata["token_endpoint"]))
+    session.register_client_auth_method(PrivateKeyJWT(metadata["token_endpoint"], alg="ES256"))
     # A certificate bundle named by the environment would win over the server's CA.
     session.trust_env = False
     session.verify = verify
