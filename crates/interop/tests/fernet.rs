@@ -17,6 +17,8 @@ use sealstone_fernet::{
 };
 use sealstone_interop::{KeystoneLab, LabOptions};
 use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// All kinds that the client makes; receipts are told apart.
 const KINDS: usize = 16;
@@ -280,7 +282,10 @@ fn minted_tokens_of_each_algorithm_and_what_an_operator_may_do_to_the_folders() 
         assert!(named, "{report:?}");
     }
     fs::remove_file(&bad).unwrap();
-    assert_eq!((status(&lab, &token), status(&lab, &newer)), (Some(401), Some(200)));
+    assert_eq!(
+        (status(&lab, &token), status(&lab, &newer)),
+        (Some(401), Some(200))
+    );
 
     // What Keystone does not check, so that the minter must: whose the credential is.
     let other = lab.machine(&["member"]);
@@ -294,6 +299,33 @@ fn minted_tokens_of_each_algorithm_and_what_an_operator_may_do_to_the_folders() 
         .mint(&foreign, AuditId::new([8; 16]), now, after(now, 60))
         .unwrap();
     assert_eq!(status(&lab, foreign.expose()), Some(200));
+    // And when it ends: Keystone looks at that only when it issues a token itself.
+    let now = UnixTime::now();
+    let end = i64::try_from(after(now, 4).as_secs()).unwrap();
+    let end = OffsetDateTime::from_unix_timestamp(end)
+        .unwrap()
+        .format(&Rfc3339)
+        .unwrap();
+    let short = lab.machine_with(&["member"], &serde_json::json!({ "expires_at": end }));
+    let login = serde_json::json!({"auth": {"identity": {
+        "methods": ["application_credential"],
+        "application_credential": {"id": short.credential_id, "secret": short.credential_secret},
+    }}});
+    let refused = || lab.request("POST", "/auth/tokens", None, Some(&login)).status == 401;
+    let deadline = after(now, 60);
+    while !refused() {
+        assert!(UnixTime::now() < deadline, "the credential ends");
+    }
+    let ended = TokenSubject::application_credential(
+        id(&short.credential_id),
+        id(&short.user_id),
+        id(&short.project_id),
+    );
+    let now = UnixTime::now();
+    let ended = next
+        .mint(&ended, AuditId::new([9; 16]), now, after(now, 60))
+        .unwrap();
+    assert_eq!(status(&lab, ended.expose()), Some(200));
 
     // Revoked like any other.
     assert_eq!(asked(&lab, "DELETE", &newer), Some(204));
