@@ -465,3 +465,14 @@ async fn an_identity_ends_with_what_it_stands_on() {
     world.clock.advance(Duration::from_secs(3));
     assert!(is_refused(&world.ask().await, Refusal::Credential));
 }
+
+#[tokio::test]
+async fn a_pool_whose_nodes_disagree_about_a_token_costs_a_login_and_refuses_nobody() {
+    let world = World::new().await;
+    world.ask().await.unwrap();
+    // The node that is asked next has other keys.
+    world.on_validation(Reply::refused(404));
+    world.clock.advance(Duration::from_secs(5));
+    world.renewed(START + 5).await;
+    assert_eq!((world.logins(), world.validations()), (2, 1));
+}
