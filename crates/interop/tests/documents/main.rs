@@ -30,6 +30,7 @@ macro_rules! documents {
 
 documents! {
     guide_bound_token: "guides/bound-token.md";
+    guide_claims_mapping: "guides/claims-mapping.md";
     guide_serve: "guides/serve.md";
     guide_behind_a_proxy: "guides/serve.md", "guides/behind-a-proxy.md";
     runbook_stolen_certificate: "guides/serve.md", "runbooks/stolen-certificate.md";
