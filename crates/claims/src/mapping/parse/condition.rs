@@ -59,16 +59,17 @@ impl Parser {
                 parser.fault(&path, "not a list", "write a list of conditions");
                 return None;
             };
-            let mut conditions = Vec::new();
+            let mut conditions: Vec<Option<Condition>> = Vec::new();
+            // All of them, so that every fault is told and every group known.
             for (index, item) in items.iter().enumerate() {
                 let place = Place {
                     path: &path.item(index),
                     below,
                     denies: place.denies,
                 };
-                conditions.push(parser.condition(item, &place, names, left)?);
+                conditions.push(parser.condition(item, &place, names, left));
             }
-            Some(conditions)
+            conditions.into_iter().collect()
         };
         let mut members_iter = members.iter();
         match (members_iter.next(), members_iter.next()) {
@@ -121,6 +122,10 @@ impl Parser {
             stated.as_slice(),
             stated.first().and_then(|name| members.get(*name)),
         ) else {
+            // A slip of the pen in the operator's name was told already.
+            if stated.is_empty() && members.keys().any(|name| !known.contains(&name.as_str())) {
+                return None;
+            }
             let advice = format!("state one of {}", OPERATORS.join(", "));
             self.fault(path, format!("{} operators", stated.len()), advice);
             return None;
