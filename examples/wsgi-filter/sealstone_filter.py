@@ -267,7 +267,7 @@ class _Issuer:
                 raise ValueError("an unusable key") from error
             if algorithm == "RS256" and key.key.key_size < MIN_RSA_BITS:
                 raise ValueError("a weak key")
-            keys[kid] = key
+            keys[kid] = (algorithm, key)
         return keys, MAX_STALENESS_S
 
     def _read_revocations(self, document):
@@ -449,8 +449,8 @@ class SealstoneFilter:
             raise _invalid("the header names no key, or demands what is not known")
         if kid in revoked_keys:
             raise _invalid("the key was revoked", "the access token was revoked")
-        key = issuer.key(kid)
-        if key is None or key.algorithm_name != algorithm:
+        published_for, key = issuer.key(kid) or (None, None)
+        if published_for != algorithm:
             raise _invalid("a key that is not in the key set, or not of this algorithm")
         if not key.Algorithm.verify(".".join(parts[:2]).encode("ascii"), key.key, signature):
             raise _invalid("the signature is wrong")
