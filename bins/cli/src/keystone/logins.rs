@@ -167,11 +167,12 @@ fn event(line: &str) -> Option<(String, PasswordLogin)> {
     } = found.payload;
     let host = initiator.host;
     let (address, agent) = host.map_or((None, None), |host| (host.address, host.agent));
+    let said = |text: &String| !text.is_empty();
     let login = PasswordLogin {
         at: moment(&time)?,
         succeeded: outcome == "success",
-        address,
-        agent,
+        address: address.filter(said),
+        agent: agent.filter(said),
     };
     Some((initiator.user_id.unwrap_or(initiator.id), login))
 }

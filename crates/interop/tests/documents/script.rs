@@ -104,7 +104,7 @@ struct Place {
 }
 
 impl Place {
-    fn new() -> Self {
+    fn new(surroundings: &Surroundings) -> Self {
         let root = tempfile::tempdir().unwrap();
         let at = root.path().display().to_string();
         let [public, mutual, admin, resource] = free_ports();
@@ -155,6 +155,7 @@ impl Place {
             ("/etc/s", format!("{at}/etc/s")),
             ("/var/lib/", format!("{at}/var/lib/")),
         ];
+        let replaced = surroundings.replaced.iter().cloned().chain(replaced).collect();
         Self { root, replaced }
     }
 
@@ -167,17 +168,27 @@ impl Place {
     }
 }
 
+/// What a document takes for granted besides what is made for every run.
+#[derive(Debug, Default)]
+pub(crate) struct Surroundings {
+    /// Texts of the documents, and what stands for them here; before those of every run.
+    pub(crate) replaced: Vec<(&'static str, String)>,
+    /// What the session begins with.
+    pub(crate) prelude: String,
+}
+
 /// Runs the documents one after the other in one session.
 ///
 /// # Panics
 /// When a command does not end as it is written, or does not print what is shown.
-pub(crate) fn run(documents: &[Document]) {
-    let place = Place::new();
+pub(crate) fn run(documents: &[Document], surroundings: &Surroundings) {
+    let place = Place::new(surroundings);
     let root = place.root.path();
     let mut script = format!(
-        "export ROOT='{}' NO_COLOR=1\nPATH=\"$ROOT/bin:$PATH\"\ncd \"$ROOT/home\"\n{}\n",
+        "export ROOT='{}' NO_COLOR=1\nPATH=\"$ROOT/bin:$PATH\"\ncd \"$ROOT/home\"\n{}\n{}\n",
         root.display(),
-        include_str!("session.sh")
+        include_str!("session.sh"),
+        surroundings.prelude
     );
     let steps = || {
         documents

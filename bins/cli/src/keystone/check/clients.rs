@@ -33,8 +33,11 @@ pub(super) async fn look(
 ) -> Outcome {
     let opened = places.store().await?;
     let domains = store::domains(&opened, None).await?;
+    let clients = tied(&opened, &domains).await?;
+    opened.close().await;
     for domain in domains.iter().filter(|domain| domain.as_str() != WHOLE_CLOUD) {
-        domain_known(domain, reader, report).await;
+        let is_needed = clients.iter().any(|client| client.domain() == domain);
+        domain_known(domain, is_needed, reader, report).await;
     }
     let source = KeystoneIdentity::builder(keystone.clone());
     let source = match minting {
@@ -42,8 +45,6 @@ pub(super) async fn look(
         None => source,
     };
     let source = source.build();
-    let clients = tied(&opened, &domains).await?;
-    opened.close().await;
     let mut progress = output::Progress::new("clients", clients.len());
     let mut seen = BTreeSet::new();
     for client in &clients {
@@ -75,7 +76,12 @@ pub(super) async fn look(
     Ok(())
 }
 
-async fn domain_known(domain: &sealstone_identity::DomainId, reader: Option<&Reader>, report: &mut Report) {
+async fn domain_known(
+    domain: &sealstone_identity::DomainId,
+    is_needed: bool,
+    reader: Option<&Reader>,
+    report: &mut Report,
+) {
     let (check, subject) = ("domain", Some(domain.as_str()));
     let Some(reader) = reader else {
         return report.add(
@@ -99,14 +105,20 @@ async fn domain_known(domain: &sealstone_identity::DomainId, reader: Option<&Rea
             );
         }
         Err(error) if error.refusal() == Some(KeystoneRefusal::NotFound) => {
-            let advice = "an issuer's domain is named by the id of one of Keystone";
-            report.add(
-                Verdict::Wrong,
-                check,
-                subject,
-                "Keystone has no domain of this id",
-                advice,
-            );
+            let advice =
+                "an issuer's domain is named by the id of one of Keystone: make another, with its clients";
+            let (verdict, found) = if is_needed {
+                (
+                    Verdict::Wrong,
+                    "Keystone has no domain of this id, and it has clients tied to Keystone",
+                )
+            } else {
+                (
+                    Verdict::Weak,
+                    "Keystone has no domain of this id; no client of it is tied to Keystone",
+                )
+            };
+            report.add(verdict, check, subject, found, advice);
         }
         Err(error) => report.add(Verdict::Unknown, check, subject, chain(&error), reader.otherwise),
     }
