@@ -24,7 +24,15 @@ const MEMBERS: &[(&str, Kind)] = &[
     ("token_endpoint_auth_methods_supported", Kind::Strings),
     ("token_endpoint_auth_signing_alg_values_supported", Kind::Strings),
     ("introspection_endpoint_auth_methods_supported", Kind::Strings),
+    (
+        "introspection_endpoint_auth_signing_alg_values_supported",
+        Kind::Strings,
+    ),
     ("revocation_endpoint_auth_methods_supported", Kind::Strings),
+    (
+        "revocation_endpoint_auth_signing_alg_values_supported",
+        Kind::Strings,
+    ),
     ("claims_supported", Kind::Strings),
     ("code_challenge_methods_supported", Kind::Strings),
     ("service_documentation", Kind::Url),
