@@ -8,7 +8,7 @@ use sealstone_identity::{
     AccessRule, ApplicationCredentialId, DomainId, IdentitySource, IdentitySourceError, KeystoneBinding,
     MachineLogin, ProjectId, Refusal, UserId,
 };
-use sealstone_interop::{KeystoneLab, LabFront, LabMachine};
+use sealstone_interop::{KeystoneLab, LabFront, LabMachine, LabOptions};
 use sealstone_keystone::{
     AssignmentFilter, AssignmentScope, Authentication, DomainKey, EntropyFailed, Factor, GroupId,
     IssuedToken, KeystoneClient, KeystoneConfig, KeystoneIdentity, KeystoneRefusal, KeystoneSession, Login,
@@ -938,4 +938,35 @@ async fn over_tls_only_the_named_authority_counts() {
             "{front:?}"
         );
     }
+}
+
+/// Two nodes that cannot read each other's tokens, as in the middle of an upgrade; then none; then both again.
+#[tokio::test]
+async fn a_pool_that_disagrees_goes_away_and_comes_back() {
+    let mut lab = KeystoneLab::start(&LabOptions::new().nodes(2).balancer().with(&["--own-keys"]));
+    let machine = Machine::new(&lab, &["member"]);
+    let config = KeystoneConfig::new(lab.balancer().unwrap()).unwrap();
+    let keystone = KeystoneClient::new(&config.with_call_deadline(PATIENCE)).unwrap();
+    let source = KeystoneIdentity::builder(keystone)
+        .with_max_age(Duration::from_secs(2))
+        .build();
+    let first = source.machine(&machine.login()).await.unwrap().read_at;
+    until(|| async {
+        let known = source.machine(&machine.login()).await.unwrap();
+        known.read_at.as_secs() >= first.as_secs() + 5
+    })
+    .await;
+    lab.stop();
+    let is_away = || async {
+        match source.machine(&machine.login()).await {
+            Err(IdentitySourceError::Unavailable { .. }) => true,
+            Ok(_inside_its_age) => false,
+            Err(other) => panic!("an outage is no refusal: {other:?}"),
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), until(is_away))
+        .await
+        .unwrap();
+    lab.restart(&[]);
+    until(|| async { source.machine(&machine.login()).await.is_ok() }).await;
 }

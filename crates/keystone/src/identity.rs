@@ -43,7 +43,7 @@ const NEEDS_MINT_TO_BIND: &str =
 /// |---|---|
 /// | known, younger than half of the stated age | at once |
 /// | known, younger than the stated age | at once, and asked about in the background, once a second at most |
-/// | unknown, older, or past its end | after one call, whoever else waits for the same |
+/// | unknown, older, or past its end | after one call, whoever else waits for the same (two, where it was known and the token that it gave is not taken any longer) |
 /// | refused, or failed, within this second | as before |
 ///
 /// An answer is as old as the call that brought it. While Keystone does not answer, what is known is served inside its
