@@ -79,6 +79,9 @@ impl Served {
             config.storage.client_cache_entries,
         );
         let identity = composition.keystone.map(|keystone| keystone.identity);
+        let source = identity
+            .clone()
+            .map(|source| -> Arc<dyn IdentitySource> { Arc::new(source) });
         let ports = Ports {
             clients: Arc::new(clients),
             domains: store.clone(),
@@ -86,9 +89,7 @@ impl Served {
             revocations: store.clone(),
             assertions: store.clone(),
             audit: audit.clone(),
-            identity: identity
-                .clone()
-                .map(|source| Arc::new(source) as Arc<dyn IdentitySource>),
+            identity: source,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
         };

@@ -6,12 +6,14 @@ use rustls_pki_types::UnixTime;
 use sealstone_audit::{Action, Target as AuditTarget};
 use sealstone_claims::ClaimsSubject;
 use sealstone_grants::Denial;
+use sealstone_grants::authenticate::Authenticated;
 use sealstone_grants::token::{self, Granted, Target, TokenStep};
 use sealstone_identity::DomainId;
 use sealstone_jose::{JwtBuffer, base64url};
-use sealstone_oauth_types::{RequestError, TokenRequest, TokenResponse};
+use sealstone_oauth_types::{GrantRequest, RequestError, TokenRequest, TokenResponse};
 use sealstone_tokens::{AccessTokenClaims, Audience, DelegationContext, expiry};
 use std::cell::RefCell;
+use std::pin::Pin;
 
 thread_local! {
     /// Kept from token to token, so that a second one allocates nothing to be built in.
@@ -53,13 +55,32 @@ impl Provider {
     ) -> Result<TokenResponse, TokenError> {
         let request = request.map_err(Denial::Malformed)?;
         let client = self.authenticate(request.client, peer, issuer, now).await?;
-        let granted = match token::decide(client, request.grant, now)? {
-            TokenStep::Granted(granted) => granted,
-            // On the heap, so that the requests of all others stay small.
-            TokenStep::NeedsIdentity(step) => Box::pin(self.with_identity(step, now)).await?,
-        };
-        mint(issuer, &granted, token_id, now)
+        match self.decide(issuer, client, request.grant, token_id, now)? {
+            Decided::Issued(token) => Ok(token),
+            Decided::Asking(identity) => mint(issuer, &identity.await?, token_id, now),
+        }
     }
+
+    /// Not in the future above: what it works with would lie there as long as the longest request.
+    fn decide<'a>(
+        &'a self,
+        issuer: &IssuerState,
+        client: Authenticated,
+        grant: GrantRequest,
+        token_id: &str,
+        now: UnixTime,
+    ) -> Result<Decided<'a>, TokenError> {
+        match token::decide(client, grant, now)? {
+            TokenStep::Granted(granted) => mint(issuer, &granted, token_id, now).map(Decided::Issued),
+            TokenStep::NeedsIdentity(step) => Ok(Decided::Asking(Box::pin(self.with_identity(step, now)))),
+        }
+    }
+}
+
+/// How far a request comes without asking anybody.
+enum Decided<'a> {
+    Issued(TokenResponse),
+    Asking(Pin<Box<dyn Future<Output = Result<Granted, TokenError>> + Send + 'a>>),
 }
 
 /// From what was granted to the answer: claims, lifetime, signature.

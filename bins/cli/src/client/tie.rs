@@ -75,8 +75,7 @@ const MEMBERS: [&str; 8] = [
 
 /// Takes the former tie away when another is given.
 pub(super) fn forget_other_ties(members: &mut Map<String, Value>, given: &Map<String, Value>) {
-    let names_one = |name: &&str| given.contains_key(*name);
-    if MEMBERS.iter().take(4).any(|name| names_one(&name)) {
+    if MEMBERS.iter().take(4).any(|name| given.contains_key(*name)) {
         MEMBERS.iter().for_each(|name| drop(members.remove(*name)));
     }
 }

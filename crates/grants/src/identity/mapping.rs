@@ -184,6 +184,7 @@ const fn word(error: &MappingError) -> &'static str {
         MappingError::NoUser { .. } => "no_user",
         MappingError::NoDomain => "no_domain",
         MappingError::Outputs => "too_many_outputs",
+        MappingError::Unusable { .. } => "unusable_value",
         _ => "undecided",
     }
 }
