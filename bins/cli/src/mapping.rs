@@ -40,7 +40,7 @@ pub(crate) struct TestArguments {
     rules: PathBuf,
     #[command(flatten)]
     given: Given,
-    /// Who vouches for it: an issuer, as `source` of the rules names it
+    /// Who vouches for it, as `source` of the rules names it; a certificate's issuer if not stated
     #[arg(long, value_name = "SOURCE")]
     source: Option<String>,
     #[command(flatten)]
@@ -104,8 +104,9 @@ fn test(arguments: &TestArguments) -> Outcome {
 impl Given {
     fn read(&self) -> Outcome<Assertion> {
         if let Some(path) = &self.certificate {
-            let mut builder = Assertion::builder();
-            for (name, values) in cert::read(path)?.keystone_attributes() {
+            let certificate = cert::read(path)?;
+            let mut builder = Assertion::builder().source(certificate.issuer().to_string());
+            for (name, values) in certificate.keystone_attributes() {
                 builder = builder.texts(name, values);
             }
             return Ok(builder

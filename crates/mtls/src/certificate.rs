@@ -170,11 +170,12 @@ impl ClientCertificate {
         &self.0.issuer
     }
 
-    /// Subject and issuer as Keystone's mappings know them: `SSL_CLIENT_SUBJECT_DN_CN`, `SSL_CLIENT_ISSUER_DN_O`,
-    /// `SSL_CLIENT_SUBJECT_DN_2.5.4.5`.
+    /// Subject and issuer as Keystone's mappings know them, `SSL_CLIENT_SUBJECT_DN_CN`, `SSL_CLIENT_ISSUER_DN_O`,
+    /// `SSL_CLIENT_SUBJECT_DN_2.5.4.5`, and besides the alternative names: `SSL_CLIENT_SAN_DNS`, `_URI`, `_IP`,
+    /// `_EMAIL`.
     ///
-    /// Each name once, with all its values, unescaped and in the order of the DER: Keystone itself takes the last of
-    /// several, keeps the escapes, and refuses values with `=`. A value that is no string is left out.
+    /// Each name once, with all its values in the order of the DER, not escaped: Keystone itself takes the last of
+    /// several, keeps the escapes, refuses values with `=` and knows no alternative names.
     #[must_use]
     pub fn keystone_attributes(&self) -> BTreeMap<String, Vec<String>> {
         let mut attributes = BTreeMap::new();
@@ -182,6 +183,18 @@ impl ClientCertificate {
             .collect_keystone("SSL_CLIENT_SUBJECT_DN_", &mut attributes);
         self.issuer()
             .collect_keystone("SSL_CLIENT_ISSUER_DN_", &mut attributes);
+        let names = self.subject_alt_names();
+        let addresses: Vec<String> = names.ip().iter().map(ToString::to_string).collect();
+        for (kind, found) in [
+            ("SSL_CLIENT_SAN_DNS", names.dns()),
+            ("SSL_CLIENT_SAN_URI", names.uri()),
+            ("SSL_CLIENT_SAN_IP", addresses.as_slice()),
+            ("SSL_CLIENT_SAN_EMAIL", names.email()),
+        ] {
+            if !found.is_empty() {
+                attributes.insert(kind.to_owned(), found.to_vec());
+            }
+        }
         attributes
     }
 

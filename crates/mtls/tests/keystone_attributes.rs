@@ -34,8 +34,8 @@ fn each_name_once_with_all_its_values() {
     assert_eq!(of("CN").unwrap(), ["ci-bot"]);
     assert_eq!(
         of("2.5.4.99").unwrap(),
-        Vec::<String>::new(),
-        "no string, no value"
+        ["#020107"],
+        "no string, and still a value"
     );
     assert!(
         attributes.contains_key("SSL_CLIENT_ISSUER_DN_CN"),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use const_oid::ObjectIdentifier;
 
-use super::{DistinguishedName, value::Value};
+use super::{DistinguishedName, hex, value::Value};
 
 /// The names of RFC 4514 §3, and one of Keystone's own; every other type goes by its OID.
 const NAMES: [(&str, ObjectIdentifier); 10] = [
@@ -24,7 +24,7 @@ const NAMES: [(&str, ObjectIdentifier); 10] = [
 ];
 
 impl DistinguishedName {
-    /// Adds each attribute's values, unescaped, under `prefix` and Keystone's name of its type.
+    /// Adds each attribute's values, as they are, under `prefix` and Keystone's name of its type.
     pub(crate) fn collect_keystone(&self, prefix: &str, into: &mut BTreeMap<String, Vec<String>>) {
         for attribute in self.rdns.iter().flatten() {
             let known = NAMES.iter().find(|(_, kind)| *kind == attribute.kind);
@@ -32,10 +32,12 @@ impl DistinguishedName {
                 Some((name, _)) => format!("{prefix}{name}"),
                 None => format!("{prefix}{}", attribute.kind),
             };
-            let values = into.entry(name).or_default();
-            if let Value::Text(text) = &attribute.value {
-                values.push(text.clone());
-            }
+            // What is no string is shown as RFC 4514 §2.4 does, and counts: nothing beside it passes for the only one.
+            let text = match &attribute.value {
+                Value::Text(text) => text.clone(),
+                Value::Der(der) => format!("#{}", hex(der)),
+            };
+            into.entry(name).or_default().push(text);
         }
     }
 }
