@@ -53,7 +53,7 @@ const NEEDS_MINT_TO_BIND: &str =
 /// A login's secret is sent to Keystone and not kept; what it gave is remembered by its SHA-256. An answer about
 /// another user, project or credential than was asked about is [`IdentitySourceError::Malformed`], and so is a token
 /// whose times cannot be. An identity that does not fit a token of ours whole is refused: more than 64 roles or access
-/// rules, or a name with control characters, or a role with a comma, which services would read as two.
+/// rules, or a name with control characters, or a role with a comma or an outer blank, which services would read as others.
 #[derive(Clone)]
 pub struct KeystoneIdentity {
     inner: Arc<Inner>,

@@ -147,6 +147,12 @@ async fn q11_what_does_not_fit_a_token_is_refused_whole() {
             Some(Refusal::TooLarge),
         ),
         (
+            "a blank before",
+            "/token/roles",
+            role(" admin"),
+            Some(Refusal::TooLarge),
+        ),
+        (
             "a turned text",
             "/token/roles",
             role("\u{202e}nimda"),

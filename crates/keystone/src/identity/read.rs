@@ -140,9 +140,10 @@ fn user(user: &UserInToken) -> Result<UserRef, IdentityError> {
         .with_domain_name(user.domain.name.as_str())
 }
 
-/// Services are told roles as one text with commas between: a role with a comma in its name would be two others.
+/// Services are told roles as one text with commas between, and strip blanks: a role with a comma in its name would be
+/// two others, one with a blank before it another.
 fn role_name(name: &str) -> Result<RoleName, Refusal> {
-    if name.contains(',') {
+    if name.contains(',') || name.trim() != name {
         return Err(Refusal::TooLarge);
     }
     RoleName::parse(name).map_err(|_error| Refusal::TooLarge)
