@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use sealstone_oauth_types::{
-    Form, GrantRequest, IntrospectionRequest, RevocationRequest, TokenRequest, form_content_type,
+    Form, GrantRequest, IntrospectionRequest, OsOauth2Request, PresentedCredential, RevocationRequest, TokenRequest, form_content_type,
 };
 
 fuzz_target!(|data: &[u8]| {
@@ -18,6 +18,14 @@ fuzz_target!(|data: &[u8]| {
         let _ = form_content_type(header);
     }
     let Ok(form) = Form::parse(body) else { return };
+    for has_certificate in [false, true] {
+        if let Ok(request) = OsOauth2Request::parse(header, &form, has_certificate) {
+            let id = request.client.id.as_deref().unwrap_or("none");
+            assert!((1..=128).contains(&id.len()));
+            assert!(!has_certificate || request.client.credential == PresentedCredential::None);
+            let _ = format!("{request:?}");
+        }
+    }
     match TokenRequest::parse(header, &form) {
         Ok(request) => {
             if let GrantRequest::ClientCredentials {
