@@ -7,9 +7,8 @@ use sealstone_claims::{
 use sealstone_identity::{
     Authority, Delegated, MachineLogin, Name, ProjectId, ProjectScope, RoleName, UserId,
 };
-use sealstone_mtls::{ClientCertificate, DistinguishedName};
+use sealstone_mtls::ClientCertificate;
 use sealstone_registry::MachineTie;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Whom a certificate stands for. Only the rules make one.
@@ -191,49 +190,16 @@ const fn word(error: &MappingError) -> &'static str {
 
 /// The names in a certificate as an assertion, vouched for by its issuer's name.
 ///
-/// The attributes are called as Keystone calls them, `SSL_CLIENT_SUBJECT_DN_CN`, `SSL_CLIENT_ISSUER_DN_O`, an
-/// unknown type by its OID; and besides `SSL_CLIENT_SAN_DNS`, `_URI`, `_IP` and `_EMAIL`. Where a name has several
-/// values of a type, all are there in the certificate's order, and each is the characters themselves, not escaped.
+/// The attributes are those of [`ClientCertificate::keystone_attributes`]: called as Keystone calls them,
+/// `SSL_CLIENT_SUBJECT_DN_CN`, `SSL_CLIENT_ISSUER_DN_O`, an unknown type by its OID, and besides `SSL_CLIENT_SAN_DNS`,
+/// `_URI`, `_IP` and `_EMAIL`. Where a name has several values of a type, all are there in the certificate's order; each
+/// is the characters themselves, not escaped, and one value whatever characters it holds.
 ///
 /// # Errors
 /// [`AssertionError`] for more than an assertion may hold.
 pub fn certificate_assertion(certificate: &ClientCertificate) -> Result<Assertion, AssertionError> {
-    let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (prefix, name) in [
-        ("SSL_CLIENT_SUBJECT_DN_", certificate.subject()),
-        ("SSL_CLIENT_ISSUER_DN_", certificate.issuer()),
-    ] {
-        add_names(&mut values, prefix, name);
-    }
-    let alternative = certificate.subject_alt_names();
-    let addresses: Vec<String> = alternative.ip().iter().map(ToString::to_string).collect();
-    for (attribute, found) in [
-        ("SSL_CLIENT_SAN_DNS", alternative.dns()),
-        ("SSL_CLIENT_SAN_URI", alternative.uri()),
-        ("SSL_CLIENT_SAN_IP", addresses.as_slice()),
-        ("SSL_CLIENT_SAN_EMAIL", alternative.email()),
-    ] {
-        if !found.is_empty() {
-            values.insert(attribute.to_owned(), found.to_vec());
-        }
-    }
+    let attributes = certificate.keystone_attributes().into_iter();
     let builder = Assertion::builder().source(certificate.issuer().to_string());
-    let builder = values
-        .into_iter()
-        .fold(builder, |builder, (attribute, mut texts)| {
-            match (texts.pop(), texts.is_empty()) {
-                (Some(only), true) => builder.text(attribute, only),
-                (last, _) => builder.texts(attribute, texts.into_iter().chain(last)),
-            }
-        });
+    let builder = attributes.fold(builder, |builder, (name, values)| builder.texts(name, values));
     builder.build()
-}
-
-fn add_names(values: &mut BTreeMap<String, Vec<String>>, prefix: &str, name: &DistinguishedName) {
-    for (kind, text) in name.attributes() {
-        let attribute = format!("{prefix}{}", kind.to_ascii_uppercase());
-        // What is no text can't be compared; it counts as a value all the same, so that nothing passes for the only one.
-        let text = text.unwrap_or_default().to_owned();
-        values.entry(attribute).or_default().push(text);
-    }
 }
