@@ -91,7 +91,7 @@ fn client(section: &KeystoneSection) -> anyhow::Result<KeystoneClient> {
     let config = config
         .with_call_deadline(Duration::from_secs(section.call_deadline_s))
         .with_max_calls(section.max_calls);
-    KeystoneClient::new(&config).context("[keystone]")
+    KeystoneClient::new(&config).with_context(|| format!("keystone.url = {url:?} with keystone.ca_file"))
 }
 
 fn service(section: &ServiceSection) -> anyhow::Result<Authentication> {

@@ -1,5 +1,7 @@
 //! `sealstoned check`, and what `serve` refuses: each fault by key or file, with its reason and its remedy (S05).
 
+mod keystone;
+
 use crate::harness::{Process, Setup, World, in_seconds};
 use sealstone_testkit::{CrlSpec, TestCa};
 use std::fs::{self, Permissions};
