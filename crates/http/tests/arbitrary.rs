@@ -5,6 +5,8 @@ use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use sealstone_http::RateLimit;
+use sealstone_identity::Refusal;
+use sealstone_testkit::{FakeIdentity, IdentityFault};
 use tower::ServiceExt;
 
 use crate::support::World;
@@ -18,6 +20,7 @@ fn paths() -> impl Strategy<Value = String> {
         "/v4/oauth2/demo/jwks/revocation",
         "/v4/oauth2/demo/.well-known/openid-configuration",
         "/.well-known/oauth-authorization-server/v4/oauth2/demo",
+        "/v3/OS-OAUTH2/token",
     ]);
     (
         known,
@@ -59,7 +62,9 @@ fn no_request_makes_a_fault() {
         .enable_time()
         .build()
         .unwrap();
-    let world = runtime.block_on(World::with(|config| {
+    let keystone = FakeIdentity::default();
+    keystone.set_fault(Some(IdentityFault::Refused(Refusal::Credential)));
+    let world = runtime.block_on(World::beside_with(keystone, |config| {
         config.with_rate_limit(RateLimit::insecure_off())
     }));
     let method = prop::sample::select(vec![Method::GET, Method::POST, Method::HEAD, Method::TRACE]);
@@ -93,5 +98,5 @@ fn no_request_makes_a_fault() {
         Ok(())
     });
     outcome.unwrap();
-    assert_eq!(world.issued(), 0);
+    assert_eq!(world.issued() + world.granted(), 0);
 }

@@ -95,7 +95,15 @@ impl World {
 
     /// A world beside a Keystone.
     pub(crate) async fn beside(keystone: FakeIdentity) -> Self {
-        Self::build_beside(|config| config, |clients| clients, Some(Arc::new(keystone))).await
+        Self::beside_with(keystone, |config| config).await
+    }
+
+    /// The same with an edge that is configured further.
+    pub(crate) async fn beside_with(
+        keystone: FakeIdentity,
+        change: impl FnOnce(HttpConfig) -> HttpConfig,
+    ) -> Self {
+        Self::build_beside(change, |clients| clients, Some(Arc::new(keystone))).await
     }
 
     async fn build_beside(
