@@ -2,6 +2,7 @@
 
 Each line of standard input is JSON: `mapping` and `assertion`; each gets one line of JSON: `mapped`, or why not:
 `invalid` (refused when saved), `refused` (an error that Keystone answers with), `crashed` (any other exception).
+A line with `certificate` (PEM) gets `names`: the attributes that Keystone's OAuth 2.0 API gives the mapping.
 With `--measure`, the one line read holds `mapping`, `assertions` and `seconds`; the answer is how many assertions were
 mapped in how many seconds of the processor.
 """
@@ -18,6 +19,7 @@ import flask
 import keystone.conf
 from keystone import exception
 from keystone.auth.plugins import mapped
+from keystone.common import utils as utilities
 from keystone.federation import utils
 
 keystone.conf.configure()
@@ -57,6 +59,14 @@ def answer(mapping, assertion):
     return {"mapped": result}
 
 
+def names(certificate):
+    subject = utilities.get_certificate_subject_dn(certificate)
+    issuer = utilities.get_certificate_issuer_dn(certificate)
+    found = {f"SSL_CLIENT_SUBJECT_DN_{key.upper()}": value for key, value in subject.items()}
+    found.update({f"SSL_CLIENT_ISSUER_DN_{key.upper()}": value for key, value in issuer.items()})
+    return found
+
+
 def measure(mapping, assertions, seconds):
     engine = processor(mapping)
     count = 0
@@ -75,6 +85,9 @@ def main():
         return
     for line in sys.stdin:
         job = json.loads(line)
+        if "certificate" in job:
+            print(json.dumps({"names": names(job["certificate"])}))
+            continue
         print(json.dumps(answer(job["mapping"], job["assertion"])))
 
 

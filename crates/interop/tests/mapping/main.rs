@@ -16,7 +16,10 @@ use compare::{Ours, Theirs};
 use differences::{DIFFERENCES, Difference};
 use generate::Generator;
 use oracle::Oracle;
+use sealstone_mtls::ClientCertificate;
+use sealstone_testkit::{CertificateSpec, TestCa};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// How many rule sets and assertions without anything odd are compared.
 const COMPARED: usize = 5_000;
@@ -118,6 +121,43 @@ fn order_is_ours_alone() {
     sorted.sort_unstable();
     assert_eq!(names, sorted);
     assert_eq!(names.len(), 24);
+}
+
+/// The names of a certificate are attributes under the names that Keystone gives them.
+#[test]
+fn certificates_have_keystones_attributes() {
+    const KINDS: [&str; 12] = [
+        "CN",
+        "UID",
+        "O",
+        "OU",
+        "C",
+        "ST",
+        "L",
+        "STREET",
+        "EMAIL",
+        "SERIALNUMBER",
+        "T",
+        "2.5.4.65",
+    ];
+    let authority = TestCa::new("Machines");
+    let mut oracle = Oracle::start();
+    for kinds in [&KINDS[..], &["CN"], &["DC", "CN"]] {
+        let attributes: Vec<(&str, &str)> = kinds
+            .iter()
+            .map(|kind| (*kind, if *kind == "C" { "DE" } else { "a b" }))
+            .collect();
+        let issued = authority.issue(CertificateSpec::client("x").subject(&attributes));
+        let theirs = oracle.ask_raw(&json!({"certificate": issued.pem()}))["names"].clone();
+        let certificate = ClientCertificate::from_pem(&issued.pem()).unwrap();
+        let mut ours = certificate.keystone_attributes();
+        ours.retain(|name, _| !name.starts_with("SSL_CLIENT_SAN_"));
+        let ours: BTreeMap<String, String> = ours
+            .into_iter()
+            .map(|(name, values)| (name, values.join(";")))
+            .collect();
+        assert_eq!(theirs, json!(ours));
+    }
 }
 
 fn name_of(group: &Value) -> Option<&str> {
