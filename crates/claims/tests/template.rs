@@ -1,7 +1,7 @@
 //! What a template may say, what comes out, and what never does.
 
 use proptest::prelude::*;
-use sealstone_claims::{ClaimsSubject, ClaimsTemplate, ReservedClaim, TemplateError};
+use sealstone_claims::{ClaimSource, ClaimsSubject, ClaimsTemplate, ReservedClaim, TemplateError};
 use sealstone_identity::{Authority, DomainId, ProjectScope, RoleName, UserRef};
 use serde_json::{Value, json};
 
@@ -95,6 +95,59 @@ fn what_is_refused() {
             error.to_string().contains("project_name"),
             "names what exists: {error}"
         );
+    }
+}
+
+#[test]
+fn each_claim_tells_its_least_trusted_source() {
+    let template = json!({
+        "a": "x", "b": "${client_id}", "c": "${client_id}/${client_name}", "d": "${user_id} ${user_name}",
+        "e": "${roles}", "f": 7, "g": "${project_id}",
+    });
+    let template = ClaimsTemplate::parse(&template).unwrap();
+    let sources: Vec<(&str, ClaimSource)> = template.sources().collect();
+    let want = [
+        ("a", ClaimSource::Administrator),
+        ("b", ClaimSource::Server),
+        ("c", ClaimSource::Administrator),
+        ("d", ClaimSource::Directory),
+        ("e", ClaimSource::Directory),
+        ("f", ClaimSource::Administrator),
+        ("g", ClaimSource::Server),
+    ];
+    assert_eq!(sources, want);
+    // The page says the same of every variable.
+    let page = include_str!("../../../docs/reference/claims-mapping.md");
+    let rows: Vec<&str> = page
+        .lines()
+        .filter(|line| line.starts_with("| `${") && line.contains(" | "))
+        .collect();
+    let names = [
+        ("subject", ClaimSource::Server),
+        ("client_id", ClaimSource::Server),
+        ("domain_id", ClaimSource::Server),
+        ("user_id", ClaimSource::Server),
+        ("user_domain_id", ClaimSource::Server),
+        ("project_id", ClaimSource::Server),
+        ("project_domain_id", ClaimSource::Server),
+        ("client_name", ClaimSource::Administrator),
+        ("user_name", ClaimSource::Directory),
+        ("project_name", ClaimSource::Directory),
+        ("roles", ClaimSource::Directory),
+    ];
+    for (name, source) in names {
+        let template = ClaimsTemplate::parse(&json!({"c": format!("${{{name}}}")})).unwrap();
+        assert_eq!(template.sources().next(), Some(("c", source)), "{name}");
+        let start = match source {
+            ClaimSource::Server => "this server",
+            ClaimSource::Administrator => "whoever registers",
+            ClaimSource::Directory => "the identity service",
+        };
+        let row = rows
+            .iter()
+            .find(|row| row.contains(&format!("`${{{name}}}`")))
+            .unwrap();
+        assert!(row.contains(&format!("| {start}")), "{name}: {row}");
     }
 }
 
