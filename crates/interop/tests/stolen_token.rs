@@ -256,7 +256,7 @@ impl World {
             .change("PUT", &format!("{base}/protocols/openid"), Some(&protocol));
     }
 
-    /// Apache with mod_auth_openidc in front of Keystone.
+    /// Apache with `mod_auth_openidc` in front of Keystone.
     fn apache(&self, secret: &str) -> Front {
         let [port] = free_ports();
         let setup = FrontSetup::new();

@@ -14,6 +14,7 @@ use crate::{filled, folder, soon};
 
 /// What proxies and server share.
 const SECRET: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0";
+const KINDS: [FrontKind; 3] = [FrontKind::Nginx, FrontKind::Apache, FrontKind::HaProxy];
 const GRANT: (&str, &str) = ("grant_type", "client_credentials");
 
 /// A place with the proxies of `examples/proxies` before it. The server is told to expect nginx.
@@ -50,8 +51,7 @@ impl World {
                 setup.set("proxy", key, value);
             }
         });
-        let [nginx, apache, haproxy] =
-            [FrontKind::Nginx, FrontKind::Apache, FrontKind::HaProxy].map(|kind| proxy(&place, kind));
+        let [nginx, apache, haproxy] = KINDS.map(|kind| proxy(&place, kind));
         Self {
             place,
             nginx,
@@ -87,11 +87,8 @@ impl World {
 
     /// One through a proxy.
     fn observe_behind(&mut self, what: &'static str, kind: FrontKind, certificate: Option<&TestCertificate>) {
-        let front = match kind {
-            FrontKind::Nginx => &self.nginx,
-            FrontKind::Apache => &self.apache,
-            _ => &self.haproxy,
-        };
+        let fronts = [&self.nginx, &self.apache, &self.haproxy];
+        let front = fronts[KINDS.iter().position(|known| *known == kind).unwrap()];
         let before = self.texts(Some(front));
         let client = seen(&self.through(front, certificate));
         let mut observed = settled(&before, || self.texts(Some(front)));
@@ -275,19 +272,22 @@ impl World {
 
 /// A proxy of `examples/proxies` before the place's public listener.
 fn proxy(place: &Place, kind: FrontKind) -> Front {
-    let (file, listens, here) = match kind {
-        FrontKind::Apache => ("apache.conf", "*:443", "127.0.0.1:"),
-        FrontKind::Nginx => ("nginx.conf", "listen 443", "listen 127.0.0.1:"),
-        _ => ("haproxy.cfg", "bind :443", "bind 127.0.0.1:"),
+    let (file, listens, here) = if kind == FrontKind::Apache {
+        ("apache.conf", "*:443", "127.0.0.1:")
+    } else if kind == FrontKind::Nginx {
+        ("nginx.conf", "listen 443", "listen 127.0.0.1:")
+    } else {
+        ("haproxy.cfg", "bind :443", "bind 127.0.0.1:")
     };
     let [port] = free_ports();
     let setup = FrontSetup::new();
     setup.write_certificate("server", &place.ca.server());
     setup.write("sealstone-ca.pem", &place.ca.pem());
     setup.write("client-ca.pem", &place.ca.pem());
-    let secret = match kind {
-        FrontKind::Apache => format!("RequestHeader set X-Proxy-Secret \"{SECRET}\"\n"),
-        _ => format!("proxy_set_header X-Proxy-Secret \"{SECRET}\";\n"),
+    let secret = if kind == FrontKind::Apache {
+        format!("RequestHeader set X-Proxy-Secret \"{SECRET}\"\n")
+    } else {
+        format!("proxy_set_header X-Proxy-Secret \"{SECRET}\";\n")
     };
     setup.write("secret.conf", &secret);
     let [backend, _] = place.server.ports();

@@ -101,13 +101,14 @@ fn front(kind: FrontKind, uwsgi: u16, ca: &TestCa, changes: &[(&str, &str)]) -> 
     setup.write_certificate("server", &ca.server());
     setup.write("client-ca.pem", &ca.pem());
     setup.write("client-ca.crl", &ca.crl(&CrlSpec::new(1)).pem());
-    let (file, listens, here) = match kind {
-        FrontKind::Apache => ("keystone-apache.conf", "*:5000", format!("127.0.0.1:{port}")),
-        _ => (
+    let (file, listens, here) = if kind == FrontKind::Apache {
+        ("keystone-apache.conf", "*:5000", format!("127.0.0.1:{port}"))
+    } else {
+        (
             "keystone-nginx.conf",
             "listen 5000",
             format!("listen 127.0.0.1:{port}"),
-        ),
+        )
     };
     let folder = setup.folder().to_string_lossy().into_owned();
     let socket = format!("127.0.0.1:{uwsgi}");
