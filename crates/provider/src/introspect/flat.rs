@@ -47,6 +47,7 @@ pub(super) fn members(authority: &Authority) -> Option<Map<String, Value>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sealstone_claims::ReservedClaim;
     use sealstone_identity::{AccessRule, DomainId, ProjectScope, RoleName, UserRef};
     use serde_json::json;
 
@@ -89,6 +90,10 @@ mod tests {
             let found = members(&authority(scope, &["member", "reader"])).unwrap();
             assert_eq!(found, want);
             assert!(found.keys().all(|name| !name.contains('.')));
+            assert!(
+                found.keys().all(|name| ReservedClaim::named(name).is_some()),
+                "a template could set it too"
+            );
         }
     }
 
