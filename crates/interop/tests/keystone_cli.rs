@@ -835,6 +835,29 @@ fn what_cannot_be_done_is_refused_before_anything_is_made() {
         "the journal has no account",
     );
     assert!(way.password_works());
+    // Nobody turns off the password that he needs for the way back.
+    let projects = lab.admin("GET", "/projects?name=admin&domain_id=default", None);
+    let admin = [
+        "--user",
+        "admin",
+        "--user-domain",
+        "default",
+        "--project",
+        projects["projects"][0]["id"].as_str().unwrap(),
+        "--domain",
+        "demo",
+        "--client",
+        "admin",
+        "--minted",
+        "--subject-dn",
+        "CN=admin",
+    ];
+    let _made = way.well("register", &admin);
+    way.refused(
+        "disable-passwords",
+        &["--user", "admin", "--yes", "--without-evidence"],
+        "that is you",
+    );
     let empty = path("empty.log");
     fs::write(&empty, "no event").unwrap();
     way.refused(
@@ -843,4 +866,21 @@ fn what_cannot_be_done_is_refused_before_anything_is_made() {
         "notification_opt_out",
     );
     lab.distrust_jws_key("cli-way");
+}
+
+#[test]
+fn one_bad_file_among_keystone_s_keys_is_named() {
+    let lab = KeystoneLab::start(&LabOptions::new().jws());
+    let setup = beside(&lab, "cli-repository");
+    // Keystone reads its files in the folder's order, until one fits or cannot be read: here none fits.
+    lab.distrust_jws_key("cli-repository");
+    lab.trust_jws_key("half-written", "");
+    let (findings, right) = check(&setup, &[], &[]);
+    assert!(!right);
+    let told = found(&findings, "wrong", "minted token");
+    let advice = told.first().and_then(|finding| finding["advice"].as_str());
+    assert!(
+        advice.is_some_and(|advice| advice.contains("one file there that is no public key")),
+        "{findings:?}"
+    );
 }

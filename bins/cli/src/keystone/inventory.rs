@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use sealstone_identity::DomainId;
+use sealstone_keystone::User;
 use serde::Serialize;
 use serde_json::json;
 
@@ -105,18 +106,21 @@ pub(super) enum LastUse {
     At(PasswordLogin),
     /// The logs have nothing since they begin.
     NotSince { since: String },
+    /// Keystone tells the day (`last_active_at`). Release 30 keeps it to itself.
+    OnDay { day: String },
     /// Nobody keeps it.
     Unknown,
 }
 
 impl LastUse {
-    pub(super) fn of_password(logins: &PasswordLogins, user: &sealstone_identity::UserId) -> Self {
-        match (logins.of(user), logins.since()) {
-            (Some(login), _) => Self::At(login.clone()),
-            (None, Some(since)) => Self::NotSince {
+    pub(super) fn of_password(logins: &PasswordLogins, user: &User) -> Self {
+        match (logins.of(&user.id), logins.since(), &user.last_active_at) {
+            (Some(login), _, _) => Self::At(login.clone()),
+            (None, Some(since), _) => Self::NotSince {
                 since: clock::date(since),
             },
-            (None, None) => Self::Unknown,
+            (None, None, Some(day)) => Self::OnDay { day: day.to_string() },
+            (None, None, None) => Self::Unknown,
         }
     }
 
@@ -131,6 +135,7 @@ impl LastUse {
                 )
             }
             Self::NotSince { since } => format!("not since {since}"),
+            Self::OnDay { day } => format!("on {day}"),
             Self::Unknown => "unknown".to_owned(),
         }
     }

@@ -200,3 +200,28 @@ async fn may(session: &KeystoneSession, report: &mut Report) {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_that_part_are_told_before_keystone_breaks_off() {
+        let at = |seconds: u64| clock::at(1_795_400_000 + seconds);
+        // Keystone's time is cut to whole seconds, and the call took from 100 to 102.
+        for (theirs, want) in [
+            (101, "right"),
+            (99, "right"),
+            (103, "weak"),
+            (98, "weak"),
+            (107, "weak"),
+            (108, "wrong"),
+            (97, "wrong"),
+            (0, "wrong"),
+        ] {
+            let mut report = Report::default();
+            skew(at(theirs), at(100), at(102), &mut report);
+            assert!(report.lines().starts_with(want), "{theirs}: {}", report.lines());
+        }
+    }
+}

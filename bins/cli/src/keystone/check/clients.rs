@@ -50,6 +50,12 @@ pub(super) async fn look(
     for client in &clients {
         progress.step();
         let subject = client.id().as_str();
+        if matches!(client.tie(), MachineTie::Mapping { .. }) {
+            let found = "tied by a mapping: whom it acts as depends on its certificate";
+            let advice = "try certificates with `sealstone mapping test`";
+            report.add(Verdict::Unknown, "client", Some(subject), found, advice);
+            continue;
+        }
         match ask(&source, client, places).await {
             Ok(Some(delegated)) => granted(client, &delegated, report),
             Ok(None) => {
@@ -133,13 +139,7 @@ async fn tied(opened: &SqlStore, domains: &[sealstone_identity::DomainId]) -> Ou
             let page = opened.list(domain, after.as_ref(), MAX_PAGE).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.id().clone());
-            let leads = |client: &&_| {
-                let client: &Client = client;
-                matches!(
-                    client.tie(),
-                    MachineTie::ApplicationCredential(_) | MachineTie::User { .. }
-                )
-            };
+            let leads = |client: &&Client| !matches!(client.tie(), MachineTie::None | MachineTie::Static(_));
             clients.extend(page.iter().map(AsRef::as_ref).filter(leads).cloned());
         }
     }

@@ -103,7 +103,7 @@ impl Report {
     }
 
     /// A line for each, and what to do under those that are not right.
-    fn lines(&self) -> String {
+    pub(super) fn lines(&self) -> String {
         let width = self
             .0
             .iter()

@@ -245,7 +245,7 @@ fn of_holding(
         restricted: None,
         access_rules: None,
         expires_at: user.password_expires_at.map(clock::date),
-        last_use: LastUse::of_password(logins, &user.id),
+        last_use: LastUse::of_password(logins, user),
         becomes,
     });
     match &holding.credentials {

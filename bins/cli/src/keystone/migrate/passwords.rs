@@ -109,6 +109,12 @@ pub(super) async fn disable(arguments: PasswordArguments) -> Outcome {
     let mut hand = Hand::of(&places, &operator, &arguments.journal.journal)?;
     let (mut ready, mut tally) = (Vec::new(), Tally::default());
     for (id, record) in arguments.whom.of(&hand.journal)? {
+        if id == operator.user_id().as_str() {
+            let failure =
+                "that is you: you could not log in any more, not even for the way back. Be somebody else";
+            tally.count(&record.name, Err(Failure::failed(failure)));
+            continue;
+        }
         match &record.password {
             PasswordState::Off { .. } | PasswordState::Removing { .. } | PasswordState::Removed { .. } => {
                 output::note(&format!("{}: {} already", record.name, record.password.as_str()));
