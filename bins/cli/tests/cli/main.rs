@@ -9,4 +9,5 @@ mod manners;
 mod mapping;
 mod program;
 mod store;
+mod tie;
 mod token;
