@@ -102,12 +102,40 @@ impl Generator {
                 assertion.insert(name.to_owned(), json!(self.values(1, 5).join(";")));
             }
         }
+        if !self.one_in(4) {
+            assertion.insert(
+                "Projects".to_owned(),
+                json!(self.described_projects().to_string()),
+            );
+            let groups: Vec<String> = (0..1 + self.below(3))
+                .map(|_| format!("JSON:{}", self.described_group()))
+                .collect();
+            assertion.insert("Teams".to_owned(), json!(groups.join(";")));
+        }
         // What is no text is nothing.
         if self.one_in(10) {
             let value = [json!(7), json!(true), json!(null)][self.below(3)].clone();
             assertion.insert(self.pick(&SEVERAL).to_owned(), value);
         }
         Value::Object(assertion)
+    }
+
+    fn described_group(&mut self) -> Value {
+        let kind = self.pick(&["id", "name"]);
+        json!({"name": self.word(), "domain": {kind: self.word()}})
+    }
+
+    fn described_projects(&mut self) -> Value {
+        let mut projects = Vec::new();
+        for _ in 0..self.below(3) {
+            let mut project =
+                json!({"name": self.word(), "roles": [{"name": self.pick(&["member", "reader"])}]});
+            if self.one_in(2) {
+                project["domain"] = json!({"name": self.word()});
+            }
+            projects.push(project);
+        }
+        json!(projects)
     }
 
     fn mapping(&mut self) -> Value {
@@ -142,6 +170,16 @@ impl Generator {
                 _ => remote.push(self.condition()),
             }
         }
+        let described = self.one_in(4).then(|| {
+            let from = if version == "3.0" && self.one_in(2) {
+                "Projects"
+            } else {
+                "Teams"
+            };
+            remote.push(json!({ "type": from }));
+            slots += 1;
+            (from, slots - 1)
+        });
         if single.is_empty() {
             remote.push(json!({"type": self.pick(&SINGLE)}));
             single.push(slots);
@@ -157,6 +195,17 @@ impl Generator {
         if self.one_in(3) {
             let at = self.below(local.len());
             local.rotate_left(at);
+        }
+        // Not last: the last entry's domain is the user's default.
+        match described {
+            Some(("Projects", slot)) => {
+                local.insert(
+                    0,
+                    json!({"projects_json": format!("{{{slot}}}"), "domain": self.entity(&single)}),
+                );
+            }
+            Some((_, slot)) => local.insert(0, json!({"groups": format!("{{{slot}}}")})),
+            None => {}
         }
         json!({"local": local, "remote": remote})
     }
