@@ -380,6 +380,79 @@ async fn c_assertions_authenticate_at_every_endpoint() {
     }
 }
 
+/// F11, F12: an assertion beside another way to authenticate, and every other way for a client that makes assertions.
+#[tokio::test]
+async fn f11_f12_assertions_and_other_methods() {
+    let world = World::with(unlimited).await;
+    let assertions = Assertions::new(&world).await;
+    for by in By::BOTH {
+        assertions.is_accepted(by, |_| ()).await;
+        let issued = world.issued();
+        let client = by.client();
+        let assertion = || assertions.signed(by, &assertions.good(client));
+        let own = mac_secret(client);
+        for beside in [
+            format!("&client_secret={own}"),
+            format!("&client_id={client}&client_secret={own}"),
+        ] {
+            let answer = assertions.send(&assertion(), &beside).await;
+            answer.is_refused(400, "invalid_request");
+        }
+        let form = format!(
+            "{GRANT}&client_assertion_type={TYPE}&client_assertion={}",
+            assertion()
+        );
+        let basic = Ask::post(TOKEN).basic_with(client, &own).form(form);
+        world.send(basic).await.is_refused(400, "invalid_request");
+        for ask in [
+            Ask::post(TOKEN).basic_with(client, &own).form(GRANT),
+            Ask::post(TOKEN).form(format!("{GRANT}&client_id={client}&client_secret={own}")),
+            Ask::post(TOKEN).form(format!("{GRANT}&client_id={client}")),
+            Ask::post(TOKEN)
+                .certificate(&world.machine)
+                .form(format!("{GRANT}&client_id={client}")),
+        ] {
+            world.send(ask).await.is_refused(401, "invalid_client");
+        }
+        assert_eq!(world.issued(), issued);
+    }
+    // A secret that is only hashed makes no assertion, even the right one.
+    let secret = format!("{}{}", crate::support::secret("ci"), "padding-to-be-long-enough");
+    let mac = crate::assertions::under(
+        &secret,
+        sealstone_jose::MacAlgorithm::Hs256,
+        &assertions.good("ci"),
+    );
+    assertions.send(&mac, "").await.is_refused(401, "invalid_client");
+}
+
+/// D39: who must get bound tokens gets none by an assertion alone, and one bound to the certificate beside it.
+#[tokio::test]
+async fn d39_bound_tokens_for_clients_with_assertions() {
+    let world = World::with(unlimited).await;
+    let assertions = Assertions::new(&world).await;
+    let registration = json!({"token_endpoint_auth_method": "client_secret_jwt",
+        "tls_client_certificate_bound_access_tokens": true});
+    assertions.register("holder", registration).await;
+    let signed = || {
+        let claims = assertions.good("holder");
+        crate::assertions::under(
+            &mac_secret("holder"),
+            sealstone_jose::MacAlgorithm::Hs256,
+            &claims,
+        )
+    };
+    let form = |assertion: &str| format!("{GRANT}&client_assertion_type={TYPE}&client_assertion={assertion}");
+    let bound = Ask::post(TOKEN).certificate(&world.machine).form(form(&signed()));
+    let answer = world.send(bound).await;
+    answer.is_token();
+    let claims = world.claims(&answer);
+    assert_eq!(claims["cnf"]["x5t#S256"], world.machine.thumbprint().to_string());
+    let without = assertions.send(&signed(), "").await;
+    without.is_refused(400, "invalid_request");
+    assert_eq!(world.issued(), 1);
+}
+
 /// Neither the assertion nor the secret under it is logged, whatever comes of them.
 #[tokio::test]
 async fn c_assertions_are_not_logged() {

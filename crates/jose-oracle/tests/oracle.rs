@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use josekit::jwk::alg::ed::EdCurve;
 use josekit::jwk::{Jwk as OracleJwk, KeyPair};
-use josekit::jws::{ES256, ES384, EdDSA, JwsHeader, JwsSigner, JwsVerifier, PS256, RS256};
+use josekit::jws::{
+    ES256, ES384, EdDSA, HS256, HS384, HS512, JwsHeader, JwsSigner, JwsVerifier, PS256, RS256,
+};
 use josekit::jwt::{self, JwtPayload};
 use sealstone_jose::{
-    Algorithm, JoseError, Jwk, JwkSet, JwtEncoder, KeyId, PrivateKey, Signer, UnverifiedJwt, VerifierSet,
-    base64url,
+    Algorithm, JoseError, Jwk, JwkSet, JwtEncoder, KeyId, MacAlgorithm, MacKey, PrivateKey, Signer,
+    UnverifiedJwt, UnverifiedMacJwt, VerifierSet, base64url,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -201,5 +203,37 @@ fn public_keys_both_ways_and_thumbprints() {
             base64url::encode(digest),
             "{algorithm}"
         );
+    }
+}
+
+/// Under a shared secret, both ways; and what josekit makes under another secret is refused.
+#[test]
+fn macs_agree_both_ways() {
+    let secret = [0x5c; 64];
+    let key = MacKey::new(&secret).unwrap();
+    for algorithm in MacAlgorithm::ALL {
+        let oracle = match algorithm {
+            MacAlgorithm::Hs256 => HS256,
+            MacAlgorithm::Hs384 => HS384,
+            MacAlgorithm::Hs512 => HS512,
+        };
+        let ours = key.encode(algorithm, "JWT", &json!({"sub": "ci"})).unwrap();
+        let verifier = oracle.verifier_from_bytes(secret).unwrap();
+        let (payload, _) = jwt::decode_with_verifier(&ours, &verifier).unwrap();
+        assert_eq!(payload.subject(), Some("ci"), "{algorithm}");
+        for (with, is_ours) in [(secret, true), ([0x5d; 64], false)] {
+            let signer = oracle.signer_from_bytes(with).unwrap();
+            let mut payload = JwtPayload::new();
+            payload.set_subject("ci");
+            let theirs = jwt::encode_with_signer(&payload, &JwsHeader::new(), &signer).unwrap();
+            let read = UnverifiedMacJwt::parse(&theirs)
+                .unwrap()
+                .verify(&key, &[algorithm])
+                .and_then(|verified| verified.claims::<Value>());
+            match is_ours {
+                true => assert_eq!(read.unwrap()["sub"], "ci", "{algorithm}"),
+                false => assert_eq!(read.unwrap_err(), JoseError::BadSignature, "{algorithm}"),
+            }
+        }
     }
 }
