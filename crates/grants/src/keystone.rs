@@ -84,6 +84,7 @@ impl NeedsIdentity {
         }
         let project = identity::project(&answer.authority).ok_or(Denial::OtherIdentity)?;
         Ok(Granted {
+            ends_at: identity::ends_at(self.client.tie(), answer),
             user_id: answer.authority.user().id().clone(),
             project_id: project.id().clone(),
             client: self.client,
@@ -97,6 +98,7 @@ impl NeedsIdentity {
 pub struct Granted {
     client: Arc<Client>,
     bound_to: Option<ClientCertificate>,
+    ends_at: Option<UnixTime>,
     user_id: UserId,
     project_id: ProjectId,
 }
@@ -113,6 +115,12 @@ impl Granted {
     #[must_use]
     pub const fn bound_to(&self) -> Option<&ClientCertificate> {
         self.bound_to.as_ref()
+    }
+
+    /// The end of what the token stands on, if it has one: the token does not outlive it.
+    #[must_use]
+    pub const fn ends_at(&self) -> Option<UnixTime> {
+        self.ends_at
     }
 
     /// By which login the source gets it. Keystone binds no token that it is asked for: one that must be bound is

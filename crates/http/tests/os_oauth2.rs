@@ -257,6 +257,27 @@ async fn who_comes_with_a_certificate_gets_a_token_bound_to_it() {
 }
 
 #[tokio::test]
+async fn no_token_outlives_the_credential_that_it_stands_on() {
+    let (world, keystone) = world().await;
+    let mut ending = minted("tls_client_auth");
+    ending["tls_client_auth_subject_dn"] = json!("CN=ci-bot");
+    ending["openstack_application_credential_expires_at"] = json!(world.now() + 90);
+    world.register("demo", "ending", ending).await;
+    let certificate = world.ca.client("ci-bot");
+    let form = format!("{GRANT}&client_id=ending");
+    let answer = world
+        .send(ask().certificate(&certificate).form(form.as_str()))
+        .await;
+    assert_eq!(answer.json()["expires_in"], 90, "{}", answer.text);
+    // The end that Keystone tells counts too.
+    keystone.change(|answer| answer.expires_at = Some(unix_time(world.now() + 40)));
+    let answer = world
+        .send(ask().certificate(&certificate).form(form.as_str()))
+        .await;
+    assert_eq!(answer.json()["expires_in"], 40, "{}", answer.text);
+}
+
+#[tokio::test]
 async fn a_bound_token_is_never_replaced_by_an_unbound_one() {
     let (world, keystone) = world().await;
     let mut sealed = minted("tls_client_auth");
@@ -395,6 +416,59 @@ async fn a_registered_client_proves_itself_to_us_and_is_passed_on_to_nobody() {
         );
     }
     assert!(keystone.take_asked().is_empty());
+}
+
+/// As Keystone's own `oauth2_cert_dn_mapping_id` has it: the certificate says which user it is.
+#[tokio::test]
+async fn a_certificate_is_mapped_to_its_user() {
+    let (world, keystone) = world().await;
+    let rules = json!({"rules": [{
+        "local": [{"user": {"id": "{0}"}}],
+        "remote": [{"type": "SSL_CLIENT_SUBJECT_DN_UID"},
+                   {"type": "SSL_CLIENT_ISSUER_DN_CN", "any_one_of": ["Clients"]}],
+    }]});
+    let mapped = json!({
+        "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_san_dns": "ci.example",
+        "scope": "openstack:api", "openstack_mapping": rules, "openstack_project_id": "p1",
+    });
+    world.register("demo", "mapped", mapped).await;
+    keystone.change(|answer| answer.application_credential = None);
+    let certificate = |subject: &[(&str, &str)]| {
+        let spec = CertificateSpec::client("ci")
+            .subject(subject)
+            .san_dns("ci.example");
+        world.ca.issue(spec)
+    };
+    let by = |certificate: &TestCertificate| {
+        ask()
+            .certificate(certificate)
+            .form(format!("{GRANT}&client_id=mapped"))
+    };
+    let own = certificate(&[("CN", "ci"), ("UID", "u1")]);
+    let answer = world.send(by(&own)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let thumbprint = KeystoneThumbprint::of_der(own.der()).to_string();
+    assert!(
+        answer.json()["access_token"]
+            .as_str()
+            .unwrap()
+            .ends_with(&thumbprint)
+    );
+    let asked = Asked::MintedUser("u1".into(), "p1".into());
+    assert_eq!(keystone.take_asked(), [asked.clone(), asked]);
+
+    let nobody = world.send(by(&certificate(&[("CN", "ci")]))).await;
+    assert_eq!(
+        error(&nobody),
+        (400, "invalid_grant".to_owned()),
+        "no UID: {}",
+        nobody.text
+    );
+    assert!(keystone.take_asked().is_empty());
+    // What Keystone says is another user than the certificate's.
+    let other = world.send(by(&certificate(&[("CN", "ci"), ("UID", "u2")]))).await;
+    assert_eq!(error(&other), (400, "invalid_grant".to_owned()), "{}", other.text);
+    assert_eq!(world.granted(), 1);
 }
 
 /// Whether an id is registered can't be told from what is answered to a wrong secret.

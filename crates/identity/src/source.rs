@@ -220,12 +220,16 @@ pub trait IdentitySource: Send + Sync {
     /// A fresh Keystone token for the login, with `bound_to` one that holds only with that certificate: a source that
     /// can't bind it is not configured for it.
     ///
+    /// One that the source makes itself ends at `not_after` at the latest: Keystone, when it is shown a token, does not
+    /// look at the end of what that stands on. One that it asks for ends when Keystone says.
+    ///
     /// # Errors
     /// [`IdentitySourceError`]; none of them grants anything.
     async fn keystone_token(
         &self,
         login: &MachineLogin<'_>,
         bound_to: Option<KeystoneBinding<'_>>,
+        not_after: Option<UnixTime>,
     ) -> Result<KeystoneToken, IdentitySourceError>;
 }
 

@@ -739,7 +739,7 @@ async fn the_source_reads_a_machine_and_its_end() {
         "the credential's role, and what it implies"
     );
     assert!(known.application_credential.as_ref().unwrap().restricted);
-    let token = source.keystone_token(&machine.login(), None).await.unwrap();
+    let token = source.keystone_token(&machine.login(), None, None).await.unwrap();
     assert!(lab.validated(token.expose()).is_some());
     let wrong = MachineLogin::ApplicationCredential {
         id: &machine.credential,
@@ -850,13 +850,16 @@ async fn tokens_minted_here_are_keystones_own() {
         not_after,
     };
     let token = source
-        .keystone_token(&machine.minted_user(), Some(bound))
+        .keystone_token(&machine.minted_user(), Some(bound), None)
         .await
         .unwrap();
     let said = lab.validated(token.expose()).unwrap();
     assert_eq!(said["oauth2_credential"]["x5t#S256"], thumbprint);
     assert_eq!(said["methods"], serde_json::json!(["oauth2_credential"]));
-    let token = source.keystone_token(&machine.minted(), None).await.unwrap();
+    let token = source
+        .keystone_token(&machine.minted(), None, None)
+        .await
+        .unwrap();
     let token = sealstone_keystone::Token::parse(token.expose()).unwrap();
     let info = client(lab).validate(&token, &token).await.unwrap();
     assert_eq!(info.application_credential.unwrap().id, machine.credential);

@@ -313,12 +313,14 @@ impl IdentitySource for KeystoneIdentity {
         &self,
         login: &MachineLogin<'_>,
         bound_to: Option<KeystoneBinding<'_>>,
+        not_after: Option<UnixTime>,
     ) -> Result<KeystoneToken, IdentitySourceError> {
         let owned = OwnedLogin::of(login);
         if let Some(minted) = owned.minted() {
             self.mint()?;
             let delegated = self.machine(login).await?;
-            return Ok(self.minted(&minted, bound_to, delegated.expires_at)?);
+            let ends_at = delegated.expires_at.into_iter().chain(not_after).min();
+            return Ok(self.minted(&minted, bound_to, ends_at)?);
         }
         if bound_to.is_some() {
             return Err(Failure::NotConfigured(NEEDS_MINT_TO_BIND).into());

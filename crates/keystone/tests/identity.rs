@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use rustls_pki_types::UnixTime;
 use sealstone_fernet::{JwsAlgorithm, JwsPrivateKey, JwsTokenIssuer, JwsTokenReader};
 use sealstone_identity::{DelegationMethod, IdentitySource, IdentitySourceError, MachineLogin, Refusal};
 use sealstone_keystone::{EntropyFailed, KeystoneIdentity, KeystoneIdentityBuilder, TokenMint};
@@ -357,7 +358,7 @@ async fn without_a_key_nothing_is_minted() {
     };
     let bound = world
         .source
-        .keystone_token(&login, Some(bound_to("thumbprint=")))
+        .keystone_token(&login, Some(bound_to("thumbprint=")), None)
         .await;
     assert!(matches!(bound, Err(IdentitySourceError::NotConfigured { .. })));
     assert!(world.fake.seen().is_empty());
@@ -398,6 +399,7 @@ async fn a_minted_login_is_one_question_with_our_own_token() {
         .keystone_token(
             &login,
             Some(bound_to("DEv_lOr2kltZwAY7SAET4maGJxn-j6GjLXgSbxpepUM=")),
+            None,
         )
         .await
         .unwrap();
@@ -408,6 +410,21 @@ async fn a_minted_login_is_one_question_with_our_own_token() {
     );
     assert_eq!(token.expires_at().as_secs(), START + 3600);
     assert_ne!(token.expose(), sent);
+
+    // Keystone would take it for as long as it says: what it stands on is ours to remember.
+    let until = |seconds: u64| Some(UnixTime::since_unix_epoch(Duration::from_secs(START + seconds)));
+    let short = world
+        .source
+        .keystone_token(&login, None, until(600))
+        .await
+        .unwrap();
+    assert_eq!(short.expires_at().as_secs(), START + 600);
+    let claims = reader.read(short.expose(), world.clock.now()).unwrap();
+    assert_eq!(claims.expires_at.as_secs(), START + 600);
+    assert!(is_refused(
+        &world.source.keystone_token(&login, None, until(0)).await,
+        Refusal::Ended
+    ));
     assert_eq!(world.fake.seen().len(), 1);
 }
 
@@ -424,7 +441,7 @@ async fn a_minted_login_that_keystone_refuses_gives_no_token() {
             project_id: &project_id,
         };
         assert!(is_refused(
-            &world.source.keystone_token(&login, None).await,
+            &world.source.keystone_token(&login, None, None).await,
             Refusal::User
         ));
     }
@@ -439,7 +456,7 @@ async fn each_keystone_token_is_a_fresh_one() {
         secret: PASSWORD,
     };
     for count in 1..=3 {
-        let token = world.source.keystone_token(&login, None).await.unwrap();
+        let token = world.source.keystone_token(&login, None, None).await.unwrap();
         assert_eq!(
             (token.expose(), token.expires_at().as_secs()),
             (TOKEN, START + 3600)
@@ -448,7 +465,7 @@ async fn each_keystone_token_is_a_fresh_one() {
     }
     world.on_login(Reply::refused(401));
     assert!(is_refused(
-        &world.source.keystone_token(&login, None).await,
+        &world.source.keystone_token(&login, None, None).await,
         Refusal::Credential
     ));
 }

@@ -113,7 +113,8 @@ impl Provider {
                 not_after: certificate.not_after(),
             });
         let source = self.identity_source()?;
-        match source.keystone_token(&opened.login(), bound_to).await {
+        let (login, not_after) = (opened.login(), granted.ends_at());
+        match source.keystone_token(&login, bound_to, not_after).await {
             Ok(token) => Ok(token),
             // Never an unbound one instead.
             Err(IdentitySourceError::NotConfigured { needs: _ }) if bound_to.is_some() => {
@@ -137,7 +138,7 @@ impl Provider {
             id: &id,
             secret: secret.expose(),
         };
-        match self.identity_source()?.keystone_token(&login, None).await {
+        match self.identity_source()?.keystone_token(&login, None, None).await {
             Ok(token) => Ok(token),
             Err(error) => Err(Denial::KeystoneRefused(refusal(error)?).into()),
         }

@@ -181,6 +181,7 @@ impl IdentitySource for FakeIdentity {
         &self,
         login: &MachineLogin<'_>,
         bound_to: Option<KeystoneBinding<'_>>,
+        not_after: Option<UnixTime>,
     ) -> Result<KeystoneToken, IdentitySourceError> {
         let answer = self.answer(login)?;
         if bound_to.is_some() && self.state().cannot_bind {
@@ -190,6 +191,7 @@ impl IdentitySource for FakeIdentity {
             .expires_at
             .map_or(crate::START.saturating_add(3600), |end| end.as_secs());
         let end = bound_to.map_or(end, |bound_to| end.min(bound_to.not_after.as_secs()));
+        let end = not_after.map_or(end, |latest| end.min(latest.as_secs()));
         let thumbprint = bound_to.map_or("nothing", |bound_to| bound_to.thumbprint);
         let text = format!("keystone-token-bound-to-{thumbprint}");
         Ok(KeystoneToken::new(
