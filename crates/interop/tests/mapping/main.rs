@@ -16,6 +16,8 @@ use compare::{Ours, Theirs};
 use differences::{DIFFERENCES, Difference};
 use generate::Generator;
 use oracle::Oracle;
+use sealstone_claims::{Assertion, RuleSet};
+use sealstone_interop::KeystoneLab;
 use sealstone_mtls::ClientCertificate;
 use sealstone_testkit::{CertificateSpec, TestCa};
 use serde_json::{Value, json};
@@ -162,6 +164,31 @@ fn certificates_have_keystones_attributes() {
             .collect();
         assert_eq!(theirs, json!(ours));
     }
+}
+
+/// What `openstack mapping show` prints is a mapping as it is, and maps the lab's machine to its user.
+#[test]
+fn what_the_openstack_command_shows_is_a_mapping() {
+    let lab = KeystoneLab::shared();
+    let shown = lab
+        .openstack(&["mapping", "show", "oauth2_mapping", "-f", "json"])
+        .output();
+    let rules = RuleSet::from_json(&shown.unwrap().stdout).unwrap_or_else(|faults| panic!("{faults}"));
+    let map = |name: &str| {
+        let certificate = ClientCertificate::from_pem(&lab.seed().certificate(name).pem()).unwrap();
+        let names = certificate.keystone_attributes().into_iter();
+        let builder = names.fold(Assertion::builder(), |builder, (name, values)| {
+            builder.texts(name, values)
+        });
+        rules.map(&builder.build().unwrap())
+    };
+    let identity = map("ci-bot").unwrap();
+    let bot = lab.seed().user("ci-bot");
+    assert_eq!(identity.user().id().unwrap().as_str(), bot.id);
+    assert_eq!(
+        identity.user().domain().unwrap().id().unwrap().as_str(),
+        bot.domain_id
+    );
 }
 
 fn name_of(group: &Value) -> Option<&str> {
