@@ -1,10 +1,12 @@
-//! A compact JWS from outside, against one key of each algorithm.
+//! A compact JWS from outside, against one key of each algorithm, and under a shared secret.
 #![no_main]
 
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use sealstone_jose::{Algorithm, JwkSet, UnverifiedJwt, VerifierSet, base64url};
+use sealstone_jose::{
+    Algorithm, JwkSet, MacAlgorithm, MacKey, UnverifiedJwt, UnverifiedMacJwt, VerifierSet, base64url,
+};
 
 const ALL: [Algorithm; 5] = [
     Algorithm::Es256,
@@ -27,6 +29,14 @@ fuzz_target!(|data: &[u8]| {
         if let Ok(octets) = base64url::decode(part) {
             assert_eq!(base64url::encode(octets), part, "one text for one octet string");
         }
+    }
+    if let Ok(token) = UnverifiedMacJwt::parse(text) {
+        assert!(UnverifiedJwt::parse(text).is_err(), "a token is of one kind");
+        let key = MacKey::new(&[7; 64]).expect("a long key");
+        if let Ok(verified) = token.verify(&key, &MacAlgorithm::ALL) {
+            let _ = verified.claims::<serde_json::Value>();
+        }
+        return;
     }
     let Ok(token) = UnverifiedJwt::parse(text) else {
         return;

@@ -14,6 +14,7 @@ use std::{
 };
 
 use rustls_pki_types::UnixTime;
+use sealstone_grants::assertion::{AssertionStore, AssertionUse, UsedAssertion};
 use sealstone_identity::DomainId;
 use sealstone_keyring::{KeyStore, Replaced, StoredRing};
 use sealstone_oauth_types::{ClientId, TokenId};
@@ -53,6 +54,14 @@ fn token(id: &str) -> RevokedToken {
     }
 }
 
+fn assertion(id: &str) -> UsedAssertion {
+    UsedAssertion {
+        client_id: ClientId::parse("ci").unwrap(),
+        id: id.to_owned(),
+        forget_at: at(9_999_999_999),
+    }
+}
+
 /// One line for one acknowledged change, in one write.
 fn acknowledge(line: &str) {
     let mut out = std::io::stdout().lock();
@@ -60,7 +69,8 @@ fn acknowledge(line: &str) {
     out.flush().unwrap();
 }
 
-/// The child: registers clients, rotates their secrets, replaces rings and revokes tokens until it is killed.
+/// The child: registers clients, rotates their secrets, replaces rings, revokes tokens and uses assertions until it is
+/// killed.
 #[test]
 #[ignore = "the other test starts this one as a child process"]
 fn child() {
@@ -121,6 +131,12 @@ async fn write(store: SqlStore, writer: usize) {
 
         store.revoke(&domain(), &token(&id)).await.unwrap();
         acknowledge(&format!("token {id} 1"));
+
+        assert_eq!(
+            store.use_once(&assertion(&id)).await.unwrap(),
+            AssertionUse::First
+        );
+        acknowledge(&format!("assertion {id} 1"));
     }
 }
 
@@ -203,6 +219,10 @@ async fn check(path: &Path, acknowledged: &[String]) {
                     .unwrap_or_else(|| panic!("{id} is lost"));
                 assert!(ring.generation >= number, "{id}: generation {number} is lost");
                 assert_eq!(ring.json, format!("{{\"generation\":{}}}", ring.generation));
+            }
+            "assertion" => {
+                let used = store.use_once(&assertion(&id)).await.unwrap();
+                assert_eq!(used, AssertionUse::Again, "the use of {id} is lost");
             }
             "token" => assert!(revoked.contains(&token(&id)), "the revocation of {id} is lost"),
             other => panic!("odd line: {other}"),
