@@ -171,7 +171,10 @@ fn python(claims: &TokenClaims) {
     };
     let (_rounds, calls) = effort();
     let output = Command::new(interpreter)
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/fernet_tokens/formatters.py"))
+        .arg(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/fernet_tokens/formatters.py"
+        ))
         .args([
             calls.to_string(),
             KEY.to_owned(),

@@ -4,7 +4,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use sealstone_oauth_types::{
-    Form, GrantRequest, IntrospectionRequest, OsOauth2Request, PresentedCredential, RevocationRequest, TokenRequest, form_content_type,
+    Form, GrantRequest, IntrospectionRequest, OsOauth2Request, PresentedCredential, RevocationRequest,
+    TokenRequest, form_content_type,
 };
 
 fuzz_target!(|data: &[u8]| {

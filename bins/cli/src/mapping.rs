@@ -1,6 +1,7 @@
 //! `sealstone mapping ...`: rules that map assertions to identities, tried out and converted.
 
 use std::path::{Path, PathBuf};
+use std::slice::from_ref;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
@@ -232,14 +233,9 @@ fn pairs_shown(identity: &impl Serialize) -> Outcome<String> {
     let value = serde_json::to_value(identity)?;
     let members = value.as_object().into_iter().flatten();
     for (name, value) in members {
-        match value {
-            Value::Array(items) if items.is_empty() => {}
-            Value::Array(items) => {
-                for item in items {
-                    line(&mut text, 1, &format!("{name}: {}", item_shown(item)));
-                }
-            }
-            other => line(&mut text, 1, &format!("{name}: {}", item_shown(other))),
+        let items = value.as_array().map_or_else(|| from_ref(value), Vec::as_slice);
+        for item in items {
+            line(&mut text, 1, &format!("{name}: {}", item_shown(item)));
         }
     }
     Ok(text)

@@ -45,7 +45,7 @@ pub(super) struct RegistrationArguments {
     /// Its self-signed certificate: every certificate with this key is accepted
     #[arg(long, value_name = "FILE", group = "subject")]
     certificate: Option<PathBuf>,
-    /// Its public keys as a JWK set, for self-signed certificates or (with --auth-method private_key_jwt) assertions
+    /// Its public keys as a JWK set, for self-signed certificates or for assertions
     #[arg(long, value_name = "FILE", group = "subject")]
     jwks: Option<PathBuf>,
     /// The only algorithm of its assertions [default: each that its keys or its secret can be used with]
