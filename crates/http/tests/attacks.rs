@@ -13,3 +13,4 @@ mod metadata;
 mod os_oauth2;
 mod preset;
 mod support;
+mod tied;
