@@ -196,8 +196,8 @@ class _Document:
     def _refresh(self, now):
         try:
             value, usable_s = self._read(_json(self._get(now)))
-        except (OSError, ValueError, http.client.HTTPException) as error:
-            LOG.error("%s of %s can't be fetched: %s", self._path, self._host, error)
+        except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError, AttributeError) as error:
+            LOG.error("%s of %s can't be used: %r", self._path, self._host, error)
             self._next = time.monotonic() + min(RETRY_AFTER_S, self._lifetime)
             return
         self._value, self._fetched, self._usable_s = value, now, min(usable_s, MAX_STALENESS_S)

@@ -9,7 +9,7 @@ use crate::issuer::{Key, TestIssuer, document, now};
 use crate::{Filled, NOBODY};
 
 /// Issuers whose documents can't be used.
-pub(crate) const BROKEN: [&str; 9] = [
+pub(crate) const BROKEN: [&str; 12] = [
     "no-keys",
     "no-revocations",
     "redirected",
@@ -19,6 +19,9 @@ pub(crate) const BROKEN: [&str; 9] = [
     "large",
     "deep",
     "not-json",
+    "no-lists",
+    "half-a-key",
+    "odd-key",
 ];
 
 pub(crate) struct World {
@@ -142,6 +145,20 @@ fn publish_broken(issuer: &TestIssuer, set: &str) {
     publish("large", set, &changed(revocations("large"), &large));
     let deep = format!("{{\"keys\": {}{}}}", "[".repeat(20_000), "]".repeat(20_000));
     publish("deep", &deep, &revocations("deep"));
+    let without = changed(revocations("no-lists"), &json!({"revoked_keys": null}));
+    publish("no-lists", set, &without);
+    let half = changed(key["keys"][0].clone(), &json!({"x": null}));
+    publish(
+        "half-a-key",
+        &json!({"keys": [half]}).to_string(),
+        &revocations("half-a-key"),
+    );
+    let odd = changed(key["keys"][0].clone(), &json!({"x": [1], "y": {}}));
+    publish(
+        "odd-key",
+        &json!({"keys": [odd]}).to_string(),
+        &revocations("odd-key"),
+    );
     issuer.answer("/v4/oauth2/not-json/jwks", document("{\"keys\": NaN}"));
 }
 
