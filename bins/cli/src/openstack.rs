@@ -2,6 +2,8 @@
 
 mod environment;
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use sealstone_identity::{ProjectId, UserId};
 use sealstone_keystone::{
@@ -36,8 +38,29 @@ pub(crate) struct Operator {
     info: TokenInfo,
 }
 
+/// The users of a large cloud in one answer, which Keystone takes longer to write than anything that a server asks.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// A client of the Keystone at `place`; what it does not say comes from the environment.
 pub(crate) fn keystone(place: &Place, environment: &Environment) -> Outcome<KeystoneClient> {
+    Ok(connect(&config(place, environment)?)?)
+}
+
+/// The same, for answers that take long.
+pub(crate) fn patient(place: &Place, environment: &Environment) -> Outcome<KeystoneClient> {
+    Ok(connect(
+        &config(place, environment)?.with_call_deadline(PATIENCE),
+    )?)
+}
+
+fn connect(config: &KeystoneConfig) -> anyhow::Result<KeystoneClient> {
+    let url = config.url();
+    KeystoneClient::new(config).with_context(|| {
+        format!("{url}: for https, OS_CACERT or `ca_file` in [keystone] names its authorities")
+    })
+}
+
+fn config(place: &Place, environment: &Environment) -> Outcome<KeystoneConfig> {
     let url = place
         .url
         .as_deref()
@@ -53,19 +76,15 @@ pub(crate) fn keystone(place: &Place, environment: &Environment) -> Outcome<Keys
         KeystoneConfig::new(url)?
     };
     let ca_file = place.ca_file.as_ref().or(environment.ca_file.as_ref());
-    let config = match ca_file {
+    match ca_file {
         Some(path) => {
             let pem = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
-            config
+            Ok(config
                 .with_authorities(&pem)
-                .with_context(|| path.display().to_string())?
+                .with_context(|| path.display().to_string())?)
         }
-        None => config,
-    };
-    let client = KeystoneClient::new(&config).with_context(|| {
-        format!("{url}: for https, OS_CACERT or `ca_file` in [keystone] names its authorities")
-    })?;
-    Ok(client)
+        None => Ok(config),
+    }
 }
 
 impl Operator {

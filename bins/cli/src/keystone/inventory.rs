@@ -144,7 +144,7 @@ impl LastUse {
 pub(super) async fn run(arguments: InventoryArguments) -> Outcome {
     let logins = PasswordLogins::read(&arguments.keystone_log)?;
     let environment = Environment::read();
-    let keystone = openstack::keystone(&Place::default(), &environment)?;
+    let keystone = openstack::patient(&Place::default(), &environment)?;
     let operator = Operator::log_in(keystone, environment).await?;
     let users = read::users(&operator, arguments.user_domain.as_ref(), &arguments.user).await?;
     let found = read::everything(&operator, users, &logins).await?;

@@ -267,7 +267,7 @@ pub(super) async fn run(command: MigrateCommand) -> Outcome {
 /// Whoever is in the environment, at the Keystone of the server.
 async fn operator(places: &Places) -> Outcome<Operator> {
     let environment = Environment::read();
-    let keystone = openstack::keystone(places.keystone(), &environment)?;
+    let keystone = openstack::patient(places.keystone(), &environment)?;
     Operator::log_in(keystone, environment).await
 }
 

@@ -78,7 +78,17 @@ fn wrong_usage_ends_with_2() {
     let migrate = ["keystone", "migrate"];
     let disable = ["disable-passwords", "--data", "x", "--journal", "j"];
     sealstone(&[&migrate[..], &disable].concat()).refused(2, "--user <USER>|--all");
-    let register = ["register", "--data", "x", "--journal", "j", "--user", "ci", "--owner-password-file", "p"];
+    let register = [
+        "register",
+        "--data",
+        "x",
+        "--journal",
+        "j",
+        "--user",
+        "ci",
+        "--owner-password-file",
+        "p",
+    ];
     sealstone(&[&migrate[..], &register].concat()).refused(2, "--role <NAME>");
     sealstone(&["ca", "issue", "--self-signed", "--san", "host", "--out", "x"]).refused(2, "dns:NAME");
 }

@@ -338,6 +338,33 @@ fn what_cannot_be_done_is_refused_before_anything_is_made() {
         &["--user", "admin", "--yes", "--without-evidence"],
         "that is you",
     );
+    // A token of the account does as well as its password, if it is for the project.
+    let token = lab.password_token(
+        &way.machine.user_id,
+        &way.machine.password,
+        &way.machine.project_id,
+    );
+    way.server.setup().write_private("owner-token", &token);
+    way.server
+        .setup()
+        .write_private("other-token", &lab.admin_token());
+    for (file, works) in [("other-token", false), ("owner-token", true)] {
+        let file = path(file);
+        let more = [
+            "--role",
+            "member",
+            "--owner-token-file",
+            &file,
+            "--subject-dn",
+            "CN=by-token",
+        ];
+        let output = way.register("by-token", &more);
+        assert_eq!(output.status.success(), works, "{output:?}");
+        assert!(
+            works || said(&output).contains("of another account"),
+            "{output:?}"
+        );
+    }
     let empty = path("empty.log");
     fs::write(&empty, "no event").unwrap();
     way.refused(
