@@ -194,7 +194,7 @@ impl World {
 
     fn last_reason(&self) -> Option<(String, Option<String>)> {
         let events = self.audit.events();
-        let reason = events.last().unwrap().reason.clone();
+        let reason = events.last().unwrap().reason;
         reason.map(|reason| (reason.rule().to_owned(), reason.detail().map(str::to_owned)))
     }
 }
