@@ -188,7 +188,8 @@ fn p06_regex_bomb() {
     let bombs = ["(a+)+$", "(a|a)*$", "(a|aa)+$", "(.*a){12}$", "([a-z]+)*$"];
     let value = format!("{}!", "a".repeat(50_000));
     let assertion = Assertion::from_pairs([("user", "u"), ("x", value.as_str())]).unwrap();
-    for bomb in bombs {
+    let together = json!(bombs);
+    for bomb in bombs.map(|bomb| json!(bomb)).into_iter().chain([together]) {
         for (operator, search) in [("regex", true), ("regex", false), ("not_regex", true)] {
             let when = json!({"attribute": "x", operator: bomb, "search": search});
             let rules = RuleSet::parse(&rules(when, json!({}))).unwrap();
