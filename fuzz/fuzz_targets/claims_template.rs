@@ -21,7 +21,8 @@ fuzz_target!(|data: &[u8]| {
         domain: &domain,
         authority: None,
     };
-    let claims = serde_json::to_value(template.map(&subject).expect("clean values")).expect("claims are JSON");
+    let claims =
+        serde_json::to_value(template.map(&subject).expect("clean values")).expect("claims are JSON");
     for name in claims.as_object().expect("an object").keys() {
         assert!(
             ReservedClaim::named(name).is_none(),

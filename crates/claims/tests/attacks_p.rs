@@ -203,10 +203,9 @@ fn p06_regex_bomb() {
                 let _ = rules.map(&assertion);
                 start.elapsed()
             });
-            // The catalogue's 50 ms, on optimized code; this runs without, some twenty times slower.
-            let limit = Duration::from_millis(if cfg!(debug_assertions) { 1_000 } else { 50 });
+            // The best of five: the machine may be busy.
             let best = best.min().unwrap();
-            assert!(best < limit, "{bomb} {operator}: {best:?}");
+            assert!(best < Duration::from_millis(50), "{bomb} {operator}: {best:?}");
         }
     }
 }
