@@ -88,7 +88,9 @@ impl WsgiService {
             .env("PYTHONPATH", search)
             .env("PYTHONDONTWRITEBYTECODE", "1");
         // A certificate bundle named by the environment would win over the configured CA.
-        command.env_remove("REQUESTS_CA_BUNDLE").env_remove("CURL_CA_BUNDLE");
+        command
+            .env_remove("REQUESTS_CA_BUNDLE")
+            .env_remove("CURL_CA_BUNDLE");
         let running = Running::start(command, |said| address(said).is_some());
         let url = address(&running.said()).expect("where it serves");
         Self {
