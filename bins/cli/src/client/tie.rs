@@ -137,6 +137,11 @@ impl TieArguments {
         (domain, client): (&sealstone_identity::DomainId, &ClientId),
     ) -> Outcome {
         if is_other(registration, before) {
+            if let Some(section) = missing(registration, places) {
+                output::note(&format!(
+                    "The server's configuration has no {section}: until it has, this client gets no openstack:api token."
+                ));
+            }
             if self.dangerous_without_keystone_check {
                 output::note(
                     "No Keystone was asked: whether the client gets more than you hold is for you to know.",
@@ -189,6 +194,19 @@ impl TieArguments {
             registration.openstack_application_credential_expires_at = grant.ends_at.map(|end| end.as_secs());
         }
         Ok(())
+    }
+}
+
+/// What the server's configuration lacks for the tie.
+fn missing(registration: &ClientRegistration, places: &Places) -> Option<&'static str> {
+    let keeps_secret = registration.openstack_application_credential_id.is_some()
+        && registration.openstack_minted != Some(true);
+    if places.keystone().url.is_none() {
+        Some("[keystone]")
+    } else if !keeps_secret && places.keystone_logins().mint_key_file.is_none() {
+        Some("[keystone.mint]")
+    } else {
+        None
     }
 }
 
