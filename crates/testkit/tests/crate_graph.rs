@@ -19,7 +19,10 @@ const EDGES: &[(&str, &[&str])] = &[
     ("claims", &["identity"]),
     ("registry", &["oauth-types", "mtls", "jose", "identity", "claims"]),
     ("tokens", &["oauth-types", "jose", "mtls", "claims", "identity"]),
-    ("grants", &["oauth-types", "mtls", "registry", "identity", "claims"]),
+    (
+        "grants",
+        &["oauth-types", "mtls", "registry", "identity", "claims"],
+    ),
     (
         "provider",
         &[
@@ -39,6 +42,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("ca", &[]),
     ("https", &[]),
     ("keystone", &["https", "identity", "jose", "fernet"]),
+    ("migrate", &["fernet"]),
     (
         "storage",
         &[
@@ -93,6 +97,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "keystone",
             "fernet",
             "https",
+            "migrate",
         ],
     ),
     ("testkit", &["identity"]),

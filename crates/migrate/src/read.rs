@@ -1,0 +1,293 @@
+//! Reads nodes.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::Path;
+
+use sealstone_fernet::{
+    FernetKeyRole, FernetRepository, JwsAlgorithm, JwsKeyRole, JwsRepository, NodeName, RepositoryError,
+};
+
+use crate::error::InventoryError;
+use crate::ini::{IniDocument, MAX_CONFIGURATION};
+use crate::inventory::{ClockOffset, KeyRecord, NodeRecord, RepositoryRecord};
+use crate::node::{AbsolutePath, Node};
+use crate::settings::Settings;
+use crate::source::{NodeFiles, Programs, Source};
+
+/// The most files of one `--config-dir`: ten times what a packager's has.
+const MAX_CONFIG_FILES: usize = 256;
+
+/// The clock of the machine that reads: milliseconds since 1970.
+pub type Clock<'a> = &'a dyn Fn() -> i64;
+
+/// One node, and where to read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "callers say where things are")]
+pub struct NodeSpec {
+    /// Its name.
+    pub name: Node,
+    /// Where its files are.
+    pub source: Source,
+    /// `--config-file` of its Keystone, in order.
+    pub config_files: Vec<AbsolutePath>,
+    /// `--config-dir` of its Keystone, in order: their `*.conf` count after the files, each folder's by name. One that
+    /// is not there counts as empty, as with Keystone's default.
+    pub config_dirs: Vec<AbsolutePath>,
+    /// What somebody measured; a node that is asked over `ssh` tells it itself, and this machine needs no telling.
+    pub clock: Option<ClockOffset>,
+}
+
+/// Reads every node: its configuration, then the key repositories that it names.
+///
+/// Private keys are read where they are; of archives and over `ssh` they are unpacked into a folder that only this
+/// account can enter, and that is removed with everything in it. Nothing on a node is changed.
+///
+/// # Errors
+/// [`InventoryError`], with the node's name. Faults of key repositories are no error: the record has them.
+pub fn read_nodes(
+    specs: &[NodeSpec],
+    programs: &Programs,
+    clock: Clock<'_>,
+) -> Result<Vec<NodeRecord>, (Node, InventoryError)> {
+    let mut records: Vec<NodeRecord> = Vec::new();
+    for spec in specs {
+        let named = |error| (spec.name.clone(), error);
+        if records.iter().any(|record| record.name == spec.name) {
+            return Err(named(InventoryError::Twice(spec.name.clone())));
+        }
+        records.push(read_node(spec, programs, clock).map_err(named)?);
+    }
+    Ok(records)
+}
+
+fn read_node(spec: &NodeSpec, programs: &Programs, clock: Clock<'_>) -> Result<NodeRecord, InventoryError> {
+    let mut files = NodeFiles::open(&spec.source, programs)?;
+    let offset = clock_of(spec, &files, clock)?;
+    files.fetch(
+        &spec
+            .config_files
+            .iter()
+            .chain(&spec.config_dirs)
+            .collect::<Vec<_>>(),
+    )?;
+    // A default folder of configuration is seldom there.
+    files.notes.clear();
+    let (configuration, documents) = configuration(spec, &files)?;
+    let settings = Settings::read(&documents)?;
+    files.fetch(&[
+        &settings.fernet_repository,
+        &settings.jws_private_repository,
+        &settings.jws_public_repository,
+    ])?;
+    let fernet = fernet(&settings, spec, &files);
+    let jws = jws(&settings, spec, &files);
+    Ok(NodeRecord {
+        name: spec.name.clone(),
+        source: spec.source.to_string(),
+        configuration,
+        settings,
+        clock: offset,
+        fernet,
+        jws,
+        notes: files.notes.clone(),
+    })
+}
+
+fn clock_of(
+    spec: &NodeSpec,
+    files: &NodeFiles<'_>,
+    clock: Clock<'_>,
+) -> Result<Option<ClockOffset>, InventoryError> {
+    if spec.source.is_this_machine() {
+        let same = ClockOffset {
+            offset_ms: 0,
+            within_ms: 0,
+        };
+        return Ok(spec.clock.or(Some(same)));
+    }
+    let before = clock();
+    let answer = files.clock()?;
+    let after = clock();
+    let told = answer.as_deref().and_then(milliseconds);
+    let taken = after.saturating_sub(before);
+    Ok(told.map_or(spec.clock, |told| {
+        let half = taken / 2;
+        Some(ClockOffset {
+            offset_ms: told.saturating_sub(before.saturating_add(half)),
+            within_ms: half.unsigned_abs(),
+        })
+    }))
+}
+
+/// `1795302884.123456789`, of GNU `date`; whole seconds of others (`%N` stays `N` there).
+fn milliseconds(text: &str) -> Option<i64> {
+    let (seconds, rest) = text.split_once('.')?;
+    let seconds: i64 = seconds.parse().ok()?;
+    let fraction = rest.get(..3).and_then(|digits| digits.parse::<i64>().ok());
+    // Half a second off at most, where only seconds are told.
+    seconds.checked_mul(1000)?.checked_add(fraction.unwrap_or(500))
+}
+
+fn configuration(
+    spec: &NodeSpec,
+    files: &NodeFiles<'_>,
+) -> Result<(Vec<AbsolutePath>, Vec<IniDocument>), InventoryError> {
+    let mut paths = spec.config_files.clone();
+    for folder in &spec.config_dirs {
+        paths.extend(config_dir(folder, &files.locate(folder))?);
+    }
+    let documents = paths.iter().map(|path| document(&files.locate(path)));
+    let documents = documents.collect::<Result<_, _>>()?;
+    Ok((paths, documents))
+}
+
+fn config_dir(folder: &AbsolutePath, here: &Path) -> Result<Vec<AbsolutePath>, InventoryError> {
+    let entries = match fs::read_dir(here) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(InventoryError::io("list", here)(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(InventoryError::io("list", here))?.file_name();
+        let name = name.to_string_lossy();
+        // As a shell's `*.conf`.
+        if !name.ends_with(".conf") || name.starts_with('.') {
+            continue;
+        }
+        if names.len() >= MAX_CONFIG_FILES {
+            return Err(InventoryError::Crowded {
+                path: here.to_owned(),
+                limit: MAX_CONFIG_FILES,
+            });
+        }
+        let path = AbsolutePath::parse(&format!("{folder}/{name}"));
+        names.push(path.ok_or_else(|| InventoryError::NotText {
+            path: here.join(name.as_ref()),
+        })?);
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn document(path: &Path) -> Result<IniDocument, InventoryError> {
+    let file = match fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(InventoryError::NoConfiguration {
+                path: path.to_owned(),
+            });
+        }
+        Err(error) => return Err(InventoryError::io("open", path)(error)),
+    };
+    let limit = u64::try_from(MAX_CONFIGURATION)
+        .unwrap_or(u64::MAX)
+        .saturating_add(1);
+    let mut text = String::new();
+    let read = file.take(limit).read_to_string(&mut text);
+    match read {
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            return Err(InventoryError::NotText {
+                path: path.to_owned(),
+            });
+        }
+        read => read.map_err(InventoryError::io("read", path))?,
+    };
+    IniDocument::parse(&text).map_err(|source| InventoryError::Ini {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn fernet(settings: &Settings, spec: &NodeSpec, files: &NodeFiles<'_>) -> RepositoryRecord {
+    let path = files.locate(&settings.fernet_repository);
+    if !path.exists() {
+        return RepositoryRecord::default();
+    }
+    let checked = NodeName::parse(spec.name.as_str())
+        .map_err(|error| error.to_string())
+        .and_then(|node| {
+            let active = usize::try_from(settings.max_active_keys).unwrap_or(usize::MAX);
+            let checked = FernetRepository::new(&path, active).and_then(|repository| repository.check(&node));
+            checked.map_err(|error| error.to_string())
+        });
+    let report = match checked {
+        Ok(report) => report,
+        Err(fault) => return unread(fault),
+    };
+    let signing = report.keys.iter().find(|key| key.role == FernetKeyRole::Primary);
+    RepositoryRecord {
+        present: true,
+        signing: signing.map(|key| key.fingerprint.clone()),
+        keys: report
+            .keys
+            .iter()
+            .map(|key| KeyRecord {
+                name: key.number.to_string(),
+                role: match key.role {
+                    FernetKeyRole::Staged => "staged",
+                    FernetKeyRole::Secondary => "secondary",
+                    FernetKeyRole::Primary => "primary",
+                }
+                .to_owned(),
+                fingerprint: key.fingerprint.clone(),
+            })
+            .collect(),
+        faults: report.faults.iter().map(RepositoryError::to_string).collect(),
+        warnings: report.warnings.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn jws(settings: &Settings, spec: &NodeSpec, files: &NodeFiles<'_>) -> RepositoryRecord {
+    let private = files.locate(&settings.jws_private_repository);
+    let public = files.locate(&settings.jws_public_repository);
+    jws_record(&private, &public, &settings.jws_algorithm, &spec.name)
+}
+
+pub(crate) fn jws_record(private: &Path, public: &Path, algorithm: &str, node: &Node) -> RepositoryRecord {
+    if !private.exists() && !public.exists() {
+        return RepositoryRecord::default();
+    }
+    let Ok(algorithm) = JwsAlgorithm::parse(algorithm) else {
+        return unread("[jwt_tokens] jws_algorithm: not ES256, ES384, ES512 or EdDSA".to_owned());
+    };
+    let checked = NodeName::parse(node.as_str())
+        .map_err(|error| error.to_string())
+        .and_then(|node| {
+            let checked = JwsRepository::new(private, public).check(algorithm, &node);
+            checked.map_err(|error| error.to_string())
+        });
+    let report = match checked {
+        Ok(report) => report,
+        Err(fault) => return unread(fault),
+    };
+    RepositoryRecord {
+        present: true,
+        signing: report.signing.clone(),
+        keys: report
+            .keys
+            .iter()
+            .map(|key| KeyRecord {
+                name: key.name.clone(),
+                role: match key.role {
+                    JwsKeyRole::Signing => "signing",
+                    JwsKeyRole::Next => "next",
+                    JwsKeyRole::Verifying => "verifying",
+                }
+                .to_owned(),
+                fingerprint: key.fingerprint.clone(),
+            })
+            .collect(),
+        faults: report.faults.iter().map(RepositoryError::to_string).collect(),
+        warnings: report.warnings.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn unread(fault: String) -> RepositoryRecord {
+    RepositoryRecord {
+        present: true,
+        faults: vec![fault],
+        ..RepositoryRecord::default()
+    }
+}

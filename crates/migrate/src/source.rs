@@ -1,0 +1,304 @@
+//! Where a node's files are: here, in an archive, or on the node.
+
+use std::fs::{self, File};
+use std::io::{Read, Seek as _, SeekFrom};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use tempfile::TempDir;
+
+use crate::error::InventoryError;
+use crate::node::{AbsolutePath, SshHost};
+
+/// The largest archive, in bytes: a configuration, and 512 files of keys, forty times over.
+const MAX_ARCHIVE: u64 = 64 * 1024 * 1024;
+/// The most files and folders that an archive may bring: five times what is looked for at most.
+const MAX_ENTRIES: usize = 8192;
+/// As much of what a program complains about as fits a message.
+const MAX_COMPLAINT: u64 = 2048;
+/// `ssh` could not do its work; every other status is the remote program's.
+const SSH_FAILED: i32 = 255;
+
+/// Where a node's files are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Source {
+    /// Below this folder lies the node's file system; `/` is this machine.
+    Folder(PathBuf),
+    /// A tar archive of it, not compressed.
+    Archive(PathBuf),
+    /// On the node: `ssh` and its `tar` fetch it.
+    Ssh(SshHost),
+}
+
+impl Source {
+    /// Reads `ssh:[user@]host`, the name of a folder, or of a file that ends in `.tar`.
+    ///
+    /// # Errors
+    /// [`crate::InvalidName`] for a host that is none.
+    pub fn parse(text: &str) -> Result<Self, crate::InvalidName> {
+        if let Some(host) = text.strip_prefix("ssh:") {
+            return SshHost::parse(host).map(Self::Ssh);
+        }
+        Ok(match text.strip_suffix(".tar") {
+            Some(_) => Self::Archive(text.into()),
+            None => Self::Folder(text.into()),
+        })
+    }
+
+    /// Whether its clock is ours.
+    #[must_use]
+    pub fn is_this_machine(&self) -> bool {
+        *self == Self::Folder("/".into())
+    }
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Folder(path) | Self::Archive(path) => path.display().fmt(f),
+            Self::Ssh(host) => write!(f, "ssh:{}", host.as_str()),
+        }
+    }
+}
+
+/// The programs that fetch files.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    /// `ssh` of OpenSSH.
+    pub ssh: PathBuf,
+    /// GNU `tar`.
+    pub tar: PathBuf,
+}
+
+impl Default for Programs {
+    fn default() -> Self {
+        Self {
+            ssh: "ssh".into(),
+            tar: "tar".into(),
+        }
+    }
+}
+
+/// A node's files, as far as they were fetched. What was unpacked is in a folder that nobody else can enter, and goes
+/// with this value.
+#[derive(Debug)]
+pub(crate) struct NodeFiles<'a> {
+    source: &'a Source,
+    programs: &'a Programs,
+    unpacked: Option<Unpacked>,
+    pub(crate) notes: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Unpacked(TempDir);
+
+impl Drop for Unpacked {
+    /// Folders keep the modes of the archive; with some of them what is inside could not be removed.
+    fn drop(&mut self) {
+        let mut waiting = vec![self.0.path().to_owned()];
+        while let Some(folder) = waiting.pop() {
+            let _ = fs::set_permissions(&folder, fs::Permissions::from_mode(0o700));
+            let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+            let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+            waiting.extend(folders.map(|entry| entry.path()));
+        }
+    }
+}
+
+impl<'a> NodeFiles<'a> {
+    pub(crate) fn open(source: &'a Source, programs: &'a Programs) -> Result<Self, InventoryError> {
+        let unpacked = match source {
+            Source::Folder(_) => None,
+            Source::Archive(_) | Source::Ssh(_) => Some(Unpacked(
+                tempfile::Builder::new()
+                    .prefix("sealstone-")
+                    .tempdir()
+                    .map_err(InventoryError::io("make a folder in", &std::env::temp_dir()))?,
+            )),
+        };
+        let files = Self {
+            source,
+            programs,
+            unpacked,
+            notes: Vec::new(),
+        };
+        if let Source::Archive(path) = source {
+            let file = File::open(path).map_err(InventoryError::io("open", path))?;
+            files.unpack(file)?;
+        }
+        Ok(files)
+    }
+
+    /// Where that path of the node is here.
+    pub(crate) fn locate(&self, path: &AbsolutePath) -> PathBuf {
+        let root = match (&self.unpacked, self.source) {
+            (Some(unpacked), _) => unpacked.0.path(),
+            (None, Source::Folder(root) | Source::Archive(root)) => root,
+            (None, Source::Ssh(_)) => Path::new("/nonexistent"),
+        };
+        root.join(path.relative())
+    }
+
+    /// Brings those files and folders here, where they are elsewhere. One that is not there is noted.
+    pub(crate) fn fetch(&mut self, paths: &[&AbsolutePath]) -> Result<(), InventoryError> {
+        let Source::Ssh(host) = self.source else {
+            return Ok(());
+        };
+        let mut command = ssh(self.programs, host);
+        // The other side's shell reads these words; a path has no character that means anything to one.
+        command.args(["tar", "-c", "-f", "-", "-C", "/", "--"]);
+        command.args(paths.iter().map(|path| path.relative()));
+        let (mut child, complaint) = start(&mut command, Stdio::null())?;
+        let output = child.stdout.take();
+        let unpacked = output.map_or(Ok(()), |output| self.unpack(output));
+        let status = child
+            .wait()
+            .map_err(InventoryError::io("wait for", &self.programs.ssh))?;
+        let complaint = told(complaint);
+        if status.code() == Some(SSH_FAILED) || status.code().is_none() {
+            return Err(InventoryError::Program {
+                program: "ssh",
+                complaint,
+            });
+        }
+        unpacked?;
+        if !status.success() {
+            self.notes
+                .push(format!("not all files could be fetched: {complaint}"));
+        }
+        Ok(())
+    }
+
+    fn unpack(&self, archive: impl Read) -> Result<(), InventoryError> {
+        let Some(Unpacked(folder)) = &self.unpacked else {
+            return Ok(());
+        };
+        let mut command = Command::new(&self.programs.tar);
+        command.args(["-x", "-f", "-", "--no-same-owner", "--preserve-permissions", "-C"]);
+        command.arg(folder.path());
+        let (mut child, complaint) = start(&mut command, Stdio::piped())?;
+        let mut limited = archive.take(MAX_ARCHIVE.saturating_add(1));
+        let copied = match child.stdin.take() {
+            Some(mut input) => std::io::copy(&mut limited, &mut input),
+            None => Ok(0),
+        };
+        let status = child
+            .wait()
+            .map_err(InventoryError::io("wait for", &self.programs.tar))?;
+        if copied.as_ref().is_ok_and(|length| *length > MAX_ARCHIVE) {
+            return Err(InventoryError::TooLarge { limit: MAX_ARCHIVE });
+        }
+        if !status.success() {
+            return Err(InventoryError::Program {
+                program: "tar",
+                complaint: told(complaint),
+            });
+        }
+        copied.map_err(InventoryError::io("unpack into", folder.path()))?;
+        only_files(folder.path())
+    }
+
+    /// What the node's clock says: the program's output, for one that is asked over `ssh`.
+    pub(crate) fn clock(&self) -> Result<Option<String>, InventoryError> {
+        let Source::Ssh(host) = self.source else {
+            return Ok(None);
+        };
+        let mut command = ssh(self.programs, host);
+        command.args(["date", "-u", "+%s.%N"]);
+        let (mut child, complaint) = start(&mut command, Stdio::null())?;
+        let mut text = String::new();
+        let read = match child.stdout.take() {
+            Some(output) => output.take(64).read_to_string(&mut text),
+            None => Ok(0),
+        };
+        let status: ExitStatus = child
+            .wait()
+            .map_err(InventoryError::io("wait for", &self.programs.ssh))?;
+        if !status.success() || read.is_err() {
+            return Err(InventoryError::Program {
+                program: "ssh",
+                complaint: told(complaint),
+            });
+        }
+        Ok(Some(text.trim().to_owned()))
+    }
+}
+
+fn ssh(programs: &Programs, host: &SshHost) -> Command {
+    let mut command = Command::new(&programs.ssh);
+    command.args([
+        "-T",
+        "-o",
+        "BatchMode=yes",
+        "-o",
+        "ClearAllForwardings=yes",
+        "--",
+        host.as_str(),
+    ]);
+    command
+}
+
+fn start(command: &mut Command, input: Stdio) -> Result<(Child, File), InventoryError> {
+    let program = PathBuf::from(command.get_program());
+    let complaint =
+        tempfile::tempfile().map_err(InventoryError::io("make a file in", &std::env::temp_dir()))?;
+    let copy = complaint
+        .try_clone()
+        .map_err(InventoryError::io("make a file in", &std::env::temp_dir()))?;
+    let child = command
+        .env("LC_ALL", "C")
+        .stdin(input)
+        .stdout(Stdio::piped())
+        .stderr(copy)
+        .spawn()
+        .map_err(InventoryError::io("start", &program))?;
+    Ok((child, complaint))
+}
+
+/// What a program wrote on standard error, on one line and without what would steer a terminal.
+fn told(mut complaint: File) -> String {
+    let mut bytes = Vec::new();
+    let read = complaint
+        .seek(SeekFrom::Start(0))
+        .and_then(|_start| complaint.take(MAX_COMPLAINT).read_to_end(&mut bytes));
+    match read {
+        Ok(1..) => {
+            let text = String::from_utf8_lossy(&bytes);
+            let text: String = text
+                .trim()
+                .chars()
+                .map(|c| match c {
+                    '\n' => ';',
+                    c if c.is_control() => '\u{fffd}',
+                    c => c,
+                })
+                .collect();
+            text
+        }
+        _ => "it did not say why".to_owned(),
+    }
+}
+
+/// A link would lead out of the folder, to files of this machine.
+fn only_files(folder: &Path) -> Result<(), InventoryError> {
+    let mut waiting = vec![folder.to_owned()];
+    let mut seen: usize = 0;
+    while let Some(folder) = waiting.pop() {
+        for entry in fs::read_dir(&folder).map_err(InventoryError::io("list", &folder))? {
+            let entry = entry.map_err(InventoryError::io("list", &folder))?;
+            let kind = entry
+                .file_type()
+                .map_err(InventoryError::io("look at", &entry.path()))?;
+            seen = seen.saturating_add(1);
+            if seen > MAX_ENTRIES || !(kind.is_dir() || kind.is_file()) {
+                return Err(InventoryError::Entry { limit: MAX_ENTRIES });
+            }
+            if kind.is_dir() {
+                waiting.push(entry.path());
+            }
+        }
+    }
+    Ok(())
+}
