@@ -81,10 +81,17 @@ async fn look(others: &[String], places: &Places, report: &mut Report) -> Outcom
         }
     }
     endpoint::provider(account.as_ref(), logins, report);
-    if let (Some(minting), Some(account)) = (&minting, &account) {
-        for (node, _) in nodes.iter().filter(|(_, reachable)| *reachable) {
-            minting.tried_at(node, account, report).await?;
+    match (&minting, &account) {
+        (Some(minting), Some(account)) => {
+            for (node, _) in nodes.iter().filter(|(_, reachable)| *reachable) {
+                minting.tried_at(node, account, report).await?;
+            }
         }
+        (Some(_), None) => {
+            let found = "not tried: there is nobody to make a token for";
+            report.unknown("minted token", found, "correct [keystone.service]");
+        }
+        (None, _) => {}
     }
     if reachable {
         let reader = reader(&keystone, logins, report).await?;

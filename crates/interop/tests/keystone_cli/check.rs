@@ -119,6 +119,12 @@ fn what_is_wrong_is_told_one_by_one() {
             "revocation events",
         ),
         (
+            "a wrong secret, so that nobody is there to make a token for",
+            Box::new(|setup: &mut ServeSetup| setup.write_private("service-secret", "wrong")),
+            "unknown",
+            "minted token",
+        ),
+        (
             "a key that Keystone does not know",
             Box::new(|setup: &mut ServeSetup| drop(mint_key(setup))),
             "wrong",
