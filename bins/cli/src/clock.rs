@@ -10,6 +10,13 @@ pub(crate) fn now() -> UnixTime {
     UnixTime::now()
 }
 
+/// The same in milliseconds.
+#[expect(clippy::disallowed_methods, reason = "this is the program's clock")]
+pub(crate) fn milliseconds() -> u128 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map(|since| since.as_millis()).unwrap_or_default()
+}
+
 pub(crate) const fn at(seconds: u64) -> UnixTime {
     UnixTime::since_unix_epoch(Duration::from_secs(seconds))
 }

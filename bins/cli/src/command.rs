@@ -13,6 +13,7 @@ use crate::{
     keystone::{self, KeystoneCommand},
     manual::{self, CompletionsArguments, ManArguments},
     mapping::{self, MappingCommand},
+    migrate::{self, MigrateCommand},
     token::{self, TokenArguments},
 };
 
@@ -47,6 +48,9 @@ enum Command {
     /// Try out and convert rules that map assertions to identities
     #[command(subcommand)]
     Mapping(MappingCommand),
+    /// Bring a Keystone from Fernet to JWS tokens
+    #[command(subcommand)]
+    Migrate(MigrateCommand),
     /// A small certificate authority in a folder
     #[command(subcommand)]
     Ca(CaCommand),
@@ -73,6 +77,7 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
         Command::Key(command) => wait(key::run(command)),
         Command::Keystone(command) => wait(keystone::run(command)),
         Command::Mapping(command) => mapping::run(command),
+        Command::Migrate(command) => wait(migrate::run(command)),
         Command::Ca(command) => ca::run(command),
         Command::Cert(command) => cert::run(command),
         Command::Jwt(command) => wait(jwt::run(command)),

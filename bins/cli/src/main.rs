@@ -15,6 +15,7 @@ mod key;
 mod keystone;
 mod manual;
 mod mapping;
+mod migrate;
 mod openstack;
 mod output;
 mod random;

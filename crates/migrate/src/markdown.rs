@@ -27,7 +27,7 @@ fn keys(repository: &RepositoryRecord) -> String {
     match (repository.present, repository.faults.len()) {
         (false, _) => "none".to_owned(),
         (true, 0) => format!("{} keys", repository.keys.len()),
-        (true, faults) => format!("{} keys, {faults} faults", repository.keys.len()),
+        (true, faults) => format!("{} keys, faults: {faults}", repository.keys.len()),
     }
 }
 

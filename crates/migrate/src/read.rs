@@ -80,8 +80,8 @@ fn read_node(spec: &NodeSpec, programs: &Programs, clock: Clock<'_>) -> Result<N
         &settings.jws_private_repository,
         &settings.jws_public_repository,
     ])?;
-    let fernet = fernet(&settings, spec, &files);
-    let jws = jws(&settings, spec, &files);
+    let fernet = told(fernet(&settings, spec, &files), &files);
+    let jws = told(jws(&settings, spec, &files), &files);
     Ok(NodeRecord {
         name: spec.name.clone(),
         source: spec.source.to_string(),
@@ -92,6 +92,13 @@ fn read_node(spec: &NodeSpec, programs: &Programs, clock: Clock<'_>) -> Result<N
         jws,
         notes: files.notes.clone(),
     })
+}
+
+fn told(mut record: RepositoryRecord, files: &NodeFiles<'_>) -> RepositoryRecord {
+    for message in record.faults.iter_mut().chain(&mut record.warnings) {
+        *message = files.told(message);
+    }
+    record
 }
 
 fn clock_of(
@@ -135,22 +142,24 @@ fn configuration(
 ) -> Result<(Vec<AbsolutePath>, Vec<IniDocument>), InventoryError> {
     let mut paths = spec.config_files.clone();
     for folder in &spec.config_dirs {
-        paths.extend(config_dir(folder, &files.locate(folder))?);
+        paths.extend(config_dir(folder, &files.locate(folder), &files.shown(folder))?);
     }
-    let documents = paths.iter().map(|path| document(&files.locate(path)));
+    let documents = paths
+        .iter()
+        .map(|path| document(&files.locate(path), &files.shown(path)));
     let documents = documents.collect::<Result<_, _>>()?;
     Ok((paths, documents))
 }
 
-fn config_dir(folder: &AbsolutePath, here: &Path) -> Result<Vec<AbsolutePath>, InventoryError> {
+fn config_dir(folder: &AbsolutePath, here: &Path, shown: &Path) -> Result<Vec<AbsolutePath>, InventoryError> {
     let entries = match fs::read_dir(here) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(InventoryError::io("list", here)(error)),
+        Err(error) => return Err(InventoryError::io("list", shown)(error)),
     };
     let mut names = Vec::new();
     for entry in entries {
-        let name = entry.map_err(InventoryError::io("list", here))?.file_name();
+        let name = entry.map_err(InventoryError::io("list", shown))?.file_name();
         let name = name.to_string_lossy();
         // As a shell's `*.conf`.
         if !name.ends_with(".conf") || name.starts_with('.') {
@@ -158,28 +167,28 @@ fn config_dir(folder: &AbsolutePath, here: &Path) -> Result<Vec<AbsolutePath>, I
         }
         if names.len() >= MAX_CONFIG_FILES {
             return Err(InventoryError::Crowded {
-                path: here.to_owned(),
+                path: shown.to_owned(),
                 limit: MAX_CONFIG_FILES,
             });
         }
         let path = AbsolutePath::parse(&format!("{folder}/{name}"));
         names.push(path.ok_or_else(|| InventoryError::NotText {
-            path: here.join(name.as_ref()),
+            path: shown.join(name.as_ref()),
         })?);
     }
     names.sort();
     Ok(names)
 }
 
-fn document(path: &Path) -> Result<IniDocument, InventoryError> {
+fn document(path: &Path, shown: &Path) -> Result<IniDocument, InventoryError> {
     let file = match fs::File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(InventoryError::NoConfiguration {
-                path: path.to_owned(),
+                path: shown.to_owned(),
             });
         }
-        Err(error) => return Err(InventoryError::io("open", path)(error)),
+        Err(error) => return Err(InventoryError::io("open", shown)(error)),
     };
     let limit = u64::try_from(MAX_CONFIGURATION)
         .unwrap_or(u64::MAX)
@@ -189,21 +198,23 @@ fn document(path: &Path) -> Result<IniDocument, InventoryError> {
     match read {
         Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
             return Err(InventoryError::NotText {
-                path: path.to_owned(),
+                path: shown.to_owned(),
             });
         }
-        read => read.map_err(InventoryError::io("read", path))?,
+        read => read.map_err(InventoryError::io("read", shown))?,
     };
     IniDocument::parse(&text).map_err(|source| InventoryError::Ini {
-        path: path.to_owned(),
+        path: shown.to_owned(),
         source,
     })
 }
 
 fn fernet(settings: &Settings, spec: &NodeSpec, files: &NodeFiles<'_>) -> RepositoryRecord {
     let path = files.locate(&settings.fernet_repository);
-    if !path.exists() {
-        return RepositoryRecord::default();
+    match is_there(&path) {
+        Ok(true) => {}
+        Ok(false) => return RepositoryRecord::default(),
+        Err(error) => return unread(error.to_string()),
     }
     let checked = NodeName::parse(spec.name.as_str())
         .map_err(|error| error.to_string())
@@ -246,8 +257,10 @@ fn jws(settings: &Settings, spec: &NodeSpec, files: &NodeFiles<'_>) -> Repositor
 }
 
 pub(crate) fn jws_record(private: &Path, public: &Path, algorithm: &str, node: &Node) -> RepositoryRecord {
-    if !private.exists() && !public.exists() {
-        return RepositoryRecord::default();
+    match is_there(private).and_then(|found| Ok(found || is_there(public)?)) {
+        Ok(true) => {}
+        Ok(false) => return RepositoryRecord::default(),
+        Err(error) => return unread(error.to_string()),
     }
     let Ok(algorithm) = JwsAlgorithm::parse(algorithm) else {
         return unread("[jwt_tokens] jws_algorithm: not ES256, ES384, ES512 or EdDSA".to_owned());
@@ -282,6 +295,11 @@ pub(crate) fn jws_record(private: &Path, public: &Path, algorithm: &str, node: &
         faults: report.faults.iter().map(RepositoryError::to_string).collect(),
         warnings: report.warnings.iter().map(ToString::to_string).collect(),
     }
+}
+
+/// A folder that cannot be looked at is not one that is not there.
+fn is_there(path: &Path) -> Result<bool, InventoryError> {
+    path.try_exists().map_err(InventoryError::io("look at", path))
 }
 
 fn unread(fault: String) -> RepositoryRecord {

@@ -17,6 +17,8 @@ const MAX_ARCHIVE: u64 = 64 * 1024 * 1024;
 const MAX_ENTRIES: usize = 8192;
 /// As much of what a program complains about as fits a message.
 const MAX_COMPLAINT: u64 = 2048;
+/// A node that does not answer within 20 s is down, or the name is wrong.
+const CONNECT: &str = "ConnectTimeout=20";
 /// `ssh` could not do its work; every other status is the remote program's.
 const SSH_FAILED: i32 = 255;
 
@@ -141,6 +143,22 @@ impl<'a> NodeFiles<'a> {
         root.join(path.relative())
     }
 
+    /// The path to name in a message: what was unpacked has no name here that would mean anything.
+    pub(crate) fn shown(&self, path: &AbsolutePath) -> PathBuf {
+        match self.unpacked {
+            Some(_) => path.as_str().into(),
+            None => self.locate(path),
+        }
+    }
+
+    /// A message with the node's paths instead of those that it was unpacked to.
+    pub(crate) fn told(&self, message: &str) -> String {
+        match &self.unpacked {
+            Some(unpacked) => message.replace(&unpacked.0.path().display().to_string(), ""),
+            None => message.to_owned(),
+        }
+    }
+
     /// Brings those files and folders here, where they are elsewhere. One that is not there is noted.
     pub(crate) fn fetch(&mut self, paths: &[&AbsolutePath]) -> Result<(), InventoryError> {
         let Source::Ssh(host) = self.source else {
@@ -181,13 +199,13 @@ impl<'a> NodeFiles<'a> {
         let (mut child, complaint) = start(&mut command, Stdio::piped())?;
         let mut limited = archive.take(MAX_ARCHIVE.saturating_add(1));
         let copied = match child.stdin.take() {
-            Some(mut input) => std::io::copy(&mut limited, &mut input),
-            None => Ok(0),
+            Some(mut input) => copy(&mut limited, &mut input),
+            None => Ok(()),
         };
         let status = child
             .wait()
             .map_err(InventoryError::io("wait for", &self.programs.tar))?;
-        if copied.as_ref().is_ok_and(|length| *length > MAX_ARCHIVE) {
+        if limited.limit() == 0 {
             return Err(InventoryError::TooLarge { limit: MAX_ARCHIVE });
         }
         if !status.success() {
@@ -226,12 +244,24 @@ impl<'a> NodeFiles<'a> {
     }
 }
 
+/// All of it; what comes after the end of the archive, which `tar` does not wait for, is read all the same.
+fn copy(from: &mut impl Read, to: &mut impl std::io::Write) -> std::io::Result<()> {
+    match std::io::copy(from, to) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+            std::io::copy(from, &mut std::io::sink()).map(drop)
+        }
+        copied => copied.map(drop),
+    }
+}
+
 fn ssh(programs: &Programs, host: &SshHost) -> Command {
     let mut command = Command::new(&programs.ssh);
     command.args([
         "-T",
         "-o",
         "BatchMode=yes",
+        "-o",
+        CONNECT,
         "-o",
         "ClearAllForwardings=yes",
         "--",

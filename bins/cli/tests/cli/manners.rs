@@ -11,6 +11,7 @@ fn help_names_what_there_is_and_nothing_else() {
         "key",
         "keystone",
         "mapping",
+        "migrate",
         "ca",
         "cert",
         "jwt",
@@ -19,7 +20,7 @@ fn help_names_what_there_is_and_nothing_else() {
     ] {
         assert!(help.contains(&format!("\n  {command} ")), "{command}");
     }
-    for later in ["login", "migrate", "doctor", "audit"] {
+    for later in ["login", "doctor", "audit"] {
         assert!(!help.contains(&format!("\n  {later} ")), "{later}");
     }
     assert!(!help.contains('\u{1b}'), "no colours without a terminal");
@@ -45,6 +46,7 @@ fn every_command_explains_itself() {
         ("key", vec!["list", "rotate", "revoke"]),
         ("keystone", vec!["check", "inventory", "migrate"]),
         ("mapping", vec!["test", "import"]),
+        ("migrate", vec!["inventory", "keys", "plan"]),
         ("ca", vec!["init", "issue", "renew", "revoke", "crl", "list"]),
         ("cert", vec!["inspect", "thumbprint"]),
         ("jwt", vec!["inspect", "verify"]),
@@ -75,6 +77,17 @@ fn wrong_usage_ends_with_2() {
     sealstone(&["client", "show", "--data", "a", "no such id"]).refused(2, "ID");
     sealstone(&["ca", "init", "--dir", "x", "--subject", "nonsense"]).refused(2, "write it like");
     sealstone(&["keystone", "check"]).refused(2, "--data <DIR>");
+    sealstone(&["migrate", "inventory"]).refused(2, "--node NAME=SOURCE");
+    sealstone(&["migrate", "inventory", "--node", "a"]).refused(2, "NAME=SOURCE");
+    sealstone(&["migrate", "inventory", "--node", "a=ssh:-oProxyCommand=x"]).refused(2, "user@host");
+    sealstone(&["migrate", "inventory", "--node", "a;b=/"]).refused(2, "not a node's name");
+    sealstone(&["migrate", "inventory", "--node", "a=/", "--config-file", "b=/x"])
+        .refused(2, "--node b=SOURCE");
+    sealstone(&["migrate", "inventory", "--node", "a=/", "--config-file", "/x y"])
+        .refused(2, "absolute path");
+    sealstone(&["migrate", "inventory", "--node", "a=/", "--clock", "a=NaN"]).refused(2, "NAME=SECONDS");
+    sealstone(&["migrate", "keys", "verify"]).refused(2, "--inventory <FILE>");
+    sealstone(&["migrate", "keys", "make", "--node", "..", "--out", "x"]).refused(2, "not a node's name");
     let migrate = ["keystone", "migrate"];
     let disable = ["disable-passwords", "--data", "x", "--journal", "j"];
     sealstone(&[&migrate[..], &disable].concat()).refused(2, "--user <USER>|--all");
@@ -99,6 +112,9 @@ fn what_is_missing_ends_with_1_and_says_what_to_do() {
     sealstone(&["client", "list", "--data", "/does/not/exist"]).refused(1, "start the server once");
     sealstone(&["key", "list", "--config", "/does/not/exist"]).refused(1, "configuration file");
     sealstone(&["ca", "list", "--dir", "/does/not/exist"]).refused(1, "ca init");
+    sealstone(&["migrate", "inventory", "--node", "a=/does/not/exist"]).refused(1, "--config-file");
+    sealstone(&["migrate", "inventory", "--node", "a=/does/not/exist.tar"]).refused(1, "cannot open");
+    sealstone(&["migrate", "plan", "--inventory", "/does/not/exist"]).refused(1, "name a file");
     sealstone(&["keystone", "inventory"]).refused(1, "OS_AUTH_URL");
     with_env(&["keystone", "inventory"], "OS_AUTH_URL", "http://127.0.0.1:1/v3").refused(1, "OS_PASSWORD");
     sealstone(&["keystone", "inventory", "--keystone-log", "/does/not/exist"]).refused(1, "Keystone's log");

@@ -1,0 +1,481 @@
+//! Nodes in folders, archives and behind `ssh`; their keys; and the runbook that is drawn from them.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use rustls_pki_types::UnixTime;
+use sealstone_fernet::{FernetRepository, JwsAlgorithm, NodeName};
+use sealstone_migrate::{
+    AbsolutePath, Action, ClockOffset, Inventory, KeysError, Node, NodeRecord, NodeSpec, Plan, PlanError,
+    PlanOptions, Programs, Source, judge_keys, make_keys, read_nodes,
+};
+use tempfile::TempDir;
+
+const CONF: &str =
+    "[token]\nexpiration = 7200\n[database]\nconnection = mysql://keystone:hunter2@db/keystone\n";
+
+fn node(name: &str) -> Node {
+    Node::parse(name).unwrap()
+}
+
+fn now() -> UnixTime {
+    UnixTime::since_unix_epoch(Duration::from_secs(1_795_302_884))
+}
+
+fn copy(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
+    assert!(copied.success());
+}
+
+/// The file systems of nodes that share Fernet keys and have JWS keys made by us.
+struct Cloud {
+    folder: TempDir,
+    names: Vec<Node>,
+}
+
+impl Cloud {
+    fn new(names: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let names: Vec<Node> = names.iter().map(|name| node(name)).collect();
+        let fernet = folder.path().join("fernet-keys");
+        let repository = FernetRepository::new(&fernet, 3).unwrap();
+        repository
+            .create(&NodeName::parse("origin").unwrap(), now())
+            .unwrap();
+        let keys = folder.path().join("keys");
+        for made in make_keys(&keys, &names, JwsAlgorithm::Es256, now()).unwrap() {
+            let etc = folder.path().join(made.node.as_str()).join("etc/keystone");
+            fs::create_dir_all(etc.join("jws-keys")).unwrap();
+            fs::write(etc.join("keystone.conf"), CONF).unwrap();
+            copy(&fernet, &etc.join("fernet-keys"));
+            copy(&made.private, &etc.join("jws-keys/private"));
+            copy(&made.public, &etc.join("jws-keys/public"));
+        }
+        Self { folder, names }
+    }
+
+    fn etc(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name).join("etc/keystone")
+    }
+
+    fn spec(&self, name: &Node, source: Source) -> NodeSpec {
+        NodeSpec {
+            name: name.clone(),
+            source,
+            config_files: vec![AbsolutePath::parse("/etc/keystone/keystone.conf").unwrap()],
+            config_dirs: vec![AbsolutePath::parse("/etc/keystone/keystone.conf.d").unwrap()],
+            clock: Some(ClockOffset {
+                offset_ms: 0,
+                within_ms: 5,
+            }),
+        }
+    }
+
+    fn specs(&self) -> Vec<NodeSpec> {
+        let source = |name: &Node| Source::Folder(self.folder.path().join(name.as_str()));
+        self.names
+            .iter()
+            .map(|name| self.spec(name, source(name)))
+            .collect()
+    }
+
+    fn read(&self) -> Vec<NodeRecord> {
+        read_nodes(&self.specs(), &Programs::default(), &|| 0).unwrap()
+    }
+
+    fn inventory(&self) -> Inventory {
+        Inventory::new(now().as_secs(), self.read(), None)
+    }
+
+    fn archive(&self, name: &str) -> PathBuf {
+        let path = self.folder.path().join(format!("{name}.tar"));
+        let root = self.folder.path().join(name);
+        let made = Command::new("tar")
+            .args(["-c", "-f"])
+            .arg(&path)
+            .arg("-C")
+            .arg(root)
+            .arg("etc")
+            .status()
+            .unwrap();
+        assert!(made.success());
+        path
+    }
+}
+
+fn options(needed: usize) -> PlanOptions {
+    PlanOptions {
+        needed,
+        drain: "drain {node}".to_owned(),
+        add: "add {node}".to_owned(),
+        flip: "flip {node} {file} {provider}".to_owned(),
+        restart: "restart {node}".to_owned(),
+        url: "http://{node}:5000/v3".to_owned(),
+    }
+}
+
+#[test]
+fn folders_archives_and_ssh_tell_the_same() {
+    let cloud = Cloud::new(&["a", "b"]);
+    let etc = cloud.etc("a");
+    fs::create_dir(etc.join("keystone.conf.d")).unwrap();
+    fs::write(etc.join("keystone.conf.d/10-a.conf"), "[token]\nexpiration = 60").unwrap();
+    fs::write(etc.join("keystone.conf.d/20-b.conf"), "[token]\nexpiration = 600").unwrap();
+    fs::write(
+        etc.join("keystone.conf.d/30-c.conf.bak"),
+        "[token]\nexpiration = 1",
+    )
+    .unwrap();
+    let here = cloud.read();
+    assert_eq!(here[0].settings.expiration_s, 600);
+    assert_eq!(here[0].configuration.len(), 3);
+    assert_eq!((here[0].fernet.keys.len(), here[0].jws.keys.len()), (2, 2));
+    assert!(
+        here[0].fernet.faults.is_empty() && here[0].jws.faults.is_empty(),
+        "{:?}",
+        here[0]
+    );
+
+    // An `ssh` that gives its words to a shell, as the other side's does.
+    let ssh = cloud.folder.path().join("ssh");
+    let root = cloud.folder.path().join("a");
+    let script = format!(
+        "#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift; done\n[ \"$2\" = root@a ] || exit 255\nshift 2\n\
+         case \"$1\" in date) echo 1000.250000000;; tar) shift; cd {} && exec sh -c \"tar $(echo \"$*\" | \
+         sed 's, -C / , -C . ,')\";; esac\n",
+        root.display()
+    );
+    fs::write(&ssh, script).unwrap();
+    fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).unwrap();
+    let programs = Programs {
+        ssh,
+        ..Programs::default()
+    };
+    let sources = [
+        Source::Archive(cloud.archive("a")),
+        Source::parse("ssh:root@a").unwrap(),
+    ];
+    for source in sources {
+        let spec = cloud.spec(&cloud.names[0], source.clone());
+        let read = read_nodes(&[spec], &programs, &|| 1_000_000).unwrap();
+        assert_eq!(read[0].settings, here[0].settings, "{source}");
+        assert_eq!(read[0].fernet.keys, here[0].fernet.keys, "{source}");
+        assert_eq!(
+            read[0].fernet.warnings,
+            ["/etc/keystone/fernet-keys: last changed by node `origin`"],
+            "{source}"
+        );
+        assert_eq!(read[0].jws, here[0].jws, "{source}");
+        let offset = read[0].clock.unwrap().offset_ms;
+        assert_eq!(offset, if matches!(source, Source::Ssh(_)) { 250 } else { 0 });
+    }
+    let elsewhere = cloud.spec(&cloud.names[0], Source::parse("ssh:b").unwrap());
+    let (name, refused) = read_nodes(&[elsewhere], &programs, &|| 0).unwrap_err();
+    assert_eq!(
+        (name.as_str(), refused.to_string().starts_with("ssh failed")),
+        ("a", true),
+        "{refused}"
+    );
+}
+
+#[test]
+fn what_is_no_node_is_refused() {
+    let cloud = Cloud::new(&["a"]);
+    let refused = |specs: &[NodeSpec]| {
+        let (_node, error) = read_nodes(specs, &Programs::default(), &|| 0).unwrap_err();
+        error.to_string()
+    };
+    symlink("/etc/passwd", cloud.etc("a").join("jws-keys/public/z.pem")).unwrap();
+    let archive = cloud.spec(&cloud.names[0], Source::Archive(cloud.archive("a")));
+    assert!(refused(&[archive]).contains("links"));
+    fs::remove_file(cloud.etc("a").join("jws-keys/public/z.pem")).unwrap();
+    let junk = cloud.folder.path().join("junk.tar");
+    fs::write(&junk, "no archive").unwrap();
+    assert!(refused(&[cloud.spec(&cloud.names[0], Source::Archive(junk))]).contains("tar failed"));
+    let twice = [cloud.specs(), cloud.specs()].concat();
+    assert!(refused(&twice).contains("named twice"));
+    let conf = cloud.etc("a").join("keystone.conf");
+    for (text, want) in [
+        ("[token]\nexpiration = hunter2", "[token] expiration"),
+        ("[token\n", "line 1"),
+        ("hunter2", "line 1"),
+    ] {
+        fs::write(&conf, text).unwrap();
+        let said = refused(&cloud.specs());
+        assert!(said.contains(want) && !said.contains("hunter2"), "{said}");
+    }
+    fs::write(&conf, [0xff, 0xfe]).unwrap();
+    assert!(refused(&cloud.specs()).contains("UTF-8"));
+    fs::remove_file(&conf).unwrap();
+    assert!(refused(&cloud.specs()).contains("--config-file"));
+}
+
+#[test]
+fn an_inventory_is_read_back_and_holds_no_secret() {
+    let cloud = Cloud::new(&["a", "b", "c"]);
+    let inventory = cloud.inventory();
+    assert_eq!(inventory.disagreements, Vec::<String>::new());
+    let json = serde_json::to_string(&inventory).unwrap();
+    assert_eq!(Inventory::from_json(json.as_bytes()).unwrap(), inventory);
+    let private = fs::read_to_string(cloud.etc("a").join("jws-keys/private/private.pem")).unwrap();
+    let fernet = fs::read_to_string(cloud.etc("a").join("fernet-keys/1")).unwrap();
+    for text in [&json, &inventory.to_markdown()] {
+        for secret in ["hunter2", private.lines().nth(1).unwrap(), fernet.trim()] {
+            assert!(!text.contains(secret));
+        }
+    }
+    let life = inventory
+        .impact
+        .iter()
+        .find(|row| row.change.starts_with("tokens issued"))
+        .unwrap();
+    assert_eq!(life.at_most_s, Some(7200));
+    let late = inventory
+        .impact
+        .iter()
+        .find(|row| row.change.starts_with("long"))
+        .unwrap();
+    assert_eq!(late.at_most_s, Some(7200 + 172_800));
+    assert!(
+        inventory.impact.iter().any(|row| row.whom == "unknown"),
+        "nobody asked Keystone"
+    );
+    for bad in [
+        "{}",
+        "[]",
+        "",
+        &json.replacen("\"version\":1", "\"version\":2", 1),
+        &json.replacen("\"a\"", "\"a;b\"", 1),
+    ] {
+        assert!(Inventory::from_json(bad.as_bytes()).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn keys_that_were_tampered_with_are_found() {
+    let healthy = Cloud::new(&["a", "b", "c"]);
+    assert_eq!(judge_keys(&healthy.read()), []);
+    type Tamper = fn(&Cloud);
+    let cases: [(&str, Tamper); 6] = [
+        ("sign with one private key", |cloud| {
+            let from = cloud.etc("a").join("jws-keys/private/private.pem");
+            fs::copy(from, cloud.etc("b").join("jws-keys/private/private.pem")).unwrap();
+        }),
+        ("no key; remove it", |cloud| {
+            let from = cloud.etc("a").join("jws-keys/private/private.pem");
+            fs::copy(from, cloud.etc("b").join("jws-keys/private/a.pem")).unwrap();
+        }),
+        ("last changed by node `a`", |cloud| {
+            let from = cloud.etc("a").join("jws-keys/private/.sealstone-node");
+            fs::copy(from, cloud.etc("b").join("jws-keys/private/.sealstone-node")).unwrap();
+        }),
+        ("refuses JWS tokens of node", |cloud| {
+            let public = cloud.etc("b").join("jws-keys/public");
+            let first = fs::read_dir(public).unwrap().next().unwrap().unwrap().path();
+            fs::remove_file(first).unwrap();
+        }),
+        ("chmod", |cloud| {
+            let path = cloud.etc("b").join("jws-keys/private/private.pem");
+            fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+        }),
+        ("has no JWS keys", |cloud| {
+            fs::remove_dir_all(cloud.etc("b").join("jws-keys")).unwrap();
+        }),
+    ];
+    for (want, tamper) in cases {
+        let cloud = Cloud::new(&["a", "b", "c"]);
+        tamper(&cloud);
+        let faults = judge_keys(&cloud.read());
+        assert!(
+            faults.iter().any(|fault| fault.to_string().contains(want)),
+            "{want}: {faults:?}"
+        );
+        let refused = Plan::new(&cloud.inventory(), &options(1)).unwrap_err();
+        assert!(matches!(refused, PlanError::Keys(_)), "{want}: {refused}");
+    }
+}
+
+#[test]
+fn keys_are_made_once_and_for_one_node_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("keys");
+    let (a, b) = (node("a"), node("b"));
+    let made = make_keys(&out, &[a.clone(), b.clone()], JwsAlgorithm::EdDsa, now()).unwrap();
+    assert_ne!(made[0].fingerprint, made[1].fingerprint);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&out), 0o700);
+    assert_eq!(mode(&made[0].private.join("private.pem")), 0o600);
+    let public = |place: usize| {
+        let mut names: Vec<_> = fs::read_dir(&made[place].public)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!((public(0).len(), public(0)), (2, public(1)));
+    let again = make_keys(&out, std::slice::from_ref(&a), JwsAlgorithm::Es256, now());
+    assert!(matches!(again, Err(KeysError::Folder { .. })), "{again:?}");
+    assert!(
+        made[0].private.join("private.pem").exists(),
+        "what was there stays"
+    );
+    let other = folder.path().join("other");
+    assert!(matches!(
+        make_keys(&other, &[], JwsAlgorithm::Es256, now()),
+        Err(KeysError::NoNode)
+    ));
+    let twice = make_keys(&other, &[a, b.clone(), b], JwsAlgorithm::Es256, now());
+    assert!(matches!(twice, Err(KeysError::Twice(node)) if node.as_str() == "b"));
+    assert!(!other.exists());
+}
+
+#[test]
+fn a_plan_changes_one_half_then_the_other() {
+    for (names, needed) in [
+        (&["a", "b"][..], 1),
+        (&["a", "b", "c"], 1),
+        (&["a", "b", "c", "d"], 2),
+        (&["a", "b", "c", "d", "e"], 2),
+    ] {
+        let cloud = Cloud::new(names);
+        let inventory = cloud.inventory();
+        let plan = Plan::new(&inventory, &options(needed)).unwrap();
+        let json = serde_json::to_string(&plan).unwrap();
+        assert_eq!(Plan::from_json(json.as_bytes(), &inventory).unwrap(), plan);
+        let flips = plan
+            .steps
+            .iter()
+            .filter(|step| matches!(step.action, Action::Flip(_)));
+        assert_eq!(flips.count(), names.len());
+        let text = plan.to_markdown();
+        assert!(text.contains("flip a /etc/keystone/keystone.conf jws"), "{text}");
+        assert!(
+            text.contains("flip a /etc/keystone/keystone.conf fernet"),
+            "the way back"
+        );
+        for step in &plan.steps {
+            assert!(!step.expected.is_empty() && !step.window.is_empty(), "{step:?}");
+            assert_eq!(
+                step.way_back.is_empty(),
+                matches!(step.action, Action::Look | Action::Retire),
+                "{step:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_cloud_that_is_not_fit_gets_no_plan() {
+    let refused = |inventory: &Inventory, needed| Plan::new(inventory, &options(needed)).unwrap_err();
+    let cloud = Cloud::new(&["a", "b", "c"]);
+    let inventory = cloud.inventory();
+    for needed in [2, 3, usize::MAX] {
+        assert!(
+            matches!(refused(&inventory, needed), PlanError::TooFewNodes { .. }),
+            "{needed}"
+        );
+    }
+    assert!(matches!(
+        refused(&Cloud::new(&["a"]).inventory(), 0),
+        PlanError::TooFewNodes { .. }
+    ));
+    let mut blind = inventory.clone();
+    blind.nodes[1].clock = None;
+    assert!(matches!(refused(&blind, 1), PlanError::ClockUnknown(name) if name.as_str() == "b"));
+    for (offset_ms, within_ms) in [(-120_000, 0), (120_000, 0), (400, 200), (i64::MIN, u64::MAX)] {
+        let mut apart = inventory.clone();
+        apart.nodes[2].clock = Some(ClockOffset { offset_ms, within_ms });
+        assert!(
+            matches!(refused(&apart, 1), PlanError::Clocks { .. }),
+            "{offset_ms}"
+        );
+    }
+    let mut mixed = inventory.clone();
+    mixed.nodes[1].settings.provider = "jws".to_owned();
+    assert!(matches!(refused(&mixed, 1), PlanError::Provider { .. }));
+    let mut deaf = inventory.clone();
+    deaf.nodes[0].settings.jws_accepted_algorithms = vec!["EdDSA".to_owned()];
+    assert!(matches!(refused(&deaf, 1), PlanError::Algorithm { .. }));
+    for command in ["", "two\nlines", "```", &"x".repeat(2000)] {
+        let odd = PlanOptions {
+            drain: command.to_owned(),
+            ..options(1)
+        };
+        assert!(
+            matches!(Plan::new(&inventory, &odd), Err(PlanError::Command(_))),
+            "{command}"
+        );
+    }
+}
+
+#[test]
+fn a_plan_changed_by_hand_is_played_through() {
+    let cloud = Cloud::new(&["a", "b", "c"]);
+    let inventory = cloud.inventory();
+    let plan = Plan::new(&inventory, &options(1)).unwrap();
+    let find =
+        |action: &dyn Fn(&Action) -> bool| plan.steps.iter().position(|step| action(&step.action)).unwrap();
+    let drain = find(&|action| matches!(action, Action::Drain(_)));
+    let flip = find(&|action| matches!(action, Action::Flip(_)));
+    let check = find(&|action| matches!(action, Action::Check(_)));
+    let switch = find(&|action| matches!(action, Action::Switch { .. }));
+    let add = find(&|action| matches!(action, Action::Add(_)));
+    let last = plan.steps.len() - 1;
+    let without = |place: usize| {
+        let mut changed = plan.clone();
+        changed.steps.remove(place);
+        changed
+    };
+    let mut early = plan.clone();
+    let retire = early.steps.pop().unwrap();
+    early.steps.insert(switch, retire);
+    let mut side_by_side = plan.clone();
+    side_by_side.steps[switch].action = Action::Add(node("a"));
+    let mut stranger = plan.clone();
+    stranger.nodes[0] = node("z");
+    let mut unknown = plan.clone();
+    unknown.steps[drain].action = Action::Drain(node("z"));
+    let mut empty = plan.clone();
+    empty.steps[switch].action = Action::Switch {
+        add: vec![],
+        drain: vec![node("c")],
+    };
+    let mut short = plan.clone();
+    short.steps.truncate(add);
+    let mut greedy = plan.clone();
+    greedy.needed = 2;
+    for (changed, want) in [
+        (without(drain), "still serves"),
+        (without(flip), "come in this order"),
+        (without(check), "not checked"),
+        (without(switch), "still serves"),
+        (without(add), "before every node"),
+        (early, "before every node"),
+        (side_by_side, "side by side"),
+        (stranger, "not in both"),
+        (unknown, "not among the plan's"),
+        (empty, "0 nodes serve, and 1 must"),
+        (short, "does not serve JWS"),
+        (greedy, "4 are needed"),
+    ] {
+        let json = serde_json::to_string(&changed).unwrap();
+        let refused = Plan::from_json(json.as_bytes(), &inventory)
+            .unwrap_err()
+            .to_string();
+        assert!(refused.contains(want), "{want}: {refused}");
+    }
+    assert!(
+        Plan::from_json(
+            serde_json::to_string(&without(last)).unwrap().as_bytes(),
+            &inventory
+        )
+        .is_ok()
+    );
+    for bad in ["", "{}", "null"] {
+        assert!(Plan::from_json(bad.as_bytes(), &inventory).is_err());
+    }
+}
