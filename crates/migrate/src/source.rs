@@ -17,6 +17,9 @@ const MAX_ARCHIVE: u64 = 64 * 1024 * 1024;
 const MAX_ENTRIES: usize = 8192;
 /// As much of what a program complains about as fits a message.
 const MAX_COMPLAINT: u64 = 2048;
+/// What GNU `tar` says of a folder that is not there, which the record tells anyway, and then of itself.
+const NOT_THERE: &str = ": Cannot stat: No such file or directory";
+const SUMMARY: &str = ": Exiting with failure status due to previous errors";
 /// A node that does not answer within 20 s is down, or the name is wrong.
 const CONNECT: &str = "ConnectTimeout=20";
 /// `ssh` could not do its work; every other status is the remote program's.
@@ -182,9 +185,11 @@ impl<'a> NodeFiles<'a> {
             });
         }
         unpacked?;
-        if !status.success() {
-            self.notes
-                .push(format!("not all files could be fetched: {complaint}"));
+        let is_news = |line: &&str| !line.ends_with(NOT_THERE) && !line.ends_with(SUMMARY);
+        let news: Vec<&str> = complaint.split(';').filter(is_news).collect();
+        if !status.success() && !news.is_empty() {
+            let news = news.join(";");
+            self.notes.push(format!("not all files could be fetched: {news}"));
         }
         Ok(())
     }

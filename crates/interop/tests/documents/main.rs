@@ -31,6 +31,7 @@ macro_rules! documents {
 documents! {
     guide_bound_token: "guides/bound-token.md";
     guide_claims_mapping: "guides/claims-mapping.md";
+    guide_fernet_to_jws: "guides/fernet-to-jws.md";
     guide_serve: "guides/serve.md";
     guide_behind_a_proxy: "guides/serve.md", "guides/behind-a-proxy.md";
     runbook_stolen_certificate: "guides/serve.md", "runbooks/stolen-certificate.md";
