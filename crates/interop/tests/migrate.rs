@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use sealstone_interop::{KeystoneLab, LabOptions, built};
+use sealstone_migrate::IniDocument;
 use serde_json::Value;
 
 const NODES: [&str; 3] = ["node1", "node2", "node3"];
@@ -282,4 +283,27 @@ fn three_nodes_are_read_get_keys_and_take_each_others_tokens() {
     let private = |node: &str| jws(&lab, node).join("private/private.pem");
     fs::copy(private("node1"), private("node2")).unwrap();
     refused(&migrate(&verify, &[]), "sign with one private key");
+}
+
+/// The reader of configuration, beside the one that Keystone has.
+#[test]
+fn files_are_read_as_oslo_config_reads_them() {
+    let oracle = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/python/oslo_config_oracle.py");
+    let output = Command::new(KeystoneLab::python())
+        .arg(oracle)
+        .arg("3000")
+        .output();
+    let files: Vec<(String, Option<String>)> = serde_json::from_slice(done(&output.unwrap())).unwrap();
+    let mut taken = 0;
+    for (text, told) in &files {
+        let read = IniDocument::parse(text).ok();
+        let ours = read.map(|file| file.last("token", "provider").unwrap_or("fernet").to_owned());
+        assert_eq!(&ours, told, "{text:?}");
+        taken += usize::from(told.is_some());
+    }
+    assert!(
+        (500..2500).contains(&taken),
+        "{taken} of {} are taken",
+        files.len()
+    );
 }
