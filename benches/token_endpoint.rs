@@ -1,5 +1,5 @@
-//! The token endpoint of the whole server, with a secret and with a certificate, beside its floor in the same run: the
-//! same TLS and HTTP stack answering one ES256 signature and nothing else. Counted is the CPU time of the server's
+//! The token endpoint of the whole server, with a secret, with a certificate, and for a client that is tied to Keystone,
+//! beside its floor in the same run: the same TLS and HTTP stack answering one ES256 signature and nothing else. Counted is the CPU time of the server's
 //! process alone; the load comes from this one. Resident memory is printed too.
 
 #[path = "token_endpoint/floor.rs"]
@@ -8,6 +8,8 @@ mod floor;
 mod load;
 #[path = "token_endpoint/process.rs"]
 mod process;
+#[path = "token_endpoint/tied.rs"]
+mod tied;
 
 use criterion::Criterion;
 use load::{Connection, Load};
@@ -36,16 +38,27 @@ fn main() {
     let real = Server::sealstoned();
     let floor = Server::floor(&real.data);
     let idle = real.resident_kib();
+    let keystone = tied::Keystone::start();
+    let beside = runtime.block_on(tied::server(&real, &keystone));
     let (rounds, requests) = if is_test { (1, 50) } else { (15, 4_000) };
 
     let mut loads = Vec::new();
-    for kind in [Load::Secret, Load::Certificate] {
-        let to_real = runtime.block_on(Connection::open_many(&real, kind, CONNECTIONS));
+    for (kind, server) in [
+        (Load::Secret, &real),
+        (Load::Certificate, &real),
+        (Load::Tied, &beside),
+    ] {
+        let to_real = runtime.block_on(Connection::open_many(server, kind, CONNECTIONS));
         let to_floor = runtime.block_on(Connection::open_many(&floor, kind, CONNECTIONS));
-        loads.push((kind, to_real, to_floor));
+        loads.push((kind, server, to_real, to_floor));
     }
+    assert_eq!(
+        keystone.logins(),
+        1,
+        "a cold identity is one call, and a warm one none"
+    );
     let mut criterion = Criterion::default().configure_from_args();
-    for (kind, to_real, _) in &mut loads {
+    for (kind, _, to_real, _) in &mut loads {
         let connection = to_real.first_mut().expect("a connection");
         criterion.bench_function(&format!("token_endpoint/{}", kind.name()), |bencher| {
             bencher.iter(|| runtime.block_on(connection.ask()));
@@ -54,10 +67,10 @@ fn main() {
     criterion.final_summary();
 
     println!("\nserver CPU a request, median of {rounds} interleaved rounds of {requests} requests");
-    for (kind, to_real, to_floor) in &mut loads {
+    for (kind, server, to_real, to_floor) in &mut loads {
         let (mut of_real, mut of_floor, mut shares) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..rounds {
-            let real = runtime.block_on(load::round(&real, to_real, requests));
+            let real = runtime.block_on(load::round(server, to_real, requests));
             let floor = runtime.block_on(load::round(&floor, to_floor, requests));
             shares.push(100.0 * floor / real);
             of_real.push(real);

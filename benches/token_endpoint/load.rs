@@ -18,6 +18,8 @@ use tokio_rustls::client::TlsStream;
 pub(crate) enum Load {
     Secret,
     Certificate,
+    /// By certificate, of a client tied to an application credential of Keystone.
+    Tied,
 }
 
 impl Load {
@@ -25,6 +27,7 @@ impl Load {
         match self {
             Self::Secret => "secret",
             Self::Certificate => "certificate",
+            Self::Tied => "tied",
         }
     }
 }
@@ -41,7 +44,7 @@ impl Connection {
         let tls = TlsConnector::from(Arc::new(tls(&server.data, load)));
         let authority = match load {
             Load::Secret => &server.public,
-            Load::Certificate => &server.mtls,
+            Load::Certificate | Load::Tied => &server.mtls,
         };
         let mut connections = Vec::new();
         for _ in 0..count {
@@ -120,7 +123,7 @@ fn request(server: &Server, load: Load) -> Vec<u8> {
     let clients = dev["clients"].as_array().expect("clients");
     let name = match load {
         Load::Secret => "machine-secret",
-        Load::Certificate => "machine",
+        Load::Certificate | Load::Tied => "machine",
     };
     let client = clients
         .iter()
@@ -139,6 +142,7 @@ fn request(server: &Server, load: Load) -> Vec<u8> {
             )
         }
         Load::Certificate => (String::new(), "openstack:api", "&client_id=machine"),
+        Load::Tied => (String::new(), "openstack:api", "&client_id=machine-tied"),
     };
     let body = format!("grant_type=client_credentials&scope={scope}{id}");
     let head = format!(
@@ -158,7 +162,7 @@ fn tls(data: &Path, load: Load) -> ClientConfig {
     let config = ClientConfig::builder().with_root_certificates(roots);
     match load {
         Load::Secret => config.with_no_client_auth(),
-        Load::Certificate => {
+        Load::Certificate | Load::Tied => {
             let chain =
                 vec![CertificateDer::from_pem_file(data.join("certs/machine.pem")).expect("certificate")];
             let key = PrivateKeyDer::from_pem_file(data.join("certs/machine.key")).expect("a key");

@@ -4,8 +4,10 @@ use crate::floor;
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 pub(crate) struct Server {
     child: Child,
@@ -58,6 +60,30 @@ impl Server {
             data,
             public: authority(&dev["issuer"]),
             mtls: authority(&dev["mtls_base"]),
+            token_path: "/v4/oauth2/demo/token",
+        }
+    }
+
+    /// The server as it is shipped, with this configuration, over the data of a demo.
+    pub(crate) fn beside(config: &Path, data: &Path, public: u16, mtls: u16) -> Self {
+        let child = Command::new(build())
+            .args(["serve", "--config"])
+            .arg(config)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("sealstoned starts");
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while TcpStream::connect(("127.0.0.1", mtls)).is_err() {
+            assert!(Instant::now() < deadline, "sealstoned serves");
+            std::thread::yield_now();
+        }
+        Self {
+            child,
+            _folder: None,
+            data: data.to_owned(),
+            public: format!("127.0.0.1:{public}"),
+            mtls: format!("127.0.0.1:{mtls}"),
             token_path: "/v4/oauth2/demo/token",
         }
     }
