@@ -1,11 +1,7 @@
 //! `sealstone migrate` before three real Keystone nodes: the inventory says what they are, and with the keys that it made
 //! every node takes the JWS tokens of every other.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test: what it cannot read has failed"
-)]
+#![expect(clippy::unwrap_used, reason = "a test: what it cannot read has failed")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
