@@ -224,7 +224,9 @@ mod tests {
             }
             old
         };
-        let cases: [(&str, bool, bool, &[(&str, u64)], Option<&str>); 9] = [
+        /// Name, registered, its client used, logins in the logs with their age in days, what is said against it.
+        type Case<'a> = (&'a str, bool, bool, &'a [(&'a str, u64)], Option<&'a str>);
+        let cases: [Case<'_>; 9] = [
             ("all is well", true, true, &[("u1", 9), ("u2", 1)], None),
             ("never logged in", true, true, &[("u2", 9), ("u2", 1)], None),
             (
