@@ -1,5 +1,6 @@
 //! `sealstone mapping ...`: rules that map assertions to identities, tried out and converted.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::slice::from_ref;
 
@@ -241,6 +242,22 @@ fn pairs_shown(identity: &impl Serialize) -> Outcome<String> {
     Ok(text)
 }
 
+/// Text as it is, anything else as JSON with its members by name.
 fn item_shown(item: &Value) -> String {
-    item.as_str().map_or_else(|| item.to_string(), str::to_owned)
+    item.as_str()
+        .map_or_else(|| by_name(item).to_string(), str::to_owned)
+}
+
+fn by_name(value: &Value) -> Value {
+    let Some(members) = value.as_object() else {
+        return value.clone();
+    };
+    let sorted: BTreeMap<&String, Value> = members
+        .iter()
+        .map(|(name, value)| (name, by_name(value)))
+        .collect();
+    sorted
+        .into_iter()
+        .map(|(name, value)| (name.clone(), value))
+        .collect()
 }

@@ -16,7 +16,7 @@ use plan::PlanArguments;
 const EXAMPLES: &str = "\
 Examples:
   What the nodes are, and what the change means:
-    sealstone migrate inventory --node a=ssh:root@a --node b=ssh:root@b --output json > inventory.json
+    sealstone migrate inventory --node a=ssh:a --node b=ssh:b --output json > inventory.json
 
   Every node's keys, then whether they have arrived:
     sealstone migrate keys make --node a --node b --out jws-keys

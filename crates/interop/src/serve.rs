@@ -207,6 +207,15 @@ impl ServeServer {
         format!("https://localhost:{mutual}/v4/oauth2/demo{path}")
     }
 
+    /// Waits until the server knows domain `demo`, which the command line made while it ran.
+    #[track_caller]
+    pub fn wait_for_issuer(&self) {
+        let (https, url) = (self.https(), self.public_url("/jwks"));
+        // It looks four times a second; a request takes a millisecond or more.
+        let is_there = |_attempt| https.get(&url, &[]).expect("an answer").status == 200;
+        assert!((0..5_000).any(is_there), "the server does not see domain `demo`");
+    }
+
     /// An HTTPS client that trusts the server's CA.
     #[must_use]
     pub fn https(&self) -> Https {

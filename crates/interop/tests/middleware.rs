@@ -62,6 +62,7 @@ impl World {
         world.machine("bearer", &project, &json!({}));
         let made = world.sealstone(&["client", "update", "bearer", "--bound", "false"]);
         assert!(made.status.success(), "{made:?}");
+        world.server.wait_for_issuer();
         world
     }
 
