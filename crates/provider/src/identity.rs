@@ -8,12 +8,9 @@ use rustls_pki_types::UnixTime;
 use sealstone_grants::Denial;
 use sealstone_grants::identity::IdentityQuestion;
 use sealstone_grants::token::{Granted, NeedsIdentity};
-use sealstone_identity::{
-    ApplicationCredentialId, Delegated, IdentitySource, IdentitySourceError, MachineLogin, Refusal,
-};
+use sealstone_identity::{Delegated, IdentitySource, IdentitySourceError, MachineLogin, Refusal};
 use sealstone_keyring::{SecretPlace, SecretPurpose};
 use sealstone_registry::Client;
-use zeroize::Zeroizing;
 
 use crate::error::{BackendError, TokenError};
 use crate::provider::Provider;
@@ -67,8 +64,8 @@ impl Provider {
         question: IdentityQuestion<'_>,
     ) -> Result<Answer, BackendError> {
         let source = self.identity_source()?;
-        let opened = self.open(client, question)?;
-        let answer = match source.machine(&opened.login()).await {
+        let login = self.login(client, question)?;
+        let answer = match source.machine(&login).await {
             Ok(delegated) => Ok(Answer::Given(delegated)),
             Err(error) => refusal(error).map(Answer::Refused),
         };
@@ -96,13 +93,13 @@ impl Provider {
     }
 
     /// The login that a question is about, with its secret in the clear if it has one.
-    pub(crate) fn open<'a>(
+    pub(crate) fn login<'a>(
         &self,
         client: &Client,
         question: IdentityQuestion<'a>,
-    ) -> Result<Opened<'a>, BackendError> {
+    ) -> Result<MachineLogin<'a>, BackendError> {
         match question {
-            IdentityQuestion::Login(login) => Ok(Opened::Login(login)),
+            IdentityQuestion::Login(login) => Ok(login),
             IdentityQuestion::Sealed { id, secret } => {
                 let place = SecretPlace {
                     purpose: SecretPurpose::ApplicationCredential,
@@ -110,24 +107,9 @@ impl Provider {
                     client: client.id().as_str(),
                 };
                 let kek = &self.0.config.key_encryption_key;
-                let secret = kek.open_secret(place, secret.as_str())?;
-                Ok(Opened::Secret(id, secret))
+                let secret = secret.opened(|text| kek.open_secret(place, text))?;
+                Ok(MachineLogin::ApplicationCredential { id, secret })
             }
-        }
-    }
-}
-
-/// A login that can be asked about. Its secret is wiped when this is dropped.
-pub(crate) enum Opened<'a> {
-    Login(MachineLogin<'a>),
-    Secret(&'a ApplicationCredentialId, Zeroizing<String>),
-}
-
-impl Opened<'_> {
-    pub(crate) fn login(&self) -> MachineLogin<'_> {
-        match self {
-            Self::Login(login) => *login,
-            Self::Secret(id, secret) => MachineLogin::ApplicationCredential { id, secret },
         }
     }
 }

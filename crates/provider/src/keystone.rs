@@ -102,7 +102,7 @@ impl Provider {
 
     async fn due(&self, granted: &Granted) -> Result<KeystoneToken, TokenError> {
         let question = granted.login().ok_or(Denial::NoKeystoneIdentity)?;
-        let opened = self.open(granted.client(), question)?;
+        let login = self.login(granted.client(), question)?;
         let certificate = granted.bound_to();
         let thumbprint =
             certificate.map(|certificate| KeystoneThumbprint::of_der(certificate.der()).to_string());
@@ -113,8 +113,7 @@ impl Provider {
                 not_after: certificate.not_after(),
             });
         let source = self.identity_source()?;
-        let (login, not_after) = (opened.login(), granted.ends_at());
-        match source.keystone_token(&login, bound_to, not_after).await {
+        match source.keystone_token(&login, bound_to, granted.ends_at()).await {
             Ok(token) => Ok(token),
             // Never an unbound one instead.
             Err(IdentitySourceError::NotConfigured { needs: _ }) if bound_to.is_some() => {
