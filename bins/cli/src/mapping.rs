@@ -232,7 +232,7 @@ fn line(text: &mut String, depth: usize, content: &str) {
 fn pairs_shown(identity: &impl Serialize) -> Outcome<String> {
     let mut text = String::new();
     let value = serde_json::to_value(identity)?;
-    let members = value.as_object().into_iter().flatten();
+    let members: BTreeMap<_, _> = value.as_object().into_iter().flatten().collect();
     for (name, value) in members {
         let items = value.as_array().map_or_else(|| from_ref(value), Vec::as_slice);
         for item in items {
