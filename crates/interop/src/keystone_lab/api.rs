@@ -14,20 +14,31 @@ use crate::https::parse;
 /// A debug database on a busy machine answers late.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How often a request is sent when uWSGI closes the connection without a word, which it does now and then when it is
+/// busy.
+const ATTEMPTS: usize = 3;
+
 /// One request over plain HTTP, `host` being `127.0.0.1:port`.
 fn plain(host: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
+    for (name, value) in headers {
+        request.push_str(&format!("{name}: {value}\r\n"));
+    }
+    request.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
+    let request = [request.as_bytes(), body].concat();
+    let mut answers = (0..ATTEMPTS).map(|_attempt| exchange(host, &request));
+    let raw = answers.find(|raw| !raw.is_empty()).expect("an answer");
+    parse(&raw).expect("an HTTP answer")
+}
+
+/// Everything that comes back until the connection ends.
+fn exchange(host: &str, request: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(host).expect("a listener");
     stream.set_read_timeout(Some(PATIENCE)).expect("a deadline");
-    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
-    for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
-    head.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
-    stream.write_all(head.as_bytes()).expect("a request sent");
-    stream.write_all(body).expect("a body sent");
+    stream.write_all(request).expect("a request sent");
     let mut raw = Vec::new();
     stream.read_to_end(&mut raw).expect("an answer");
-    parse(&raw).expect("an HTTP answer")
+    raw
 }
 
 /// A user with roles on a project, and an application credential of it: all made for one test.
