@@ -32,6 +32,7 @@ const DEBIAN: &[(&str, &[&str])] = &[
         &["/usr/lib/apache2/modules/mod_auth_openidc.so"],
     ),
     ("haproxy", &["/usr/sbin/haproxy"]),
+    ("chromium", &["/usr/bin/chromium"]),
 ];
 
 /// What a package's script asks before it starts a service: the tests start the servers themselves.
