@@ -25,7 +25,7 @@ use tokio::{
 
 use self::{
     error::Failure,
-    writer::{Change, Job, Outcome, Work},
+    writer::{Job, Transaction, Work},
 };
 pub use self::{
     error::{SqlError, SqlErrorKind},
@@ -226,12 +226,12 @@ impl SqlStore {
     }
 
     /// Hands a change to the writer and waits until it is committed, or was refused.
-    async fn write(&self, change: Change) -> Result<Outcome, SqlError> {
-        let (reply, answer) = oneshot::channel();
+    async fn write<T: Transaction>(&self, change: T) -> Result<T::Answer, SqlError> {
+        let (job, answer) = Job::new(change);
         let closed = || Failure::Closed.at(&self.inner.path);
         self.inner
             .jobs
-            .send(Work::Change(Job { change, reply }))
+            .send(Work::Change(job))
             .await
             .map_err(|_| closed())?;
         let outcome = answer.await.map_err(|_| closed())?;

@@ -11,7 +11,10 @@ use sealstone_registry::{
 use sqlx::{Connection, Executor, SqliteConnection};
 use tempfile::TempDir;
 
-use super::*;
+use super::{
+    writer::{Change, Outcome, Pending},
+    *,
+};
 use crate::CachedClients;
 
 fn id(id: &str) -> ClientId {
@@ -54,6 +57,13 @@ fn insertion(name: &str) -> Change {
         version: 1,
         record: client.to_record().unwrap(),
     }
+}
+
+type Answer = oneshot::Receiver<Result<Outcome, Arc<Failure>>>;
+
+fn job(change: Change) -> (Box<dyn Pending>, Answer) {
+    let (job, answer) = Job::new(change);
+    (job, answer)
 }
 
 /// The file, with everything SQLite put beside it.
@@ -231,10 +241,13 @@ async fn a_change_that_fails_spoils_no_other_of_its_group() {
         insertion("good-2"),
     ];
     let before = writer::counts(&mut writer).await.unwrap();
-    let (outcomes, counts) = writer::transaction(&mut writer, &group.iter().collect::<Vec<_>>())
-        .await
-        .unwrap();
-    let outcomes: Vec<Option<Outcome>> = outcomes.into_iter().map(Result::ok).collect();
+    let (mut jobs, answers): (Vec<Box<dyn Pending>>, Vec<_>) = group.into_iter().map(job).unzip();
+    let counts = writer::transaction(&mut writer, &mut jobs).await.unwrap();
+    jobs.into_iter().for_each(Pending::answer);
+    let mut outcomes: Vec<Option<Outcome>> = Vec::new();
+    for answer in answers {
+        outcomes.push(answer.await.unwrap().ok());
+    }
     let (made, refused) = (Some(Outcome::Changed(1)), None);
     assert_eq!(outcomes, [made, refused, Some(Outcome::Exists), refused, made]);
     assert_eq!(counts.unwrap().clients, before.clients + 2);
@@ -274,8 +287,8 @@ async fn a_full_disk_loses_nothing_and_is_survived() {
         Arc::clone(&feed),
     ));
     let write = async |change| {
-        let (reply, answer) = oneshot::channel();
-        assert!(jobs.send(Work::Change(Job { change, reply })).await.is_ok());
+        let (job, answer) = job(change);
+        assert!(jobs.send(Work::Change(job)).await.is_ok());
         answer.await.unwrap()
     };
     assert_eq!(write(insertion("two")).await.unwrap(), Outcome::Changed(1));
@@ -308,11 +321,17 @@ async fn a_locked_database_is_told_from_a_broken_one() {
         .connect()
         .await
         .unwrap();
-    let change = insertion("two");
-    let failure = writer::transaction(&mut writer, &[&change]).await.unwrap_err();
+    let change = || insertion("two");
+    let failure = writer::transaction(&mut writer, &mut [job(change()).0])
+        .await
+        .unwrap_err();
     assert_eq!(failure.kind(), SqlErrorKind::Busy);
     holder.execute("COMMIT").await.unwrap();
-    assert!(writer::transaction(&mut writer, &[&change]).await.is_ok());
+    assert!(
+        writer::transaction(&mut writer, &mut [job(change()).0])
+            .await
+            .is_ok()
+    );
 }
 
 #[tokio::test]

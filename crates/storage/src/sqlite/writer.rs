@@ -4,6 +4,7 @@ mod change;
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use sqlx::{ConnectOptions, Connection, Executor, Row, SqliteConnection, sqlite::SqliteConnectOptions};
 use tokio::sync::{mpsc, oneshot};
 
@@ -16,15 +17,81 @@ const GROUP: usize = 128;
 
 /// What the writer is asked to do.
 pub(super) enum Work {
-    Change(Job),
+    Change(Box<dyn Pending>),
     /// Finish, close the file, answer.
     Close(oneshot::Sender<()>),
 }
 
+/// A change to be made in a transaction that others may share.
+#[async_trait]
+pub(super) trait Transaction: Send + Sync + 'static {
+    /// What is told to who asked, after the commit.
+    type Answer: Send;
+
+    /// Makes the change inside the transaction that the caller has opened. It may be made again from the start, after
+    /// what it did was rolled back.
+    async fn make(&self, connection: &mut SqliteConnection) -> Result<Self::Answer, Failure>;
+
+    /// Whether this answer means that something was changed that caches hold: clients, domains, key rings,
+    /// revocations.
+    fn is_counted(answer: &Self::Answer) -> bool;
+}
+
+/// A change with who waits for it, whatever its answer is.
+#[async_trait]
+pub(super) trait Pending: Send {
+    /// Makes the change and keeps its answer. Tells whether caches must hear of it.
+    async fn make(&mut self, connection: &mut SqliteConnection) -> Result<bool, Failure>;
+
+    /// The change was not made.
+    fn refuse(&mut self, failure: Arc<Failure>);
+
+    /// Tells who waits, once what was made is durable.
+    fn answer(self: Box<Self>);
+}
+
 /// A change, and who waits for it.
-pub(super) struct Job {
-    pub(super) change: Change,
-    pub(super) reply: oneshot::Sender<Result<Outcome, Arc<Failure>>>,
+pub(super) struct Job<T: Transaction> {
+    change: T,
+    outcome: Option<Result<T::Answer, Arc<Failure>>>,
+    reply: oneshot::Sender<Result<T::Answer, Arc<Failure>>>,
+}
+
+impl<T: Transaction> Job<T> {
+    pub(super) fn new(change: T) -> (Box<Self>, oneshot::Receiver<Result<T::Answer, Arc<Failure>>>) {
+        let (reply, answer) = oneshot::channel();
+        let job = Self {
+            change,
+            outcome: None,
+            reply,
+        };
+        (Box::new(job), answer)
+    }
+}
+
+#[async_trait]
+impl<T: Transaction> Pending for Job<T> {
+    async fn make(&mut self, connection: &mut SqliteConnection) -> Result<bool, Failure> {
+        let answer = self.change.make(connection).await?;
+        let is_counted = T::is_counted(&answer);
+        self.outcome = Some(Ok(answer));
+        Ok(is_counted)
+    }
+
+    fn refuse(&mut self, failure: Arc<Failure>) {
+        self.outcome = Some(Err(failure));
+    }
+
+    fn answer(self: Box<Self>) {
+        if let Some(Err(failure)) = &self.outcome {
+            let error: &dyn std::error::Error = &**failure;
+            tracing::error!(error, "the database refused a change");
+        }
+        if let Some(outcome) = self.outcome {
+            // Who asked may have gone; the change stays.
+            let _ = self.reply.send(outcome);
+        }
+    }
 }
 
 /// Takes changes until every store handle is gone or one asks to close.
@@ -59,7 +126,7 @@ fn drain(
     first: Work,
     queue: &mut mpsc::Receiver<Work>,
     closing: &mut Option<oneshot::Sender<()>>,
-) -> Vec<Job> {
+) -> Vec<Box<dyn Pending>> {
     let mut group = Vec::new();
     let mut next = Some(first);
     while let Some(work) = next {
@@ -82,98 +149,80 @@ fn drain(
 async fn commit_group(
     connection: &mut Option<SqliteConnection>,
     options: &SqliteConnectOptions,
-    group: Vec<Job>,
+    mut group: Vec<Box<dyn Pending>>,
     feed: &Feed,
 ) {
     if group.is_empty() {
         return;
     }
-    let changes: Vec<&Change> = group.iter().map(|job| &job.change).collect();
-    match attempt(connection, options, &changes).await {
-        Ok((outcomes, counts)) => {
-            // Caches learn of the changes before those who made them do.
-            if let Some(counts) = counts {
-                feed.publish(counts);
-            }
-            for (job, outcome) in group.into_iter().zip(outcomes) {
-                answer(job, outcome);
-            }
-        }
+    match attempt(connection, options, &mut group).await {
+        // Caches learn of the changes before those who made them do.
+        Ok(Some(counts)) => feed.publish(counts),
+        Ok(None) => {}
         Err(failure) => {
             // The connection may be in any state: the next group gets a new one.
             *connection = None;
             // A commit whose outcome is unknown may have changed anything.
             feed.doubt();
             let failure = Arc::new(failure);
-            for job in group {
-                answer(job, Err(Arc::clone(&failure)));
+            for job in &mut group {
+                job.refuse(Arc::clone(&failure));
             }
         }
     }
-}
-
-fn answer(job: Job, outcome: Result<Outcome, Arc<Failure>>) {
-    if let Err(failure) = &outcome {
-        let error: &dyn std::error::Error = &**failure;
-        tracing::error!(error, "the database refused a change");
+    for job in group {
+        job.answer();
     }
-    // Who asked may have gone; the change stays.
-    let _ = job.reply.send(outcome);
 }
-
-type Outcomes = Vec<Result<Outcome, Arc<Failure>>>;
 
 async fn attempt(
     connection: &mut Option<SqliteConnection>,
     options: &SqliteConnectOptions,
-    changes: &[&Change],
-) -> Result<(Outcomes, Option<Counts>), Failure> {
+    group: &mut [Box<dyn Pending>],
+) -> Result<Option<Counts>, Failure> {
     let connection = match connection {
         Some(connection) => connection,
         none => none.insert(options.connect().await?),
     };
-    transaction(connection, changes).await
+    transaction(connection, group).await
 }
 
 /// Makes the changes in one transaction, each in a savepoint of its own: one that fails leaves nothing behind and
-/// spoils no other. Returns their outcomes once they are durable, and the new counts if anything changed.
+/// spoils no other. When they are durable, returns the new counts if anything changed that is counted.
 pub(super) async fn transaction(
     connection: &mut SqliteConnection,
-    changes: &[&Change],
-) -> Result<(Outcomes, Option<Counts>), Failure> {
+    group: &mut [Box<dyn Pending>],
+) -> Result<Option<Counts>, Failure> {
     connection.execute("BEGIN IMMEDIATE").await?;
-    let mut outcomes = Vec::with_capacity(changes.len());
-    for change in changes {
-        outcomes.push(in_savepoint(connection, change).await?);
+    let mut is_counted = false;
+    for job in group {
+        is_counted |= in_savepoint(connection, job.as_mut()).await?;
     }
-    let changed = outcomes.iter().flatten().any(|outcome| outcome.is_change());
-    let counts = if changed {
+    let counts = if is_counted {
         Some(counts(connection).await?)
     } else {
         None
     };
     connection.execute("COMMIT").await?;
-    Ok((outcomes, counts))
+    Ok(counts)
 }
 
-/// One change: `Ok(Err(..))` if it alone failed, `Err(..)` if the whole transaction did.
-async fn in_savepoint(
-    connection: &mut SqliteConnection,
-    change: &Change,
-) -> Result<Result<Outcome, Arc<Failure>>, Failure> {
+/// One change; fails if the whole transaction did.
+async fn in_savepoint(connection: &mut SqliteConnection, job: &mut dyn Pending) -> Result<bool, Failure> {
     connection.execute("SAVEPOINT one").await?;
-    let outcome = change.make(connection).await;
+    let made = job.make(connection).await;
     // After a full disk or a failed device SQLite has rolled the whole transaction back: then there is no savepoint
     // any more, and the whole group has failed for this reason.
-    if let Err(failure) = outcome {
+    if let Err(failure) = made {
         if connection.execute("ROLLBACK TO one").await.is_err() {
             return Err(failure);
         }
         connection.execute("RELEASE one").await?;
-        return Ok(Err(Arc::new(failure)));
+        job.refuse(Arc::new(failure));
+        return Ok(false);
     }
     connection.execute("RELEASE one").await?;
-    Ok(outcome.map_err(Arc::new))
+    made
 }
 
 /// How often each kind of record has changed, as this connection sees the file now.

@@ -1,7 +1,9 @@
 //! The changes that are made, each one statement (and a second one to explain why the first found nothing).
 
+use async_trait::async_trait;
 use sqlx::{SqliteConnection, sqlite::SqliteQueryResult};
 
+use super::Transaction;
 use crate::sqlite::error::Failure;
 
 /// A change, in the terms of the tables.
@@ -72,15 +74,15 @@ pub(crate) enum Outcome {
     UnknownDomain,
 }
 
-impl Outcome {
-    pub(crate) const fn is_change(self) -> bool {
-        matches!(self, Self::Changed(_))
-    }
-}
+#[async_trait]
+impl Transaction for Change {
+    type Answer = Outcome;
 
-impl Change {
-    /// Makes the change inside the transaction that the caller has opened.
-    pub(crate) async fn make(&self, connection: &mut SqliteConnection) -> Result<Outcome, Failure> {
+    fn is_counted(answer: &Outcome) -> bool {
+        matches!(answer, Outcome::Changed(_))
+    }
+
+    async fn make(&self, connection: &mut SqliteConnection) -> Result<Outcome, Failure> {
         match self {
             Self::InsertDomain { id, record } => {
                 let query =
