@@ -23,4 +23,14 @@ pub enum IdentityError {
     /// An access rule with an unknown method, an odd path or an empty service.
     #[error("an access rule is a service type, an upper-case HTTP method, and a path that starts with `/`")]
     AccessRule,
+    /// An address with blanks, without an `@`, or longer than mail allows.
+    #[error(
+        "an e-mail address is at most 254 characters without blanks, with something before and after its `@`"
+    )]
+    Email,
+    /// A one-time code that is none.
+    #[error(
+        "a one-time code is 1 to 64 letters and digits, with single blanks or hyphens between groups at most"
+    )]
+    Passcode,
 }

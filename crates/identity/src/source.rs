@@ -82,26 +82,29 @@ impl fmt::Debug for MachineLogin<'_> {
     }
 }
 
-/// By what a machine has its authority: `delegation_context.auth_method`.
+/// By what a caller has its authority: `delegation_context.auth_method`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,
-    reason = "a token must name each; there are these two"
+    reason = "a token must name each; there are these three"
 )]
 pub enum DelegationMethod {
     /// An application credential: the roles and requests that its owner delegated.
     ApplicationCredential,
     /// The user itself, known by its client certificate or its client.
     MappedUser,
+    /// A person, who logged in.
+    Person,
 }
 
 impl DelegationMethod {
-    /// `app_cred` or `mapped_user`.
+    /// `app_cred`, `mapped_user` or `person`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ApplicationCredential => "app_cred",
             Self::MappedUser => "mapped_user",
+            Self::Person => "person",
         }
     }
 }

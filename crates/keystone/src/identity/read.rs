@@ -32,7 +32,7 @@ pub(super) fn known(login: &OwnedLogin, info: TokenInfo, reading: Reading) -> Re
         DelegationMethod::ApplicationCredential => {
             used.map(used_credential).transpose().map_err(too_large)?
         }
-        DelegationMethod::MappedUser => None,
+        DelegationMethod::MappedUser | DelegationMethod::Person => None,
     };
     let delegated = Delegated {
         authority,
