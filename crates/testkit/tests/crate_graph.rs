@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
-const WORDS: &[&str] = &["oauth-types", "jose", "mtls", "identity", "audit"];
+const WORDS: &[&str] = &["oauth-types", "jose", "mtls", "identity", "audit", "pages"];
 const RULES: &[&str] = &["fernet", "keyring", "claims", "registry", "tokens", "grants"];
 
 /// Package (without its prefix) and what it may depend on.
@@ -14,6 +14,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("mtls", &[]),
     ("identity", &[]),
     ("audit", &[]),
+    ("pages", &[]),
     ("fernet", &["jose"]),
     ("keyring", &["jose"]),
     ("claims", &["identity"]),
@@ -55,7 +56,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "audit",
         ],
     ),
-    ("http", &["provider", "oauth-types", "mtls", "tls"]),
+    ("http", &["provider", "pages", "oauth-types", "mtls", "tls"]),
     ("resource", &["https", "tokens", "jose", "mtls", "oauth-types"]),
     (
         "server",
