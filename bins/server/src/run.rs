@@ -90,6 +90,7 @@ impl Served {
             assertions: store.clone(),
             audit: audit.clone(),
             identity: source,
+            people: None,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
         };

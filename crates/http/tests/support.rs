@@ -137,6 +137,7 @@ impl World {
                 assertions: shared,
                 audit: Arc::new(audit.clone()),
                 identity,
+                people: None,
                 clock: Arc::clone(&ports_clock),
                 entropy: Arc::new(SystemEntropy),
             },

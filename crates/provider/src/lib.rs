@@ -12,6 +12,7 @@ mod keystone;
 mod maintain;
 mod metadata;
 mod peer;
+pub mod people;
 mod ports;
 mod provider;
 mod revoke;

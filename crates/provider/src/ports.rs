@@ -1,5 +1,6 @@
 //! What the provider asks of the world.
 
+use crate::people::PeoplePorts;
 use rustls_pki_types::UnixTime;
 use sealstone_audit::AuditSink;
 use sealstone_grants::assertion::AssertionStore;
@@ -132,6 +133,8 @@ pub struct Ports {
     /// What OpenStack says of the clients that are tied to it; `None` where there is none to ask, and tied clients get
     /// no `openstack:api` token.
     pub identity: Option<Arc<dyn IdentitySource>>,
+    /// What the flows of people need; `None` for a server of machines alone, which has none of their endpoints.
+    pub people: Option<PeoplePorts>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Random octets.

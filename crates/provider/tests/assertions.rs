@@ -79,6 +79,7 @@ async fn ask(sealed: &str, broken: bool) -> Result<TokenResponse, TokenError> {
         assertions: if broken { Arc::new(BrokenStore) } else { store },
         audit: Arc::new(NullSink),
         identity: None,
+        people: None,
         clock: Arc::new(TestClock(clock.clone())),
         entropy: Arc::new(SystemEntropy),
     };

@@ -95,6 +95,7 @@ async fn world() -> World {
         assertions: store.clone(),
         audit: Arc::new(audit.clone()),
         identity: None,
+        people: None,
         clock: Arc::new(TestClock(clock.clone())),
         entropy: Arc::new(SystemEntropy),
     };

@@ -70,6 +70,7 @@ async fn world_with(has_source: bool) -> World {
         assertions: store.clone(),
         audit: Arc::new(audit.clone()),
         identity: has_source.then(|| Arc::new(identity.clone()) as _),
+        people: None,
         clock: Arc::new(TestClock(clock.clone())),
         entropy: Arc::new(SystemEntropy),
     };

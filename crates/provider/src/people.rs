@@ -1,0 +1,18 @@
+//! People in the browser: the flows that need one, over ports of their own.
+
+mod browser;
+mod error;
+mod face;
+mod ports;
+mod view;
+
+pub use browser::{BrowserAnswer, BrowserContent, BrowserContext, FormPost, SessionCookie};
+pub use error::BrowserError;
+pub use ports::PeoplePorts;
+pub use view::{
+    AccountConsent, AccountDevice, AccountPasskey, AccountSession, AccountView, ClientView, CodeKind,
+    CodeView, ConsentScope, ConsentView, DeviceConfirmView, DeviceDoneView, DeviceEnterView, EnrolChoiceView,
+    EnrolPasskeyView, EnrolTotpView, Fault, LoggedOutView, LoginView, LogoutView, PageError, PageErrorKind,
+    PageForm, PasskeyQuestion, PersonView, ProjectChoice, RecoveryCodesView, SelectAccountView, View,
+    WaitView,
+};
