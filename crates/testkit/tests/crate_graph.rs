@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
-const WORDS: &[&str] = &["oauth-types", "jose", "mtls", "identity", "audit", "pages"];
+const WORDS: &[&str] = &["oauth-types", "jose", "mtls", "identity", "audit", "pages", "factors"];
 const RULES: &[&str] = &["fernet", "keyring", "claims", "registry", "tokens", "grants"];
 
 /// Package (without its prefix) and what it may depend on.
@@ -13,6 +13,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("jose", &[]),
     ("mtls", &[]),
     ("identity", &[]),
+    ("factors", &[]),
     ("audit", &[]),
     ("pages", &[]),
     ("fernet", &["jose"]),
