@@ -106,6 +106,7 @@ impl Change<'_> {
             reason,
             initiator: Actor {
                 client_id: Some(self.trail.initiator.as_str().into()),
+                user_id: None,
                 address: None,
             },
             target: self.target.clone(),

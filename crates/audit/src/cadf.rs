@@ -35,6 +35,8 @@ impl Event<'_> {
             Target::Key(id) => (id, "data/security/key"),
             Target::Client(id) => (id, "data/security/account"),
             Target::User(id) => (id, "data/security/account/user"),
+            Target::Session(id) => (id, "data/security/session"),
+            Target::Grant(id) => (id, "data/security/grant"),
         };
         json.extend_from_slice(br#","target":{"id":"#);
         push_text(&mut json, id);
@@ -66,6 +68,10 @@ impl Event<'_> {
             // Writing into memory does not fail.
             let _written = write!(json, "{address}");
             json.extend_from_slice(br#""}"#);
+        }
+        if let Some(user_id) = self.initiator.user_id.as_deref() {
+            json.extend_from_slice(br#","user_id":"#);
+            push_text(json, user_id);
         }
         json.extend_from_slice(br#","request_id":"#);
         push_text(json, &self.request_id);
@@ -154,6 +160,7 @@ mod tests {
             outcome: crate::Outcome::Failure,
             reason: None,
             initiator: crate::Actor {
+                user_id: None,
                 client_id: Some(hostile.into()),
                 address: Some([192, 0, 2, 7].into()),
             },

@@ -34,6 +34,34 @@ pub enum Action {
     UpdateUser,
     /// An application credential was made in Keystone, of a user that it names.
     CreateApplicationCredential,
+    /// A person proved who they are, or tried to: password, code, passkey, the word of an upstream provider.
+    SignIn,
+    /// A session of a person ended: signed out, or ended on the account page.
+    EndSession,
+    /// A client's authorization request was answered: with a code, or refused.
+    Authorize,
+    /// A person let a client have what it asked for.
+    AllowConsent,
+    /// A person let a client have nothing.
+    DenyConsent,
+    /// A person took a consent back.
+    DeleteConsent,
+    /// A device asked for codes (RFC 8628 §3.1).
+    AskForDevice,
+    /// A person let a device have what it asked for.
+    AllowDevice,
+    /// A person let a device have nothing.
+    DenyDevice,
+    /// A userinfo request (OpenID Connect Core §5.3).
+    ReadUserinfo,
+    /// A second factor of a person was set up.
+    AddFactor,
+    /// A second factor of a person was removed.
+    RemoveFactor,
+    /// A refresh token was ended by the person, with the access tokens that it gave.
+    EndGrant,
+    /// A client was told that a session ended, or could not be told (OpenID Connect Back-Channel Logout).
+    NotifyLogout,
 }
 
 impl Action {
@@ -53,6 +81,20 @@ impl Action {
             Self::DeleteClient => "delete/oauth2_client",
             Self::UpdateUser => "update/user",
             Self::CreateApplicationCredential => "create/application_credential",
+            Self::SignIn => "authenticate/login",
+            Self::EndSession => "revoke/session",
+            Self::Authorize => "create/authorization_code",
+            Self::AllowConsent => "allow/consent",
+            Self::DenyConsent => "deny/consent",
+            Self::DeleteConsent => "delete/consent",
+            Self::AskForDevice => "create/device_code",
+            Self::AllowDevice => "allow/device",
+            Self::DenyDevice => "deny/device",
+            Self::ReadUserinfo => "read/userinfo",
+            Self::AddFactor => "create/factor",
+            Self::RemoveFactor => "delete/factor",
+            Self::EndGrant => "revoke/refresh_token",
+            Self::NotifyLogout => "notify/logout",
         }
     }
 }
@@ -125,6 +167,8 @@ impl Reason {
 pub struct Actor<'a> {
     /// The client, as it named itself: not proved when the outcome is a failure. Pass it through [`printable`].
     pub client_id: Option<Cow<'a, str>>,
+    /// The id of the person, once they proved who they are.
+    pub user_id: Option<Cow<'a, str>>,
     /// The peer's address.
     pub address: Option<IpAddr>,
 }
@@ -144,8 +188,12 @@ pub enum Target<'a> {
     Key(Cow<'a, str>),
     /// A client, by its id.
     Client(Cow<'a, str>),
-    /// A user of Keystone, by its id.
+    /// A person, by the user's id.
     User(Cow<'a, str>),
+    /// A session of a person, by its public id (`sid`).
+    Session(Cow<'a, str>),
+    /// What goes on without the person: a refresh token's family, by its id.
+    Grant(Cow<'a, str>),
 }
 
 /// The identity of one event: a random UUID (RFC 9562 §5.4).
@@ -235,6 +283,7 @@ impl Event<'_> {
             reason: self.reason,
             initiator: Actor {
                 client_id: self.initiator.client_id.map(own),
+                user_id: self.initiator.user_id.map(own),
                 address: self.initiator.address,
             },
             target: match self.target {
@@ -243,6 +292,8 @@ impl Event<'_> {
                 Target::Key(id) => Target::Key(own(id)),
                 Target::Client(id) => Target::Client(own(id)),
                 Target::User(id) => Target::User(own(id)),
+                Target::Session(id) => Target::Session(own(id)),
+                Target::Grant(id) => Target::Grant(own(id)),
             },
             request_id: own(self.request_id),
         }

@@ -23,7 +23,7 @@ fn firsts(rows: &[Vec<&'static str>]) -> BTreeSet<String> {
         .collect()
 }
 
-const ACTIONS: [Action; 12] = [
+const ACTIONS: [Action; 26] = [
     Action::IssueToken,
     Action::IssueKeystoneToken,
     Action::IntrospectToken,
@@ -36,6 +36,20 @@ const ACTIONS: [Action; 12] = [
     Action::DeleteClient,
     Action::UpdateUser,
     Action::CreateApplicationCredential,
+    Action::SignIn,
+    Action::EndSession,
+    Action::Authorize,
+    Action::AllowConsent,
+    Action::DenyConsent,
+    Action::DeleteConsent,
+    Action::AskForDevice,
+    Action::AllowDevice,
+    Action::DenyDevice,
+    Action::ReadUserinfo,
+    Action::AddFactor,
+    Action::RemoveFactor,
+    Action::EndGrant,
+    Action::NotifyLogout,
 ];
 
 /// Every action is above: a new one does not compile here.
@@ -52,7 +66,21 @@ const fn is_listed(action: Action) -> bool {
         | Action::UpdateClient
         | Action::DeleteClient
         | Action::UpdateUser
-        | Action::CreateApplicationCredential => true,
+        | Action::CreateApplicationCredential
+        | Action::SignIn
+        | Action::EndSession
+        | Action::Authorize
+        | Action::AllowConsent
+        | Action::DenyConsent
+        | Action::DeleteConsent
+        | Action::AskForDevice
+        | Action::AllowDevice
+        | Action::DenyDevice
+        | Action::ReadUserinfo
+        | Action::AddFactor
+        | Action::RemoveFactor
+        | Action::EndGrant
+        | Action::NotifyLogout => true,
     }
 }
 
@@ -65,6 +93,7 @@ fn event(target: Target<'static>) -> Value {
         reason: Some(Reason::new(401, "wrong_secret")),
         initiator: Actor {
             client_id: Some("ci".into()),
+            user_id: Some("u1".into()),
             address: Some([192, 0, 2, 7].into()),
         },
         target,
@@ -132,6 +161,8 @@ fn every_target_is_listed() {
         Target::Key("x".into()),
         Target::Client("x".into()),
         Target::User("x".into()),
+        Target::Session("x".into()),
+        Target::Grant("x".into()),
     ];
     let types: BTreeSet<String> = targets
         .into_iter()

@@ -66,6 +66,7 @@ impl Provider {
             reason: error.map(reason),
             initiator: Actor {
                 client_id: attempt.claimed.as_deref().map(Into::into),
+                user_id: None,
                 address: attempt.peer.address,
             },
             target,

@@ -176,6 +176,7 @@ impl Provider {
             reason: None,
             initiator: Actor {
                 client_id: Some("sealstone".into()),
+                user_id: None,
                 address: None,
             },
             target: Target::Issuer(domain.as_str().into()),
