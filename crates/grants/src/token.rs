@@ -147,6 +147,10 @@ pub fn decide(client: Authenticated, request: GrantRequest, now: UnixTime) -> Re
         GrantRequest::ClientCredentials { scope, resources } => {
             client_credentials(client, scope, resources, now)
         }
-        GrantRequest::NotOffered(_) | GrantRequest::Unsupported => Err(Denial::UnsupportedGrantType),
+        GrantRequest::AuthorizationCode { .. }
+        | GrantRequest::RefreshToken { .. }
+        | GrantRequest::DeviceCode { .. }
+        | GrantRequest::NotOffered(_)
+        | GrantRequest::Unsupported => Err(Denial::UnsupportedGrantType),
     }
 }

@@ -42,6 +42,28 @@ pub enum ErrorCode {
     UnsupportedTokenType,
     /// RFC 8628 §3.5: polled too often.
     SlowDown,
+    /// RFC 8628 §3.5: the person has not decided yet.
+    AuthorizationPending,
+    /// RFC 8628 §3.5: the device code has ended.
+    ExpiredToken,
+    /// RFC 6749 §4.1.2.1: the authorization endpoint does not give this.
+    UnsupportedResponseType,
+    /// OpenID Connect Core §3.1.2.6: a page would be needed, and none may be shown.
+    InteractionRequired,
+    /// OpenID Connect Core §3.1.2.6: the person must sign in, and no page may be shown.
+    LoginRequired,
+    /// OpenID Connect Core §3.1.2.6: the person must choose an account, and no page may be shown.
+    AccountSelectionRequired,
+    /// OpenID Connect Core §3.1.2.6: the person must consent, and no page may be shown.
+    ConsentRequired,
+    /// OpenID Connect Core §3.1.2.6: `request` is not read.
+    RequestNotSupported,
+    /// OpenID Connect Core §3.1.2.6: `request_uri` is not read.
+    RequestUriNotSupported,
+    /// OpenID Connect Core §3.1.2.6: `registration` is not read.
+    RegistrationNotSupported,
+    /// OpenID Connect Core Unmet Authentication Requirements §2: the person cannot sign in the way that is demanded.
+    UnmetAuthenticationRequirements,
 }
 
 wire_names!(ErrorCode {
@@ -60,6 +82,17 @@ wire_names!(ErrorCode {
     InvalidClientMetadata => "invalid_client_metadata",
     UnsupportedTokenType => "unsupported_token_type",
     SlowDown => "slow_down",
+    AuthorizationPending => "authorization_pending",
+    ExpiredToken => "expired_token",
+    UnsupportedResponseType => "unsupported_response_type",
+    InteractionRequired => "interaction_required",
+    LoginRequired => "login_required",
+    AccountSelectionRequired => "account_selection_required",
+    ConsentRequired => "consent_required",
+    RequestNotSupported => "request_not_supported",
+    RequestUriNotSupported => "request_uri_not_supported",
+    RegistrationNotSupported => "registration_not_supported",
+    UnmetAuthenticationRequirements => "unmet_authentication_requirements",
 });
 
 impl ErrorCode {
@@ -76,7 +109,18 @@ impl ErrorCode {
             | Self::AccessDenied
             | Self::InvalidClientMetadata
             | Self::UnsupportedTokenType
-            | Self::SlowDown => 400,
+            | Self::SlowDown
+            | Self::AuthorizationPending
+            | Self::ExpiredToken
+            | Self::UnsupportedResponseType
+            | Self::InteractionRequired
+            | Self::LoginRequired
+            | Self::AccountSelectionRequired
+            | Self::ConsentRequired
+            | Self::RequestNotSupported
+            | Self::RequestUriNotSupported
+            | Self::RegistrationNotSupported
+            | Self::UnmetAuthenticationRequirements => 400,
             Self::InvalidClient | Self::InvalidToken => 401,
             Self::InsufficientScope => 403,
             Self::ServerError => 500,
@@ -133,7 +177,7 @@ mod tests {
 
     #[test]
     fn every_code_has_a_name_and_a_status() {
-        assert_eq!(ErrorCode::ALL.len(), 15);
+        assert_eq!(ErrorCode::ALL.len(), 26);
         for code in ErrorCode::ALL {
             assert_eq!(ErrorCode::parse(code.as_str()), Some(*code));
             assert!(matches!(code.status(), 400 | 401 | 403 | 500 | 503));

@@ -32,6 +32,20 @@ pub enum ValueError {
     /// Not 43 characters of base64url (RFC 7636 §4.2).
     #[error("a code challenge is 43 characters of base64url without padding")]
     CodeChallenge,
+    /// Not 43 characters of base64url for 32 octets.
+    #[error("an opaque token is 43 characters of base64url without padding")]
+    OpaqueToken,
+    /// Not the SHA-256 of a token in base64url.
+    #[error("a token hash is 43 characters of base64url without padding")]
+    TokenHash,
+    /// Not a URI that an answer may be sent to (RFC 6749 §3.1.2).
+    #[error(
+        "a redirect URI is absolute, of https, of http or of a private-use scheme with a period, without fragment, user, dot segment or anything that two programs read differently"
+    )]
+    RedirectUri,
+    /// Not eight letters of a user code (RFC 8628 §6.1).
+    #[error("a user code is eight letters, shown as XXXX-XXXX")]
+    UserCode,
 }
 
 /// A registered client's identifier (RFC 6749 §2.2): 1 to 64 characters of `[A-Za-z0-9_-]`.

@@ -1,6 +1,6 @@
 use crate::{
-    BasicError, ErrorCode, Form, FormError, GrantType, PresentedClient, ResourceUri, ScopeSet, Secret,
-    TokenTypeHint,
+    BasicError, CodeVerifier, ErrorCode, Form, FormError, GrantType, OpaqueToken, PresentedClient,
+    RedirectUri, ResourceUri, ScopeSet, Secret, TokenTypeHint,
 };
 
 /// A token request (RFC 6749 §3.2), read and not judged.
@@ -37,6 +37,29 @@ pub enum GrantRequest {
         scope: Option<ScopeSet>,
         /// The resources asked for (RFC 8707 §2), in order.
         resources: Vec<ResourceUri>,
+    },
+    /// RFC 6749 §4.1.3.
+    AuthorizationCode {
+        /// The code.
+        code: OpaqueToken,
+        /// The redirect URI of the authorization request, if it had one.
+        redirect_uri: Option<RedirectUri>,
+        /// The verifier of PKCE (RFC 7636 §4.5).
+        verifier: Option<CodeVerifier>,
+    },
+    /// RFC 6749 §6.
+    RefreshToken {
+        /// The refresh token.
+        token: OpaqueToken,
+        /// The scope asked for; `None` asks for all that was granted.
+        scope: Option<ScopeSet>,
+        /// The resources asked for (RFC 8707 §2.2), in order, each once.
+        resources: Vec<ResourceUri>,
+    },
+    /// RFC 8628 §3.4.
+    DeviceCode {
+        /// The device code.
+        code: OpaqueToken,
     },
     /// A grant type of a registry that this server does not offer.
     NotOffered(GrantType),
@@ -118,6 +141,24 @@ pub enum RequestError {
     /// `resource` is not an absolute URI without fragment (RFC 8707 §2).
     #[error("the parameter resource is not an absolute URI without fragment")]
     Resource,
+    /// No `code` (RFC 6749 §4.1.3).
+    #[error("the parameter code is missing")]
+    MissingCode,
+    /// No `refresh_token` (RFC 6749 §6).
+    #[error("the parameter refresh_token is missing")]
+    MissingRefreshToken,
+    /// No `device_code` (RFC 8628 §3.4).
+    #[error("the parameter device_code is missing")]
+    MissingDeviceCode,
+    /// The code, refresh token or device code has not the form of those that are given here.
+    #[error("the code or refresh token is not good")]
+    OpaqueToken,
+    /// `redirect_uri` is none that a code was ever sent to (RFC 6749 §4.1.3).
+    #[error("the redirect URI is not that of the authorization request")]
+    RedirectUri,
+    /// `code_verifier` is not 43 to 128 unreserved characters (RFC 7636 §4.1).
+    #[error("the code verifier is not 43 to 128 unreserved characters")]
+    CodeVerifier,
 }
 
 impl RequestError {
@@ -128,6 +169,7 @@ impl RequestError {
             Self::Authorization(_) | Self::AssertionType => ErrorCode::InvalidClient,
             Self::Scope => ErrorCode::InvalidScope,
             Self::Resource => ErrorCode::InvalidTarget,
+            Self::OpaqueToken | Self::RedirectUri | Self::CodeVerifier => ErrorCode::InvalidGrant,
             Self::Form(_)
             | Self::ContentType
             | Self::Query
@@ -138,7 +180,10 @@ impl RequestError {
             | Self::ClientIdMismatch
             | Self::IncompleteAssertion
             | Self::MissingGrantType
-            | Self::MissingToken => ErrorCode::InvalidRequest,
+            | Self::MissingToken
+            | Self::MissingCode
+            | Self::MissingRefreshToken
+            | Self::MissingDeviceCode => ErrorCode::InvalidRequest,
         }
     }
 
@@ -176,6 +221,12 @@ impl RequestError {
             Self::MissingToken => "the parameter token is missing",
             Self::Scope => "the parameter scope is malformed",
             Self::Resource => "the parameter resource is not an absolute URI without fragment",
+            Self::MissingCode => "the parameter code is missing",
+            Self::MissingRefreshToken => "the parameter refresh_token is missing",
+            Self::MissingDeviceCode => "the parameter device_code is missing",
+            Self::OpaqueToken => "the code or refresh token is not good",
+            Self::RedirectUri => "the redirect URI is not that of the authorization request",
+            Self::CodeVerifier => "the code verifier is not 43 to 128 unreserved characters",
         }
     }
 }
@@ -189,8 +240,32 @@ impl TokenRequest {
         let client = PresentedClient::parse(authorization, form)?;
         let name = form.get("grant_type").ok_or(RequestError::MissingGrantType)?;
         let grant = match GrantType::parse(name) {
-            Some(GrantType::ClientCredentials) => client_credentials(form)?,
-            Some(other) => GrantRequest::NotOffered(other),
+            Some(GrantType::ClientCredentials) => GrantRequest::ClientCredentials {
+                scope: read_scope(form)?,
+                resources: read_resources(form)?,
+            },
+            Some(GrantType::AuthorizationCode) => GrantRequest::AuthorizationCode {
+                code: read_opaque(form, "code", RequestError::MissingCode)?,
+                redirect_uri: form
+                    .get("redirect_uri")
+                    .map(RedirectUri::parse)
+                    .transpose()
+                    .map_err(|_| RequestError::RedirectUri)?,
+                verifier: form
+                    .get("code_verifier")
+                    .map(CodeVerifier::parse)
+                    .transpose()
+                    .map_err(|_| RequestError::CodeVerifier)?,
+            },
+            Some(GrantType::RefreshToken) => GrantRequest::RefreshToken {
+                token: read_opaque(form, "refresh_token", RequestError::MissingRefreshToken)?,
+                scope: read_scope(form)?,
+                resources: read_resources(form)?,
+            },
+            Some(GrantType::DeviceCode) => GrantRequest::DeviceCode {
+                code: read_opaque(form, "device_code", RequestError::MissingDeviceCode)?,
+            },
+            Some(other @ GrantType::TokenExchange) => GrantRequest::NotOffered(other),
             None => GrantRequest::Unsupported,
         };
         Ok(Self { client, grant })
@@ -219,12 +294,12 @@ impl RevocationRequest {
     }
 }
 
-fn client_credentials(form: &Form) -> Result<GrantRequest, RequestError> {
-    let scope = form
-        .get("scope")
-        .map(ScopeSet::parse)
-        .transpose()
-        .map_err(|_| RequestError::Scope)?;
+pub(crate) fn read_scope(form: &Form) -> Result<Option<ScopeSet>, RequestError> {
+    let scope = form.get("scope").map(ScopeSet::parse).transpose();
+    scope.map_err(|_| RequestError::Scope)
+}
+
+pub(crate) fn read_resources(form: &Form) -> Result<Vec<ResourceUri>, RequestError> {
     let mut resources = Vec::new();
     for text in form.get_all("resource") {
         let resource = ResourceUri::parse(text).map_err(|_| RequestError::Resource)?;
@@ -232,7 +307,12 @@ fn client_credentials(form: &Form) -> Result<GrantRequest, RequestError> {
             resources.push(resource);
         }
     }
-    Ok(GrantRequest::ClientCredentials { scope, resources })
+    Ok(resources)
+}
+
+fn read_opaque(form: &Form, name: &str, missing: RequestError) -> Result<OpaqueToken, RequestError> {
+    let text = form.get(name).ok_or(missing)?;
+    OpaqueToken::parse(text).map_err(|_| RequestError::OpaqueToken)
 }
 
 fn token_and_hint(

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::{ClientId, Issuer, ScopeSet, TokenId, TokenType};
+use crate::{ClientId, Issuer, OpaqueToken, ScopeSet, TokenId, TokenType};
 
 /// The body of a token answer (RFC 6749 §5.1).
 ///
@@ -29,6 +29,12 @@ pub struct TokenResponse {
     /// What was granted; left out if nothing was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<ScopeSet>,
+    /// What gives the next access token (RFC 6749 §6).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
+    /// Who signed in, and how (OpenID Connect Core §3.1.3.3).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id_token: Option<String>,
 }
 
 impl TokenResponse {
@@ -41,7 +47,23 @@ impl TokenResponse {
             token_type: TokenType::Bearer,
             expires_in,
             scope,
+            refresh_token: None,
+            id_token: None,
         }
+    }
+
+    /// The same answer with a refresh token.
+    #[must_use]
+    pub fn with_refresh_token(mut self, refresh_token: &OpaqueToken) -> Self {
+        self.refresh_token = Some(refresh_token.expose().to_owned());
+        self
+    }
+
+    /// The same answer with an ID token.
+    #[must_use]
+    pub fn with_id_token(mut self, id_token: String) -> Self {
+        self.id_token = Some(id_token);
+        self
     }
 
     /// The answer as JSON: what `serde_json` writes, at a tenth of its cost, since a token is long and holds nothing
@@ -55,9 +77,16 @@ impl TokenResponse {
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         let scope = self.scope.as_ref().map_or("", ScopeSet::as_str);
+        let others = [
+            ("refresh_token", &self.refresh_token),
+            ("id_token", &self.id_token),
+        ];
+        let length = |text: &Option<String>| text.as_ref().map_or(0, |text| text.len().saturating_add(24));
         let mut json = Vec::with_capacity(
-            self.access_token
-                .len()
+            others
+                .iter()
+                .map(|(_, text)| length(text))
+                .fold(self.access_token.len(), usize::saturating_add)
                 .saturating_add(scope.len())
                 .saturating_add(96),
         );
@@ -71,6 +100,14 @@ impl TokenResponse {
         if self.scope.is_some() {
             json.extend_from_slice(b",\"scope\":");
             push_text(&mut json, scope);
+        }
+        for (name, text) in others {
+            if let Some(text) = text {
+                json.extend_from_slice(b",\"");
+                json.extend_from_slice(name.as_bytes());
+                json.extend_from_slice(b"\":");
+                push_text(&mut json, text);
+            }
         }
         json.push(b'}');
         json
@@ -204,7 +241,7 @@ mod tests {
     use serde_json::json;
 
     use super::{IntrospectionResponse, TokenResponse};
-    use crate::ScopeSet;
+    use crate::{OpaqueToken, ScopeSet};
 
     #[test]
     fn token_answer_is_redacted_and_leaves_out_an_empty_scope() {
@@ -238,8 +275,14 @@ mod tests {
             let scope = scope.map(|scope| ScopeSet::parse(scope).unwrap_or_else(|_| ScopeSet::empty()));
             let mut answer = TokenResponse::new(token.into(), u64::MAX, None);
             answer.scope = scope;
-            let written = String::from_utf8(answer.to_json()).unwrap();
-            assert_eq!(written, serde_json::to_string(&answer).unwrap());
+            for with_more in [false, true] {
+                if with_more {
+                    answer = answer.with_refresh_token(&OpaqueToken::from_octets([1; 32]));
+                    answer = answer.with_id_token(token.into());
+                }
+                let written = String::from_utf8(answer.to_json()).unwrap();
+                assert_eq!(written, serde_json::to_string(&answer).unwrap());
+            }
         }
     }
 

@@ -25,7 +25,13 @@ const fn next(error: RequestError) -> Option<RequestError> {
         RequestError::MissingGrantType => RequestError::MissingToken,
         RequestError::MissingToken => RequestError::Scope,
         RequestError::Scope => RequestError::Resource,
-        RequestError::Resource => return None,
+        RequestError::Resource => RequestError::MissingCode,
+        RequestError::MissingCode => RequestError::MissingRefreshToken,
+        RequestError::MissingRefreshToken => RequestError::MissingDeviceCode,
+        RequestError::MissingDeviceCode => RequestError::OpaqueToken,
+        RequestError::OpaqueToken => RequestError::RedirectUri,
+        RequestError::RedirectUri => RequestError::CodeVerifier,
+        RequestError::CodeVerifier => return None,
     })
 }
 
