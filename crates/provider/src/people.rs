@@ -7,7 +7,8 @@ mod ports;
 mod view;
 
 pub use browser::{BrowserAnswer, BrowserContent, BrowserContext, FormPost, SessionCookie};
-pub use error::BrowserError;
+pub use error::{BrowserError, UserinfoError};
+pub use face::Userinfo;
 pub use ports::PeoplePorts;
 pub use view::{
     AccountConsent, AccountDevice, AccountPasskey, AccountSession, AccountView, ClientView, CodeKind,

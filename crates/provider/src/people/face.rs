@@ -1,9 +1,13 @@
 //! What the edge calls for browsers.
 
-use super::{BrowserAnswer, BrowserContext, BrowserError};
+use super::{BrowserAnswer, BrowserContext, BrowserError, UserinfoError};
+use crate::error::TokenError;
+use crate::peer::Peer;
 use crate::provider::Provider;
 use sealstone_identity::DomainId;
-use sealstone_oauth_types::{Form, RequestError};
+use sealstone_oauth_types::{
+    BearerError, DeviceAuthorizationRequest, DeviceAuthorizationResponse, Form, RequestError, UserinfoRequest,
+};
 
 impl Provider {
     /// Whether people sign in at the domain's issuer: else it has none of the pages and endpoints here.
@@ -12,18 +16,18 @@ impl Provider {
         self.issuer_exists(domain) && self.0.ports.people.is_some()
     }
 
-    /// `GET` and `POST /authorize` (RFC 6749 §3.1, OpenID Connect Core §3.1.2.1): `parameters` are those of the query, or
-    /// of the body. The answer is a page, the client's answer, or a redirect to the upstream provider.
+    /// `GET` and `POST /authorize` (RFC 6749 §3.1, OpenID Connect Core §3.1.2.1): `encoded` is the query as it
+    /// came, or the body of a form. The answer is a page, the client's answer, or a redirect to the upstream provider.
     ///
     /// # Errors
     /// [`BrowserError`].
     pub async fn authorize(
         &self,
         domain: &DomainId,
-        parameters: Result<Form, RequestError>,
+        encoded: &[u8],
         browser: &BrowserContext,
     ) -> Result<BrowserAnswer, BrowserError> {
-        let _ = (domain, parameters, browser);
+        let _ = (domain, encoded, browser);
         Err(BrowserError::UnknownIssuer)
     }
 
@@ -83,7 +87,7 @@ impl Provider {
         Err(BrowserError::UnknownIssuer)
     }
 
-    /// `GET` and `POST /logout` (OpenID Connect RP-Initiated Logout §2): ends the session at once only for a hint that
+    /// `GET` and `POST /logout` (OpenID Connect RP-Initiated Logout §2), `encoded` as for [`authorize`](Self::authorize): ends the session at once only for a hint that
     /// proves who asks; else asks the person.
     ///
     /// # Errors
@@ -91,10 +95,10 @@ impl Provider {
     pub async fn end_session(
         &self,
         domain: &DomainId,
-        parameters: Result<Form, RequestError>,
+        encoded: &[u8],
         browser: &BrowserContext,
     ) -> Result<BrowserAnswer, BrowserError> {
-        let _ = (domain, parameters, browser);
+        let _ = (domain, encoded, browser);
         Err(BrowserError::UnknownIssuer)
     }
 
@@ -110,4 +114,43 @@ impl Provider {
         let _ = (domain, browser);
         Err(BrowserError::UnknownIssuer)
     }
+
+    /// `POST /device_authorization` (RFC 8628 §3.1). `user_agent` is shown to the person who decides.
+    ///
+    /// # Errors
+    /// [`TokenError`]; nothing was made.
+    pub async fn device_authorization(
+        &self,
+        domain: &DomainId,
+        request: Result<DeviceAuthorizationRequest, RequestError>,
+        user_agent: Option<&str>,
+        peer: &Peer,
+    ) -> Result<DeviceAuthorizationResponse, TokenError> {
+        let _ = (domain, request, user_agent, peer);
+        Err(TokenError::UnknownIssuer)
+    }
+
+    /// `GET` and `POST /userinfo` (OpenID Connect Core §5.3).
+    ///
+    /// # Errors
+    /// [`UserinfoError`].
+    pub async fn userinfo(
+        &self,
+        domain: &DomainId,
+        request: Result<UserinfoRequest, BearerError>,
+        peer: &Peer,
+    ) -> Result<Userinfo, UserinfoError> {
+        let _ = (domain, request, peer);
+        Err(UserinfoError::UnknownIssuer)
+    }
+}
+
+/// Who a token is of (OpenID Connect Core §5.3.2).
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "the edge writes each")]
+pub enum Userinfo {
+    /// `application/json`: this text.
+    Json(Vec<u8>),
+    /// `application/jwt`: signed, for a client that is registered so.
+    Signed(String),
 }
