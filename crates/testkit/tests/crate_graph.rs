@@ -4,8 +4,25 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
-const WORDS: &[&str] = &["oauth-types", "jose", "mtls", "identity", "audit", "pages", "factors"];
-const RULES: &[&str] = &["fernet", "keyring", "claims", "registry", "tokens", "grants"];
+const WORDS: &[&str] = &[
+    "oauth-types",
+    "jose",
+    "mtls",
+    "identity",
+    "audit",
+    "pages",
+    "factors",
+];
+const RULES: &[&str] = &[
+    "fernet",
+    "keyring",
+    "claims",
+    "login",
+    "registry",
+    "tokens",
+    "grants",
+    "directory",
+];
 
 /// Package (without its prefix) and what it may depend on.
 const EDGES: &[(&str, &[&str])] = &[
@@ -14,11 +31,13 @@ const EDGES: &[(&str, &[&str])] = &[
     ("mtls", &[]),
     ("identity", &[]),
     ("factors", &[]),
+    ("directory", &["factors", "identity"]),
     ("audit", &[]),
     ("pages", &[]),
     ("fernet", &["jose"]),
     ("keyring", &["jose"]),
     ("claims", &["identity"]),
+    ("login", &["identity", "oauth-types"]),
     ("registry", &["oauth-types", "mtls", "jose", "identity", "claims"]),
     ("tokens", &["oauth-types", "jose", "mtls", "claims", "identity"]),
     (
