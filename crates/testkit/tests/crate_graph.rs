@@ -63,6 +63,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("ca", &[]),
     ("https", &[]),
     ("keystone", &["https", "identity", "jose", "fernet"]),
+    ("privacyidea", &["https", "login", "identity", "jose"]),
+    ("upstream", &["https", "login", "jose"]),
     ("migrate", &["fernet"]),
     (
         "storage",
@@ -137,6 +139,7 @@ const TEST_EDGES: &[(&str, &[&str])] = &[
     ("server", &["resource", "grants"]),
     ("cli", &["resource"]),
     ("storage", &["jose", "mtls", "claims"]),
+    ("upstream", &["identity", "oauth-types"]),
 ];
 
 /// Members that show or measure the others: any edge, but nothing may depend on them.
