@@ -3,7 +3,7 @@
 pub(crate) mod binding;
 mod client_credentials;
 mod scope;
-mod target;
+pub(crate) mod target;
 
 pub use client_credentials::client_credentials;
 pub use target::Target;

@@ -42,7 +42,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("tokens", &["oauth-types", "jose", "mtls", "claims", "identity"]),
     (
         "grants",
-        &["oauth-types", "mtls", "registry", "identity", "claims"],
+        &["oauth-types", "mtls", "registry", "identity", "claims", "login"],
     ),
     (
         "provider",

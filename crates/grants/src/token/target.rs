@@ -2,9 +2,11 @@ use crate::Denial;
 use sealstone_identity::DomainId;
 use sealstone_oauth_types::{ResourceUri, ScopeSet};
 use sealstone_registry::{Client, OPENSTACK_API_SCOPE};
+use serde::{Deserialize, Serialize};
 
 /// For whom a token is meant: its `aud`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "resources", rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "whoever mints decides between these")]
 pub enum Target {
     /// The client itself: no resource was named, and no OpenStack service is meant.
@@ -17,7 +19,7 @@ pub enum Target {
 
 /// Every resource must be registered for the client. A token for OpenStack services names no other one: whoever gets
 /// a token may replay it at everybody named in it.
-pub(super) fn decide(
+pub(crate) fn decide(
     client: &Client,
     scope: &ScopeSet,
     resources: Vec<ResourceUri>,
@@ -44,7 +46,7 @@ pub(super) fn decide(
     }
 }
 
-fn is_openstack_audience(resource: &str, domain: &DomainId) -> bool {
+pub(crate) fn is_openstack_audience(resource: &str, domain: &DomainId) -> bool {
     resource
         .strip_prefix("openstack-apis:")
         .is_some_and(|rest| rest == domain.as_str())

@@ -1,0 +1,11 @@
+//! Authorization codes (RFC 6749 §4.1): what one stands for, and that it is exchanged once.
+//!
+//! ```text
+//! NeedsCode ──with_code──▶ NeedsPerson ──with_person──▶ (NeedsAuthority) ──▶ Exchanged ──redemption──▶ CodeStore::redeem
+//! ```
+
+mod port;
+mod record;
+
+pub use port::{CodeStore, Redeemed, Redemption, Spending};
+pub use record::{CODE_LIFETIME, CODE_MEMORY, CodeRecord, CodeState, Produced, StoredCode};
