@@ -83,6 +83,8 @@ pub enum Trouble {
     Upstream,
     /// No project was chosen.
     NoProject,
+    /// No device waits with this code.
+    WrongUserCode,
     /// A field was left empty or cannot be read.
     Unreadable,
 }

@@ -21,6 +21,13 @@ pub struct ConsentPage {
     pub trouble: Option<Trouble>,
 }
 
+impl ConsentPage {
+    /// OpenStack is asked for, and there is no project to choose.
+    pub(crate) fn lacks_project(&self) -> bool {
+        self.projects.is_empty() && self.scopes.contains(&ScopeLine::OpenStack)
+    }
+}
+
 /// A scope in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "each has its text")]

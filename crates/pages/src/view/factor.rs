@@ -106,6 +106,8 @@ pub struct EnrolPage {
     pub passkey: bool,
     /// Nobody gets further without.
     pub required: bool,
+    /// Whether there is something to go back to.
+    pub can_cancel: bool,
 }
 
 /// An authenticator app. Posts `do` = `enrol_totp` with `code`, or `do` = `cancel`.

@@ -1,0 +1,299 @@
+mod de;
+mod en;
+mod rich;
+
+use std::borrow::Cow;
+use std::fmt;
+
+pub(crate) use rich::{Rich, emphasized, fill};
+
+/// Longest replacement of a text, in octets: the longest of ours has 250.
+const MAX_TEXT: usize = 1024;
+
+macro_rules! texts {
+    ($($key:ident,)*) => {
+        /// Every text of every page in one language.
+        ///
+        /// A text may hold placeholders (`{client}`). A replacement holds those that the English text has or fewer.
+        #[derive(Clone)]
+        pub struct Texts {
+            pub(crate) lang: Cow<'static, str>,
+            $(pub(crate) $key: Cow<'static, str>,)*
+        }
+
+        impl Texts {
+            /// The texts by their keys, in the order of the pages.
+            pub fn entries(&self) -> impl Iterator<Item = (&'static str, &str)> {
+                [$((stringify!($key), &*self.$key),)*].into_iter()
+            }
+
+            fn entry(&mut self, key: &str) -> Option<&mut Cow<'static, str>> {
+                match key {
+                    $(stringify!($key) => Some(&mut self.$key),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+texts! {
+    cancel,
+    go_back,
+    signed_in_as,
+    other_ways,
+    use_totp,
+    use_passkey,
+    use_recovery,
+    use_code,
+    use_push,
+    script_needed,
+    support,
+    privacy,
+    imprint,
+    login_title,
+    login_to,
+    login_again_title,
+    login_again,
+    user_name,
+    password,
+    sign_in,
+    or,
+    continue_with,
+    passkey_sign_in,
+    trouble_password,
+    trouble_code,
+    trouble_too_many,
+    trouble_passkey,
+    trouble_declined,
+    trouble_unavailable,
+    trouble_upstream,
+    trouble_project,
+    trouble_unreadable,
+    trouble_device_code,
+    wait_second,
+    wait_seconds,
+    wait_minute,
+    wait_minutes,
+    select_title,
+    select_other,
+    code_title,
+    code_totp,
+    code_other,
+    code_label,
+    code_recovery_title,
+    code_recovery,
+    code_recovery_label,
+    code_button,
+    push_title,
+    push_text,
+    push_waiting,
+    push_button,
+    passkey_title,
+    passkey_text,
+    passkey_button,
+    enrol_title,
+    enrol_text,
+    enrol_required,
+    enrol_totp,
+    enrol_totp_hint,
+    enrol_passkey,
+    enrol_passkey_hint,
+    enrol_totp_title,
+    enrol_totp_scan,
+    enrol_totp_picture,
+    enrol_totp_secret,
+    enrol_totp_code,
+    enrol_totp_button,
+    enrol_passkey_title,
+    enrol_passkey_text,
+    enrol_passkey_name,
+    enrol_passkey_name_hint,
+    enrol_passkey_button,
+    recovery_title,
+    recovery_text,
+    recovery_once,
+    recovery_codes,
+    recovery_button,
+    consent_title,
+    consent_text,
+    consent_asks,
+    scope_identity,
+    scope_profile,
+    scope_email,
+    scope_groups,
+    scope_offline,
+    scope_openstack,
+    scope_other,
+    consent_project,
+    consent_roles,
+    consent_no_project,
+    consent_destination,
+    consent_remembered,
+    allow,
+    deny,
+    device_title,
+    device_text,
+    device_code,
+    device_hint,
+    device_button,
+    device_confirm_title,
+    device_compare,
+    device_warning,
+    device_client,
+    device_account,
+    device_address,
+    device_agent,
+    device_asked,
+    device_confirm,
+    device_deny,
+    device_done_title,
+    device_done,
+    device_denied_title,
+    device_denied,
+    account_title,
+    account_sessions,
+    account_current,
+    account_unknown_device,
+    account_signed_in,
+    account_last_used,
+    account_strong,
+    account_clients,
+    account_end_session,
+    account_end_all,
+    account_grants,
+    account_no_grants,
+    account_project,
+    account_since,
+    account_end_grant,
+    account_consents,
+    account_no_consents,
+    account_revoke_consent,
+    account_factors,
+    account_totp,
+    account_no_totp,
+    account_add_totp,
+    account_remove,
+    account_passkey,
+    account_add_passkey,
+    account_recovery,
+    account_recovery_left,
+    account_new_recovery,
+    account_ended,
+    account_factor_added,
+    account_factor_needed,
+    account_line,
+    logout_title,
+    logout_text,
+    logout_client,
+    logout_button,
+    logout_stay,
+    logged_out_title,
+    logged_out,
+    logged_out_everywhere,
+    form_post_title,
+    form_post_text,
+    form_post_button,
+    error_reference,
+    error_client_title,
+    error_client,
+    error_redirect_title,
+    error_redirect,
+    error_request_title,
+    error_request,
+    error_expired_title,
+    error_expired,
+    error_cookies_title,
+    error_cookies,
+    error_forged_title,
+    error_forged,
+    error_many_title,
+    error_many,
+    error_upstream_title,
+    error_upstream,
+    error_unavailable_title,
+    error_unavailable,
+    error_server_title,
+    error_server,
+    error_missing_title,
+    error_missing,
+}
+
+impl Texts {
+    /// English.
+    #[must_use]
+    pub const fn english() -> Self {
+        en::ENGLISH
+    }
+
+    /// German.
+    #[must_use]
+    pub const fn german() -> Self {
+        de::GERMAN
+    }
+
+    /// The language's tag, as of the `lang` attribute.
+    #[must_use]
+    pub fn language(&self) -> &str {
+        &self.lang
+    }
+
+    /// English under another tag: what a language starts from that is not ours.
+    pub(crate) fn untranslated(lang: &str) -> Self {
+        Self {
+            lang: Cow::Owned(lang.to_owned()),
+            ..Self::english()
+        }
+    }
+
+    /// Replaces a text.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn replace(&mut self, key: &str, text: String) -> Result<(), TextError> {
+        let mut english = Self::english();
+        let Some(original) = english.entry(key) else {
+            return Err(TextError::UnknownKey);
+        };
+        if text.trim().is_empty() {
+            return Err(TextError::Empty);
+        }
+        if text.len() > MAX_TEXT {
+            return Err(TextError::TooLong);
+        }
+        let known = placeholders(original);
+        if let Some(unknown) = placeholders(&text).find(|name| !known.clone().any(|other| other == *name)) {
+            return Err(TextError::Placeholder(unknown.to_owned()));
+        }
+        if let Some(entry) = self.entry(key) {
+            *entry = Cow::Owned(text);
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Texts {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Texts").field(&self.lang).finish()
+    }
+}
+
+/// Why a text does not replace ours.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TextError {
+    #[error("there is no such text; the keys are listed in docs/reference/page-texts.md")]
+    UnknownKey,
+    #[error("the text is empty")]
+    Empty,
+    #[error("the text is longer than {MAX_TEXT} octets")]
+    TooLong,
+    #[error("`{{{0}}}` is not filled in here")]
+    Placeholder(String),
+}
+
+/// The names between braces.
+fn placeholders(text: &str) -> impl Iterator<Item = &str> + Clone {
+    text.split('{')
+        .skip(1)
+        .filter_map(|rest| Some(rest.split_once('}')?.0))
+}

@@ -1,0 +1,378 @@
+//! Every page, filled as a person would meet it.
+
+use sealstone_pages::{
+    AccountLine, AccountPage, CodeKind, CodePage, ConsentLine, ConsentPage, DeviceCodePage,
+    DeviceConfirmPage, DeviceDonePage, EnrolPage, EnrolPasskeyPage, EnrolTotpPage, ErrorKind, ErrorPage,
+    FactorKind, FormPostPage, GrantLine, LoggedOutPage, LoginPage, LogoutPage, Notice, Page, PasskeyLine,
+    PasskeyPage, ProjectLine, PushPage, RecoveryCodesPage, ScopeLine, SelectAccountPage, SessionLine,
+    Trouble, Upstream,
+};
+
+fn text(text: &str) -> String {
+    text.to_owned()
+}
+
+fn some(content: &str) -> Option<String> {
+    Some(text(content))
+}
+
+/// When all of it happens.
+const NOW: u64 = 1_792_000_000;
+
+/// A page's name and the page.
+pub(crate) fn samples() -> Vec<(String, Page)> {
+    let mut samples: Vec<(&str, Page)> = logins();
+    samples.extend(factors());
+    samples.extend(access());
+    samples.push(("account", Page::Account(account())));
+    samples.push(("account_empty", Page::Account(empty_account())));
+    samples.extend(ends());
+    let samples = samples.into_iter().map(|(name, page)| (text(name), page));
+    let errors = ErrorKind::ALL.map(|kind| {
+        let page = ErrorPage {
+            kind,
+            request_id: text("7f3c0a2e9b1d4c58"),
+        };
+        (format!("error_{kind:?}").to_lowercase(), Page::Error(page))
+    });
+    samples.chain(errors).collect()
+}
+
+fn logins() -> Vec<(&'static str, Page)> {
+    let login = LoginPage {
+        client: some("Grafana"),
+        password: true,
+        can_cancel: true,
+        ..LoginPage::default()
+    };
+    let upstream = |id: &str, name: &str| Upstream {
+        id: text(id),
+        name: text(name),
+    };
+    let account = |id: &str, name: &str, detail| AccountLine {
+        id: text(id),
+        name: text(name),
+        detail,
+    };
+    vec![
+        ("login", Page::Login(login.clone())),
+        (
+            "login_wrong",
+            Page::Login(LoginPage {
+                username: text("alice"),
+                trouble: Some(Trouble::WrongPassword),
+                ..login.clone()
+            }),
+        ),
+        (
+            "login_all",
+            Page::Login(LoginPage {
+                passkey: some(GET),
+                upstreams: vec![
+                    upstream("corp", "Example Corp"),
+                    upstream("uni", "University Login"),
+                ],
+                trouble: Some(Trouble::TooMany { wait_s: 300 }),
+                ..login.clone()
+            }),
+        ),
+        (
+            "login_again",
+            Page::Login(LoginPage {
+                username: text("alice"),
+                again: true,
+                ..login.clone()
+            }),
+        ),
+        (
+            "login_broker",
+            Page::Login(LoginPage {
+                password: false,
+                upstreams: vec![upstream("corp", "Example Corp")],
+                ..login
+            }),
+        ),
+        (
+            "select_account",
+            Page::SelectAccount(SelectAccountPage {
+                client: some("Grafana"),
+                accounts: vec![
+                    account("1", "Alice Ansel", some("alice@example.org")),
+                    account("2", "ops-admin", None),
+                ],
+                can_cancel: true,
+            }),
+        ),
+    ]
+}
+
+fn factors() -> Vec<(&'static str, Page)> {
+    let code = CodePage {
+        account: text("alice"),
+        kind: CodeKind::Totp,
+        others: vec![FactorKind::Passkey, FactorKind::Recovery],
+        trouble: None,
+        can_cancel: true,
+    };
+    vec![
+        ("code_totp", Page::Code(code.clone())),
+        (
+            "code_recovery",
+            Page::Code(CodePage {
+                kind: CodeKind::Recovery,
+                others: vec![FactorKind::Totp],
+                trouble: Some(Trouble::WrongCode),
+                ..code.clone()
+            }),
+        ),
+        (
+            "code_other",
+            Page::Code(CodePage {
+                kind: CodeKind::Other {
+                    message: some("Please enter the OTP value that was sent to +49 170 ****67"),
+                },
+                others: vec![FactorKind::Push],
+                ..code.clone()
+            }),
+        ),
+        (
+            "push",
+            Page::Push(PushPage {
+                account: text("alice"),
+                message: None,
+                refresh_s: 3,
+                others: vec![FactorKind::Code],
+                trouble: None,
+                can_cancel: true,
+            }),
+        ),
+        (
+            "passkey",
+            Page::Passkey(PasskeyPage {
+                account: text("alice"),
+                options: text(GET),
+                others: vec![FactorKind::Totp, FactorKind::Recovery],
+                trouble: None,
+                can_cancel: true,
+            }),
+        ),
+        (
+            "enrol",
+            Page::Enrol(EnrolPage {
+                account: text("alice"),
+                totp: true,
+                passkey: true,
+                required: true,
+                can_cancel: true,
+            }),
+        ),
+        (
+            "enrol_totp",
+            Page::EnrolTotp(EnrolTotpPage {
+                account: text("alice"),
+                secret: text("GEZD GNBV GY3T QOJQ GEZD GNBV GY3T QOJQ"),
+                uri: text(
+                    "otpauth://totp/Example%20Cloud:alice@example.org?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\
+                     &issuer=Example%20Cloud&algorithm=SHA1&digits=6&period=30",
+                ),
+                required: true,
+                trouble: None,
+                can_cancel: true,
+            }),
+        ),
+        (
+            "enrol_passkey",
+            Page::EnrolPasskey(EnrolPasskeyPage {
+                account: text("alice"),
+                options: text(CREATE),
+                required: false,
+                trouble: None,
+                can_cancel: true,
+            }),
+        ),
+        (
+            "recovery_codes",
+            Page::RecoveryCodes(RecoveryCodesPage {
+                account: text("alice"),
+                codes: (0..10).map(|number| format!("k7p{number}-m2xq-9w4t")).collect(),
+            }),
+        ),
+    ]
+}
+
+const GET: &str = r#"{"challenge":"AAECAwQFBgcICQoLDA0ODw","rpId":"id.example","userVerification":"required","timeout":300000}"#;
+const CREATE: &str = r#"{"rp":{"id":"id.example","name":"Example"},"user":{"id":"AAECAw","name":"alice","displayName":"Alice"},"challenge":"AAECAwQFBgcICQoLDA0ODw","pubKeyCredParams":[{"type":"public-key","alg":-7}]}"#;
+
+fn access() -> Vec<(&'static str, Page)> {
+    let project = |id: &str, name: &str, roles: &[&str]| ProjectLine {
+        id: text(id),
+        name: text(name),
+        domain: None,
+        roles: roles.iter().map(|role| text(role)).collect(),
+        chosen: false,
+    };
+    let consent = ConsentPage {
+        client: text("Grafana"),
+        client_uri: some("https://grafana.example.org"),
+        account: text("alice"),
+        scopes: vec![
+            ScopeLine::Identity,
+            ScopeLine::Profile,
+            ScopeLine::Email,
+            ScopeLine::Groups,
+        ],
+        projects: Vec::new(),
+        destination: some("grafana.example.org"),
+        remembered: true,
+        trouble: None,
+    };
+    let confirm = DeviceConfirmPage {
+        client: text("OpenStack CLI"),
+        account: some("alice"),
+        user_code: text("BCDF-GHJK"),
+        address: some("203.0.113.17"),
+        device: some("python-openstackclient"),
+        asked_at: NOW,
+    };
+    let done = |allowed| DeviceDonePage {
+        client: text("OpenStack CLI"),
+        allowed,
+    };
+    vec![
+        ("consent", Page::Consent(consent.clone())),
+        (
+            "consent_openstack",
+            Page::Consent(ConsentPage {
+                client: text("OpenStack CLI"),
+                client_uri: None,
+                scopes: vec![
+                    ScopeLine::Identity,
+                    ScopeLine::OpenStack,
+                    ScopeLine::Offline,
+                    ScopeLine::Other(text("metrics:write")),
+                ],
+                projects: vec![
+                    project("p1", "web-production", &["member", "reader"]),
+                    project("p2", "web-staging", &["admin", "load-balancer_member", "member"]),
+                    ProjectLine {
+                        domain: some("partners"),
+                        ..project("p3", "shared-images", &["reader"])
+                    },
+                ],
+                destination: some("127.0.0.1"),
+                ..consent.clone()
+            }),
+        ),
+        (
+            "consent_no_project",
+            Page::Consent(ConsentPage {
+                scopes: vec![ScopeLine::OpenStack],
+                trouble: Some(Trouble::NoProject),
+                ..consent
+            }),
+        ),
+        ("device_code", Page::DeviceCode(DeviceCodePage::default())),
+        (
+            "device_code_wrong",
+            Page::DeviceCode(DeviceCodePage {
+                user_code: text("BCDF-GHJX"),
+                trouble: Some(Trouble::WrongUserCode),
+            }),
+        ),
+        ("device_confirm", Page::DeviceConfirm(confirm)),
+        ("device_done", Page::DeviceDone(done(true))),
+        ("device_denied", Page::DeviceDone(done(false))),
+    ]
+}
+
+fn ends() -> Vec<(&'static str, Page)> {
+    vec![
+        (
+            "logout",
+            Page::Logout(LogoutPage {
+                account: text("alice"),
+                client: some("Grafana"),
+            }),
+        ),
+        ("logged_out", Page::LoggedOut(LoggedOutPage { everywhere: false })),
+        (
+            "logged_out_everywhere",
+            Page::LoggedOut(LoggedOutPage { everywhere: true }),
+        ),
+        (
+            "form_post",
+            Page::FormPost(FormPostPage {
+                action: text("https://grafana.example.org/login/callback"),
+                fields: ["code", "state", "iss"]
+                    .map(|name| (text(name), text("x")))
+                    .into(),
+            }),
+        ),
+    ]
+}
+
+fn empty_account() -> AccountPage {
+    AccountPage {
+        name: text("alice"),
+        account: text("alice"),
+        sessions: account().sessions.into_iter().take(1).collect(),
+        own_factors: true,
+        ..AccountPage::default()
+    }
+}
+
+fn account() -> AccountPage {
+    let session = |id: &str, device, current, clients: &[&str]| SessionLine {
+        id: text(id),
+        device,
+        address: some("203.0.113.17"),
+        signed_in_at: NOW - 90_000,
+        last_used_at: NOW - 300,
+        strong: current,
+        current,
+        clients: clients.iter().map(|client| text(client)).collect(),
+    };
+    AccountPage {
+        name: text("Alice Ansel"),
+        account: text("alice"),
+        email: some("alice@example.org"),
+        notice: Some(Notice::Ended),
+        sessions: vec![
+            session("s1", some("Firefox on Linux"), true, &["Grafana", "Argo CD"]),
+            session("s2", some("Safari on iPhone"), false, &["Harbor"]),
+            session("s3", None, false, &[]),
+        ],
+        grants: vec![GrantLine {
+            id: text("g1"),
+            client: text("OpenStack CLI"),
+            project: some("web-production"),
+            since: NOW - 90_000,
+            last_used_at: NOW - 60,
+        }],
+        consents: vec![
+            ConsentLine {
+                id: text("c1"),
+                client: text("Grafana"),
+                scopes: vec![ScopeLine::Identity, ScopeLine::Email, ScopeLine::Groups],
+                project: None,
+                since: NOW - 90_000,
+            },
+            ConsentLine {
+                id: text("c2"),
+                client: text("OpenStack CLI"),
+                scopes: vec![ScopeLine::OpenStack, ScopeLine::Offline],
+                project: some("web-production"),
+                since: NOW - 90_000,
+            },
+        ],
+        own_factors: true,
+        passkeys: vec![PasskeyLine {
+            id: text("k1"),
+            name: text("Work laptop"),
+            since: NOW - 900_000,
+            last_used_at: Some(NOW - 90_000),
+        }],
+        totp_since: Some(NOW - 900_000),
+        recovery_codes_left: Some(8),
+    }
+}
