@@ -22,6 +22,9 @@ pub enum SecretPurpose {
     ClientSecret,
     /// The secret of the Keystone application credential that a client is tied to.
     ApplicationCredential,
+    /// The secret that a person's authenticator app shares with the server (RFC 6238). Its place's `client` is the
+    /// person's user id.
+    OneTimeCodes,
 }
 
 impl SecretPurpose {
@@ -29,6 +32,7 @@ impl SecretPurpose {
         match self {
             Self::ClientSecret => "client_secret",
             Self::ApplicationCredential => "application_credential",
+            Self::OneTimeCodes => "one_time_codes",
         }
     }
 }
@@ -52,7 +56,7 @@ pub struct SecretPlace<'a> {
     pub purpose: SecretPurpose,
     /// The client's domain.
     pub domain: &'a str,
-    /// The client.
+    /// The client, or the user.
     pub client: &'a str,
 }
 
@@ -176,6 +180,10 @@ mod tests {
             },
             SecretPlace {
                 purpose: SecretPurpose::ApplicationCredential,
+                ..PLACE
+            },
+            SecretPlace {
+                purpose: SecretPurpose::OneTimeCodes,
                 ..PLACE
             },
         ] {
