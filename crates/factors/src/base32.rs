@@ -69,7 +69,18 @@ mod tests {
             assert_eq!(decode(text).unwrap(), octets.as_bytes(), "{text}");
             assert_eq!(decode(&text.to_lowercase()).unwrap(), octets.as_bytes(), "{text}");
         }
-        for wrong in ["M", "MZ=", "M1", "M8", "MZXW6YTBO", "MZ XQ", "é", "MZ\0Q", "MZXR", "MB"] {
+        for wrong in [
+            "M",
+            "MZ=",
+            "M1",
+            "M8",
+            "MZXW6YTBO",
+            "MZ XQ",
+            "é",
+            "MZ\0Q",
+            "MZXR",
+            "MB",
+        ] {
             assert_eq!(decode(wrong), None, "{wrong:?}");
         }
     }

@@ -14,6 +14,7 @@ pub use qr::{QrCode, QrError};
 pub use recovery::{RECOVERY_CODES, RecoveryCode, RecoveryCodeHash, RecoveryCodes};
 pub use totp::{CodeFault, TotpCode, TotpSecret, TotpSecretFault, TotpStep};
 pub use webauthn::{
-    Assertion, AssertionResponse, Challenge, CreationOptions, CredentialId, KeyAlgorithm, MAX_RESPONSE, Passkey,
-    RegistrationResponse, RelyingParty, RelyingPartyFault, RequestOptions, UserHandle, UserVerification, WebAuthnError,
+    Assertion, AssertionResponse, Challenge, CreationOptions, CredentialId, KeyAlgorithm, MAX_RESPONSE,
+    Passkey, RegistrationResponse, RelyingParty, RelyingPartyFault, RequestOptions, UserHandle,
+    UserVerification, WebAuthnError,
 };

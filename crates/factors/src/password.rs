@@ -84,7 +84,8 @@ impl NewPassword {
     /// # Errors
     /// [`HashError`] when the memory cannot be had.
     pub fn hash(&self, salt: [u8; 16]) -> Result<PasswordHash, HashError> {
-        let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(OUTPUT_LENGTH)).map_err(|_fixed| HashError)?;
+        let params =
+            Params::new(MEMORY_KIB, PASSES, LANES, Some(OUTPUT_LENGTH)).map_err(|_fixed| HashError)?;
         let output = derive(&self.0, &salt, &params)?;
         let phc = Phc {
             algorithm: Ident::new("argon2id").map_err(|_fixed| HashError)?,
@@ -210,7 +211,9 @@ pub enum HashFault {
     #[error("only Argon2id of version 19 is taken: set the password anew")]
     Function,
     /// Parameters that protect nothing, or that a login cannot afford.
-    #[error("the parameters of the hash are out of bounds: 7 MiB to 256 MiB, 1 to 16 passes and lanes, 16 bytes or more")]
+    #[error(
+        "the parameters of the hash are out of bounds: 7 MiB to 256 MiB, 1 to 16 passes and lanes, 16 bytes or more"
+    )]
     Parameters,
 }
 

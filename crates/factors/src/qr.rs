@@ -45,7 +45,9 @@ impl QrCode {
         for y in 0..self.0.size() {
             let mut x = 0;
             while x < self.0.size() {
-                let run = (x..self.0.size()).take_while(|x| self.0.get_module(*x, y)).count();
+                let run = (x..self.0.size())
+                    .take_while(|x| self.0.get_module(*x, y))
+                    .count();
                 let run = i32::try_from(run).unwrap_or_default();
                 if run > 0 {
                     let (left, top) = (x.saturating_add(QUIET), y.saturating_add(QUIET));

@@ -23,7 +23,11 @@ const MIN_SECRET: usize = 16;
 /// The block of SHA-256: a longer key is hashed to less.
 const MAX_SECRET: usize = 64;
 /// RFC 3986's unreserved characters stay as they are.
-const URI_TEXT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const URI_TEXT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// The secret that an authenticator app shares with us. Zeroed when dropped; `Debug` shows nothing of it.
 ///
@@ -56,7 +60,8 @@ impl TotpSecret {
         if text.len() > MAX_SECRET.saturating_mul(4) {
             return Err(TotpSecretFault::Length);
         }
-        let plain: Zeroizing<String> = Zeroizing::new(text.chars().filter(|c| !matches!(c, ' ' | '-')).collect());
+        let plain: Zeroizing<String> =
+            Zeroizing::new(text.chars().filter(|c| !matches!(c, ' ' | '-')).collect());
         let octets = base32::decode(plain.trim_end_matches('=')).ok_or(TotpSecretFault::Characters)?;
         let octets = Zeroizing::new(octets);
         if !(MIN_SECRET..=MAX_SECRET).contains(&octets.len()) {
@@ -133,6 +138,18 @@ impl TotpStep {
     #[must_use]
     pub const fn at(now: UnixTime) -> Self {
         Self(now.as_secs() / STEP_SECONDS)
+    }
+
+    /// The step of this number: as it was stored.
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Its number, to be stored.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
     }
 }
 
@@ -216,7 +233,11 @@ fn digits(algorithm: Algorithm, secret: &[u8], counter: u64, count: usize) -> Ze
         .map_or(0, |chunk| u32::from_be_bytes(*chunk) & 0x7fff_ffff);
     // The last `count` of ten digits: the remainder by a power of ten.
     let ten = format!("{word:010}");
-    Zeroizing::new(ten.get(10_usize.saturating_sub(count)..).unwrap_or_default().to_owned())
+    Zeroizing::new(
+        ten.get(10_usize.saturating_sub(count)..)
+            .unwrap_or_default()
+            .to_owned(),
+    )
 }
 
 #[cfg(test)]

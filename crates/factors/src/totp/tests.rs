@@ -55,9 +55,28 @@ fn r16_only_six_ascii_digits_are_a_code() {
         assert_eq!(TotpCode::parse(good).unwrap().expose(), "287082", "{good:?}");
     }
     for wrong in [
-        "", " ", "28708", "2870822", "-87082", "+87082", "28708a", "28.082", "2 8 7 0 8 2", "28 7082", "287  082",
-        "287\t082", "287082\n", "287-082", "２８７０８２", "٢٨٧٠٨٢", "2870\u{200b}82", "287082\0", "287\u{a0}082",
-        "0x1234", "1e5000", "287082287082",
+        "",
+        " ",
+        "28708",
+        "2870822",
+        "-87082",
+        "+87082",
+        "28708a",
+        "28.082",
+        "2 8 7 0 8 2",
+        "28 7082",
+        "287  082",
+        "287\t082",
+        "287082\n",
+        "287-082",
+        "２８７０８２",
+        "٢٨٧٠٨٢",
+        "2870\u{200b}82",
+        "287082\0",
+        "287\u{a0}082",
+        "0x1234",
+        "1e5000",
+        "287082287082",
     ] {
         assert!(TotpCode::parse(wrong).is_err(), "{wrong:?}");
     }
@@ -67,14 +86,26 @@ fn r16_only_six_ascii_digits_are_a_code() {
 #[test]
 fn r15_a_code_of_two_steps_away_is_refused() {
     let now = 1_800_000_000;
-    for (offset, accepted) in [(-90, false), (-60, false), (-30, true), (0, true), (30, true), (60, false), (90, false)] {
+    for (offset, accepted) in [
+        (-90, false),
+        (-60, false),
+        (-30, true),
+        (0, true),
+        (30, true),
+        (60, false),
+        (90, false),
+    ] {
         let then = at(u64::try_from(now + offset).unwrap());
         let step = secret().verify(&secret().code_at(then), at(1_800_000_000), None);
         assert_eq!(step, accepted.then(|| TotpStep::at(then)), "{offset} s");
     }
     // The clock's beginning has no step before it, its end none behind it.
     assert!(secret().verify(&secret().code_at(at(0)), at(0), None).is_some());
-    assert!(secret().verify(&secret().code_at(at(u64::MAX)), at(u64::MAX), None).is_some());
+    assert!(
+        secret()
+            .verify(&secret().code_at(at(u64::MAX)), at(u64::MAX), None)
+            .is_some()
+    );
 }
 
 /// R14: a code is accepted once, and none older than the last one accepted.
@@ -84,9 +115,17 @@ fn r14_a_code_is_accepted_once_and_no_older_one_after_it() {
     let code = secret().code_at(now);
     let step = secret().verify(&code, now, None).unwrap();
     assert_eq!(secret().verify(&code, now, Some(step)), None, "the same again");
-    assert_eq!(secret().verify(&code, at(1_800_000_029), Some(step)), None, "later in its step");
+    assert_eq!(
+        secret().verify(&code, at(1_800_000_029), Some(step)),
+        None,
+        "later in its step"
+    );
     let before = secret().code_at(at(1_799_999_970));
-    assert_eq!(secret().verify(&before, now, Some(step)), None, "the one before it");
+    assert_eq!(
+        secret().verify(&before, now, Some(step)),
+        None,
+        "the one before it"
+    );
     let after = secret().code_at(at(1_800_000_030));
     let next = secret().verify(&after, now, Some(step)).unwrap();
     assert!(next > step, "the one behind it is another code");
@@ -141,7 +180,10 @@ fn the_uri_is_what_apps_read() {
 #[test]
 fn no_debug_shows_a_secret_or_a_code() {
     let text = format!("{:?} {:?}", secret(), secret().code_at(at(59)));
-    assert!(!text.contains("GEZD") && !text.contains("287082") && !text.contains("49, 50"), "{text}");
+    assert!(
+        !text.contains("GEZD") && !text.contains("287082") && !text.contains("49, 50"),
+        "{text}"
+    );
 }
 
 proptest! {

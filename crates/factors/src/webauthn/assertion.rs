@@ -4,7 +4,8 @@ use aws_lc_rs::digest;
 use serde::Deserialize;
 
 use super::{
-    Challenge, CredentialId, MAX_RESPONSE, Passkey, RelyingParty, UserHandle, UserVerification, WebAuthnError,
+    Challenge, CredentialId, MAX_RESPONSE, Passkey, RelyingParty, UserHandle, UserVerification,
+    WebAuthnError,
     authenticator_data::AuthenticatorData,
     client_data::{self, Ceremony},
     encoding::Octets,

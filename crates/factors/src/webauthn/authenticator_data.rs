@@ -1,10 +1,7 @@
 //! What an authenticator signs about itself: WebAuthn §6.1.
 
 use super::{
-    UserVerification, WebAuthnError,
-    cbor::Reader,
-    cose::PublicKey,
-    encoding::CredentialId,
+    UserVerification, WebAuthnError, cbor::Reader, cose::PublicKey, encoding::CredentialId,
     relying_party::RelyingParty,
 };
 use aws_lc_rs::digest;
@@ -59,7 +56,11 @@ impl<'a> AuthenticatorData<'a> {
     }
 
     /// The checks that both ceremonies have (WebAuthn §7.1 steps 14 to 18, §7.2 steps 16 to 20).
-    pub(super) fn check(&self, party: &RelyingParty, verification: UserVerification) -> Result<(), WebAuthnError> {
+    pub(super) fn check(
+        &self,
+        party: &RelyingParty,
+        verification: UserVerification,
+    ) -> Result<(), WebAuthnError> {
         let expected = digest::digest(&digest::SHA256, party.id().as_bytes());
         if self.rp_id_hash.as_slice() != expected.as_ref() {
             return Err(WebAuthnError::RelyingParty);

@@ -111,7 +111,10 @@ mod tests {
             ("more octets than there are", &[0x43, 1, 2]),
             ("an indefinite string", &[0x5f, 0x41, 1, 0xff]),
             ("an indefinite map", &[0xbf, 0xff]),
-            ("an array of 2^64 - 1", &[0x9b, 255, 255, 255, 255, 255, 255, 255, 255]),
+            (
+                "an array of 2^64 - 1",
+                &[0x9b, 255, 255, 255, 255, 255, 255, 255, 255],
+            ),
             ("a map of 2^63", &[0xbb, 0x80, 0, 0, 0, 0, 0, 0, 0]),
             ("nested too deeply", &[0x81; 9]),
             ("a reserved head", &[0x1c]),

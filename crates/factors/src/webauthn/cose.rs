@@ -82,7 +82,9 @@ impl PublicKey {
 
     pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         match self {
-            Self::Es256(point) => UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point).verify(message, signature),
+            Self::Es256(point) => {
+                UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point).verify(message, signature)
+            }
             Self::EdDsa(point) => UnparsedPublicKey::new(&ED25519, point).verify(message, signature),
             Self::Rs256 { modulus, exponent } => RsaPublicKeyComponents {
                 n: modulus,

@@ -99,7 +99,9 @@ pub(super) struct Octets(pub(super) Vec<u8>);
 impl<'de> Deserialize<'de> for Octets {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        decode(&text).map(Self).ok_or_else(|| D::Error::custom("not base64url"))
+        decode(&text)
+            .map(Self)
+            .ok_or_else(|| D::Error::custom("not base64url"))
     }
 }
 

@@ -2,11 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Challenge, Passkey, RelyingParty, UserHandle,
-    cose::KeyAlgorithm,
-    encoding::CredentialId,
-};
+use super::{Challenge, Passkey, RelyingParty, UserHandle, cose::KeyAlgorithm, encoding::CredentialId};
 
 /// Five minutes: WebAuthn §15.1 recommends that much for people who need time.
 const TIMEOUT_MS: u32 = 300_000;
@@ -88,7 +84,10 @@ impl RelyingParty {
             challenge: *challenge,
             pub_key_cred_params: KeyAlgorithm::ALL.map(Parameter::from).to_vec(),
             timeout: TIMEOUT_MS,
-            exclude_credentials: existing.iter().map(|passkey| Descriptor::from(*passkey)).collect(),
+            exclude_credentials: existing
+                .iter()
+                .map(|passkey| Descriptor::from(*passkey))
+                .collect(),
             authenticator_selection: Selection {
                 resident_key: "preferred",
                 require_resident_key: false,

@@ -3,7 +3,8 @@
 use serde::Deserialize;
 
 use super::{
-    Challenge, CredentialId, MAX_RESPONSE, Passkey, RelyingParty, UserHandle, UserVerification, WebAuthnError,
+    Challenge, CredentialId, MAX_RESPONSE, Passkey, RelyingParty, UserHandle, UserVerification,
+    WebAuthnError,
     authenticator_data::AuthenticatorData,
     cbor::Reader,
     client_data::{self, Ceremony},
@@ -124,7 +125,12 @@ fn known(transports: &[String]) -> Vec<String> {
     let word = |text: &&String| {
         (1..=MAX_TRANSPORT).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
     };
-    let mut words: Vec<String> = transports.iter().filter(word).take(MAX_TRANSPORTS).cloned().collect();
+    let mut words: Vec<String> = transports
+        .iter()
+        .filter(word)
+        .take(MAX_TRANSPORTS)
+        .cloned()
+        .collect();
     words.sort_unstable();
     words.dedup();
     words

@@ -84,7 +84,9 @@ pub enum RelyingPartyFault {
     #[error("passkeys are bound to a host name in lower case, not to an address or a URL")]
     Id,
     /// Not an origin that browsers let use passkeys.
-    #[error("passkeys work at an origin such as `https://login.example.org`, without a path, and with no port 443")]
+    #[error(
+        "passkeys work at an origin such as `https://login.example.org`, without a path, and with no port 443"
+    )]
     Origin,
     /// The origin's host is not the id, nor below it.
     #[error("the origin's host is neither the host that passkeys are bound to nor one below it")]
@@ -143,16 +145,36 @@ mod tests {
             ("127.0.0.1", "https://127.0.0.1", RelyingPartyFault::Id),
             ("::1", "https://[::1]", RelyingPartyFault::Id),
             ("Example.org", "https://example.org", RelyingPartyFault::Id),
-            ("https://example.org", "https://example.org", RelyingPartyFault::Id),
+            (
+                "https://example.org",
+                "https://example.org",
+                RelyingPartyFault::Id,
+            ),
             ("example.org.", "https://example.org.", RelyingPartyFault::Id),
             ("example.org", "http://example.org", RelyingPartyFault::Origin),
             ("example.org", "https://example.org/", RelyingPartyFault::Origin),
-            ("example.org", "https://example.org:443", RelyingPartyFault::Origin),
-            ("example.org", "https://example.org:08443", RelyingPartyFault::Origin),
+            (
+                "example.org",
+                "https://example.org:443",
+                RelyingPartyFault::Origin,
+            ),
+            (
+                "example.org",
+                "https://example.org:08443",
+                RelyingPartyFault::Origin,
+            ),
             ("example.org", "https://u@example.org", RelyingPartyFault::Origin),
             ("example.org", "HTTPS://example.org", RelyingPartyFault::Origin),
-            ("example.org", "https://evilexample.org", RelyingPartyFault::OtherHost),
-            ("login.example.org", "https://example.org", RelyingPartyFault::OtherHost),
+            (
+                "example.org",
+                "https://evilexample.org",
+                RelyingPartyFault::OtherHost,
+            ),
+            (
+                "login.example.org",
+                "https://example.org",
+                RelyingPartyFault::OtherHost,
+            ),
         ] {
             assert_eq!(RelyingParty::new(id, "x", origin), Err(want), "{id} {origin}");
         }
