@@ -40,7 +40,7 @@ macro_rules! texts {
 texts! {
     cancel,
     go_back,
-    signed_in_as,
+    who,
     other_ways,
     use_totp,
     use_passkey,

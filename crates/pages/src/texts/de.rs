@@ -7,7 +7,7 @@ pub(super) const GERMAN: Texts = Texts {
     lang: Borrowed("de"),
     cancel: Borrowed("Abbrechen"),
     go_back: Borrowed("Zurück"),
-    signed_in_as: Borrowed("Angemeldet als {account}"),
+    who: Borrowed("Konto: {account}"),
     other_ways: Borrowed("Einen anderen Weg nehmen"),
     use_totp: Borrowed("Code aus einer Authenticator-App"),
     use_passkey: Borrowed("Passkey oder Sicherheitsschlüssel"),

@@ -7,7 +7,7 @@ pub(super) const ENGLISH: Texts = Texts {
     lang: Borrowed("en"),
     cancel: Borrowed("Cancel"),
     go_back: Borrowed("Back"),
-    signed_in_as: Borrowed("Signed in as {account}"),
+    who: Borrowed("Account: {account}"),
     other_ways: Borrowed("Use another way"),
     use_totp: Borrowed("Code from an authenticator app"),
     use_passkey: Borrowed("Passkey or security key"),
