@@ -130,7 +130,8 @@ impl NeedsVerdict {
                 ClientAuth::TlsClientAuth(_)
                 | ClientAuth::SelfSignedTlsClientAuth(_)
                 | ClientAuth::PrivateKeyJwt(_)
-                | ClientAuth::ClientSecretJwt(_),
+                | ClientAuth::ClientSecretJwt(_)
+                | ClientAuth::None,
             )
             | None => None,
         };
@@ -151,6 +152,8 @@ impl NeedsVerdict {
         check_method(&client, &self.credential)?;
         let mut assertion = None;
         match client.auth() {
+            // A public client proves nothing; what it is given is bound to what its person proved.
+            ClientAuth::None => {}
             ClientAuth::SecretBasic(_) | ClientAuth::SecretPost(_) => match verdict {
                 Verdict::Holds => {}
                 Verdict::Fails | Verdict::Signed { .. } | Verdict::NotSigned(_) => {
@@ -256,7 +259,7 @@ fn check_method(client: &Client, credential: &PresentedCredential) -> Result<(),
         ClientAuth::PrivateKeyJwt(_) | ClientAuth::ClientSecretJwt(_) => {
             matches!(credential, PresentedCredential::Assertion(_))
         }
-        ClientAuth::TlsClientAuth(_) | ClientAuth::SelfSignedTlsClientAuth(_) => {
+        ClientAuth::TlsClientAuth(_) | ClientAuth::SelfSignedTlsClientAuth(_) | ClientAuth::None => {
             matches!(credential, PresentedCredential::None)
         }
     };

@@ -51,7 +51,8 @@ pub fn decide(authenticated: Authenticated, now: UnixTime) -> Result<NeedsIdenti
         ClientAuth::SecretBasic(_)
         | ClientAuth::SecretPost(_)
         | ClientAuth::PrivateKeyJwt(_)
-        | ClientAuth::ClientSecretJwt(_) => binding::decide(&client, presented, now)?,
+        | ClientAuth::ClientSecretJwt(_)
+        | ClientAuth::None => binding::decide(&client, presented, now)?,
     };
     Ok(NeedsIdentity {
         client,

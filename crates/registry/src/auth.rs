@@ -30,6 +30,8 @@ pub enum ClientAuth {
     PrivateKeyJwt(AssertionKeys),
     /// `client_secret_jwt`: a JWT under the client's secret (OpenID Connect Core §9).
     ClientSecretJwt(AssertionSecret),
+    /// `none`: a public client proves nothing of itself (RFC 6749 §2.1).
+    None,
 }
 
 impl ClientAuth {
@@ -43,6 +45,7 @@ impl ClientAuth {
             Self::SelfSignedTlsClientAuth(_) => TokenEndpointAuthMethod::SelfSignedTlsClientAuth,
             Self::PrivateKeyJwt(_) => TokenEndpointAuthMethod::PrivateKeyJwt,
             Self::ClientSecretJwt(_) => TokenEndpointAuthMethod::ClientSecretJwt,
+            Self::None => TokenEndpointAuthMethod::None,
         }
     }
 
@@ -52,7 +55,10 @@ impl ClientAuth {
         match self {
             Self::SecretBasic(secrets) | Self::SecretPost(secrets) => Some(secrets),
             Self::ClientSecretJwt(own) => Some(own.secrets()),
-            Self::TlsClientAuth(_) | Self::SelfSignedTlsClientAuth(_) | Self::PrivateKeyJwt(_) => None,
+            Self::TlsClientAuth(_)
+            | Self::SelfSignedTlsClientAuth(_)
+            | Self::PrivateKeyJwt(_)
+            | Self::None => None,
         }
     }
 
@@ -65,7 +71,8 @@ impl ClientAuth {
             Self::SecretBasic(_)
             | Self::SecretPost(_)
             | Self::TlsClientAuth(_)
-            | Self::SelfSignedTlsClientAuth(_) => None,
+            | Self::SelfSignedTlsClientAuth(_)
+            | Self::None => None,
         }
     }
 
@@ -75,9 +82,10 @@ impl ClientAuth {
             Self::SecretBasic(_) => Self::SecretBasic(secrets),
             Self::SecretPost(_) => Self::SecretPost(secrets),
             Self::ClientSecretJwt(own) => Self::ClientSecretJwt(own.with_secrets(secrets)),
-            Self::TlsClientAuth(_) | Self::SelfSignedTlsClientAuth(_) | Self::PrivateKeyJwt(_) => {
-                self.clone()
-            }
+            Self::TlsClientAuth(_)
+            | Self::SelfSignedTlsClientAuth(_)
+            | Self::PrivateKeyJwt(_)
+            | Self::None => self.clone(),
         }
     }
 }

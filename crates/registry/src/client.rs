@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     auth::ClientAuth,
     error::RegistrationError,
+    people::People,
     registration::ClientRegistration,
     secret_set::{KeptSecret, RotationError, SecretSet},
     tie::MachineTie,
@@ -54,6 +55,7 @@ pub(crate) struct Settings {
     pub(crate) introspection: IntrospectionRight,
     pub(crate) introspection_format: IntrospectionFormat,
     pub(crate) tie: MachineTie,
+    pub(crate) people: People,
     pub(crate) claims: ClaimsTemplate,
     pub(crate) enabled: bool,
 }
@@ -197,8 +199,8 @@ impl Client {
         self.settings.tie.static_authority()
     }
 
-    /// What the authority of its `openstack:api` tokens comes from: [`MachineTie::None`] exactly if `openstack:api` is
-    /// not among [`Client::scopes`].
+    /// What the authority of its own `openstack:api` tokens comes from: [`MachineTie::None`] exactly if `openstack:api`
+    /// is not among [`Client::scopes`] or the client lacks the grant `client_credentials`.
     #[must_use]
     pub const fn tie(&self) -> &MachineTie {
         &self.settings.tie
@@ -332,6 +334,26 @@ impl TokenBinding {
             Self::Unbound => MAX_BEARER_LIFETIME,
         }
     }
+}
+
+/// A client id that somebody chose, which is none that could be a user's: Keystone's are 32 or 64 hexadecimal digits,
+/// and the subject of a machine's token is its client id.
+///
+/// # Errors
+/// [`RegistrationError::ClientId`], [`RegistrationError::ClientIdOfUser`].
+///
+/// # Examples
+/// ```
+/// # use sealstone_registry::chosen_client_id;
+/// assert!(chosen_client_id("grafana").is_ok());
+/// assert!(chosen_client_id("7a6c1f0e5b3d42c8a9e0d1f2b3c4d5e6").is_err());
+/// ```
+pub fn chosen_client_id(text: &str) -> Result<ClientId, RegistrationError> {
+    let id = ClientId::parse(text).map_err(|_| RegistrationError::ClientId)?;
+    if matches!(text.len(), 32 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(RegistrationError::ClientIdOfUser);
+    }
+    Ok(id)
 }
 
 /// Writes 16 bytes of a cryptographic random source as a client identifier: 32 hexadecimal digits.

@@ -8,6 +8,7 @@ use sealstone_oauth_types::{ErrorCode, GrantType, TokenEndpointAuthMethod};
 use crate::{
     client::{MIN_LIFETIME, TokenBinding},
     name::{MAX_NAME, NameFault},
+    people::{ApplicationType, DEFAULT_REFRESH_LIFETIME, MAX_REFRESH_LIFETIME, MIN_REFRESH_LIFETIME},
 };
 
 /// Why a registration is refused: what is wrong, and how to mend it.
@@ -62,23 +63,19 @@ pub enum RegistrationError {
     /// A client id outside its grammar.
     #[error("a client id is 1 to 64 characters of [A-Za-z0-9_-]: leave it to the server, or use these")]
     ClientId,
+    /// A client id of the form of a user's id.
+    #[error(
+        "a client id of 32 or 64 hexadecimal digits could be the id of a user: choose another, or leave it to the server"
+    )]
+    ClientIdOfUser,
     /// A `token_endpoint_auth_method` that does not exist.
     #[error("there is no `token_endpoint_auth_method` of this name{}", did_you_mean(.suggestion.as_ref()))]
     UnknownAuthMethod {
         /// The offered method that looks most like it.
         suggestion: Option<&'static str>,
     },
-    /// A `token_endpoint_auth_method` that this server does not take.
-    #[error(
-        "`token_endpoint_auth_method` {method} is not offered: use tls_client_auth, self_signed_tls_client_auth, \
-         private_key_jwt, client_secret_jwt, client_secret_basic or client_secret_post"
-    )]
-    AuthMethodNotOffered {
-        /// The method.
-        method: TokenEndpointAuthMethod,
-    },
     /// `grant_types` is empty or repeats one.
-    #[error("`grant_types` must name each grant once, and at least one: client_credentials")]
+    #[error("`grant_types` must name each grant once, and at least one")]
     GrantTypes,
     /// A grant type that does not exist.
     #[error("there is no grant type of this name{}", did_you_mean(.suggestion.as_ref()))]
@@ -89,14 +86,14 @@ pub enum RegistrationError {
     /// The implicit or the password grant.
     #[error(
         "the {grant} grant gives credentials or tokens away (RFC 9700 §2.1.2, §2.4) and is never offered: \
-         use client_credentials"
+         use authorization_code for people, client_credentials for machines"
     )]
     ForbiddenGrantType {
         /// `implicit` or `password`.
         grant: &'static str,
     },
     /// A grant type that this server does not offer.
-    #[error("the {grant} grant is not offered: use client_credentials")]
+    #[error("the {grant} grant is not offered: leave it out")]
     GrantTypeNotOffered {
         /// The grant.
         grant: GrantType,
@@ -263,6 +260,128 @@ pub enum RegistrationError {
     /// Not the text of a sealed secret.
     #[error("the stored secret of the application credential is damaged: update the client with the secret")]
     SealedSecret,
+    /// A machine that proves nothing of itself.
+    #[error(
+        "a client with `token_endpoint_auth_method` none proves nothing and cannot have client_credentials \
+         (RFC 6749 §4.4): choose another method, or leave the grant out"
+    )]
+    PublicMachine,
+    /// A public client that would take codes which anybody can redeem.
+    #[error(
+        "a client with `token_endpoint_auth_method` none needs PKCE (RFC 9700 §2.1.1): leave `require_pkce` out"
+    )]
+    PublicWithoutPkce,
+    /// `refresh_token` without a grant that gives a first one.
+    #[error("`grant_types` has refresh_token alone: add authorization_code or the device grant")]
+    RefreshAlone,
+    /// `offline_access` for a client that gets no refresh token.
+    #[error(
+        "the scope offline_access asks for a refresh token: add refresh_token to `grant_types`, or take it out"
+    )]
+    OfflineAccess,
+    /// `authorization_code` without a place to send the code to.
+    #[error(
+        "authorization_code needs `redirect_uris`: give each URI that the client is called back at, whole"
+    )]
+    RedirectUriMissing,
+    /// Not what can be a redirect URI.
+    #[error(
+        "`{member}` number {} is no URI that an answer may be sent to: absolute, at most 1024 bytes, scheme in lower \
+         case, without fragment, user, dot segment, white space, backslash or other than ASCII; a scheme of one's own \
+         has a period, as com.example.app",
+        index.saturating_add(1)
+    )]
+    RedirectUri {
+        /// The member.
+        member: &'static str,
+        /// Its place in the list, from 0.
+        index: usize,
+    },
+    /// A redirect URI that the client's type does not have.
+    #[error(
+        "`{member}` number {} is not for a {} client: use https, or http on 127.0.0.1, [::1] or localhost{}",
+        index.saturating_add(1),
+        application_type_name(*application_type),
+        scheme_hint(*application_type)
+    )]
+    RedirectUriKind {
+        /// The member.
+        member: &'static str,
+        /// Its place in the list, from 0.
+        index: usize,
+        /// The client's type.
+        application_type: ApplicationType,
+    },
+    /// Too many redirect URIs, or one twice.
+    #[error("`{member}` must hold at most {limit} URIs, each once")]
+    RedirectUris {
+        /// The member.
+        member: &'static str,
+        /// The limit.
+        limit: usize,
+    },
+    /// Another response type than `code`.
+    #[error(
+        "`response_types` can only be [\"code\"] (RFC 9700 §2.1.2), for clients with authorization_code: leave it out"
+    )]
+    ResponseTypes,
+    /// A member that none of the client's grants reads.
+    #[error("`{member}` does nothing without the grant {grant}: add that to `grant_types`, or leave it out")]
+    UnusedByGrants {
+        /// The member.
+        member: &'static str,
+        /// A grant that reads it.
+        grant: GrantType,
+    },
+    /// An algorithm that this server does not sign with.
+    #[error("`{member}` must be one of ES256, ES384, EdDSA, RS256, PS256")]
+    PeopleAlgorithm {
+        /// The member.
+        member: &'static str,
+    },
+    /// A sector for subjects that are everybody's.
+    #[error("`sector_identifier` is for `subject_type` pairwise: set that, or leave it out")]
+    SectorUnused,
+    /// Pairwise subjects without a sector.
+    #[error(
+        "pairwise subjects need one sector: redirect URIs of https on one host, or `sector_identifier`, a host name in \
+         lower case"
+    )]
+    Sector,
+    /// Not an authentication class.
+    #[error("`{member}` must be visible ASCII of at most 128 bytes; at most 16 values, each once")]
+    Acr {
+        /// The member.
+        member: &'static str,
+    },
+    /// A URL that the server will not post to.
+    #[error(
+        "`backchannel_logout_uri` must be https on a host that is reached publicly: no private or loopback address, no \
+         local name, no fragment"
+    )]
+    LogoutUri,
+    /// A demand about logout tokens that nobody gets.
+    #[error(
+        "`backchannel_logout_session_required` does nothing without `backchannel_logout_uri`: add that, or leave it out"
+    )]
+    LogoutSessionAlone,
+    /// A refresh token's absolute life outside its bounds.
+    #[error(
+        "`refresh_token_lifetime_s` must be {} to {}",
+        MIN_REFRESH_LIFETIME.as_secs(),
+        MAX_REFRESH_LIFETIME.as_secs()
+    )]
+    RefreshLifetime,
+    /// A refresh token's idle life outside its bounds.
+    #[error(
+        "`refresh_token_idle_s` must be {} to `refresh_token_lifetime_s`, or to {} without it",
+        MIN_REFRESH_LIFETIME.as_secs(),
+        DEFAULT_REFRESH_LIFETIME.as_secs()
+    )]
+    RefreshIdle,
+    /// A page that is none.
+    #[error("`client_uri` must be an https URL of at most 256 bytes")]
+    ClientUri,
     /// The claims template is refused.
     #[error("`claims`: {0}")]
     Claims(TemplateError),
@@ -306,6 +425,20 @@ fn did_you_mean(suggestion: Option<&&'static str>) -> String {
         || ": look for it in the list of members".to_owned(),
         |name| format!(": did you mean `{name}`?"),
     )
+}
+
+const fn application_type_name(application_type: ApplicationType) -> &'static str {
+    match application_type {
+        ApplicationType::Web => "web",
+        ApplicationType::Native => "native",
+    }
+}
+
+const fn scheme_hint(application_type: ApplicationType) -> &'static str {
+    match application_type {
+        ApplicationType::Web => "; a program with a scheme of its own has `application_type` native",
+        ApplicationType::Native => "",
+    }
 }
 
 const fn binding_name(binding: TokenBinding) -> &'static str {

@@ -5,7 +5,9 @@ mod auth;
 mod client;
 mod domain;
 mod error;
+mod logout_uri;
 mod name;
+mod people;
 mod record;
 mod registration;
 mod sealed_secret;
@@ -18,10 +20,15 @@ pub use assertion::{AssertionAudience, AssertionDates, AssertionKeys, AssertionR
 pub use auth::{ClientAuth, SelfSignedJwks};
 pub use client::{
     Client, IntrospectionFormat, IntrospectionRight, MAX_BEARER_LIFETIME, MAX_BOUND_LIFETIME, MIN_LIFETIME,
-    TokenBinding, generate_client_id,
+    TokenBinding, chosen_client_id, generate_client_id,
 };
 pub use domain::Domain;
 pub use error::RegistrationError;
+pub use logout_uri::BackchannelLogoutUri;
+pub use people::{
+    ApplicationType, BackchannelLogout, ConsentPolicy, DEFAULT_REFRESH_IDLE, DEFAULT_REFRESH_LIFETIME,
+    MAX_REFRESH_LIFETIME, MIN_REFRESH_LIFETIME, Pkce, SubjectType,
+};
 pub use record::{RECORD_VERSION, RecordError};
 pub use registration::{ClientRegistration, OPENSTACK_API_SCOPE};
 pub use sealed_secret::SealedSecret;

@@ -21,7 +21,8 @@ use crate::{
 /// - 1: registrations with a static authority.
 /// - 2: `application_credential_secret` and `tie_changed_at`; the registration's `openstack_*` members; sealed secrets
 ///   of `client_secret_jwt`, and the registration's members about assertions and `introspection_format`.
-pub const RECORD_VERSION: u32 = 2;
+/// - 3: `token_endpoint_auth_method` `none`, the grants of people, and the registration's members about them.
+pub const RECORD_VERSION: u32 = 3;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -2,6 +2,7 @@
 
 mod checks;
 mod members;
+mod people;
 mod tie;
 
 use std::time::Duration;
@@ -19,6 +20,7 @@ use crate::{
     auth::ClientAuth,
     client::{Client, IntrospectionFormat, IntrospectionRight, Settings, TokenBinding},
     error::RegistrationError,
+    people::{ApplicationType, ConsentPolicy, SubjectType},
     sealed_secret::SealedSecret,
     secret_set::{SecretKind, SecretSet},
     tie::MachineTie,
@@ -58,10 +60,13 @@ pub struct ClientRegistration {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_name: Option<String>,
     /// `client_secret_basic` (the default, RFC 7591 §2), `client_secret_post`, `tls_client_auth`,
-    /// `self_signed_tls_client_auth`, `private_key_jwt` or `client_secret_jwt`.
+    /// `self_signed_tls_client_auth`, `private_key_jwt`, `client_secret_jwt`, or `none` for a program that cannot keep a
+    /// secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_endpoint_auth_method: Option<String>,
-    /// Default: `["client_credentials"]`, the only grant offered.
+    /// `client_credentials`, `authorization_code`, `refresh_token`,
+    /// `urn:ietf:params:oauth:grant-type:device_code`. Default: `["authorization_code"]` with redirect URIs, else
+    /// `["client_credentials"]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant_types: Option<Vec<String>>,
     /// The scope the client may ask for, names parted by a space. Default: none.
@@ -154,6 +159,61 @@ pub struct ClientRegistration {
     /// What [`ClientRegistration::seal_application_credential_secret`] made of the secret.
     #[serde(skip)]
     pub sealed_application_credential_secret: Option<SealedSecret>,
+    /// Where the answers to its authorization requests may go (RFC 6749 §3.1.2): at most 32, `https`, or `http` on
+    /// loopback; for a native client private-use schemes too. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub redirect_uris: Vec<String>,
+    /// Only `["code"]`, with `authorization_code` the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_types: Option<Vec<String>>,
+    /// `web` (the default) or `native`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application_type: Option<ApplicationType>,
+    /// Where the browser may go after a sign-out, as for `redirect_uris`. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub post_logout_redirect_uris: Vec<String>,
+    /// Whether its authorization requests must have a code challenge. Default: `true`, and for a public client always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub require_pkce: Option<bool>,
+    /// The algorithm its ID tokens are signed with. Default: RS256 where the issuer has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id_token_signed_response_alg: Option<String>,
+    /// The algorithm its userinfo answers are signed with. Default: they are plain JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub userinfo_signed_response_alg: Option<String>,
+    /// `public` (the default) or `pairwise`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject_type: Option<SubjectType>,
+    /// The host name of the sector that shares pairwise subjects. Default: the host of its redirect URIs, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sector_identifier: Option<String>,
+    /// How many seconds ago the person may have signed in, where a request does not say. Default: any time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_max_age: Option<u32>,
+    /// The authentication classes asked for where a request names none, best liked first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub default_acr_values: Vec<String>,
+    /// The authentication class below which nobody gets in. Default: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum_acr: Option<String>,
+    /// Where it hears that a session ended: an `https` URL on a public host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backchannel_logout_uri: Option<String>,
+    /// Whether it must hear which session. Default: `false`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backchannel_logout_session_required: Option<bool>,
+    /// Whether people are asked before it learns who they are: `ask` (the default) or `never`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent: Option<ConsentPolicy>,
+    /// How long a refresh token and its successors are good in all, in seconds: 3600 to 31536000. Default: 90 days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_token_lifetime_s: Option<u64>,
+    /// How long a refresh token is good unused, in seconds: 3600 to the above. Default: 30 days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_token_idle_s: Option<u64>,
+    /// Its page for people: an `https` URL of at most 256 bytes, shown beside its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_uri: Option<String>,
     /// Further claims for its tokens.
     #[serde(default, skip_serializing_if = "ClaimsTemplate::is_empty")]
     pub claims: ClaimsTemplate,
@@ -247,8 +307,13 @@ impl ClientRegistration {
         if default_scope.contains(OPENSTACK_API_SCOPE) {
             return Err(RegistrationError::DefaultScopeOpenstack);
         }
+        let grants = checks::grants(self.grant_types.as_deref(), !self.redirect_uris.is_empty())?;
+        let people = self.people(&grants, method)?;
         let tie = self.tie(method)?;
-        match (scopes.contains(OPENSTACK_API_SCOPE), tie == MachineTie::None) {
+        // What a person may do in OpenStack is theirs; a machine's comes from its tie.
+        let needs_tie =
+            scopes.contains(OPENSTACK_API_SCOPE) && grants.contains(&GrantType::ClientCredentials);
+        match (needs_tie, tie == MachineTie::None) {
             (true, true) => return Err(RegistrationError::AuthorityMissing),
             (false, false) => return Err(RegistrationError::AuthorityUnused),
             (true, false) | (false, true) => {}
@@ -256,7 +321,7 @@ impl ClientRegistration {
         Ok(Settings {
             name: checks::name(self.client_name, id)?,
             auth,
-            grants: checks::grants(self.grant_types.as_deref())?,
+            grants,
             scopes,
             default_scope,
             resources: checks::resources(&self.resources)?,
@@ -269,6 +334,7 @@ impl ClientRegistration {
                 self.introspection,
             )?,
             tie,
+            people,
             claims: self.claims,
             enabled: self.enabled.unwrap_or(true),
         })
@@ -307,8 +373,9 @@ impl ClientRegistration {
             ..Self::default()
         };
         registration.set_tie(&settings.tie);
+        registration.set_people(&settings.people, &settings.grants);
         match &settings.auth {
-            ClientAuth::SecretBasic(_) | ClientAuth::SecretPost(_) => {}
+            ClientAuth::SecretBasic(_) | ClientAuth::SecretPost(_) | ClientAuth::None => {}
             ClientAuth::TlsClientAuth(subject) => registration.set_subject(subject),
             ClientAuth::SelfSignedTlsClientAuth(keys) => registration.jwks = Some(keys.jwks().clone()),
             ClientAuth::PrivateKeyJwt(keys) => {

@@ -19,13 +19,21 @@ use crate::{
 /// The most resources of one client: each is compared with each that a request names.
 const MAX_RESOURCES: usize = 32;
 
-const OFFERED_METHODS: [&str; 6] = [
+const OFFERED_GRANTS: [&str; 4] = [
+    "client_credentials",
+    "authorization_code",
+    "refresh_token",
+    "urn:ietf:params:oauth:grant-type:device_code",
+];
+
+const OFFERED_METHODS: [&str; 7] = [
     "client_secret_basic",
     "client_secret_post",
     "tls_client_auth",
     "self_signed_tls_client_auth",
     "private_key_jwt",
     "client_secret_jwt",
+    "none",
 ];
 
 /// RFC 7591 §2: `client_secret_basic` unless another is named. A name that nothing reads is refused.
@@ -33,22 +41,10 @@ pub(super) fn auth_method(name: Option<&str>) -> Result<TokenEndpointAuthMethod,
     let Some(name) = name else {
         return Ok(TokenEndpointAuthMethod::ClientSecretBasic);
     };
-    match TokenEndpointAuthMethod::parse(name) {
-        None => Err(RegistrationError::UnknownAuthMethod {
-            suggestion: closest(name, &OFFERED_METHODS),
-        }),
-        Some(method @ TokenEndpointAuthMethod::None) => {
-            Err(RegistrationError::AuthMethodNotOffered { method })
-        }
-        Some(
-            method @ (TokenEndpointAuthMethod::ClientSecretBasic
-            | TokenEndpointAuthMethod::ClientSecretPost
-            | TokenEndpointAuthMethod::TlsClientAuth
-            | TokenEndpointAuthMethod::SelfSignedTlsClientAuth
-            | TokenEndpointAuthMethod::PrivateKeyJwt
-            | TokenEndpointAuthMethod::ClientSecretJwt),
-        ) => Ok(method),
-    }
+    let unknown = || RegistrationError::UnknownAuthMethod {
+        suggestion: closest(name, &OFFERED_METHODS),
+    };
+    TokenEndpointAuthMethod::parse(name).ok_or_else(unknown)
 }
 
 /// How the secret of a client with this method is kept; `None` for one that has no secret.
@@ -102,7 +98,7 @@ pub(super) fn auth(
             let own = AssertionSecret::new(secrets?, algorithm, rules(registration))?;
             Ok(ClientAuth::ClientSecretJwt(own))
         }
-        TokenEndpointAuthMethod::None => Err(RegistrationError::AuthMethodNotOffered { method }),
+        TokenEndpointAuthMethod::None => Ok(ClientAuth::None),
     }
 }
 
@@ -229,9 +225,18 @@ pub(super) fn name(name: Option<String>, id: &ClientId) -> Result<String, Regist
 }
 
 /// RFC 9700 §2.1.2 and §2.4: implicit and password never; of the others those that the server offers.
-pub(super) fn grants(names: Option<&[String]>) -> Result<BTreeSet<GrantType>, RegistrationError> {
+/// RFC 7591 §2 has the code as default; without a redirect URI there is no code.
+pub(super) fn grants(
+    names: Option<&[String]>,
+    has_redirect_uris: bool,
+) -> Result<BTreeSet<GrantType>, RegistrationError> {
     let Some(names) = names else {
-        return Ok(BTreeSet::from([GrantType::ClientCredentials]));
+        let default = if has_redirect_uris {
+            GrantType::AuthorizationCode
+        } else {
+            GrantType::ClientCredentials
+        };
+        return Ok(BTreeSet::from([default]));
     };
     let mut grants = BTreeSet::new();
     for name in names {
@@ -239,18 +244,18 @@ pub(super) fn grants(names: Option<&[String]>) -> Result<BTreeSet<GrantType>, Re
             return Err(RegistrationError::ForbiddenGrantType { grant });
         }
         let unknown = || RegistrationError::UnknownGrantType {
-            suggestion: closest(name, &["client_credentials"]),
+            suggestion: closest(name, &OFFERED_GRANTS),
         };
         match GrantType::parse(name).ok_or_else(unknown)? {
-            GrantType::ClientCredentials => {
-                if !grants.insert(GrantType::ClientCredentials) {
+            grant @ GrantType::TokenExchange => return Err(RegistrationError::GrantTypeNotOffered { grant }),
+            grant @ (GrantType::ClientCredentials
+            | GrantType::AuthorizationCode
+            | GrantType::RefreshToken
+            | GrantType::DeviceCode) => {
+                if !grants.insert(grant) {
                     return Err(RegistrationError::GrantTypes);
                 }
             }
-            grant @ (GrantType::AuthorizationCode
-            | GrantType::RefreshToken
-            | GrantType::DeviceCode
-            | GrantType::TokenExchange) => return Err(RegistrationError::GrantTypeNotOffered { grant }),
         }
     }
     if grants.is_empty() {

@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 use crate::error::{RegistrationError, shown};
 
 /// Every member that is read.
-pub(super) const KNOWN: [&str; 31] = [
+pub(super) const KNOWN: [&str; 49] = [
     "client_name",
     "token_endpoint_auth_method",
     "grant_types",
@@ -37,6 +37,24 @@ pub(super) const KNOWN: [&str; 31] = [
     "openstack_mapping",
     "openstack_minted",
     "dangerous_unrestricted_application_credential",
+    "redirect_uris",
+    "response_types",
+    "application_type",
+    "post_logout_redirect_uris",
+    "require_pkce",
+    "id_token_signed_response_alg",
+    "userinfo_signed_response_alg",
+    "subject_type",
+    "sector_identifier",
+    "default_max_age",
+    "default_acr_values",
+    "minimum_acr",
+    "backchannel_logout_uri",
+    "backchannel_logout_session_required",
+    "consent",
+    "refresh_token_lifetime_s",
+    "refresh_token_idle_s",
+    "client_uri",
     "claims",
     "enabled",
 ];
@@ -58,29 +76,28 @@ const SET_BY_SERVER: [&str; 13] = [
     "pre_authorized",
 ];
 
-const NO_BROWSER_FLOW: &str = "no grant with a browser is offered, so leave it out";
+const NO_REQUEST_OBJECT: &str = "requests come in their parameters, so leave it out";
 const NO_FETCH: &str = "the server fetches nothing that a registration names, so give the keys as `jwks`";
+const NO_SECTOR_FETCH: &str =
+    "the server fetches nothing that a registration names, so give the host as `sector_identifier`";
+const NO_FRONT_CHANNEL: &str = "browsers no longer send what it needs, so use `backchannel_logout_uri`";
+const NO_START: &str = "nothing here starts a login for it, so leave it out";
+const ALWAYS: &str = "`auth_time` is in every ID token, so leave it out";
 const NO_PAGE: &str = "no page shows it, so leave it out";
 const NO_STATEMENT: &str = "clients are registered by whoever may, not by a statement, so leave it out";
-const NO_ID_TOKEN: &str = "no ID token is issued, so leave it out";
+const NO_ENCRYPTION: &str = "answers are signed and not encrypted, so leave it out";
 
 /// Members of RFC 7591, RFC 9126, OpenID Connect and its logout profiles that nothing reads.
-const NOT_OFFERED: [(&str, &str); 24] = [
-    ("redirect_uris", NO_BROWSER_FLOW),
-    ("response_types", NO_BROWSER_FLOW),
-    ("application_type", NO_BROWSER_FLOW),
-    ("require_pushed_authorization_requests", NO_BROWSER_FLOW),
-    ("request_uris", NO_BROWSER_FLOW),
-    ("initiate_login_uri", NO_BROWSER_FLOW),
-    ("post_logout_redirect_uris", NO_BROWSER_FLOW),
-    ("backchannel_logout_uri", NO_BROWSER_FLOW),
-    ("frontchannel_logout_uri", NO_BROWSER_FLOW),
-    ("default_max_age", NO_BROWSER_FLOW),
-    ("require_auth_time", NO_BROWSER_FLOW),
-    ("default_acr_values", NO_BROWSER_FLOW),
+const NOT_OFFERED: [(&str, &str); 21] = [
+    ("require_pushed_authorization_requests", NO_REQUEST_OBJECT),
+    ("request_uris", NO_REQUEST_OBJECT),
+    ("request_object_signing_alg", NO_REQUEST_OBJECT),
+    ("initiate_login_uri", NO_START),
+    ("frontchannel_logout_uri", NO_FRONT_CHANNEL),
+    ("frontchannel_logout_session_required", NO_FRONT_CHANNEL),
+    ("require_auth_time", ALWAYS),
     ("jwks_uri", NO_FETCH),
-    ("sector_identifier_uri", NO_FETCH),
-    ("client_uri", NO_PAGE),
+    ("sector_identifier_uri", NO_SECTOR_FETCH),
     ("logo_uri", NO_PAGE),
     ("policy_uri", NO_PAGE),
     ("tos_uri", NO_PAGE),
@@ -88,8 +105,11 @@ const NOT_OFFERED: [(&str, &str); 24] = [
     ("software_id", NO_PAGE),
     ("software_version", NO_PAGE),
     ("software_statement", NO_STATEMENT),
-    ("id_token_signed_response_alg", NO_ID_TOKEN),
-    ("subject_type", NO_ID_TOKEN),
+    ("id_token_encrypted_response_alg", NO_ENCRYPTION),
+    ("id_token_encrypted_response_enc", NO_ENCRYPTION),
+    ("userinfo_encrypted_response_alg", NO_ENCRYPTION),
+    ("userinfo_encrypted_response_enc", NO_ENCRYPTION),
+    ("request_object_encryption_alg", NO_REQUEST_OBJECT),
 ];
 
 /// Refuses the first member that is not read, and says why.
