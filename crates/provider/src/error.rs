@@ -1,10 +1,11 @@
 use crate::EntropyError;
 use sealstone_audit::AuditError;
 use sealstone_claims::ClaimFault;
-use sealstone_grants::Denial;
 use sealstone_grants::assertion::AssertionStoreError;
+use sealstone_grants::{Denial, GrantStoreError};
 use sealstone_jose::Algorithm;
 use sealstone_keyring::SecretError;
+use sealstone_login::LoginStoreError;
 use sealstone_oauth_types::ErrorCode;
 use sealstone_registry::StoreError;
 use sealstone_tokens::{MintError, RevocationStoreError};
@@ -53,6 +54,7 @@ impl TokenError {
         match self {
             Self::Backend(
                 BackendError::IdentityUnavailable { retry_after, .. }
+                | BackendError::PersonUnavailable { retry_after, .. }
                 | BackendError::IdentityMalformed { retry_after, .. },
             ) => Some(*retry_after),
             Self::UnknownIssuer | Self::Denied(_) | Self::Backend(_) => None,
@@ -127,6 +129,34 @@ pub enum BackendError {
         /// What the configuration lacks.
         needs: &'static str,
     },
+    /// The store of sessions, factors or guesses.
+    #[error("what people proved could not be read or written")]
+    Logins(#[from] LoginStoreError),
+    /// The store of codes, refresh tokens, consents, device requests or interactions.
+    #[error("what people granted could not be read or written")]
+    Grants(#[from] GrantStoreError),
+    /// Whoever is to say who a person is, or whether they proved it, can't be asked.
+    #[error("{who} could not be asked about a person")]
+    PersonUnavailable {
+        /// Who: the source of people, the second factor, the upstream provider.
+        who: &'static str,
+        /// When to try again.
+        retry_after: Duration,
+        /// What happened.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The server is not configured for what a person's login takes.
+    #[error("{who} is not configured for this: {needs}")]
+    PersonNotConfigured {
+        /// Who: the source of people, the second factor, the upstream provider.
+        who: &'static str,
+        /// What the configuration lacks.
+        needs: &'static str,
+    },
+    /// A record or a rule of a person's factors can't be used.
+    #[error("a second factor can't be used: {0}")]
+    Factor(&'static str),
     /// A sealed secret of the client does not open.
     #[error("a sealed secret of the client can't be read")]
     Sealed(#[from] SecretError),
@@ -140,6 +170,9 @@ impl BackendError {
             | Self::Assertions(_)
             | Self::Audit(_)
             | Self::Deadline
+            | Self::Logins(_)
+            | Self::Grants(_)
+            | Self::PersonUnavailable { .. }
             | Self::IdentityUnavailable { .. }
             | Self::IdentityMalformed { .. } => ErrorCode::TemporarilyUnavailable,
             Self::Mint(_)
@@ -147,6 +180,8 @@ impl BackendError {
             | Self::NoKey(_)
             | Self::Claim(_)
             | Self::IdentityNotConfigured { .. }
+            | Self::PersonNotConfigured { .. }
+            | Self::Factor(_)
             | Self::Sealed(_) => ErrorCode::ServerError,
         }
     }
@@ -157,6 +192,9 @@ impl BackendError {
             Self::IdentityUnavailable { .. } => Some("identity_unavailable"),
             Self::IdentityMalformed { .. } => Some("identity_malformed"),
             Self::IdentityNotConfigured { .. } => Some("identity_not_configured"),
+            Self::PersonUnavailable { .. } => Some("person_unavailable"),
+            Self::PersonNotConfigured { .. } => Some("person_not_configured"),
+            Self::Factor(_) => Some("factor"),
             Self::Sealed(_) => Some("sealed_secret"),
             Self::Claim(_) => Some("control_character_in_claim"),
             Self::Clients(_)
@@ -164,6 +202,8 @@ impl BackendError {
             | Self::Assertions(_)
             | Self::Audit(_)
             | Self::Deadline
+            | Self::Logins(_)
+            | Self::Grants(_)
             | Self::Mint(_)
             | Self::Entropy(_)
             | Self::NoKey(_) => None,
@@ -176,15 +216,22 @@ impl BackendError {
             | Self::Revocations(_)
             | Self::Assertions(_)
             | Self::Audit(_)
+            | Self::Logins(_)
+            | Self::Grants(_)
             | Self::Deadline => "The server can't reach its storage: try again in a moment",
             Self::IdentityUnavailable { .. } | Self::IdentityMalformed { .. } => {
                 "OpenStack can't be asked about this client now: wait as long as Retry-After says"
+            }
+            Self::PersonUnavailable { .. } => {
+                "The server can't ask about this person now: wait as long as Retry-After says"
             }
             Self::Mint(_)
             | Self::Entropy(_)
             | Self::NoKey(_)
             | Self::Claim(_)
             | Self::IdentityNotConfigured { .. }
+            | Self::PersonNotConfigured { .. }
+            | Self::Factor(_)
             | Self::Sealed(_) => "The server could not answer: tell its operator the request id",
         }
     }

@@ -1,15 +1,17 @@
 //! People in the browser: the flows that need one, over ports of their own.
 
 mod browser;
+mod config;
 mod error;
 mod face;
 mod ports;
 mod view;
 
 pub use browser::{BrowserAnswer, BrowserContent, BrowserContext, FormPost, SessionCookie};
+pub use config::{PeopleConfig, Profile};
 pub use error::{BrowserError, UserinfoError};
 pub use face::Userinfo;
-pub use ports::PeoplePorts;
+pub use ports::{LogoutSendError, LogoutSender, PeoplePorts, Realm};
 pub use view::{
     AccountConsent, AccountDevice, AccountPasskey, AccountSession, AccountView, ClientView, CodeKind,
     CodeView, ConsentScope, ConsentView, DeviceConfirmView, DeviceDoneView, DeviceEnterView, EnrolChoiceView,

@@ -57,6 +57,8 @@ const EDGES: &[(&str, &[&str])] = &[
             "registry",
             "tokens",
             "grants",
+            "login",
+            "factors",
         ],
     ),
     ("tls", &["mtls"]),
@@ -71,6 +73,8 @@ const EDGES: &[(&str, &[&str])] = &[
         &[
             "registry",
             "grants",
+            "login",
+            "directory",
             "keyring",
             "tokens",
             "oauth-types",

@@ -1,6 +1,6 @@
 //! What the edge calls for browsers.
 
-use super::{BrowserAnswer, BrowserContext, BrowserError, UserinfoError};
+use super::{BrowserAnswer, BrowserContext, BrowserError, Realm, UserinfoError};
 use crate::error::TokenError;
 use crate::peer::Peer;
 use crate::provider::Provider;
@@ -8,12 +8,17 @@ use sealstone_identity::DomainId;
 use sealstone_oauth_types::{
     BearerError, DeviceAuthorizationRequest, DeviceAuthorizationResponse, Form, RequestError, UserinfoRequest,
 };
+use std::sync::Arc;
 
 impl Provider {
+    pub(crate) fn realm(&self, domain: &DomainId) -> Option<&Arc<Realm>> {
+        self.0.ports.people.as_ref()?.realm(domain)
+    }
+
     /// Whether people sign in at the domain's issuer: else it has none of the pages and endpoints here.
     #[must_use]
     pub fn serves_people(&self, domain: &DomainId) -> bool {
-        self.issuer_exists(domain) && self.0.ports.people.is_some()
+        self.issuer_exists(domain) && self.realm(domain).is_some()
     }
 
     /// `GET` and `POST /authorize` (RFC 6749 §3.1, OpenID Connect Core §3.1.2.1): `encoded` is the query as it

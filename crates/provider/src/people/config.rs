@@ -1,0 +1,48 @@
+use sealstone_login::{LoginPolicy, SessionLimits};
+
+/// The rules by which people of a domain sign in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "whoever composes a provider decides on each"
+)]
+pub struct PeopleConfig {
+    /// What a login takes.
+    pub policy: LoginPolicy,
+    /// How long sessions last.
+    pub sessions: SessionLimits,
+    /// What authenticator apps and passkey dialogues call this service.
+    pub service_name: String,
+    /// The upstream provider's name on the login page. Without a password or passkey to ask for there is no such page:
+    /// the browser goes there at once.
+    pub upstream_name: String,
+    /// The strict profile of a broker: refusals of the authorization endpoint that a client can mend are told as JSON
+    /// beside the page, with the `feature` that is at fault.
+    pub profile: Profile,
+}
+
+/// How strict the domain's endpoints are beyond the standards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::exhaustive_enums, reason = "the edge answers each in its own way")]
+pub enum Profile {
+    /// What the standards ask for.
+    #[default]
+    Standard,
+    /// The broker's: public clients with PKCE, exact redirect URIs, and refusals as
+    /// `{"error":"invalid_profile_usage","description":…,"feature":…}`.
+    Broker,
+}
+
+impl PeopleConfig {
+    /// Name and password, with a second factor of whoever set one up.
+    #[must_use]
+    pub fn password(service_name: &str) -> Self {
+        Self {
+            policy: LoginPolicy::password(),
+            sessions: SessionLimits::default(),
+            service_name: service_name.to_owned(),
+            upstream_name: String::new(),
+            profile: Profile::Standard,
+        }
+    }
+}
