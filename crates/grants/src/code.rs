@@ -4,8 +4,12 @@
 //! NeedsCode ──with_code──▶ NeedsPerson ──with_person──▶ (NeedsAuthority) ──▶ Exchanged ──redemption──▶ CodeStore::redeem
 //! ```
 
+mod checks;
+mod flow;
 mod port;
 mod record;
 
+pub use flow::NeedsCode;
+pub(crate) use flow::begin;
 pub use port::{CodeStore, Redeemed, Redemption, Spending};
 pub use record::{CODE_LIFETIME, CODE_MEMORY, CodeRecord, CodeState, Produced, StoredCode};

@@ -1,3 +1,7 @@
+mod grant;
+
+pub use grant::GrantDenial;
+
 use crate::assertion::AssertionFault;
 use sealstone_identity::Refusal;
 use sealstone_oauth_types::{ErrorCode, RequestError};
@@ -89,6 +93,15 @@ pub enum Denial {
     /// The client may not introspect (RFC 7662 §2.1; the code is that of RFC 6750 §3.1, the nearest one).
     #[error("the client may not introspect tokens")]
     IntrospectionNotAllowed,
+    /// What a person granted gives no token.
+    #[error(transparent)]
+    Grant(GrantDenial),
+}
+
+impl From<GrantDenial> for Denial {
+    fn from(denial: GrantDenial) -> Self {
+        Self::Grant(denial)
+    }
 }
 
 impl Denial {
@@ -120,6 +133,7 @@ impl Denial {
             | Self::UnrestrictedCredential
             | Self::MappingUndecided(_) => ErrorCode::InvalidGrant,
             Self::IntrospectionNotAllowed => ErrorCode::InsufficientScope,
+            Self::Grant(denial) => denial.code(),
         }
     }
 
@@ -164,6 +178,7 @@ impl Denial {
                 "This client gets certificate-bound tokens only, and Keystone binds none: the operator must let this server sign them, [keystone.mint]"
             }
             Self::IntrospectionNotAllowed => "The client is not registered to introspect tokens",
+            Self::Grant(denial) => denial.description(),
         }
     }
 
@@ -196,6 +211,7 @@ impl Denial {
             Self::KeystoneRefused(_) => "keystone_refused",
             Self::KeystoneBindingImpossible => "keystone_binding_impossible",
             Self::IntrospectionNotAllowed => "introspection_not_allowed",
+            Self::Grant(denial) => denial.rule(),
         }
     }
 
@@ -206,6 +222,7 @@ impl Denial {
             Self::UntrustedCertificate(reason) | Self::MappingUndecided(reason) => Some(reason),
             Self::WrongAssertion(fault) => Some(fault.as_str()),
             Self::IdentityRefused(refusal) | Self::KeystoneRefused(refusal) => Some(refusal.as_str()),
+            Self::Grant(denial) => denial.detail(),
             Self::Malformed(_)
             | Self::UnknownClient
             | Self::DisabledClient

@@ -7,9 +7,12 @@
 //!
 //! The device code never reaches a browser: pages know a request by its user code alone.
 
+mod flow;
 mod port;
 mod record;
 
+pub(crate) use flow::begin;
+pub use flow::{DeviceAuthorized, NeedsDevice, NeedsPoll, authorize};
 pub use port::{Decided, DeviceDecision, DeviceInsertion, DeviceStore};
 pub use record::{
     DEVICE_INTERVAL_S, DEVICE_LIFETIME, DeviceRequest, DeviceState, MAX_DEVICE_REQUESTS,

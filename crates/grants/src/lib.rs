@@ -13,12 +13,13 @@ pub mod interaction;
 mod issued;
 pub mod keystone;
 pub mod logout;
+pub mod person;
 mod person_grant;
 pub mod refresh;
 pub mod scopes;
 pub mod token;
 
-pub use denial::Denial;
+pub use denial::{Denial, GrantDenial};
 pub use evidence::{ChainVerdict, PresentedCertificate};
 pub use issued::{GrantStoreError, IssuedToken};
 pub use person_grant::PersonGrant;

@@ -2,7 +2,7 @@
 
 pub(crate) mod binding;
 mod client_credentials;
-mod scope;
+pub(crate) mod scope;
 pub(crate) mod target;
 
 pub use client_credentials::client_credentials;
@@ -10,7 +10,10 @@ pub use target::Target;
 
 use crate::Denial;
 use crate::authenticate::Authenticated;
+use crate::code::{self, NeedsCode};
+use crate::device::{self, NeedsDevice};
 use crate::identity::{self, IdentityQuestion, MappedLogin};
+use crate::refresh::{self, NeedsFamily};
 use rustls_pki_types::UnixTime;
 use sealstone_identity::{Authority, Delegated};
 use sealstone_mtls::ClientCertificate;
@@ -124,6 +127,12 @@ pub enum TokenStep {
     Granted(Granted),
     /// All but the authority over OpenStack.
     NeedsIdentity(NeedsIdentity),
+    /// A person let the client have it, and the code is to be looked up.
+    NeedsCode(NeedsCode),
+    /// A person let the client have it, and the refresh token's family is to be looked up.
+    NeedsFamily(NeedsFamily),
+    /// A person was asked, and the device code is to be looked up.
+    NeedsDevice(NeedsDevice),
 }
 
 impl TokenStep {
@@ -147,10 +156,17 @@ pub fn decide(client: Authenticated, request: GrantRequest, now: UnixTime) -> Re
         GrantRequest::ClientCredentials { scope, resources } => {
             client_credentials(client, scope, resources, now)
         }
-        GrantRequest::AuthorizationCode { .. }
-        | GrantRequest::RefreshToken { .. }
-        | GrantRequest::DeviceCode { .. }
-        | GrantRequest::NotOffered(_)
-        | GrantRequest::Unsupported => Err(Denial::UnsupportedGrantType),
+        GrantRequest::AuthorizationCode {
+            code,
+            redirect_uri,
+            verifier,
+        } => code::begin(client, &code, redirect_uri, verifier, now).map(TokenStep::NeedsCode),
+        GrantRequest::RefreshToken {
+            token,
+            scope,
+            resources,
+        } => refresh::begin(client, token, scope, resources, now).map(TokenStep::NeedsFamily),
+        GrantRequest::DeviceCode { code } => device::begin(client, &code, now).map(TokenStep::NeedsDevice),
+        GrantRequest::NotOffered(_) | GrantRequest::Unsupported => Err(Denial::UnsupportedGrantType),
     }
 }

@@ -107,7 +107,8 @@ const fn words(failure: &TokenError) -> Option<(StatusCode, ErrorCode, &'static 
         | Denial::MappingUndecided(_)
         | Denial::NoKeystoneIdentity
         | Denial::KeystoneBindingImpossible
-        | Denial::IntrospectionNotAllowed => return None,
+        | Denial::IntrospectionNotAllowed
+        | Denial::Grant(_) => return None,
     })
 }
 

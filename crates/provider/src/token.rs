@@ -73,6 +73,9 @@ impl Provider {
         match token::decide(client, grant, now)? {
             TokenStep::Granted(granted) => mint(issuer, &granted, token_id, now).map(Decided::Issued),
             TokenStep::NeedsIdentity(step) => Ok(Decided::Asking(Box::pin(self.with_identity(step, now)))),
+            TokenStep::NeedsCode(_) | TokenStep::NeedsFamily(_) | TokenStep::NeedsDevice(_) => {
+                Err(Denial::UnsupportedGrantType.into())
+            }
         }
     }
 }

@@ -1,0 +1,9 @@
+//! What must be right about a fresh code of the client's own.
+
+mod age;
+mod redirect_uri;
+mod verifier;
+
+pub(super) use age::check as age;
+pub(super) use redirect_uri::check as redirect_uri;
+pub(super) use verifier::check as verifier;
