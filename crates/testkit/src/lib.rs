@@ -5,21 +5,25 @@
     reason = "only tests call this crate: one that cannot make its certificate has failed, and says where"
 )]
 
+mod authenticator;
 mod authority;
 mod certificate;
 mod clock;
 mod crl;
 mod der;
+mod http;
 mod identity;
 mod key;
 mod name;
 mod pem;
 mod seeded;
 
+pub use authenticator::{Lie, MadeOf, SoftAuthenticator};
 pub use authority::{CaSpec, TestCa};
 pub use certificate::{CertificateSpec, ExtendedKeyUsage, TestCertificate};
 pub use clock::{ManualClock, START, unix_time};
 pub use crl::{CrlSpec, TestCrl};
+pub use http::{FakeHttp, HttpAsk, HttpReply};
 pub use identity::{Asked, FakeIdentity, IdentityFault, machine_authority};
 pub use key::{KeyKind, TestKey};
 pub use name::{Attribute, TextType};
