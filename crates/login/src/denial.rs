@@ -1,4 +1,6 @@
-use sealstone_identity::LoginRefusal;
+use sealstone_identity::{LoginError, LoginRefusal};
+
+use crate::{FactorFault, SecondFactorError, UpstreamError, UpstreamRefusal};
 
 /// Why a login does not go on. None of these lets anybody in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
@@ -7,6 +9,12 @@ pub enum LoginDenial {
     /// The source refuses.
     #[error("{0}")]
     Refused(LoginRefusal),
+    /// The upstream provider, or the person there, refuses.
+    #[error("{0}")]
+    Upstream(UpstreamRefusal),
+    /// The source of people, or the upstream provider, gave no answer that can be believed.
+    #[error("nobody can be asked who it is")]
+    SourceUnavailable,
     /// The code is wrong.
     #[error("the code is not accepted")]
     WrongCode,
@@ -51,6 +59,8 @@ impl LoginDenial {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Refused(refusal) => refusal.as_str(),
+            Self::Upstream(refusal) => refusal.as_str(),
+            Self::SourceUnavailable => "login_source_unavailable",
             Self::WrongCode => "code_wrong",
             Self::SpentCode => "code_spent",
             Self::TooManyAttempts => "too_many_attempts",
@@ -73,5 +83,49 @@ impl LoginDenial {
             self,
             Self::TooManyAttempts | Self::Declined | Self::OtherPerson | Self::Locked
         )
+    }
+}
+
+impl From<&LoginError> for LoginDenial {
+    fn from(error: &LoginError) -> Self {
+        match error {
+            LoginError::Refused(refusal) => Self::Refused(*refusal),
+            LoginError::Unavailable { .. }
+            | LoginError::Malformed { .. }
+            | LoginError::NotConfigured { .. } => Self::SourceUnavailable,
+        }
+    }
+}
+
+impl From<&UpstreamError> for LoginDenial {
+    fn from(error: &UpstreamError) -> Self {
+        match error {
+            UpstreamError::Refused(refusal) => Self::Upstream(*refusal),
+            UpstreamError::Unavailable { .. }
+            | UpstreamError::Malformed { .. }
+            | UpstreamError::NotConfigured { .. } => Self::SourceUnavailable,
+        }
+    }
+}
+
+impl From<&SecondFactorError> for LoginDenial {
+    fn from(error: &SecondFactorError) -> Self {
+        match error {
+            SecondFactorError::NoFactor => Self::NoFactor,
+            SecondFactorError::Locked => Self::Locked,
+            SecondFactorError::Unavailable { .. }
+            | SecondFactorError::Malformed { .. }
+            | SecondFactorError::NotConfigured { .. } => Self::Unavailable,
+        }
+    }
+}
+
+impl From<FactorFault> for LoginDenial {
+    fn from(fault: FactorFault) -> Self {
+        match fault {
+            FactorFault::Spent => Self::SpentCode,
+            FactorFault::TooManyCodes => Self::MustWait,
+            FactorFault::Unknown | FactorFault::TooManyPasskeys | FactorFault::Registered => Self::OutOfOrder,
+        }
     }
 }

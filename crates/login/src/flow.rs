@@ -5,7 +5,7 @@ use sealstone_identity::Person;
 
 use crate::{
     Acr, AcrWish, Amr, Due, Enrolment, FactorKind, FactorStanding, FirstFactors, LoginDenial, LoginPolicy,
-    LoginProgress, SecondFactor,
+    LoginProgress, SecondFactor, Session,
 };
 
 /// A person who proved all that is due. Only [`LoginFlow::next`] makes one.
@@ -132,6 +132,21 @@ impl<'a> LoginFlow<'a> {
             acr,
             at,
         })))
+    }
+
+    /// Whether a session that stands is sure enough for the request as it is. If not, the person proves more:
+    /// [`LoginProgress::step_up`], then [`LoginFlow::next`], which may find that nothing more can be had.
+    #[must_use]
+    pub fn suffices(&self, session: &Session) -> bool {
+        let wished = match self.wish {
+            AcrWish::None => Acr::OneFactor,
+            AcrWish::Preferred(acr) | AcrWish::Required(acr) => acr,
+        };
+        let by_policy = match self.policy.second {
+            SecondFactor::Always => Acr::TwoFactor,
+            SecondFactor::WhenEnrolled => Acr::OneFactor,
+        };
+        session.acr() >= wished.max(by_policy)
     }
 
     fn first(&self, progress: &LoginProgress, now: UnixTime) -> NextStep {

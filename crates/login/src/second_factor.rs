@@ -244,3 +244,6 @@ impl SecondFactorError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -379,3 +379,6 @@ impl UpstreamError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
