@@ -1,8 +1,11 @@
 #![doc = include_str!("../README.md")]
 
 mod audit_file;
+mod bounds;
 mod cache;
+mod ended;
 mod feed;
+mod interactions;
 mod memory;
 #[cfg(feature = "sqlite")]
 mod sqlite;

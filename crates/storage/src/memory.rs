@@ -1,5 +1,11 @@
 //! The ports in memory: for tests, and for programs that keep nothing.
 
+mod codes;
+mod consents;
+mod devices;
+mod directory;
+mod logins;
+
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     fmt,
@@ -10,26 +16,39 @@ use std::{
 use async_trait::async_trait;
 use parking_lot::RwLock;
 use rustls_pki_types::UnixTime;
-use sealstone_grants::assertion::{
-    AssertionStore, AssertionStoreError, AssertionUse, MAX_USED_ASSERTIONS, UsedAssertion,
+use sealstone_directory::DirectoryUser;
+use sealstone_grants::{
+    assertion::{AssertionStore, AssertionStoreError, AssertionUse, MAX_USED_ASSERTIONS, UsedAssertion},
+    code::StoredCode,
+    consent::Consent,
+    device::DeviceRequest,
+    refresh::{FamilyId, RefreshFamily},
 };
-use sealstone_identity::DomainId;
+use sealstone_identity::{DomainId, UserId};
 use sealstone_keyring::{KeyStore, KeyStoreError, Replaced, StoredRing};
-use sealstone_oauth_types::{ClientId, TokenId};
+use sealstone_login::{Session, Sid, Throttle, UserFactors};
+use sealstone_oauth_types::{ClientId, TokenHash, TokenId};
 use sealstone_registry::{
     Client, ClientStore, Domain, DomainStore, Insertion, MAX_PAGE, Removal, Replacement, StoreError,
 };
 use sealstone_tokens::{RevocationStore, RevocationStoreError, RevokedToken};
 use tokio::sync::watch;
 
-use crate::feed::{Counts, Feed};
+use self::consents::Waiting;
+use crate::{
+    feed::{Counts, Feed},
+    interactions::OpenInteractions,
+};
 
 /// The rule that both stores hold [`ClientStore::replace`] to.
 pub(crate) const VERSION_RULE: &str = "the new record's version must be the one after the expected version";
 /// The rule that both stores hold [`KeyStore::replace`] to.
 pub(crate) const GENERATION_RULE: &str = "the new ring's generation must be above the expected one";
 
-/// Clients, domains, key rings, revocations and used assertions in memory. A clone is the same store.
+/// What is told of an id that is there already: ids are random, so it would be a fault of the caller.
+const TAKEN: &str = "there is a record with this id already";
+
+/// Everything that a server keeps, in memory. A clone is the same store.
 ///
 /// # Security
 /// Nothing is durable: what is acknowledged is gone when the process ends. Not for a server that people rely on.
@@ -40,6 +59,7 @@ pub struct MemoryStore {
 
 struct Inner {
     records: RwLock<Records>,
+    interactions: OpenInteractions,
     feed: Feed,
 }
 
@@ -50,6 +70,16 @@ struct Records {
     rings: BTreeMap<String, StoredRing>,
     revoked: BTreeMap<(DomainId, TokenId), UnixTime>,
     used_assertions: BTreeMap<ClientId, BTreeMap<String, UnixTime>>,
+    codes: BTreeMap<TokenHash, StoredCode>,
+    families: BTreeMap<FamilyId, RefreshFamily>,
+    devices: BTreeMap<TokenHash, DeviceRequest>,
+    consents: BTreeMap<(DomainId, UserId, ClientId), Consent>,
+    notices: BTreeMap<TokenId, Waiting>,
+    sessions: BTreeMap<(DomainId, Sid), Session>,
+    session_ids: BTreeMap<TokenHash, (DomainId, Sid)>,
+    factors: BTreeMap<(DomainId, UserId), UserFactors>,
+    throttles: BTreeMap<TokenHash, Throttle>,
+    users: BTreeMap<UserId, Arc<DirectoryUser>>,
 }
 
 impl MemoryStore {
@@ -60,6 +90,7 @@ impl MemoryStore {
         Self {
             inner: Arc::new(Inner {
                 records: RwLock::new(Records::default()),
+                interactions: OpenInteractions::default(),
                 feed,
             }),
         }
@@ -100,6 +131,11 @@ impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("MemoryStore")
     }
+}
+
+/// How many there are fewer.
+fn gone(before: usize, after: usize) -> u64 {
+    u64::try_from(before.saturating_sub(after)).unwrap_or(u64::MAX)
 }
 
 #[async_trait]
@@ -269,11 +305,11 @@ impl RevocationStore for MemoryStore {
         let mut records = self.inner.records.write();
         let before = records.revoked.len();
         records.revoked.retain(|_, end| *end > now);
-        let gone = before.saturating_sub(records.revoked.len());
+        let gone = gone(before, records.revoked.len());
         if gone > 0 {
             self.inner.feed.add(0, 0, 1);
         }
-        Ok(u64::try_from(gone).unwrap_or(u64::MAX))
+        Ok(gone)
     }
 }
 

@@ -1,10 +1,21 @@
 //! The ports on an SQLite file.
 
+mod codes;
+mod consents;
+mod devices;
+mod directory;
 mod error;
+mod factors;
+mod families;
 mod file;
+mod interactions;
 mod migrations;
+mod notices;
 mod poller;
 mod ports;
+mod revocations;
+mod rows;
+mod sessions;
 mod writer;
 
 use std::{
@@ -31,7 +42,7 @@ pub use self::{
     error::{SqlError, SqlErrorKind},
     migrations::{Migration, MigrationStatus, Migrations},
 };
-use crate::feed::Feed;
+use crate::{feed::Feed, interactions::OpenInteractions};
 
 /// How long a statement waits for another process's transaction: ours take milliseconds; what holds the file for
 /// longer is stuck.
@@ -45,7 +56,7 @@ const PAGE_CACHE_KIB: &str = "-512";
 /// The size to which the write-ahead log is cut back after a burst, in bytes.
 const LOG_LIMIT: &str = "16777216";
 
-/// Clients, domains, key rings, revocations and used assertions in one SQLite file. A clone is the same store.
+/// Everything that a server keeps, in one SQLite file. A clone is the same store.
 ///
 /// One task writes: it takes all changes that wait, makes them in one transaction and answers each after the commit,
 /// so that many writers share the cost of a durable commit. Reading goes on beside it (write-ahead log). Several
@@ -81,6 +92,8 @@ struct Inner {
     readers: SqlitePool,
     jobs: mpsc::Sender<Work>,
     feed: Arc<Feed>,
+    /// Not in the file: anybody may begin one, and none is worth a write.
+    interactions: OpenInteractions,
     poller: Mutex<Option<JoinHandle<()>>>,
     /// Ends the poller: when it says so, and when it is dropped.
     stop: watch::Sender<bool>,
@@ -136,6 +149,7 @@ impl SqlStore {
                 readers,
                 jobs,
                 feed,
+                interactions: OpenInteractions::default(),
                 poller,
                 stop,
             }),

@@ -14,7 +14,7 @@ use super::{
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// The version that this program reads and writes.
-pub(super) const LATEST: u32 = 2;
+pub(super) const LATEST: u32 = 3;
 /// "SEAL", in `application_id`.
 const APPLICATION_ID: i64 = 0x5345_414c;
 
@@ -29,7 +29,7 @@ pub struct Migration {
     sql: &'static str,
 }
 
-const ALL: [Migration; 2] = [
+const ALL: [Migration; 3] = [
     Migration {
         version: 1,
         name: "domains, clients, key rings, revoked tokens",
@@ -39,6 +39,11 @@ const ALL: [Migration; 2] = [
         version: 2,
         name: "used client assertions",
         sql: include_str!("../../migrations/sqlite/0002_used_assertions.sql"),
+    },
+    Migration {
+        version: 3,
+        name: "people: codes, refresh tokens, device requests, consents, sessions, factors, directory",
+        sql: include_str!("../../migrations/sqlite/0003_people.sql"),
     },
 ];
 

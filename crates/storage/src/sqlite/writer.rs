@@ -34,7 +34,9 @@ pub(super) trait Transaction: Send + Sync + 'static {
 
     /// Whether this answer means that something was changed that caches hold: clients, domains, key rings,
     /// revocations.
-    fn is_counted(answer: &Self::Answer) -> bool;
+    fn is_counted(&self, _answer: &Self::Answer) -> bool {
+        false
+    }
 }
 
 /// A change with who waits for it, whatever its answer is.
@@ -53,12 +55,15 @@ pub(super) trait Pending: Send {
 /// A change, and who waits for it.
 pub(super) struct Job<T: Transaction> {
     change: T,
-    outcome: Option<Result<T::Answer, Arc<Failure>>>,
-    reply: oneshot::Sender<Result<T::Answer, Arc<Failure>>>,
+    outcome: Option<Made<T>>,
+    reply: oneshot::Sender<Made<T>>,
 }
 
+/// What became of a change.
+pub(super) type Made<T> = Result<<T as Transaction>::Answer, Arc<Failure>>;
+
 impl<T: Transaction> Job<T> {
-    pub(super) fn new(change: T) -> (Box<Self>, oneshot::Receiver<Result<T::Answer, Arc<Failure>>>) {
+    pub(super) fn new(change: T) -> (Box<Self>, oneshot::Receiver<Made<T>>) {
         let (reply, answer) = oneshot::channel();
         let job = Self {
             change,
@@ -73,7 +78,7 @@ impl<T: Transaction> Job<T> {
 impl<T: Transaction> Pending for Job<T> {
     async fn make(&mut self, connection: &mut SqliteConnection) -> Result<bool, Failure> {
         let answer = self.change.make(connection).await?;
-        let is_counted = T::is_counted(&answer);
+        let is_counted = self.change.is_counted(&answer);
         self.outcome = Some(Ok(answer));
         Ok(is_counted)
     }

@@ -78,7 +78,7 @@ pub(crate) enum Outcome {
 impl Transaction for Change {
     type Answer = Outcome;
 
-    fn is_counted(answer: &Outcome) -> bool {
+    fn is_counted(&self, answer: &Outcome) -> bool {
         matches!(answer, Outcome::Changed(_))
     }
 

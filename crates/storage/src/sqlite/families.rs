@@ -1,0 +1,310 @@
+//! Refresh families.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rustls_pki_types::UnixTime;
+use sealstone_grants::{
+    GrantStoreError, IssuedToken,
+    refresh::{
+        EndedFamily, Ending, FamilyId, FamilyLifetime, RefreshFamily, RefreshRotation, RefreshStore, Rotation,
+    },
+};
+use sealstone_identity::{DomainId, UserId};
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+
+use super::{
+    SqlStore,
+    error::Failure,
+    revocations::Revoking,
+    rows::{from_text, number, of_another, seconds, to_text},
+    writer::Transaction,
+};
+use crate::{bounds::page_limit, ended::ended};
+
+/// A family in the terms of its table.
+pub(super) struct FamilyRow {
+    id: FamilyId,
+    domain: String,
+    user: String,
+    client: String,
+    /// Only for a family that ends with its session.
+    sid: Option<String>,
+    generation: i64,
+    created_at: i64,
+    expires_at: i64,
+    record: String,
+}
+
+impl FamilyRow {
+    pub(super) fn of(family: &RefreshFamily) -> Result<Self, Failure> {
+        let sid = match family.lifetime {
+            FamilyLifetime::Session => family.grant.sid.as_ref(),
+            FamilyLifetime::Offline => None,
+        };
+        Ok(Self {
+            id: family.id,
+            domain: family.grant.domain.as_str().to_owned(),
+            user: family.grant.user_id.as_str().to_owned(),
+            client: family.grant.client_id.as_str().to_owned(),
+            sid: sid.map(|sid| sid.as_str().to_owned()),
+            generation: number(family.generation),
+            created_at: seconds(family.created_at),
+            expires_at: seconds(family.expires_at()),
+            record: to_text(family)?,
+        })
+    }
+
+    pub(super) async fn insert(&self, connection: &mut SqliteConnection) -> Result<(), Failure> {
+        let query = sqlx::query(
+            "INSERT INTO refresh_families
+                 (id, domain_id, user_id, client_id, sid, generation, created_at, expires_at, record)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        );
+        let query = query
+            .bind(self.id.as_octets().as_slice())
+            .bind(&self.domain)
+            .bind(&self.user);
+        let query = query.bind(&self.client).bind(&self.sid).bind(self.generation);
+        let query = query
+            .bind(self.created_at)
+            .bind(self.expires_at)
+            .bind(&self.record);
+        query.execute(connection).await?;
+        Ok(())
+    }
+}
+
+/// Of a row of `id, record`.
+fn family_of(row: &SqliteRow) -> Result<RefreshFamily, Failure> {
+    let family: RefreshFamily = from_text("a refresh family", row.try_get(1)?)?;
+    if row.try_get::<&[u8], _>(0)? != family.id.as_octets().as_slice() {
+        return Err(of_another("a refresh family"));
+    }
+    Ok(family)
+}
+
+struct Rotate {
+    expected: i64,
+    next: FamilyRow,
+    revoking: Option<Revoking>,
+}
+
+#[async_trait]
+impl Transaction for Rotate {
+    type Answer = Rotation;
+
+    async fn make(&self, connection: &mut SqliteConnection) -> Result<Rotation, Failure> {
+        let query = sqlx::query(
+            "UPDATE refresh_families SET generation = ?3, expires_at = ?4, record = ?5
+             WHERE id = ?1 AND generation = ?2",
+        );
+        let id = self.next.id.as_octets().as_slice();
+        let query = query.bind(id).bind(self.expected).bind(self.next.generation);
+        let query = query.bind(self.next.expires_at).bind(&self.next.record);
+        if query.execute(&mut *connection).await?.rows_affected() > 0 {
+            if let Some(revoking) = &self.revoking {
+                revoking.make(connection).await?;
+            }
+            return Ok(Rotation::Rotated);
+        }
+        let query = sqlx::query("SELECT id, record FROM refresh_families WHERE id = ?1");
+        let row = query.bind(id).fetch_optional(connection).await?;
+        row.map_or(Ok(Rotation::Ended), |row| {
+            Ok(Rotation::Changed(Box::new(family_of(&row)?)))
+        })
+    }
+
+    fn is_counted(&self, answer: &Rotation) -> bool {
+        matches!(answer, Rotation::Rotated) && self.revoking.is_some()
+    }
+}
+
+/// Deletes families and revokes what of them lives. `columns` are the statement's parameters.
+struct End {
+    statement: &'static str,
+    columns: Vec<Column>,
+    now: UnixTime,
+}
+
+enum Column {
+    Id(FamilyId),
+    Text(String),
+}
+
+impl End {
+    fn of(which: Ending<'_>, now: UnixTime) -> Self {
+        let text = |text: &str| Column::Text(text.to_owned());
+        let (statement, columns) = match which {
+            Ending::Family(id) => (
+                "DELETE FROM refresh_families WHERE id = ?1 RETURNING id, record",
+                vec![Column::Id(*id)],
+            ),
+            Ending::Session { domain, sid } => (
+                "DELETE FROM refresh_families WHERE domain_id = ?1 AND sid = ?2 RETURNING id, record",
+                vec![text(domain.as_str()), text(sid.as_str())],
+            ),
+            Ending::User { domain, user_id } => (
+                "DELETE FROM refresh_families WHERE domain_id = ?1 AND user_id = ?2 RETURNING id, record",
+                vec![text(domain.as_str()), text(user_id.as_str())],
+            ),
+            Ending::UserAtClient {
+                domain,
+                user_id,
+                client_id,
+            } => (
+                "DELETE FROM refresh_families WHERE domain_id = ?1 AND user_id = ?2 AND client_id = ?3
+                 RETURNING id, record",
+                vec![
+                    text(domain.as_str()),
+                    text(user_id.as_str()),
+                    text(client_id.as_str()),
+                ],
+            ),
+            Ending::Client(client_id) => (
+                "DELETE FROM refresh_families WHERE client_id = ?1 RETURNING id, record",
+                vec![text(client_id.as_str())],
+            ),
+        };
+        Self {
+            statement,
+            columns,
+            now,
+        }
+    }
+}
+
+#[async_trait]
+impl Transaction for End {
+    type Answer = Vec<EndedFamily>;
+
+    async fn make(&self, connection: &mut SqliteConnection) -> Result<Vec<EndedFamily>, Failure> {
+        let mut query = sqlx::query(self.statement);
+        for column in &self.columns {
+            query = match column {
+                Column::Id(id) => query.bind(id.as_octets().as_slice()),
+                Column::Text(text) => query.bind(text),
+            };
+        }
+        let rows = query.fetch_all(&mut *connection).await?;
+        let mut all = Vec::with_capacity(rows.len());
+        for row in rows {
+            let family = family_of(&row)?;
+            let domain = family.grant.domain.clone();
+            let ended = ended(family, self.now);
+            if let Some(revoking) = Revoking::of(&domain, &ended.revoked)? {
+                revoking.make(connection).await?;
+            }
+            all.push(ended);
+        }
+        Ok(all)
+    }
+
+    fn is_counted(&self, answer: &Vec<EndedFamily>) -> bool {
+        answer.iter().any(|family| !family.revoked.is_empty())
+    }
+}
+
+/// Ends one family within a transaction that does more.
+pub(super) async fn end_one(
+    connection: &mut SqliteConnection,
+    id: &FamilyId,
+    now: UnixTime,
+) -> Result<Option<EndedFamily>, Failure> {
+    let mut ended = End::of(Ending::Family(id), now).make(connection).await?;
+    Ok(ended.pop())
+}
+
+/// Ends all families of a user who is deleted, in every domain. From the beginning of time, every token lives: all are
+/// revoked.
+pub(super) async fn end_all_of_user(connection: &mut SqliteConnection, user: &str) -> Result<(), Failure> {
+    let end = End {
+        statement: "DELETE FROM refresh_families WHERE user_id = ?1 RETURNING id, record",
+        columns: vec![Column::Text(user.to_owned())],
+        now: UnixTime::since_unix_epoch(Duration::ZERO),
+    };
+    end.make(connection).await?;
+    Ok(())
+}
+
+#[async_trait]
+impl RefreshStore for SqlStore {
+    async fn family(&self, id: &FamilyId) -> Result<Option<Box<RefreshFamily>>, GrantStoreError> {
+        let read = async {
+            let query = sqlx::query("SELECT id, record FROM refresh_families WHERE id = ?1");
+            let query = query.bind(id.as_octets().as_slice());
+            let row = query.fetch_optional(&self.inner.readers).await?;
+            row.map(|row| family_of(&row).map(Box::new)).transpose()
+        };
+        read.await.map_err(|failure: Failure| self.grants_failed(failure))
+    }
+
+    async fn rotate(&self, rotation: &RefreshRotation) -> Result<Rotation, GrantStoreError> {
+        let next = &rotation.next;
+        let change = || {
+            Ok(Rotate {
+                expected: number(rotation.expected_generation),
+                next: FamilyRow::of(next)?,
+                revoking: Revoking::of(&next.grant.domain, &rotation.revoked)?,
+            })
+        };
+        let change = change().map_err(|failure: Failure| self.grants_failed(failure))?;
+        self.write(change).await.map_err(GrantStoreError::new)
+    }
+
+    async fn end(&self, which: Ending<'_>, now: UnixTime) -> Result<Vec<EndedFamily>, GrantStoreError> {
+        self.write(End::of(which, now))
+            .await
+            .map_err(GrantStoreError::new)
+    }
+
+    async fn families_of(
+        &self,
+        domain: &DomainId,
+        user_id: &UserId,
+        limit: usize,
+    ) -> Result<Vec<RefreshFamily>, GrantStoreError> {
+        let read = async {
+            let query = sqlx::query(
+                "SELECT id, record FROM refresh_families WHERE domain_id = ?1 AND user_id = ?2
+                 ORDER BY created_at DESC, seq DESC LIMIT ?3",
+            );
+            let query = query.bind(domain.as_str()).bind(user_id.as_str());
+            let query = query.bind(number(page_limit(limit)));
+            let rows = query.fetch_all(&self.inner.readers).await?;
+            rows.iter().map(family_of).collect::<Result<_, _>>()
+        };
+        read.await.map_err(|failure: Failure| self.grants_failed(failure))
+    }
+
+    async fn purge_families(&self, now: UnixTime) -> Result<u64, GrantStoreError> {
+        let purge = self.purge_batches(
+            "DELETE FROM refresh_families WHERE seq IN
+                 (SELECT seq FROM refresh_families WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
+            now,
+        );
+        purge.await.map_err(GrantStoreError::new)
+    }
+}
+
+impl SqlStore {
+    pub(super) fn grants_failed(&self, failure: Failure) -> GrantStoreError {
+        GrantStoreError::new(self.failed(failure))
+    }
+}
+
+/// Revokes one token within a transaction that does more, if a verifier might still take it.
+pub(super) async fn revoke_live(
+    connection: &mut SqliteConnection,
+    domain: &DomainId,
+    token: Option<IssuedToken>,
+    now: UnixTime,
+) -> Result<Option<IssuedToken>, Failure> {
+    let Some(token) = token.filter(|token| token.is_live(now)) else {
+        return Ok(None);
+    };
+    if let Some(revoking) = Revoking::of(domain, std::slice::from_ref(&token))? {
+        revoking.make(connection).await?;
+    }
+    Ok(Some(token))
+}

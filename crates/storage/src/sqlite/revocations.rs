@@ -1,0 +1,43 @@
+//! Revoking access tokens within a transaction that ends what they came from.
+
+use sealstone_grants::IssuedToken;
+use sealstone_identity::DomainId;
+use sqlx::SqliteConnection;
+
+use super::{error::Failure, rows::to_text};
+
+/// Tokens of one domain, to be revoked by one statement.
+pub(super) struct Revoking {
+    domain: String,
+    /// A JSON list of [`IssuedToken`]s.
+    tokens: String,
+}
+
+impl Revoking {
+    /// `None` for no tokens.
+    pub(super) fn of(domain: &DomainId, tokens: &[IssuedToken]) -> Result<Option<Self>, Failure> {
+        if tokens.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            domain: domain.as_str().to_owned(),
+            tokens: to_text(&tokens)?,
+        }))
+    }
+
+    pub(super) async fn make(&self, connection: &mut SqliteConnection) -> Result<(), Failure> {
+        // `WHERE true` keeps the parser from reading ON CONFLICT as a join's condition.
+        let query = sqlx::query(
+            "INSERT INTO revoked_tokens (domain_id, token_id, expires_at)
+             SELECT ?1, value ->> 'token_id', value ->> 'expires_at' FROM json_each(?2) WHERE true
+             ON CONFLICT (domain_id, token_id) DO UPDATE SET expires_at = excluded.expires_at
+             WHERE excluded.expires_at > expires_at",
+        );
+        query
+            .bind(&self.domain)
+            .bind(&self.tokens)
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
+}
