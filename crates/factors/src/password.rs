@@ -17,7 +17,7 @@ pub const MIN_PASSWORD_LENGTH: usize = 8;
 /// four times, and hashing time does not depend on the sender.
 pub const MAX_PASSWORD_LENGTH: usize = 1024;
 
-/// 19 MiB and two passes in one lane, OWASP's smallest parameters and RFC 9106 §4's shape: some 25 ms of one core.
+/// 19 MiB and two passes in one lane, OWASP's smallest parameters and RFC 9106 §4's shape: some 20 ms of one core.
 /// What bounds them is memory: sixteen logins at once take 304 MiB.
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
@@ -79,7 +79,7 @@ impl NewPassword {
 
     /// Hashes it under 128 random bits.
     ///
-    /// Some 25 ms of one core and 19 MiB: run it where blocking is allowed, and bound how many run at once.
+    /// Some 20 ms of one core and 19 MiB: run it where blocking is allowed, and bound how many run at once.
     ///
     /// # Errors
     /// [`HashError`] when the memory cannot be had.
@@ -258,3 +258,6 @@ fn parts(text: &str) -> Result<(Params, Salt, Output), HashFault> {
         Err(HashFault::Parameters)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,3 +100,57 @@ impl std::fmt::Debug for QrCode {
 #[error("the text is too long for a QR code: {MAX_TEXT} bytes are the most")]
 #[expect(clippy::exhaustive_structs, reason = "there is one cause")]
 pub struct QrError;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a phone sees in the drawings is the code itself, with its quiet zone.
+    #[test]
+    fn both_drawings_show_the_same_modules() {
+        let code = QrCode::of("otpauth://totp/Example:demo?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ").unwrap();
+        let side = code.0.size() + 2 * QUIET;
+        let dark = |x: i32, y: i32| code.0.get_module(x - QUIET, y - QUIET);
+        let text = code.terminal();
+        let lines: Vec<Vec<char>> = text.lines().map(|line| line.chars().collect()).collect();
+        assert_eq!(lines.len(), usize::try_from(side + 1).unwrap() / 2);
+        for y in 0..side {
+            for x in 0..side {
+                let cell = lines[usize::try_from(y / 2).unwrap()][usize::try_from(x).unwrap()];
+                let light = if y % 2 == 0 {
+                    matches!(cell, '█' | '▀')
+                } else {
+                    matches!(cell, '█' | '▄')
+                };
+                assert_eq!(light, !dark(x, y), "{x} {y}");
+            }
+        }
+        let svg = code.svg();
+        assert!(svg.contains(&format!("viewBox=\"0 0 {side} {side}\"")));
+        let drawn: i32 = svg
+            .split('M')
+            .skip(2)
+            .map(|run| {
+                run.split('h')
+                    .nth(1)
+                    .unwrap()
+                    .split('v')
+                    .next()
+                    .unwrap()
+                    .parse::<i32>()
+                    .unwrap()
+            })
+            .sum();
+        let all = (0..side).flat_map(|y| (0..side).map(move |x| (x, y)));
+        assert_eq!(
+            drawn,
+            i32::try_from(all.filter(|(x, y)| dark(*x, *y)).count()).unwrap()
+        );
+    }
+
+    #[test]
+    fn a_text_that_no_phone_would_read_is_refused() {
+        assert!(QrCode::of(&"x".repeat(MAX_TEXT)).is_ok());
+        assert!(QrCode::of(&"x".repeat(MAX_TEXT + 1)).is_err());
+    }
+}

@@ -159,3 +159,6 @@ impl RecoveryCodes {
         self.0.len()
     }
 }
+
+#[cfg(test)]
+mod tests;
