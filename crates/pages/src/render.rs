@@ -69,12 +69,13 @@ impl Script {
     const fn of(page: &Page) -> Self {
         match page {
             Page::Login(login) if login.passkey.is_some() => Self::Passkey,
-            Page::Passkey(_) | Page::EnrolPasskey(_) => Self::Passkey,
+            Page::Code(code) if code.passkey.is_some() => Self::Passkey,
+            Page::EnrolPasskey(_) => Self::Passkey,
             Page::FormPost(_) => Self::FormPost,
             Page::Login(_)
             | Page::SelectAccount(_)
             | Page::Code(_)
-            | Page::Push(_)
+            | Page::Wait(_)
             | Page::Enrol(_)
             | Page::EnrolTotp(_)
             | Page::RecoveryCodes(_)
@@ -112,7 +113,13 @@ pub struct RenderError(#[from] askama::Error);
 ///     issuer_path: "/v4/oauth2/demo",
 ///     form: &Form::default(),
 /// };
-/// let page = Page::Error(ErrorPage { kind: ErrorKind::Expired, request_id: "r-1".to_owned() });
+/// let page = Page::Error(ErrorPage {
+///     kind: ErrorKind::Expired,
+///     client: None,
+///     code: None,
+///     description: None,
+///     request_id: "r-1".to_owned(),
+/// });
 /// let rendered = render(&page, &setting)?;
 /// assert!(rendered.html.contains("<h1>Diese Seite ist abgelaufen</h1>"));
 /// # Ok::<(), sealstone_pages::RenderError>(())

@@ -6,14 +6,13 @@ mod device;
 mod factor;
 mod login;
 
-pub use account::{AccountPage, ConsentLine, GrantLine, Notice, PasskeyLine, SessionLine};
+pub use account::{AccountPage, ConsentLine, GrantLine, PasskeyLine, SessionLine};
 pub use consent::{ConsentPage, ProjectLine, ScopeLine};
 pub use device::{DeviceCodePage, DeviceConfirmPage, DeviceDonePage};
 pub use factor::{
-    CodeKind, CodePage, EnrolPage, EnrolPasskeyPage, EnrolTotpPage, FactorKind, PasskeyPage, PushPage,
-    RecoveryCodesPage,
+    CodeKind, CodePage, EnrolPage, EnrolPasskeyPage, EnrolTotpPage, RecoveryCodesPage, WaitPage,
 };
-pub use login::{AccountLine, LoginPage, SelectAccountPage, Upstream};
+pub use login::{LoginPage, SelectAccountPage};
 
 /// Everything that a person may be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,14 +23,12 @@ pub use login::{AccountLine, LoginPage, SelectAccountPage, Upstream};
 pub enum Page {
     /// Name and password, or another way in.
     Login(LoginPage),
-    /// With which of the accounts that are signed in here.
+    /// Whether to go on with the account that is signed in.
     SelectAccount(SelectAccountPage),
-    /// A code as second factor.
+    /// A second factor: a code, a passkey, or either.
     Code(CodePage),
     /// Waiting for a confirmation on the person's own device.
-    Push(PushPage),
-    /// A passkey as second factor.
-    Passkey(PasskeyPage),
+    Wait(WaitPage),
     /// Which second factor to set up.
     Enrol(EnrolPage),
     /// Setting up an authenticator app.
@@ -60,6 +57,27 @@ pub enum Page {
     Error(ErrorPage),
 }
 
+/// A person, as the page names them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Person {
+    /// The user name.
+    pub account: String,
+    /// The full name, where it is known.
+    pub name: Option<String>,
+}
+
+impl Person {
+    /// The full name, or the user name.
+    pub(crate) fn title(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.account)
+    }
+
+    /// The user name, where the title does not say it.
+    pub(crate) fn detail(&self) -> Option<&str> {
+        self.name.is_some().then_some(self.account.as_str())
+    }
+}
+
 /// What went wrong with what the person sent; the page is shown again with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "each has its text")]
@@ -69,27 +87,40 @@ pub enum Trouble {
     /// A wrong code, or one that was used before.
     WrongCode,
     /// Too many attempts.
-    TooMany {
-        /// Seconds to wait.
-        wait_s: u64,
-    },
-    /// The passkey was not accepted, or the browser ended the dialogue.
+    TooMany,
+    /// The passkey was not accepted.
     WrongPasskey,
-    /// Declined on the person's device.
+    /// Declined on the person's other device.
     Declined,
-    /// What judges the password or the code cannot be reached.
-    Unavailable,
-    /// The upstream provider refused, or the person went back.
-    Upstream,
-    /// No project was chosen.
-    NoProject,
+    /// Another person signed in than the one who was to.
+    OtherPerson,
     /// No device waits with this code.
     WrongUserCode,
-    /// A field was left empty or cannot be read.
-    Unreadable,
+    /// No project was chosen.
+    NoProject,
+    /// The password has to be changed where it is kept.
+    PasswordExpired,
+    /// The factor is needed and cannot be removed.
+    FactorNeeded,
 }
 
-/// Asks whether to sign out.
+impl Trouble {
+    /// Each of them.
+    pub const ALL: [Self; 10] = [
+        Self::WrongPassword,
+        Self::WrongCode,
+        Self::TooMany,
+        Self::WrongPasskey,
+        Self::Declined,
+        Self::OtherPerson,
+        Self::WrongUserCode,
+        Self::NoProject,
+        Self::PasswordExpired,
+        Self::FactorNeeded,
+    ];
+}
+
+/// Asks whether to sign out. Posts `do` = `logout` or `stay`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LogoutPage {
     /// Who is signed in.
@@ -98,11 +129,11 @@ pub struct LogoutPage {
     pub client: Option<String>,
 }
 
-/// Signed out.
+/// Signed out, or left signed in.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LoggedOutPage {
-    /// Every session of the person was ended, not only this browser's.
-    pub everywhere: bool,
+    /// Whether the session ended.
+    pub ended: bool,
 }
 
 /// A form that goes to the application by itself, or by its button where scripts are off.
@@ -119,26 +150,37 @@ pub struct FormPostPage {
 pub struct ErrorPage {
     /// What it was.
     pub kind: ErrorKind,
+    /// The application, where it is known.
+    pub client: Option<String>,
+    /// For whoever develops the application: OAuth's error code.
+    pub code: Option<&'static str>,
+    /// For whoever develops the application: a fixed text.
+    pub description: Option<&'static str>,
     /// What the person may tell whoever runs the service.
     pub request_id: String,
+}
+
+impl ErrorPage {
+    pub(crate) fn for_developers(&self) -> Option<String> {
+        match (self.code, self.description) {
+            (Some(code), Some(description)) => Some(format!("{code}: {description}")),
+            (only, None) | (None, only) => only.map(str::to_owned),
+        }
+    }
 }
 
 /// What a person is told. Nothing of what was sent is repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "each has its text")]
 pub enum ErrorKind {
-    /// No such application, or it is switched off.
-    UnknownClient,
-    /// The application's address for the answer is not registered.
-    RedirectUri,
-    /// The request cannot be understood.
-    BadRequest,
-    /// Took too long, was finished before, or belongs to another browser.
+    /// The application's request is wrong, and there is no checked address to send the answer to.
+    Request,
+    /// Took too long, was sent before, or belongs to another browser.
     Expired,
     /// The browser keeps no cookies.
-    NoCookies,
-    /// The form did not come from our page.
-    Forged,
+    CookiesOff,
+    /// The person may not do this.
+    NotAllowed,
     /// Too many requests.
     TooMany,
     /// The upstream provider failed.
@@ -153,13 +195,11 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Each of them.
-    pub const ALL: [Self; 11] = [
-        Self::UnknownClient,
-        Self::RedirectUri,
-        Self::BadRequest,
+    pub const ALL: [Self; 9] = [
+        Self::Request,
         Self::Expired,
-        Self::NoCookies,
-        Self::Forged,
+        Self::CookiesOff,
+        Self::NotAllowed,
         Self::TooMany,
         Self::Upstream,
         Self::Unavailable,

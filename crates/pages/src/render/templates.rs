@@ -5,9 +5,9 @@ use crate::date::Moment;
 use crate::qr::Picture;
 use crate::texts::Texts;
 use crate::view::{
-    AccountPage, CodeKind, CodePage, ConsentPage, DeviceCodePage, DeviceConfirmPage, DeviceDonePage,
-    EnrolPage, EnrolPasskeyPage, EnrolTotpPage, ErrorPage, FormPostPage, LoggedOutPage, LoginPage,
-    LogoutPage, Notice, Page, PasskeyPage, PushPage, RecoveryCodesPage, SelectAccountPage,
+    AccountPage, CodePage, ConsentPage, DeviceCodePage, DeviceConfirmPage, DeviceDonePage, EnrolPage,
+    EnrolPasskeyPage, EnrolTotpPage, ErrorPage, FormPostPage, LoggedOutPage, LoginPage, LogoutPage, Page,
+    RecoveryCodesPage, SelectAccountPage, WaitPage,
 };
 
 /// The one script within a page. Its hash is part of the content security policy.
@@ -32,8 +32,7 @@ templates! {
     Login, LoginPage, "login.html";
     SelectAccount, SelectAccountPage, "select_account.html";
     Code, CodePage, "code.html";
-    Push, PushPage, "push.html";
-    Passkey, PasskeyPage, "passkey.html";
+    Wait, WaitPage, "wait.html";
     Enrol, EnrolPage, "enrol.html";
     EnrolTotp, EnrolTotpPage, "enrol_totp.html";
     EnrolPasskey, EnrolPasskeyPage, "enrol_passkey.html";
@@ -56,8 +55,7 @@ pub(super) fn html(page: &Page, s: &Setting<'_>) -> askama::Result<String> {
         Page::Login(v) => Login { s, t, v }.render(),
         Page::SelectAccount(v) => SelectAccount { s, t, v }.render(),
         Page::Code(v) => Code { s, t, v }.render(),
-        Page::Push(v) => Push { s, t, v }.render(),
-        Page::Passkey(v) => Passkey { s, t, v }.render(),
+        Page::Wait(v) => Wait { s, t, v }.render(),
         Page::Enrol(v) => Enrol { s, t, v }.render(),
         Page::EnrolTotp(v) => EnrolTotp { s, t, v }.render(),
         Page::EnrolPasskey(v) => EnrolPasskey { s, t, v }.render(),

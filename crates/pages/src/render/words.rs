@@ -1,9 +1,11 @@
 //! What templates ask of texts, settings and views.
 
+use std::borrow::Cow;
+
 use super::Setting;
 use crate::date::Moment;
 use crate::texts::{Rich, Texts, emphasized, fill};
-use crate::view::{ErrorKind, FactorKind, Notice, ScopeLine, Trouble};
+use crate::view::{ErrorKind, ScopeLine, Trouble};
 
 impl Setting<'_> {
     pub(super) fn name(&self) -> &str {
@@ -64,16 +66,6 @@ impl Texts {
         emphasized(text, &[]).with_moment("when", &Moment::of(*seconds))
     }
 
-    pub(super) fn factor(&self, kind: &FactorKind) -> &str {
-        match *kind {
-            FactorKind::Totp => &self.use_totp,
-            FactorKind::Passkey => &self.use_passkey,
-            FactorKind::Recovery => &self.use_recovery,
-            FactorKind::Code => &self.use_code,
-            FactorKind::Push => &self.use_push,
-        }
-    }
-
     pub(super) fn scope(&self, scope: &ScopeLine) -> Rich {
         let text = match scope {
             ScopeLine::Identity => &self.scope_identity,
@@ -87,40 +79,18 @@ impl Texts {
         emphasized(text, &[])
     }
 
-    pub(super) fn trouble(&self, trouble: &Trouble) -> String {
-        let text = match *trouble {
+    pub(super) const fn trouble(&self, trouble: &Trouble) -> &Cow<'static, str> {
+        match *trouble {
             Trouble::WrongPassword => &self.trouble_password,
             Trouble::WrongCode => &self.trouble_code,
-            Trouble::TooMany { wait_s } => {
-                return fill(&self.trouble_too_many, "wait", &self.wait(wait_s));
-            }
+            Trouble::TooMany => &self.trouble_too_many,
             Trouble::WrongPasskey => &self.trouble_passkey,
             Trouble::Declined => &self.trouble_declined,
-            Trouble::Unavailable => &self.trouble_unavailable,
-            Trouble::Upstream => &self.trouble_upstream,
-            Trouble::NoProject => &self.trouble_project,
+            Trouble::OtherPerson => &self.trouble_other_person,
             Trouble::WrongUserCode => &self.trouble_device_code,
-            Trouble::Unreadable => &self.trouble_unreadable,
-        };
-        text.clone().into_owned()
-    }
-
-    /// A span in words: seconds below two minutes, else minutes, rounded up.
-    fn wait(&self, seconds: u64) -> String {
-        let counted = |text, count: u64| fill(text, "count", &count.to_string());
-        match seconds {
-            0 | 1 => self.wait_second.clone().into_owned(),
-            60 => self.wait_minute.clone().into_owned(),
-            2..120 => counted(&self.wait_seconds, seconds),
-            _ => counted(&self.wait_minutes, seconds.div_ceil(60)),
-        }
-    }
-
-    pub(super) fn notice(&self, notice: &Notice) -> &str {
-        match *notice {
-            Notice::Ended => &self.account_ended,
-            Notice::FactorAdded => &self.account_factor_added,
-            Notice::FactorNeeded => &self.account_factor_needed,
+            Trouble::NoProject => &self.trouble_project,
+            Trouble::PasswordExpired => &self.trouble_password_expired,
+            Trouble::FactorNeeded => &self.trouble_factor_needed,
         }
     }
 
@@ -134,12 +104,10 @@ impl Texts {
 
     fn error(&self, kind: ErrorKind) -> (&str, &str) {
         match kind {
-            ErrorKind::UnknownClient => (&self.error_client_title, &self.error_client),
-            ErrorKind::RedirectUri => (&self.error_redirect_title, &self.error_redirect),
-            ErrorKind::BadRequest => (&self.error_request_title, &self.error_request),
+            ErrorKind::Request => (&self.error_request_title, &self.error_request),
             ErrorKind::Expired => (&self.error_expired_title, &self.error_expired),
-            ErrorKind::NoCookies => (&self.error_cookies_title, &self.error_cookies),
-            ErrorKind::Forged => (&self.error_forged_title, &self.error_forged),
+            ErrorKind::CookiesOff => (&self.error_cookies_title, &self.error_cookies),
+            ErrorKind::NotAllowed => (&self.error_not_allowed_title, &self.error_not_allowed),
             ErrorKind::TooMany => (&self.error_many_title, &self.error_many),
             ErrorKind::Upstream => (&self.error_upstream_title, &self.error_upstream),
             ErrorKind::Unavailable => (&self.error_unavailable_title, &self.error_unavailable),

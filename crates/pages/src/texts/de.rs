@@ -8,12 +8,6 @@ pub(super) const GERMAN: Texts = Texts {
     cancel: Borrowed("Abbrechen"),
     go_back: Borrowed("Zurück"),
     who: Borrowed("Konto: {account}"),
-    other_ways: Borrowed("Einen anderen Weg nehmen"),
-    use_totp: Borrowed("Code aus einer Authenticator-App"),
-    use_passkey: Borrowed("Passkey oder Sicherheitsschlüssel"),
-    use_recovery: Borrowed("Wiederherstellungscode"),
-    use_code: Borrowed("Einmalcode"),
-    use_push: Borrowed("Bestätigung auf meinem Gerät"),
     script_needed: Borrowed("Passkeys brauchen JavaScript, das in diesem Browser abgeschaltet ist."),
     support: Borrowed("Hilfe"),
     privacy: Borrowed("Datenschutz"),
@@ -32,29 +26,35 @@ pub(super) const GERMAN: Texts = Texts {
     trouble_code: Borrowed(
         "Dieser Code ist falsch oder wurde schon benutzt. Warten Sie auf einen neuen und versuchen Sie es noch einmal.",
     ),
-    trouble_too_many: Borrowed("Zu viele Versuche. Versuchen Sie es in {wait} noch einmal."),
+    trouble_too_many: Borrowed(
+        "Zu viele Versuche. Warten Sie einige Minuten und versuchen Sie es noch einmal.",
+    ),
     trouble_passkey: Borrowed(
         "Der Passkey wurde nicht angenommen. Versuchen Sie es noch einmal oder nehmen Sie einen anderen Weg.",
     ),
     trouble_declined: Borrowed("Die Anfrage wurde auf Ihrem Gerät abgelehnt."),
-    trouble_unavailable: Borrowed("Das lässt sich gerade nicht prüfen. Versuchen Sie es gleich noch einmal."),
-    trouble_upstream: Borrowed(
-        "Die Anmeldung dort hat nicht geklappt. Versuchen Sie es noch einmal oder wählen Sie einen anderen Weg.",
+    trouble_other_person: Borrowed(
+        "Jemand anderes hat sich angemeldet. Melden Sie sich mit dem verlangten Konto an.",
+    ),
+    trouble_password_expired: Borrowed(
+        "Ihr Passwort ist abgelaufen. Ändern Sie es dort, wo es verwaltet wird, und melden Sie sich dann hier an.",
+    ),
+    trouble_factor_needed: Borrowed(
+        "Dieser Faktor wird hier gebraucht. Richten Sie zuerst einen anderen ein.",
     ),
     trouble_project: Borrowed("Wählen Sie ein Projekt."),
-    trouble_unreadable: Borrowed("Etwas fehlt oder ist nicht lesbar. Prüfen Sie Ihre Eingabe."),
     trouble_device_code: Borrowed(
         "Mit diesem Code wartet kein Gerät. Vergleichen Sie ihn mit der Anzeige Ihres Geräts.",
     ),
-    wait_second: Borrowed("1 Sekunde"),
-    wait_seconds: Borrowed("{count} Sekunden"),
-    wait_minute: Borrowed("1 Minute"),
-    wait_minutes: Borrowed("{count} Minuten"),
-    select_title: Borrowed("Konto wählen"),
+    select_title: Borrowed("Als {account} fortfahren?"),
+    select_continue: Borrowed("Weiter"),
     select_other: Borrowed("Anderes Konto verwenden"),
     code_title: Borrowed("Code eingeben"),
     code_totp: Borrowed("Öffnen Sie Ihre Authenticator-App und geben Sie den angezeigten Code ein."),
     code_other: Borrowed("Geben Sie den Einmalcode ein, den Sie erhalten haben."),
+    code_or_recovery: Borrowed(
+        "Keinen Code zur Hand? Geben Sie stattdessen einen Ihrer Wiederherstellungscodes ein.",
+    ),
     code_label: Borrowed("Code"),
     code_recovery_title: Borrowed("Wiederherstellungscode verwenden"),
     code_recovery: Borrowed(
@@ -62,12 +62,13 @@ pub(super) const GERMAN: Texts = Texts {
     ),
     code_recovery_label: Borrowed("Wiederherstellungscode"),
     code_button: Borrowed("Bestätigen"),
-    push_title: Borrowed("Auf Ihrem Gerät bestätigen"),
-    push_text: Borrowed(
+    wait_title: Borrowed("Auf Ihrem Gerät bestätigen"),
+    wait_text: Borrowed(
         "Eine Anfrage wurde an Ihr Gerät gesendet. Bestätigen Sie sie dort: Diese Seite geht dann von selbst weiter.",
     ),
-    push_waiting: Borrowed("Warten auf Ihre Bestätigung"),
-    push_button: Borrowed("Ich habe bestätigt"),
+    wait_waiting: Borrowed("Warten auf Ihre Bestätigung"),
+    wait_button: Borrowed("Ich habe bestätigt"),
+    wait_code: Borrowed("Stattdessen einen Code eingeben"),
     passkey_title: Borrowed("Passkey verwenden"),
     passkey_text: Borrowed(
         "Ihr Browser bittet Sie um Bestätigung mit Fingerabdruck, Gesicht, PIN oder Sicherheitsschlüssel.",
@@ -75,6 +76,7 @@ pub(super) const GERMAN: Texts = Texts {
     passkey_button: Borrowed("Passkey verwenden"),
     enrol_title: Borrowed("Zweiten Faktor einrichten"),
     enrol_text: Borrowed("Er schützt Ihr Konto auch dann, wenn jemand Ihr Passwort erfährt."),
+    enrol_skip: Borrowed("Später"),
     enrol_required: Borrowed("Ein Passwort allein genügt hier nicht."),
     enrol_totp: Borrowed("Authenticator-App"),
     enrol_totp_hint: Borrowed("Codes aus einer App auf Ihrem Telefon"),
@@ -117,10 +119,8 @@ pub(super) const GERMAN: Texts = Texts {
     consent_no_project: Borrowed(
         "Es gibt kein Projekt, in dem Sie eine Rolle haben. Fragen Sie den Betreiber Ihrer Cloud.",
     ),
+    consent_resources: Borrowed("Zu verwenden bei: {resources}"),
     consent_destination: Borrowed("Danach geht es zurück zu {destination}."),
-    consent_remembered: Borrowed(
-        "Ihre Antwort wird gemerkt. Sie können sie auf Ihrer Kontoseite zurücknehmen.",
-    ),
     allow: Borrowed("Erlauben"),
     deny: Borrowed("Nicht erlauben"),
     device_title: Borrowed("Gerät verbinden"),
@@ -152,8 +152,6 @@ pub(super) const GERMAN: Texts = Texts {
     account_unknown_device: Borrowed("Unbekannter Browser"),
     account_signed_in: Borrowed("Angemeldet {when}"),
     account_last_used: Borrowed("zuletzt benutzt {when}"),
-    account_strong: Borrowed("zwei Faktoren"),
-    account_clients: Borrowed("Anwendungen: {clients}"),
     account_end_session: Borrowed("Abmelden"),
     account_end_all: Borrowed("Überall abmelden"),
     account_grants: Borrowed("Anwendungen und Geräte mit Zugriff"),
@@ -174,11 +172,6 @@ pub(super) const GERMAN: Texts = Texts {
     account_recovery: Borrowed("Wiederherstellungscodes"),
     account_recovery_left: Borrowed("{count} übrig"),
     account_new_recovery: Borrowed("Neue erzeugen"),
-    account_ended: Borrowed("Erledigt: Es wurde beendet."),
-    account_factor_added: Borrowed("Ihr zweiter Faktor ist eingerichtet."),
-    account_factor_needed: Borrowed(
-        "Dieser Faktor wird hier gebraucht. Richten Sie zuerst einen anderen ein.",
-    ),
     account_line: Borrowed("{action}: {what}"),
     logout_title: Borrowed("Abmelden?"),
     logout_text: Borrowed("Sie sind als {account} angemeldet."),
@@ -189,24 +182,22 @@ pub(super) const GERMAN: Texts = Texts {
     logout_stay: Borrowed("Angemeldet bleiben"),
     logged_out_title: Borrowed("Sie sind abgemeldet"),
     logged_out: Borrowed("Dieser Browser ist abgemeldet. Sie können diese Seite schließen."),
-    logged_out_everywhere: Borrowed("Alle Ihre Browser sind abgemeldet. Sie können diese Seite schließen."),
+    stayed_title: Borrowed("Sie sind weiterhin angemeldet"),
+    stayed: Borrowed("Nichts wurde geändert. Sie können diese Seite schließen."),
     form_post_title: Borrowed("Zurück zur Anwendung"),
     form_post_text: Borrowed(
         "Sie werden jetzt zurückgeleitet. Wenn nichts geschieht, drücken Sie die Schaltfläche.",
     ),
     form_post_button: Borrowed("Weiter"),
     error_reference: Borrowed("Wenn Sie um Hilfe bitten, nennen Sie diese Kennung: {id}"),
-    error_client_title: Borrowed("Unbekannte Anwendung"),
-    error_client: Borrowed(
-        "Die Anwendung, die Sie hierher geschickt hat, ist nicht registriert oder abgeschaltet. Sagen Sie es ihrem Betreiber.",
-    ),
-    error_redirect_title: Borrowed("Diesem Link kann nicht gefolgt werden"),
-    error_redirect: Borrowed(
-        "Die Anwendung hat eine Adresse genannt, die sie nicht registriert hat. Zu Ihrer Sicherheit wird nichts dorthin gesendet. Sagen Sie es dem Betreiber der Anwendung.",
-    ),
-    error_request_title: Borrowed("Diese Anfrage ist nicht verständlich"),
+    error_developers: Borrowed("Für Entwickler der Anwendung: {error}"),
+    error_request_title: Borrowed("Diesem Link kann nicht gefolgt werden"),
     error_request: Borrowed(
-        "Gehen Sie zurück zur Anwendung und beginnen Sie dort von vorn. Wenn das nicht hilft, sagen Sie es ihrem Betreiber.",
+        "Die Anwendung, die Sie hierher geschickt hat, hat einen Fehler gemacht. Zu Ihrer Sicherheit wird ihr nichts zurückgesendet. Sagen Sie es ihrem Betreiber.",
+    ),
+    error_not_allowed_title: Borrowed("Das dürfen Sie nicht"),
+    error_not_allowed: Borrowed(
+        "Ihr Konto darf das nicht verwenden. Wenn Sie meinen, dass es das dürfte, fragen Sie den Betreiber.",
     ),
     error_expired_title: Borrowed("Diese Seite ist abgelaufen"),
     error_expired: Borrowed(
@@ -215,10 +206,6 @@ pub(super) const GERMAN: Texts = Texts {
     error_cookies_title: Borrowed("Cookies sind abgeschaltet"),
     error_cookies: Borrowed(
         "Die Anmeldung braucht Cookies: Sie unterscheiden Ihren Browser von anderen. Erlauben Sie Cookies für diese Seite und beginnen Sie in der Anwendung von vorn.",
-    ),
-    error_forged_title: Borrowed("Dieses Formular wurde nicht angenommen"),
-    error_forged: Borrowed(
-        "Es kam nicht von dieser Seite oder ist zu alt. Nichts wurde getan. Gehen Sie zurück zur Anwendung und beginnen Sie dort von vorn.",
     ),
     error_many_title: Borrowed("Zu viele Anfragen"),
     error_many: Borrowed("Warten Sie eine Minute und versuchen Sie es noch einmal."),

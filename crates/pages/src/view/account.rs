@@ -1,19 +1,15 @@
-use super::ScopeLine;
+use super::{Person, ScopeLine, Trouble};
 
 /// What the person has here, each of which may be ended.
 ///
-/// Posts `do` with `id` where a line is meant: `end_session`, `end_all`, `end_grant`, `revoke_consent`,
-/// `remove_passkey`, `remove_totp`, `add_totp`, `add_passkey`, `new_recovery_codes`, `sign_out`.
+/// Posts `do` with `target` where a line is meant: `end_session`, `end_device`, `end_consent`, `remove_passkey`; and
+/// `end_all`, `add_totp`, `remove_totp`, `add_passkey`, `new_recovery_codes`, `logout` without.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AccountPage {
-    /// The person's full name, or the user name.
-    pub name: String,
-    /// The user name.
-    pub account: String,
+    /// Whose it is.
+    pub person: Person,
     /// The address, if there is one.
     pub email: Option<String>,
-    /// What was done just now.
-    pub notice: Option<Notice>,
     /// Browsers that are signed in.
     pub sessions: Vec<SessionLine>,
     /// Applications that stay signed in by themselves.
@@ -26,20 +22,10 @@ pub struct AccountPage {
     pub passkeys: Vec<PasskeyLine>,
     /// When an authenticator app was set up, in seconds since 1970.
     pub totp_since: Option<u64>,
-    /// How many recovery codes are left.
-    pub recovery_codes_left: Option<u64>,
-}
-
-/// What was done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "each has its text")]
-pub enum Notice {
-    /// Something was ended or removed.
-    Ended,
-    /// A factor was set up.
-    FactorAdded,
-    /// The factor is needed and cannot be removed.
-    FactorNeeded,
+    /// How many recovery codes are left; `None`: there never were any.
+    pub recovery_codes_left: Option<usize>,
+    /// What went wrong before.
+    pub trouble: Option<Trouble>,
 }
 
 /// A browser that is signed in.
@@ -47,20 +33,14 @@ pub enum Notice {
 pub struct SessionLine {
     /// What is posted.
     pub id: String,
-    /// What the browser says of itself, in few words.
+    /// What the browser says of itself.
     pub device: Option<String>,
-    /// From where.
-    pub address: Option<String>,
     /// When the person signed in, in seconds since 1970.
-    pub signed_in_at: u64,
+    pub since: u64,
     /// When it was last used, in seconds since 1970.
     pub last_used_at: u64,
-    /// With two factors or a passkey.
-    pub strong: bool,
     /// This very browser.
     pub current: bool,
-    /// Applications that were signed in to.
-    pub clients: Vec<String>,
 }
 
 /// An application that has a refresh token.
@@ -70,6 +50,8 @@ pub struct GrantLine {
     pub id: String,
     /// The application, by its name.
     pub client: String,
+    /// What it may know or do.
+    pub scopes: Vec<ScopeLine>,
     /// The OpenStack project in which it acts.
     pub project: Option<String>,
     /// Since when, in seconds since 1970.

@@ -13,19 +13,23 @@ pub struct ConsentPage {
     pub scopes: Vec<ScopeLine>,
     /// Where the person may act, if the application asks for OpenStack.
     pub projects: Vec<ProjectLine>,
-    /// Where the answer goes: the host of the redirect URI, or its scheme; `None` for a device.
+    /// Where it is to be used, as named by the application (RFC 8707).
+    pub resources: Vec<String>,
+    /// The host that the person goes back to.
     pub destination: Option<String>,
-    /// Whether the answer is remembered.
-    pub remembered: bool,
     /// What went wrong before.
     pub trouble: Option<Trouble>,
 }
 
 impl ConsentPage {
-    /// OpenStack is asked for, and there is no project to choose.
     pub(crate) fn lacks_project(&self) -> bool {
-        self.projects.is_empty() && self.scopes.contains(&ScopeLine::OpenStack)
+        lacks_project(&self.scopes, &self.projects)
     }
+}
+
+/// OpenStack is asked for, and there is no project to choose.
+pub(super) fn lacks_project(scopes: &[ScopeLine], projects: &[ProjectLine]) -> bool {
+    projects.is_empty() && scopes.contains(&ScopeLine::OpenStack)
 }
 
 /// A scope in words.
@@ -55,8 +59,8 @@ pub struct ProjectLine {
     pub id: String,
     /// The project's name.
     pub name: String,
-    /// The name of its domain, if it is another than the person's.
-    pub domain: Option<String>,
+    /// The name of its domain.
+    pub domain: String,
     /// The names of the roles.
     pub roles: Vec<String>,
     /// Chosen before.

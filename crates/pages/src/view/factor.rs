@@ -1,101 +1,78 @@
 use super::Trouble;
 
-/// A way to prove the second factor.
+/// Which code is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "each has its text")]
-pub enum FactorKind {
-    /// A code of an authenticator app.
-    Totp,
-    /// A passkey or security key.
-    Passkey,
-    /// A recovery code.
-    Recovery,
-    /// A code that another service judges.
-    Code,
-    /// A confirmation on the person's own device.
-    Push,
-}
-
-impl FactorKind {
-    /// Each of them.
-    pub const ALL: [Self; 5] = [Self::Totp, Self::Passkey, Self::Recovery, Self::Code, Self::Push];
-
-    /// What is posted as `factor`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Totp => "totp",
-            Self::Passkey => "passkey",
-            Self::Recovery => "recovery",
-            Self::Code => "code",
-            Self::Push => "push",
-        }
-    }
-}
-
-/// Which code is asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "each has its text")]
 pub enum CodeKind {
     /// Of an authenticator app: six digits.
     Totp,
     /// One of the recovery codes.
     Recovery,
-    /// Judged by another service.
-    Other {
-        /// What that service says to the person ("Enter the code that was sent to …").
-        message: Option<String>,
-    },
+    /// One that somebody else judges.
+    Other,
 }
 
-/// Asks for a code. Posts `do` = `code` with `code`; `do` = `use` with `factor`; or `do` = `cancel`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Asks for a code, a passkey, or either.
+///
+/// Posts `do` = `code` with `code`, `passkey` with `credential`, or `cancel`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CodePage {
     /// Who signs in.
     pub account: String,
-    /// Which code.
-    pub kind: CodeKind,
-    /// Other ways that this person has.
-    pub others: Vec<FactorKind>,
-    /// What went wrong before.
-    pub trouble: Option<Trouble>,
-    /// Whether there is something to go back to.
-    pub can_cancel: bool,
-}
-
-/// Waits for a confirmation elsewhere; asks again by itself every few seconds. Posts `do` = `poll`, `use` or `cancel`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct PushPage {
-    /// Who signs in.
-    pub account: String,
-    /// What the service says to the person.
+    /// Which codes are taken; one field takes each. Empty where only a passkey will do.
+    pub kinds: Vec<CodeKind>,
+    /// What whoever judges the code says to the person ("Enter the code that was sent to …").
     pub message: Option<String>,
-    /// After how many seconds the page is loaded again, at least 1.
-    pub refresh_s: u64,
-    /// Other ways that this person has.
-    pub others: Vec<FactorKind>,
-    /// What went wrong before: then it does not load again by itself.
-    pub trouble: Option<Trouble>,
-    /// Whether there is something to go back to.
-    pub can_cancel: bool,
-}
-
-/// Asks for a passkey as second factor. Posts `do` = `passkey` with `credential`, `use` or `cancel`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct PasskeyPage {
-    /// Who signs in.
-    pub account: String,
-    /// The JSON of `PublicKeyCredentialRequestOptions`.
-    pub options: String,
-    /// Other ways that this person has.
-    pub others: Vec<FactorKind>,
+    /// What the browser's passkey dialogue is asked: `PublicKeyCredentialRequestOptions` as JSON.
+    pub passkey: Option<String>,
     /// What went wrong before.
     pub trouble: Option<Trouble>,
-    /// Whether there is something to go back to.
-    pub can_cancel: bool,
 }
 
-/// Which second factor to set up. Posts `do` = `enrol` with `factor`, or `do` = `cancel`.
+impl CodePage {
+    pub(crate) fn only_passkey(&self) -> bool {
+        self.kinds.is_empty()
+    }
+
+    pub(crate) fn only_recovery(&self) -> bool {
+        self.kinds.iter().all(|kind| *kind == CodeKind::Recovery)
+    }
+
+    pub(crate) fn takes_recovery(&self) -> bool {
+        self.kinds.contains(&CodeKind::Recovery)
+    }
+
+    pub(crate) fn only_digits(&self) -> bool {
+        self.kinds.iter().all(|kind| *kind == CodeKind::Totp)
+    }
+
+    pub(crate) fn is_totp(&self) -> bool {
+        self.kinds.contains(&CodeKind::Totp)
+    }
+}
+
+/// Waits for a confirmation elsewhere; loads itself again every few seconds, unless a code is being typed.
+///
+/// Posts `do` = `poll`, `code` with `code`, or `cancel`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WaitPage {
+    /// Who signs in.
+    pub account: String,
+    /// What whoever judges it says to the person.
+    pub message: Option<String>,
+    /// After how many seconds the page is loaded again.
+    pub refresh_s: u32,
+    /// The address of the page.
+    pub address: String,
+    /// The address of the page for those who type a code instead; `None` where no code is taken.
+    pub typing_address: Option<String>,
+    /// Whether a code is being typed: then it does not load itself again.
+    pub typing: bool,
+    /// What went wrong before.
+    pub trouble: Option<Trouble>,
+}
+
+/// Which second factor to set up. Posts `do` = `totp`, `passkey`, `later` or `cancel`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EnrolPage {
     /// Who sets it up.
@@ -104,14 +81,12 @@ pub struct EnrolPage {
     pub totp: bool,
     /// A passkey is allowed.
     pub passkey: bool,
-    /// Nobody gets further without.
-    pub required: bool,
-    /// Whether there is something to go back to.
-    pub can_cancel: bool,
+    /// Whether it can be left for later.
+    pub may_skip: bool,
 }
 
-/// An authenticator app. Posts `do` = `enrol_totp` with `code`, or `do` = `cancel`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// An authenticator app. Posts `do` = `confirm` with `code`, or `back`.
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct EnrolTotpPage {
     /// Who sets it up.
     pub account: String,
@@ -119,34 +94,38 @@ pub struct EnrolTotpPage {
     pub secret: String,
     /// The `otpauth://` URI; the page draws it as a QR code.
     pub uri: String,
-    /// Nobody gets further without.
-    pub required: bool,
     /// What went wrong before.
     pub trouble: Option<Trouble>,
-    /// Whether there is something to go back to.
-    pub can_cancel: bool,
 }
 
-/// A passkey. Posts `do` = `enrol_passkey` with `credential` and `name`, or `do` = `cancel`.
+impl std::fmt::Debug for EnrolTotpPage {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("EnrolTotpPage").finish_non_exhaustive()
+    }
+}
+
+/// A passkey. Posts `do` = `confirm` with `credential` and `name`, or `back`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EnrolPasskeyPage {
     /// Who sets it up.
     pub account: String,
-    /// The JSON of `PublicKeyCredentialCreationOptions`.
+    /// `PublicKeyCredentialCreationOptions` as JSON.
     pub options: String,
-    /// Nobody gets further without.
-    pub required: bool,
     /// What went wrong before.
     pub trouble: Option<Trouble>,
-    /// Whether there is something to go back to.
-    pub can_cancel: bool,
 }
 
-/// Recovery codes, this once. Posts `do` = `saved`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// Recovery codes, this once. Posts `do` = `continue`.
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct RecoveryCodesPage {
-    /// Whose they are.
-    pub account: String,
     /// The codes.
     pub codes: Vec<String>,
+}
+
+impl std::fmt::Debug for RecoveryCodesPage {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("RecoveryCodesPage")
+            .finish_non_exhaustive()
+    }
 }

@@ -1,11 +1,10 @@
 //! Every page, filled as a person would meet it.
 
 use sealstone_pages::{
-    AccountLine, AccountPage, CodeKind, CodePage, ConsentLine, ConsentPage, DeviceCodePage,
-    DeviceConfirmPage, DeviceDonePage, EnrolPage, EnrolPasskeyPage, EnrolTotpPage, ErrorKind, ErrorPage,
-    FactorKind, FormPostPage, GrantLine, LoggedOutPage, LoginPage, LogoutPage, Notice, Page, PasskeyLine,
-    PasskeyPage, ProjectLine, PushPage, RecoveryCodesPage, ScopeLine, SelectAccountPage, SessionLine,
-    Trouble, Upstream,
+    AccountPage, CodeKind, CodePage, ConsentLine, ConsentPage, DeviceCodePage, DeviceConfirmPage,
+    DeviceDonePage, EnrolPage, EnrolPasskeyPage, EnrolTotpPage, ErrorKind, ErrorPage, FormPostPage,
+    GrantLine, LoggedOutPage, LoginPage, LogoutPage, Page, PasskeyLine, Person, ProjectLine,
+    RecoveryCodesPage, ScopeLine, SelectAccountPage, SessionLine, Trouble, WaitPage,
 };
 
 fn text(text: &str) -> String {
@@ -22,6 +21,7 @@ const NOW: u64 = 1_792_000_000;
 /// A page's name and the page.
 pub(crate) fn samples() -> Vec<(String, Page)> {
     let mut samples: Vec<(&str, Page)> = logins();
+    samples.extend(codes());
     samples.extend(factors());
     samples.extend(access());
     samples.push(("account", Page::Account(account())));
@@ -31,11 +31,21 @@ pub(crate) fn samples() -> Vec<(String, Page)> {
     let errors = ErrorKind::ALL.map(|kind| {
         let page = ErrorPage {
             kind,
+            client: (kind == ErrorKind::Request).then(|| text("Grafana")),
+            code: (kind == ErrorKind::Request).then_some("invalid_request"),
+            description: (kind == ErrorKind::Request).then_some("redirect_uri is not registered"),
             request_id: text("7f3c0a2e9b1d4c58"),
         };
         (format!("error_{kind:?}").to_lowercase(), Page::Error(page))
     });
     samples.chain(errors).collect()
+}
+
+fn alice() -> Person {
+    Person {
+        account: text("alice"),
+        name: some("Alice Ansel"),
+    }
 }
 
 fn logins() -> Vec<(&'static str, Page)> {
@@ -45,21 +55,12 @@ fn logins() -> Vec<(&'static str, Page)> {
         can_cancel: true,
         ..LoginPage::default()
     };
-    let upstream = |id: &str, name: &str| Upstream {
-        id: text(id),
-        name: text(name),
-    };
-    let account = |id: &str, name: &str, detail| AccountLine {
-        id: text(id),
-        name: text(name),
-        detail,
-    };
     vec![
         ("login", Page::Login(login.clone())),
         (
             "login_wrong",
             Page::Login(LoginPage {
-                username: text("alice"),
+                user_name: text("alice"),
                 trouble: Some(Trouble::WrongPassword),
                 ..login.clone()
             }),
@@ -68,18 +69,15 @@ fn logins() -> Vec<(&'static str, Page)> {
             "login_all",
             Page::Login(LoginPage {
                 passkey: some(GET),
-                upstreams: vec![
-                    upstream("corp", "Example Corp"),
-                    upstream("uni", "University Login"),
-                ],
-                trouble: Some(Trouble::TooMany { wait_s: 300 }),
+                upstream: some("Example Corp"),
+                trouble: Some(Trouble::TooMany),
                 ..login.clone()
             }),
         ),
         (
             "login_again",
             Page::Login(LoginPage {
-                username: text("alice"),
+                user_name: text("alice"),
                 again: true,
                 ..login.clone()
             }),
@@ -88,7 +86,7 @@ fn logins() -> Vec<(&'static str, Page)> {
             "login_broker",
             Page::Login(LoginPage {
                 password: false,
-                upstreams: vec![upstream("corp", "Example Corp")],
+                upstream: some("Example Corp"),
                 ..login
             }),
         ),
@@ -96,74 +94,89 @@ fn logins() -> Vec<(&'static str, Page)> {
             "select_account",
             Page::SelectAccount(SelectAccountPage {
                 client: some("Grafana"),
-                accounts: vec![
-                    account("1", "Alice Ansel", some("alice@example.org")),
-                    account("2", "ops-admin", None),
-                ],
-                can_cancel: true,
+                person: alice(),
             }),
         ),
     ]
 }
 
-fn factors() -> Vec<(&'static str, Page)> {
+fn codes() -> Vec<(&'static str, Page)> {
     let code = CodePage {
         account: text("alice"),
-        kind: CodeKind::Totp,
-        others: vec![FactorKind::Passkey, FactorKind::Recovery],
-        trouble: None,
-        can_cancel: true,
+        kinds: vec![CodeKind::Totp],
+        ..CodePage::default()
+    };
+    let wait = WaitPage {
+        account: text("alice"),
+        refresh_s: 3,
+        address: text("/v4/oauth2/demo/interaction?id=AAAA"),
+        typing_address: some("/v4/oauth2/demo/interaction?id=AAAA&typing=1"),
+        ..WaitPage::default()
     };
     vec![
         ("code_totp", Page::Code(code.clone())),
         (
+            "code_all",
+            Page::Code(CodePage {
+                kinds: vec![CodeKind::Totp, CodeKind::Recovery],
+                passkey: some(GET),
+                trouble: Some(Trouble::WrongCode),
+                ..code.clone()
+            }),
+        ),
+        (
             "code_recovery",
             Page::Code(CodePage {
-                kind: CodeKind::Recovery,
-                others: vec![FactorKind::Totp],
-                trouble: Some(Trouble::WrongCode),
+                kinds: vec![CodeKind::Recovery],
                 ..code.clone()
             }),
         ),
         (
             "code_other",
             Page::Code(CodePage {
-                kind: CodeKind::Other {
-                    message: some("Please enter the OTP value that was sent to +49 170 ****67"),
-                },
-                others: vec![FactorKind::Push],
+                kinds: vec![CodeKind::Other],
+                message: some("Please enter the OTP value that was sent to +49 170 ****67"),
                 ..code.clone()
             }),
         ),
         (
-            "push",
-            Page::Push(PushPage {
-                account: text("alice"),
-                message: None,
-                refresh_s: 3,
-                others: vec![FactorKind::Code],
-                trouble: None,
-                can_cancel: true,
+            "code_passkey",
+            Page::Code(CodePage {
+                kinds: Vec::new(),
+                passkey: some(GET),
+                ..code
             }),
         ),
+        ("wait", Page::Wait(wait.clone())),
         (
-            "passkey",
-            Page::Passkey(PasskeyPage {
-                account: text("alice"),
-                options: text(GET),
-                others: vec![FactorKind::Totp, FactorKind::Recovery],
-                trouble: None,
-                can_cancel: true,
+            "wait_typing",
+            Page::Wait(WaitPage {
+                typing: true,
+                trouble: Some(Trouble::WrongCode),
+                ..wait
             }),
         ),
+    ]
+}
+
+fn factors() -> Vec<(&'static str, Page)> {
+    vec![
         (
             "enrol",
             Page::Enrol(EnrolPage {
                 account: text("alice"),
                 totp: true,
                 passkey: true,
-                required: true,
-                can_cancel: true,
+                may_skip: false,
+            }),
+        ),
+        (
+            "enrol_optional",
+            Page::Enrol(EnrolPage {
+                account: text("alice"),
+                totp: true,
+                passkey: false,
+                may_skip: true,
             }),
         ),
         (
@@ -175,9 +188,7 @@ fn factors() -> Vec<(&'static str, Page)> {
                     "otpauth://totp/Example%20Cloud:alice@example.org?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\
                      &issuer=Example%20Cloud&algorithm=SHA1&digits=6&period=30",
                 ),
-                required: true,
                 trouble: None,
-                can_cancel: true,
             }),
         ),
         (
@@ -185,15 +196,12 @@ fn factors() -> Vec<(&'static str, Page)> {
             Page::EnrolPasskey(EnrolPasskeyPage {
                 account: text("alice"),
                 options: text(CREATE),
-                required: false,
                 trouble: None,
-                can_cancel: true,
             }),
         ),
         (
             "recovery_codes",
             Page::RecoveryCodes(RecoveryCodesPage {
-                account: text("alice"),
                 codes: (0..10).map(|number| format!("k7p{number}-m2xq-9w4t")).collect(),
             }),
         ),
@@ -207,7 +215,7 @@ fn access() -> Vec<(&'static str, Page)> {
     let project = |id: &str, name: &str, roles: &[&str]| ProjectLine {
         id: text(id),
         name: text(name),
-        domain: None,
+        domain: text("example"),
         roles: roles.iter().map(|role| text(role)).collect(),
         chosen: false,
     };
@@ -222,17 +230,28 @@ fn access() -> Vec<(&'static str, Page)> {
             ScopeLine::Groups,
         ],
         projects: Vec::new(),
+        resources: Vec::new(),
         destination: some("grafana.example.org"),
-        remembered: true,
         trouble: None,
     };
+    let projects = vec![
+        project("p1", "web-production", &["member", "reader"]),
+        project("p2", "web-staging", &["admin", "load-balancer_member", "member"]),
+        ProjectLine {
+            domain: text("partners"),
+            ..project("p3", "shared-images", &["reader"])
+        },
+    ];
     let confirm = DeviceConfirmPage {
         client: text("OpenStack CLI"),
-        account: some("alice"),
+        account: text("alice"),
         user_code: text("BCDF-GHJK"),
         address: some("203.0.113.17"),
         device: some("python-openstackclient"),
         asked_at: NOW,
+        scopes: vec![ScopeLine::OpenStack, ScopeLine::Offline],
+        projects: projects.clone(),
+        trouble: Some(Trouble::NoProject),
     };
     let done = |allowed| DeviceDonePage {
         client: text("OpenStack CLI"),
@@ -251,14 +270,8 @@ fn access() -> Vec<(&'static str, Page)> {
                     ScopeLine::Offline,
                     ScopeLine::Other(text("metrics:write")),
                 ],
-                projects: vec![
-                    project("p1", "web-production", &["member", "reader"]),
-                    project("p2", "web-staging", &["admin", "load-balancer_member", "member"]),
-                    ProjectLine {
-                        domain: some("partners"),
-                        ..project("p3", "shared-images", &["reader"])
-                    },
-                ],
+                projects,
+                resources: vec![text("https://compute.example.org")],
                 destination: some("127.0.0.1"),
                 ..consent.clone()
             }),
@@ -294,11 +307,8 @@ fn ends() -> Vec<(&'static str, Page)> {
                 client: some("Grafana"),
             }),
         ),
-        ("logged_out", Page::LoggedOut(LoggedOutPage { everywhere: false })),
-        (
-            "logged_out_everywhere",
-            Page::LoggedOut(LoggedOutPage { everywhere: true }),
-        ),
+        ("logged_out", Page::LoggedOut(LoggedOutPage { ended: true })),
+        ("stayed", Page::LoggedOut(LoggedOutPage { ended: false })),
         (
             "form_post",
             Page::FormPost(FormPostPage {
@@ -313,38 +323,37 @@ fn ends() -> Vec<(&'static str, Page)> {
 
 fn empty_account() -> AccountPage {
     AccountPage {
-        name: text("alice"),
-        account: text("alice"),
+        person: Person {
+            account: text("alice"),
+            name: None,
+        },
         sessions: account().sessions.into_iter().take(1).collect(),
         own_factors: true,
+        trouble: Some(Trouble::FactorNeeded),
         ..AccountPage::default()
     }
 }
 
 fn account() -> AccountPage {
-    let session = |id: &str, device, current, clients: &[&str]| SessionLine {
+    let session = |id: &str, device, current| SessionLine {
         id: text(id),
         device,
-        address: some("203.0.113.17"),
-        signed_in_at: NOW - 90_000,
+        since: NOW - 90_000,
         last_used_at: NOW - 300,
-        strong: current,
         current,
-        clients: clients.iter().map(|client| text(client)).collect(),
     };
     AccountPage {
-        name: text("Alice Ansel"),
-        account: text("alice"),
+        person: alice(),
         email: some("alice@example.org"),
-        notice: Some(Notice::Ended),
         sessions: vec![
-            session("s1", some("Firefox on Linux"), true, &["Grafana", "Argo CD"]),
-            session("s2", some("Safari on iPhone"), false, &["Harbor"]),
-            session("s3", None, false, &[]),
+            session("s1", some("Firefox on Linux"), true),
+            session("s2", some("Safari on iPhone"), false),
+            session("s3", None, false),
         ],
         grants: vec![GrantLine {
             id: text("g1"),
             client: text("OpenStack CLI"),
+            scopes: vec![ScopeLine::OpenStack, ScopeLine::Offline],
             project: some("web-production"),
             since: NOW - 90_000,
             last_used_at: NOW - 60,
@@ -374,5 +383,6 @@ fn account() -> AccountPage {
         }],
         totp_since: Some(NOW - 900_000),
         recovery_codes_left: Some(8),
+        trouble: None,
     }
 }
