@@ -81,184 +81,99 @@ fn done(step: Result<NextStep, LoginDenial>) -> Authenticated {
     }
 }
 
-#[test]
-fn r12_r19_what_is_due_after_the_first_factor() {
-    use Enrolment::{AtLogin, Beforehand};
-    use FactorKind::{Passkey, Recovery, Totp};
-    use LoginDenial::{AcrUnreachable, NoFactor};
-    use SecondFactor::{Always, WhenEnrolled};
-    let own: &[FactorKind] = &[Recovery, Totp, Passkey];
-    let apps: &[FactorKind] = &[Totp];
-    let all = FactorStanding {
-        totp: true,
-        passkey: true,
-        recovery: true,
-        authority: None,
-    };
-    let only_recovery = FactorStanding {
-        recovery: true,
-        ..NONE
-    };
-    let required = AcrWish::Required;
-    let preferred = AcrWish::Preferred;
-    let second = |kinds: &[FactorKind]| Ok(NextStep::Second(kinds.to_vec()));
-    let enrol = |kinds: &[FactorKind]| Ok(NextStep::Enrolment(kinds.to_vec()));
-    let (two, phr) = (Acr::TwoFactor, Acr::PhishingResistant);
-    let none = AcrWish::None;
-    let pwd: &[AuthMethod] = &[Password];
-    let both: &[AuthMethod] = &[Password, OneTimeCode];
-    // first factor, second factor by policy, kinds, enrolment, wish, what the person has; `None`: signed in.
-    let cases = [
-        (pwd, WhenEnrolled, own, Beforehand, none, NONE, None),
-        (pwd, WhenEnrolled, own, Beforehand, none, only_recovery, None),
-        (
-            pwd,
-            WhenEnrolled,
-            own,
-            Beforehand,
-            none,
-            APP,
-            Some(second(&[Totp])),
-        ),
-        (
-            pwd,
-            WhenEnrolled,
-            own,
-            Beforehand,
-            none,
-            all,
-            Some(second(&[Passkey, Totp, Recovery])),
-        ),
-        (pwd, WhenEnrolled, own, AtLogin, none, NONE, None),
-        (
-            pwd,
-            WhenEnrolled,
-            apps,
-            Beforehand,
-            none,
-            KEY,
-            Some(Err(NoFactor)),
-        ),
-        (
-            pwd,
-            WhenEnrolled,
-            &[],
-            Beforehand,
-            none,
-            APP,
-            Some(Err(AcrUnreachable)),
-        ),
-        (pwd, Always, own, Beforehand, none, NONE, Some(Err(NoFactor))),
-        (
-            pwd,
-            Always,
-            own,
-            Beforehand,
-            none,
-            only_recovery,
-            Some(Err(NoFactor)),
-        ),
-        (
-            pwd,
-            Always,
-            own,
-            AtLogin,
-            none,
-            NONE,
-            Some(enrol(&[Passkey, Totp])),
-        ),
-        (pwd, Always, apps, AtLogin, none, NONE, Some(enrol(&[Totp]))),
-        (pwd, Always, own, AtLogin, none, KEY, Some(second(&[Passkey]))),
-        (pwd, Always, &[], AtLogin, none, NONE, Some(Err(AcrUnreachable))),
-        (both, Always, own, Beforehand, none, NONE, None),
-        (both, WhenEnrolled, own, Beforehand, none, APP, None),
-        (
-            pwd,
-            WhenEnrolled,
-            own,
-            Beforehand,
-            required(two),
-            NONE,
-            Some(Err(NoFactor)),
-        ),
-        (
-            pwd,
-            WhenEnrolled,
-            own,
-            AtLogin,
-            required(two),
-            NONE,
-            Some(enrol(&[Passkey, Totp])),
-        ),
-        (both, WhenEnrolled, own, Beforehand, required(two), NONE, None),
-        (
-            both,
-            WhenEnrolled,
-            own,
-            Beforehand,
-            required(phr),
-            KEY,
-            Some(second(&[Passkey])),
-        ),
-        (
-            both,
-            WhenEnrolled,
-            own,
-            AtLogin,
-            required(phr),
-            APP,
-            Some(enrol(&[Passkey])),
-        ),
-        (
-            pwd,
-            WhenEnrolled,
-            own,
-            AtLogin,
-            required(phr),
-            APP,
-            Some(second(&[Totp])),
-        ),
-        (
-            pwd,
-            WhenEnrolled,
-            apps,
-            AtLogin,
-            required(phr),
-            APP,
-            Some(Err(AcrUnreachable)),
-        ),
-        (pwd, WhenEnrolled, own, AtLogin, preferred(two), NONE, None),
-        (pwd, WhenEnrolled, own, AtLogin, preferred(phr), NONE, None),
-        (
-            pwd,
-            WhenEnrolled,
-            own,
-            AtLogin,
-            preferred(phr),
-            APP,
-            Some(second(&[Totp])),
-        ),
-        (both, WhenEnrolled, own, AtLogin, preferred(phr), APP, None),
-        (
-            both,
-            WhenEnrolled,
-            own,
-            AtLogin,
-            preferred(phr),
-            KEY,
-            Some(second(&[Passkey])),
-        ),
-    ];
-    for (number, (methods, second, kinds, enrolment, wish, standing, want)) in cases.into_iter().enumerate() {
-        let policy = policy(second, kinds, enrolment);
+const ALL: FactorStanding = FactorStanding {
+    totp: true,
+    passkey: true,
+    recovery: true,
+    authority: None,
+};
+const CODES: FactorStanding = FactorStanding {
+    recovery: true,
+    ..NONE
+};
+const OWN: [FactorKind; 3] = [FactorKind::Recovery, FactorKind::Totp, FactorKind::Passkey];
+const PWD: &[AuthMethod] = &[Password];
+const BOTH: &[AuthMethod] = &[Password, OneTimeCode];
+
+/// What comes after the first factor; `None`: the person is signed in, by what was proved and nothing else.
+type Due1 = Option<Result<NextStep, LoginDenial>>;
+
+fn second(kinds: &[FactorKind]) -> Due1 {
+    Some(Ok(NextStep::Second(kinds.to_vec())))
+}
+
+fn enrol(kinds: &[FactorKind]) -> Due1 {
+    Some(Ok(NextStep::Enrolment(kinds.to_vec())))
+}
+
+fn check(
+    cases: impl IntoIterator<Item = (&'static [AuthMethod], LoginPolicy, AcrWish, FactorStanding, Due1)>,
+) {
+    for (number, (methods, policy, wish, standing, want)) in cases.into_iter().enumerate() {
         let progress = proved(methods);
-        let flow = LoginFlow::new(&policy, wish);
-        let got = flow.next(&progress, Some(standing), at(101));
+        let got = LoginFlow::new(&policy, wish).next(&progress, Some(standing), at(101));
         match want {
             Some(want) => assert_eq!(got, want, "case {number}"),
             None => assert_eq!(done(got).amr(), &progress.amr(), "case {number}"),
         }
     }
+}
+
+#[test]
+fn r12_what_the_policy_makes_due() {
+    use Enrolment::{AtLogin, Beforehand};
+    use FactorKind::{Passkey, Recovery, Totp};
+    use SecondFactor::{Always, WhenEnrolled};
+    let none = AcrWish::None;
+    let lax = |kinds: &[FactorKind]| policy(WhenEnrolled, kinds, Beforehand);
+    let strict = |kinds: &[FactorKind]| policy(Always, kinds, Beforehand);
+    let helpful = |kinds: &[FactorKind]| policy(Always, kinds, AtLogin);
+    let no_factor = Some(Err(LoginDenial::NoFactor));
+    let unreachable = Some(Err(LoginDenial::AcrUnreachable));
+    check([
+        (PWD, lax(&OWN), none, NONE, None),
+        (PWD, lax(&OWN), none, CODES, None),
+        (PWD, lax(&OWN), none, APP, second(&[Totp])),
+        (PWD, lax(&OWN), none, ALL, second(&[Passkey, Totp, Recovery])),
+        (PWD, lax(&[Totp]), none, KEY, no_factor.clone()),
+        (PWD, lax(&[]), none, APP, unreachable.clone()),
+        (BOTH, lax(&OWN), none, APP, None),
+        (PWD, strict(&OWN), none, NONE, no_factor.clone()),
+        (PWD, strict(&OWN), none, CODES, no_factor),
+        (BOTH, strict(&OWN), none, NONE, None),
+        (PWD, policy(WhenEnrolled, &OWN, AtLogin), none, NONE, None),
+        (PWD, helpful(&OWN), none, NONE, enrol(&[Passkey, Totp])),
+        (PWD, helpful(&[Totp]), none, NONE, enrol(&[Totp])),
+        (PWD, helpful(&OWN), none, KEY, second(&[Passkey])),
+        (PWD, helpful(&[]), none, NONE, unreachable),
+    ]);
+}
+
+#[test]
+fn r19_what_the_request_makes_due() {
+    use AcrWish::{Preferred, Required};
+    use Enrolment::{AtLogin, Beforehand};
+    use FactorKind::{Passkey, Totp};
+    let (two, phr) = (Acr::TwoFactor, Acr::PhishingResistant);
+    let lax = || policy(SecondFactor::WhenEnrolled, &OWN, Beforehand);
+    let helpful = || policy(SecondFactor::WhenEnrolled, &OWN, AtLogin);
+    let apps = || policy(SecondFactor::WhenEnrolled, &[Totp], AtLogin);
+    let unreachable = Some(Err(LoginDenial::AcrUnreachable));
+    check([
+        (PWD, lax(), Required(two), NONE, Some(Err(LoginDenial::NoFactor))),
+        (PWD, lax(), Required(two), APP, second(&[Totp])),
+        (BOTH, lax(), Required(two), NONE, None),
+        (BOTH, lax(), Required(phr), KEY, second(&[Passkey])),
+        (PWD, helpful(), Required(two), NONE, enrol(&[Passkey, Totp])),
+        (BOTH, helpful(), Required(phr), APP, enrol(&[Passkey])),
+        (PWD, helpful(), Required(phr), APP, second(&[Totp])),
+        (PWD, apps(), Required(phr), APP, unreachable),
+        (PWD, helpful(), Preferred(two), NONE, None),
+        (PWD, helpful(), Preferred(phr), NONE, None),
+        (PWD, helpful(), Preferred(phr), APP, second(&[Totp])),
+        (BOTH, helpful(), Preferred(phr), APP, None),
+        (BOTH, helpful(), Preferred(phr), KEY, second(&[Passkey])),
+    ]);
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn no_two_upstream_accounts_are_one_person() {
         ("https://a.example", "2"),
         ("https://b.example", "1"),
         ("https://a.example1", ""),
-        ("https://a.example", "\0001"),
+        ("https://a.example", "\u{0}1"),
     ]
     .map(|(issuer, subject)| identity(issuer, subject, json!({})).user_id())
     .into();
