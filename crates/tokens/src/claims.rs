@@ -1,4 +1,5 @@
 use crate::context::{DelegationContext, OpenstackContext};
+use crate::login::LoginClaims;
 use rustls_pki_types::UnixTime;
 use sealstone_claims::{MappedClaims, ReservedClaim};
 use sealstone_identity::Authority;
@@ -38,7 +39,7 @@ impl Serialize for Audience<'_> {
 pub struct AccessTokenClaims<'a> {
     /// `iss`.
     pub issuer: &'a Issuer,
-    /// `sub`: the client itself for `client_credentials`.
+    /// `sub`: the person, or the client itself for `client_credentials`.
     pub subject: &'a str,
     /// `aud`.
     pub audience: Audience<'a>,
@@ -54,6 +55,8 @@ pub struct AccessTokenClaims<'a> {
     pub scope: &'a ScopeSet,
     /// `cnf`, with `x5t#S256`: the certificate whose key the TLS peer proved (RFC 8705 §3.1).
     pub bound_to: Option<&'a CertificateThumbprint>,
+    /// `auth_time`, `acr`, `amr`, `sid`: exactly if the subject is a person.
+    pub login: Option<LoginClaims<'a>>,
     /// `openstack_context`.
     pub authority: Option<&'a Authority>,
     /// `delegation_context`.
@@ -91,6 +94,9 @@ impl Serialize for AccessTokenClaims<'_> {
         put(&mut object, ReservedClaim::SCOPE, self.scope)?;
         if let Some(x5t_s256) = self.bound_to {
             put(&mut object, ReservedClaim::CNF, &Cnf { x5t_s256 })?;
+        }
+        if let Some(login) = &self.login {
+            login.write_into(&mut object)?;
         }
         if let Some(authority) = self.authority {
             put(

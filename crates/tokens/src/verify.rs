@@ -10,7 +10,7 @@ use serde::Deserialize;
 use std::time::Duration;
 
 /// How far a token's `iat` and `nbf` may lie ahead of the verifier's clock. Its end gets no such grace.
-const CLOCK_SKEW: Duration = Duration::from_secs(60);
+pub(crate) const CLOCK_SKEW: Duration = Duration::from_secs(60);
 
 /// Who checks that the sender holds the key that a bound token names.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +50,9 @@ pub enum VerifyError {
     /// Not an access token (RFC 9068 §4).
     #[error("`typ` is not `at+jwt`")]
     Type,
+    /// Not an ID token.
+    #[error("`typ` is not `JWT`")]
+    IdTokenType,
     /// A claim is missing or of the wrong form.
     #[error("a required claim is missing or malformed")]
     Claims,

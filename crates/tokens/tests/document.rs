@@ -55,6 +55,7 @@ fn claims(scope: Scope) -> Value {
         token_id: "t",
         scope: &ScopeSet::parse("openstack:api").unwrap(),
         bound_to: Some(&CertificateThumbprint::of_der(b"a certificate")),
+        login: None,
         authority: Some(&authority),
         delegation: Some(&delegation),
         mapped: template.map(&subject).unwrap(),
