@@ -30,8 +30,12 @@ pub enum Action {
     UpdateClient,
     /// A client was deleted.
     DeleteClient,
-    /// How a user of Keystone may log in was changed there.
+    /// A user of the embedded directory was made.
+    CreateUser,
+    /// A user of the embedded directory was changed, or how a user of Keystone may log in was changed there.
     UpdateUser,
+    /// A user of the embedded directory was deleted.
+    DeleteUser,
     /// An application credential was made in Keystone, of a user that it names.
     CreateApplicationCredential,
     /// A person proved who they are, or tried to: password, code, passkey, the word of an upstream provider.
@@ -79,7 +83,9 @@ impl Action {
             Self::CreateClient => "create/oauth2_client",
             Self::UpdateClient => "update/oauth2_client",
             Self::DeleteClient => "delete/oauth2_client",
+            Self::CreateUser => "create/user",
             Self::UpdateUser => "update/user",
+            Self::DeleteUser => "delete/user",
             Self::CreateApplicationCredential => "create/application_credential",
             Self::SignIn => "authenticate/login",
             Self::EndSession => "revoke/session",

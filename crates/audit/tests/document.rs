@@ -23,7 +23,7 @@ fn firsts(rows: &[Vec<&'static str>]) -> BTreeSet<String> {
         .collect()
 }
 
-const ACTIONS: [Action; 26] = [
+const ACTIONS: [Action; 28] = [
     Action::IssueToken,
     Action::IssueKeystoneToken,
     Action::IntrospectToken,
@@ -34,7 +34,9 @@ const ACTIONS: [Action; 26] = [
     Action::CreateClient,
     Action::UpdateClient,
     Action::DeleteClient,
+    Action::CreateUser,
     Action::UpdateUser,
+    Action::DeleteUser,
     Action::CreateApplicationCredential,
     Action::SignIn,
     Action::EndSession,
@@ -65,7 +67,9 @@ const fn is_listed(action: Action) -> bool {
         | Action::CreateClient
         | Action::UpdateClient
         | Action::DeleteClient
+        | Action::CreateUser
         | Action::UpdateUser
+        | Action::DeleteUser
         | Action::CreateApplicationCredential
         | Action::SignIn
         | Action::EndSession
