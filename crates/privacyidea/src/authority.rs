@@ -74,8 +74,11 @@ impl SecondFactorAuthority for PrivacyIdea {
         if !self.wrong_codes().admit(person.user.id(), now) {
             return Ok(Verdict::Locked);
         }
-        let answered = self.check(user, &open, code.expose()).await.map_err(told)?;
-        match answered {
+        let answered = self.check(user, &open, code.expose()).await;
+        if answered.as_ref().is_err_and(PrivacyIdeaError::is_unsent) {
+            self.wrong_codes().forgive(person.user.id());
+        }
+        match answered.map_err(told)? {
             Some(token) => {
                 self.wrong_codes().forget(person.user.id());
                 Ok(Verdict::Accepted {

@@ -48,6 +48,19 @@ impl PrivacyIdeaError {
             Self::Unavailable { .. } | Self::Malformed { .. } => None,
         }
     }
+
+    /// Whether privacyIDEA cannot have heard of it.
+    #[must_use]
+    pub const fn is_unsent(&self) -> bool {
+        match self {
+            Self::Unavailable { outage, .. } => match outage {
+                Outage::Exchange(error) => error.is_unsent(),
+                Outage::Crowded => true,
+                Outage::Status(_) => false,
+            },
+            Self::Refused { .. } | Self::Malformed { .. } => false,
+        }
+    }
 }
 
 /// How privacyIDEA refused: by its own error code, where that is known.

@@ -60,6 +60,13 @@ impl WrongCodes {
         true
     }
 
+    /// A try that nobody heard of.
+    pub(crate) fn forgive(&self, user: &UserId) {
+        if let Some(tried) = self.people.lock().get_mut(user) {
+            tried.count = tried.count.saturating_sub(1);
+        }
+    }
+
     /// A right code.
     pub(crate) fn forget(&self, user: &UserId) {
         self.people.lock().remove(user);
