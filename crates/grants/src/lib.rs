@@ -2,6 +2,7 @@
 
 pub mod assertion;
 pub mod authenticate;
+pub mod authorize;
 pub mod code;
 pub mod consent;
 mod denial;
