@@ -204,3 +204,6 @@ impl Brands {
             .map_or(&self.default, |(_, brand)| brand)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -284,3 +284,47 @@ fn placeholders(text: &str) -> impl Iterator<Item = &str> + Clone {
         .skip(1)
         .filter_map(|rest| Some(rest.split_once('}')?.0))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{TextError, Texts, placeholders};
+
+    #[test]
+    fn german_says_everything_that_english_says() {
+        let (english, german) = (Texts::english(), Texts::german());
+        for ((key, one), (other_key, other)) in english.entries().zip(german.entries()) {
+            assert_eq!(key, other_key);
+            for text in [one, other] {
+                assert!(!text.trim().is_empty() && text.trim() == text, "{key}: {text}");
+                assert!(!text.contains(['<', '>', '&']), "{key}: texts are not markup");
+                assert!(text.len() <= super::MAX_TEXT, "{key}");
+            }
+            let names = |text| placeholders(text).map(str::to_owned).collect::<BTreeSet<_>>();
+            assert_eq!(names(one), names(other), "{key}");
+        }
+        let same: Vec<_> = english
+            .entries()
+            .zip(german.entries())
+            .filter(|(one, other)| one.1 == other.1)
+            .collect();
+        assert!(same.len() <= 8, "left in English? {same:?}");
+        assert_eq!((english.language(), german.language()), ("en", "de"));
+    }
+
+    #[test]
+    fn a_replacement_is_refused_if_it_could_not_be_filled_in() {
+        let mut texts = Texts::german();
+        let mut replace = |key: &str, text: &str| texts.replace(key, text.to_owned());
+        assert_eq!(replace("login_titel", "x"), Err(TextError::UnknownKey));
+        assert_eq!(replace("lang", "x"), Err(TextError::UnknownKey));
+        assert_eq!(replace("login_title", " "), Err(TextError::Empty));
+        assert_eq!(replace("login_title", &"x".repeat(1025)), Err(TextError::TooLong));
+        let unknown = TextError::Placeholder("acount".to_owned());
+        assert_eq!(replace("login_again", "Sie sind {acount}"), Err(unknown));
+        assert_eq!(replace("login_again", "Noch einmal, {account}"), Ok(()));
+        assert_eq!(replace("login_to", "ohne Namen"), Ok(()));
+        assert_eq!(&*texts.login_to, "ohne Namen");
+    }
+}
