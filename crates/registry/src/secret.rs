@@ -12,6 +12,9 @@ const CONTEXT: &[u8] = b"sealstone client secret v1\0";
 /// The context of [`Pepper::fingerprint`].
 const FINGERPRINT_CONTEXT: &[u8] = b"sealstone pepper fingerprint v1\0";
 
+/// The context of [`Pepper::derived_key`].
+const DERIVATION_CONTEXT: &[u8] = b"sealstone derived key v1\0";
+
 /// The longest presented secret that is hashed in full, in bytes.
 ///
 /// Our own are 43 characters; the margin is for secrets imported from elsewhere. Longer text is refused at the
@@ -86,6 +89,21 @@ impl Pepper {
             context.update(text);
         }
         SecretHash::from_tag(&context.sign())
+    }
+
+    /// A key of 256 bits for another purpose, which follows from the pepper and says nothing of it. `purpose` is fixed
+    /// text of the program.
+    #[must_use]
+    pub fn derived_key(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
+        let mut context = hmac::Context::with_key(&self.key);
+        context.update(DERIVATION_CONTEXT);
+        context.update(purpose.as_bytes());
+        let tag = context.sign();
+        let mut key = Zeroizing::new([0_u8; 32]);
+        for (place, octet) in key.iter_mut().zip(tag.as_ref()) {
+            *place = *octet;
+        }
+        key
     }
 
     /// Eight hexadecimal digits that tell one pepper from another, to find out at start that the database was

@@ -18,7 +18,7 @@ pub use expiry::expiry;
 pub use hint::{HintVerifier, VerifiedHint};
 pub use login::{LoginClaims, VerifiedLogin};
 pub use mint::{AT_JWT, Mint, MintError};
-pub use pairwise::PairwiseSubjects;
+pub use pairwise::{PairwiseError, PairwiseSubjects};
 pub use people_mint::{JWT, LOGOUT_JWT, PeopleMint};
 pub use person::{AccessTokenHash, IdTokenClaims, LogoutTokenClaims, PersonClaims, UserinfoClaims};
 pub use revocation::{NothingRevoked, RevocationStore, RevocationStoreError, Revocations, RevokedToken};
