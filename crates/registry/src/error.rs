@@ -266,6 +266,12 @@ pub enum RegistrationError {
          (RFC 6749 §4.4): choose another method, or leave the grant out"
     )]
     PublicMachine,
+    /// A public client that would learn of tokens.
+    #[error(
+        "a client with `token_endpoint_auth_method` none proves nothing and cannot introspect (RFC 7662 §2.1): choose \
+         another method, or leave `introspection` out"
+    )]
+    PublicIntrospection,
     /// A public client that would take codes which anybody can redeem.
     #[error(
         "a client with `token_endpoint_auth_method` none needs PKCE (RFC 9700 §2.1.1): leave `require_pkce` out"

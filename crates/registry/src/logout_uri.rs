@@ -113,7 +113,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     !special && !address.is_multicast()
 }
 
-/// Only global unicast (2000::/3), and of that nothing that wraps an IPv4 address or documents.
+/// Only global unicast (`2000::/3`), and of that nothing that wraps an IPv4 address or documents.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let [first, second, ..] = address.segments();
     let is_global_unicast = first & 0xe000 == 0x2000;

@@ -50,7 +50,8 @@ fn recognises(client: &Client, certificate: &TestCertificate) -> bool {
         | ClientAuth::SecretPost(_)
         | ClientAuth::TlsClientAuth(_)
         | ClientAuth::PrivateKeyJwt(_)
-        | ClientAuth::ClientSecretJwt(_) => false,
+        | ClientAuth::ClientSecretJwt(_)
+        | ClientAuth::None => false,
     }
 }
 

@@ -7,6 +7,7 @@ use sealstone_oauth_types::{Acr, GrantType, MaxAge, RedirectUri, RedirectUriKind
 
 use super::ClientRegistration;
 use crate::{
+    client::IntrospectionRight,
     error::RegistrationError,
     logout_uri::{BackchannelLogoutUri, host_of},
     people::{
@@ -78,14 +79,18 @@ impl ClientRegistration {
         if method == TokenEndpointAuthMethod::None && has(GrantType::ClientCredentials) {
             return Err(RegistrationError::PublicMachine);
         }
+        let introspection = self.introspection.unwrap_or_default();
+        if method == TokenEndpointAuthMethod::None && introspection != IntrospectionRight::None {
+            return Err(RegistrationError::PublicIntrospection);
+        }
         if has(GrantType::RefreshToken) && !has_people {
             return Err(RegistrationError::RefreshAlone);
         }
         if has_code && self.redirect_uris.is_empty() {
             return Err(RegistrationError::RedirectUriMissing);
         }
-        let response_types = self.response_types.as_deref();
-        if response_types.is_some_and(|types| types != ["code"] && !(types.is_empty() && !has_code)) {
+        let fits = |types: &[String]| types == ["code"] || (types.is_empty() && !has_code);
+        if self.response_types.as_deref().is_some_and(|types| !fits(types)) {
             return Err(RegistrationError::ResponseTypes);
         }
         let offline = self.scope.as_deref().unwrap_or_default();

@@ -230,7 +230,7 @@ fn methods_that_nothing_reads_are_refused() {
             ),
             (
                 json!({"token_endpoint_auth_method": "none"}),
-                is!(RegistrationError::AuthMethodNotOffered { .. }),
+                is!(RegistrationError::PublicMachine),
             ),
             (
                 json!({"token_endpoint_auth_method": "private_key_jw"}),
@@ -292,14 +292,14 @@ fn o08_implicit_and_password_are_refused() {
             ),
             (
                 json!({"grant_types": ["authorization_code"]}),
-                is!(RegistrationError::GrantTypeNotOffered { .. }),
+                is!(RegistrationError::RedirectUriMissing),
             ),
             (
                 json!({"grant_types": ["refresh_token"]}),
-                is!(RegistrationError::GrantTypeNotOffered { .. }),
+                is!(RegistrationError::RefreshAlone),
             ),
             (
-                json!({"grant_types": ["urn:ietf:params:oauth:grant-type:device_code"]}),
+                json!({"grant_types": ["urn:ietf:params:oauth:grant-type:token-exchange"]}),
                 is!(RegistrationError::GrantTypeNotOffered { .. }),
             ),
             (
@@ -578,7 +578,7 @@ fn o10_unknown_members_wrong_types_size_and_depth_are_refused() {
         (r#"{"scope": ["a"]}"#, is!(RegistrationError::Malformed { .. })),
         (r#"{"enabled": "yes"}"#, is!(RegistrationError::Malformed { .. })),
         (
-            r#"{"redirect_uris": ["https://a.example/"]}"#,
+            r#"{"frontchannel_logout_uri": "https://a.example/"}"#,
             is!(RegistrationError::NotOffered { .. }),
         ),
         (
@@ -684,6 +684,24 @@ fn the_list_of_members_is_the_list_of_fields() {
         openstack_minted: Some(true),
         dangerous_unrestricted_application_credential: Some(true),
         sealed_application_credential_secret: SealedSecret::parse("never.printed").ok(),
+        redirect_uris: vec![String::new()],
+        response_types: Some(Vec::new()),
+        application_type: Some(ApplicationType::Native),
+        post_logout_redirect_uris: vec![String::new()],
+        require_pkce: Some(true),
+        id_token_signed_response_alg: Some(String::new()),
+        userinfo_signed_response_alg: Some(String::new()),
+        subject_type: Some(SubjectType::Pairwise),
+        sector_identifier: Some(String::new()),
+        default_max_age: Some(1),
+        default_acr_values: vec![String::new()],
+        minimum_acr: Some(String::new()),
+        backchannel_logout_uri: Some(String::new()),
+        backchannel_logout_session_required: Some(true),
+        consent: Some(ConsentPolicy::Never),
+        refresh_token_lifetime_s: Some(1),
+        refresh_token_idle_s: Some(1),
+        client_uri: Some(String::new()),
         claims: ClaimsTemplate::parse(&json!({"team": "a"})).expect("template"),
         enabled: Some(true),
     };
