@@ -342,6 +342,12 @@ impl Session {
         self.last_used_at
     }
 
+    /// When it ends, whatever is done until then.
+    #[must_use]
+    pub const fn ends_at(&self) -> UnixTime {
+        self.ends_at
+    }
+
     /// When it ends if it is not used again: rows of the past may be purged.
     #[must_use]
     pub fn expires_at(&self) -> UnixTime {

@@ -44,6 +44,9 @@ pub struct Interaction {
     /// The session that was begun, or renewed, by a login in this very interaction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logged_in: Option<Sid>,
+    /// The session that was asked for a surer login in this interaction, and got as far as its person can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stepped_up: Option<Sid>,
     /// The session whose person chose to go on with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selected: Option<Sid>,
