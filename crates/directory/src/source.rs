@@ -146,3 +146,6 @@ fn busy(error: HashingError) -> LoginError {
         source: error.into(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -131,7 +131,10 @@ impl DirectoryUser {
     pub fn with_password(&self, password: PasswordHash, now: UnixTime) -> Result<Self, ChangeError> {
         Ok(Self {
             // Nothing was granted to somebody who never had one: the first login may come in the same second.
-            valid_since: self.password.as_ref().map(|_old| now).or(self.valid_since),
+            valid_since: match self.password {
+                Some(_) => Some(self.ended_at(now)),
+                None => self.valid_since,
+            },
             password: Some(password),
             ..self.next(now)?
         })
@@ -144,7 +147,7 @@ impl DirectoryUser {
     pub fn disabled(&self, now: UnixTime) -> Result<Self, ChangeError> {
         Ok(Self {
             enabled: false,
-            valid_since: Some(now),
+            valid_since: Some(self.ended_at(now)),
             ..self.next(now)?
         })
     }
@@ -158,6 +161,11 @@ impl DirectoryUser {
             enabled: true,
             ..self.next(now)?
         })
+    }
+
+    /// A clock that was set back brings nothing back.
+    fn ended_at(&self, now: UnixTime) -> UnixTime {
+        self.valid_since.map_or(now, |before| before.max(now))
     }
 
     fn next(&self, now: UnixTime) -> Result<Self, ChangeError> {
@@ -287,3 +295,6 @@ impl DirectoryUser {
         self.version
     }
 }
+
+#[cfg(test)]
+mod tests;
