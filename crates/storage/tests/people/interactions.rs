@@ -1,0 +1,149 @@
+use sealstone_grants::interaction::{
+    INTERACTION_LIFETIME, Interaction, InteractionInsertion, Interactions, MAX_INTERACTIONS, Purpose,
+};
+use sealstone_login::LoginProgress;
+
+use crate::fixtures::{Store, after, at, count, domain_id, hash, race, sid};
+
+/// One that begins at this second.
+fn interaction(number: u64, begins: u64) -> Interaction {
+    Interaction {
+        id: hash(number),
+        domain: domain_id("demo"),
+        browser: hash(0),
+        created_at: at(begins),
+        expires_at: after(begins, INTERACTION_LIFETIME),
+        version: 1,
+        purpose: Purpose::Account,
+        login: LoginProgress::default(),
+        logged_in: None,
+        stepped_up: None,
+        selected: None,
+        given: None,
+    }
+}
+
+fn changed(before: &Interaction) -> Interaction {
+    Interaction {
+        version: before.version + 1,
+        ..before.clone()
+    }
+}
+
+async fn keep<S: Store>(store: &S, interaction: &Interaction) {
+    let inserted = store.insert_interaction(interaction.clone()).await.unwrap();
+    assert_eq!(inserted, InteractionInsertion::Inserted);
+}
+
+/// R13: of requests at once one goes on; the others find the interaction changed.
+pub(crate) async fn r13_of_requests_at_once_one_goes_on<S: Store>(store: S) {
+    let first = interaction(1, 1_000);
+    assert_eq!(store.interaction(&first.id).await.unwrap(), None);
+    let unknown = store.replace_interaction(1, &changed(&first)).await.unwrap();
+    assert_eq!(unknown, Interactions::Changed, "a change makes no interaction");
+    keep(&store, &first).await;
+    let outcomes = race(|_| {
+        let (store, next) = (store.clone(), changed(&first));
+        async move { store.replace_interaction(1, &next).await.unwrap() }
+    });
+    assert_eq!(
+        count(&outcomes.await, |outcome| *outcome == Interactions::Replaced),
+        1
+    );
+    let stored = *store.interaction(&first.id).await.unwrap().unwrap();
+    assert_eq!(stored, changed(&first));
+    // A version that does not follow the one it names is not written.
+    for (expected, next) in [
+        (1, changed(&stored)),
+        (2, stored.clone()),
+        (2, changed(&changed(&stored))),
+    ] {
+        let outcome = store.replace_interaction(expected, &next).await.unwrap();
+        assert_eq!(outcome, Interactions::Changed, "{expected} {}", next.version);
+    }
+}
+
+/// R14: an answer is given once.
+pub(crate) async fn r14_an_interaction_is_taken_once<S: Store>(store: S) {
+    let first = interaction(1, 1_000);
+    keep(&store, &first).await;
+    assert!(
+        !store.take_interaction(&first.id, 2).await.unwrap(),
+        "another version"
+    );
+    let taken = race(|_| {
+        let (store, id) = (store.clone(), first.id);
+        async move { store.take_interaction(&id, 1).await.unwrap() }
+    });
+    assert_eq!(count(&taken.await, |taken| *taken), 1);
+    assert_eq!(store.interaction(&first.id).await.unwrap(), None);
+    assert_eq!(
+        store.replace_interaction(1, &changed(&first)).await.unwrap(),
+        Interactions::Changed
+    );
+    assert_eq!(store.interaction(&first.id).await.unwrap(), None);
+}
+
+/// N: whoever begins interactions without end displaces strangers, and nobody who has logged in.
+pub(crate) async fn strangers_make_room_and_people_do_not<S: Store>(store: S) {
+    let mut person = interaction(0, 1_000);
+    person.logged_in = Some(sid(1));
+    keep(&store, &person).await;
+    let mut chooser = changed(&interaction(1, 1_000));
+    keep(&store, &interaction(1, 1_000)).await;
+    chooser.selected = Some(sid(2));
+    assert_eq!(
+        store.replace_interaction(1, &chooser).await.unwrap(),
+        Interactions::Replaced
+    );
+    for number in 2..MAX_INTERACTIONS {
+        keep(&store, &interaction(number, 1_001 + number / 1_000)).await;
+    }
+    let is_there = async |number| store.interaction(&hash(number)).await.unwrap().is_some();
+    for number in 0..100 {
+        keep(&store, &interaction(MAX_INTERACTIONS + number, 1_100)).await;
+    }
+    assert!(is_there(0).await && is_there(1).await, "who logged in stays");
+    let mut gone = 0;
+    for number in 2..1_000 {
+        gone += u32::from(!is_there(number).await);
+    }
+    assert_eq!(gone, 100, "the oldest strangers made room, one each");
+    assert!(is_there(1_000).await && is_there(MAX_INTERACTIONS + 99).await);
+    let elsewhere = Interaction {
+        domain: domain_id("other"),
+        ..interaction(900_000, 1_100)
+    };
+    keep(&store, &elsewhere).await;
+    assert!(is_there(1_000).await, "another domain has room of its own");
+
+    // Everybody has logged in: there is no room, until some are over.
+    for number in 2..MAX_INTERACTIONS + 100 {
+        if let Some(open) = store.interaction(&hash(number)).await.unwrap() {
+            let mut next = changed(&open);
+            next.logged_in = Some(sid(3));
+            assert_eq!(
+                store.replace_interaction(1, &next).await.unwrap(),
+                Interactions::Replaced
+            );
+        }
+    }
+    let full = store
+        .insert_interaction(interaction(999_999, 1_101))
+        .await
+        .unwrap();
+    assert_eq!(full, InteractionInsertion::Full);
+    let end = after(1_000, INTERACTION_LIFETIME).as_secs();
+    keep(&store, &interaction(999_999, end)).await;
+    assert!(
+        !is_there(0).await && !is_there(1).await,
+        "what was over made room"
+    );
+    assert_eq!(store.purge_interactions(at(end)).await.unwrap(), 0);
+    let rest = store
+        .purge_interactions(after(end, INTERACTION_LIFETIME))
+        .await
+        .unwrap();
+    assert_eq!(rest, MAX_INTERACTIONS - 2 + 1 + 1);
+    assert!(!is_there(999_999).await);
+}

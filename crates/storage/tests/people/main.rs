@@ -1,0 +1,102 @@
+//! What every store promises about people: what they granted, that they are logged in, who they are. Asked of every
+//! store: memory and SQLite.
+
+mod codes;
+mod consents;
+mod devices;
+mod directory;
+mod factors;
+mod fixtures;
+mod interactions;
+mod notices;
+mod refresh;
+mod sessions;
+
+/// The suite for one kind of store; `$make` gives a new store, and what must live as long.
+macro_rules! store_contract {
+    ($module:ident, $make:expr, [$($group:ident { $($promise:ident),+ $(,)? })+]) => {
+        mod $module {
+            $(mod $group {
+                $(
+                    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                    async fn $promise() {
+                        let (store, _keep) = $make.await;
+                        crate::$group::$promise(store).await;
+                    }
+                )+
+            })+
+        }
+    };
+    ($module:ident, $make:expr) => {
+        store_contract!($module, $make, [
+            codes {
+                codes_are_kept_as_given,
+                h08_a_second_use_ends_what_the_first_gave,
+                h05_a_spent_code_gives_nothing,
+                a_redemption_is_whole_or_nothing,
+                h08_of_exchanges_at_once_one_wins,
+                codes_are_forgotten_in_their_time,
+            }
+            refresh {
+                families_are_rotated_by_generation,
+                k02_of_uses_at_once_one_rotates,
+                k01_an_ended_family_stays_ended,
+                each_ending_ends_what_it_names_and_no_more,
+                a_persons_families_are_listed,
+                k07_expired_families_are_forgotten,
+            }
+            devices {
+                requests_are_found_by_either_code,
+                l02_a_user_code_names_one_request,
+                l11_requests_are_bounded,
+                of_decisions_at_once_one_counts,
+                l03_polls_are_noted,
+                l06_an_approved_request_is_collected_once,
+            }
+            consents {
+                consents_are_of_one_person_client_and_domain,
+            }
+            interactions {
+                r13_of_requests_at_once_one_goes_on,
+                r14_an_interaction_is_taken_once,
+                strangers_make_room_and_people_do_not,
+            }
+            notices {
+                notices_wait_until_they_are_due,
+                each_notice_is_taken_by_one,
+                notices_are_bounded,
+            }
+            sessions {
+                sessions_are_found_by_cookie_and_by_name,
+                sessions_are_compared_and_swapped,
+                an_ended_session_stays_ended,
+                sessions_of_one_person_end_together,
+                sessions_over_are_forgotten,
+            }
+            factors {
+                factors_are_compared_and_swapped,
+                r14_a_code_is_spent_once,
+                r13_guesses_at_once_are_each_counted,
+            }
+            directory {
+                users_are_found_by_id_and_by_name,
+                users_are_replaced_by_version,
+                users_are_listed_by_name,
+                a_deleted_user_leaves_nothing_behind,
+            }
+        ]);
+    };
+}
+
+store_contract!(memory, async { (sealstone_storage::MemoryStore::new(), ()) });
+
+#[cfg(feature = "sqlite")]
+store_contract!(sqlite, async {
+    let folder = tempfile::tempdir().unwrap();
+    (
+        sealstone_storage::SqlStore::open(&folder.path().join("test.db"))
+            .await
+            .unwrap(),
+        folder,
+    )
+});
