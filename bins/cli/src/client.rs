@@ -2,6 +2,7 @@
 
 mod change;
 mod new;
+mod people;
 mod registration;
 mod secret;
 mod show;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use sealstone_identity::DomainId;
 use sealstone_oauth_types::ClientId;
+use sealstone_registry::chosen_client_id;
 
 use crate::{
     clock,
@@ -20,6 +22,7 @@ use crate::{
     store::{StoreArguments, parse_domain},
 };
 pub(crate) use new::{make_domain, register};
+use people::PeopleArguments;
 use registration::RegistrationArguments;
 use tie::TieArguments;
 
@@ -34,6 +37,15 @@ Examples:
 
   One with a secret, which is shown once:
     sealstone client create --config sealstoned.toml exporter --scope metrics:read
+
+  A service that people sign in to:
+    sealstone client create --config sealstoned.toml grafana --scope 'openid profile email groups' \\
+      --redirect-uri https://grafana.example/login/generic_oauth
+
+  A program on people's machines, with browser or device code:
+    sealstone client create --config sealstoned.toml cli --public --native \\
+      --grant authorization_code --grant device_code --grant refresh_token \\
+      --redirect-uri http://127.0.0.1/callback --scope 'openid offline_access openstack:api'
 
 A running server knows every change within a second.";
 
@@ -61,8 +73,8 @@ pub(crate) enum ClientCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct CreateArguments {
-    /// The client's identifier: 1 to 64 of A-Z a-z 0-9 _ - [default: 32 random digits]
-    #[arg(value_name = "ID", value_parser = parse_id)]
+    /// The client's identifier: 1 to 64 of A-Z a-z 0-9 _ -, not of the form of a user's id [default: 32 random digits]
+    #[arg(value_name = "ID", value_parser = parse_new_id)]
     id: Option<ClientId>,
     /// The domain [default: the only one]
     #[arg(long, value_name = "ID", value_parser = parse_domain)]
@@ -72,6 +84,8 @@ pub(crate) struct CreateArguments {
     new_domain: bool,
     #[command(flatten)]
     registration: RegistrationArguments,
+    #[command(flatten)]
+    people: PeopleArguments,
     #[command(flatten)]
     tie: TieArguments,
     #[command(flatten)]
@@ -109,6 +123,8 @@ pub(crate) struct UpdateArguments {
     id: ClientId,
     #[command(flatten)]
     registration: RegistrationArguments,
+    #[command(flatten)]
+    people: PeopleArguments,
     #[command(flatten)]
     tie: TieArguments,
     #[command(flatten)]
@@ -148,6 +164,10 @@ pub(crate) struct DeleteArguments {
 
 fn parse_id(text: &str) -> Result<ClientId, String> {
     ClientId::parse(text).map_err(|error| error.to_string())
+}
+
+fn parse_new_id(text: &str) -> Result<ClientId, String> {
+    chosen_client_id(text).map_err(|error| error.to_string())
 }
 
 pub(crate) async fn run(command: ClientCommand) -> Outcome {

@@ -25,7 +25,9 @@ const SHOWN_ONCE: &str = "Keep the secret now: it is not shown again.";
 
 pub(super) async fn create(arguments: CreateArguments) -> Outcome {
     let places = arguments.store.places()?;
-    let mut registration = arguments.registration.over(None, arguments.tie.members()?)?;
+    let mut registration = arguments
+        .registration
+        .over(None, arguments.tie.members()?, &arguments.people)?;
     let opened = places.store().await?;
     let domain = store::domain(&opened, arguments.domain.as_ref()).await?;
     let trail = places.trail()?;
@@ -82,9 +84,10 @@ pub(super) async fn update(arguments: UpdateArguments) -> Outcome {
     let change = of_client(&trail, Action::UpdateClient, &arguments.id);
     let before = find(&opened, &change, &arguments.id).await?;
     let shown = before.registration();
-    let mut registration = arguments
-        .registration
-        .over(Some(&shown), arguments.tie.members()?)?;
+    let mut registration =
+        arguments
+            .registration
+            .over(Some(&shown), arguments.tie.members()?, &arguments.people)?;
     let owner = (before.domain(), before.id());
     let kept = before.auth().secrets().map(SecretSet::kind);
     let wanted = registration.secret_kind()?.filter(|kind| kept != Some(*kind));

@@ -8,6 +8,7 @@ use sealstone_jose::{Jwk, JwkSet};
 use sealstone_registry::ClientRegistration;
 use serde_json::{Map, Value};
 
+use super::people::{self, PeopleArguments};
 use super::tie::forget_other_ties;
 use crate::{
     cert,
@@ -83,13 +84,14 @@ pub(super) struct RegistrationArguments {
     introspection_format: Option<String>,
 }
 
-const METHODS: [&str; 6] = [
+const METHODS: [&str; 7] = [
     "client_secret_basic",
     "client_secret_post",
     "tls_client_auth",
     "self_signed_tls_client_auth",
     "private_key_jwt",
     "client_secret_jwt",
+    "none",
 ];
 /// What only methods with assertions read.
 const OF_ASSERTIONS: [&str; 3] = [
@@ -106,11 +108,12 @@ const SUBJECTS: [&str; 5] = [
 ];
 
 impl RegistrationArguments {
-    /// These wishes, and those about its tie, over `before`.
+    /// These wishes, and those about its tie and about people, over `before`.
     pub(super) fn over(
         &self,
         before: Option<&ClientRegistration>,
         tie: Map<String, Value>,
+        people: &PeopleArguments,
     ) -> Outcome<ClientRegistration> {
         let mut members = match before {
             Some(registration) => object(serde_json::to_value(registration)?)?,
@@ -125,19 +128,21 @@ impl RegistrationArguments {
                 forget_other_methods(&mut members, method);
             }
             forget_other_ties(&mut members, &given);
+            people::forget(&mut members, &given);
             members.extend(given);
         }
         forget_other_ties(&mut members, &tie);
         members.extend(tie);
-        self.subject(&mut members)?;
+        self.subject(&mut members, people.auth_method())?;
         self.rest(&mut members);
+        people.over(&mut members);
         Ok(ClientRegistration::from_json(
             Value::Object(members).to_string().as_bytes(),
         )?)
     }
 
     /// How the client proves who it is.
-    fn subject(&self, members: &mut Map<String, Value>) -> Outcome {
+    fn subject(&self, members: &mut Map<String, Value>, meant: Option<&str>) -> Outcome {
         let texts = [
             &self.subject_dn,
             &self.san_dns,
@@ -157,7 +162,7 @@ impl RegistrationArguments {
             ),
             (None, None) => None,
         };
-        let named = self.auth_method.as_deref();
+        let named = self.auth_method.as_deref().or(meant);
         let implied = match (subject, &keys) {
             (Some(_), _) => Some("tls_client_auth"),
             // Keys say by which of the two ways they prove anything only if that is named.
@@ -166,14 +171,14 @@ impl RegistrationArguments {
                 .or(Some("self_signed_tls_client_auth")),
             (None, None) => None,
         };
-        if let (Some(method), Some(implied)) = (self.auth_method.as_deref(), implied)
+        if let (Some(method), Some(implied)) = (named, implied.or(meant))
             && method != implied
         {
             return Err(Failure::usage(format!(
-                "--auth-method {method} does not go with these options, which mean {implied}: leave one of them out"
+                "the method {method} does not go with these options, which mean {implied}: leave one of them out"
             )));
         }
-        if let Some(method) = self.auth_method.as_deref().or(implied) {
+        if let Some(method) = named.or(implied) {
             forget_other_methods(members, method);
             let before = members.get("token_endpoint_auth_method").and_then(Value::as_str);
             if before != Some(method) && method.contains("tls_client_auth") && self.registration.is_none() {
