@@ -19,6 +19,7 @@ mod person_grant;
 pub mod refresh;
 pub mod scopes;
 pub mod token;
+pub mod userinfo;
 
 pub use denial::{Denial, GrantDenial};
 pub use evidence::{ChainVerdict, PresentedCertificate};

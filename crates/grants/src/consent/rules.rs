@@ -2,7 +2,7 @@ use super::Consent;
 use crate::{PersonGrant, scopes};
 use rustls_pki_types::UnixTime;
 use sealstone_login::Session;
-use sealstone_oauth_types::{ScopeSet, ScopeToken};
+use sealstone_oauth_types::ScopeSet;
 use sealstone_registry::{Client, ConsentPolicy};
 
 /// Whether a consent is this person's, for this registration of the client, in this domain.
@@ -23,7 +23,7 @@ pub(crate) fn not_yet_let(client: &Client, consent: Option<&Consent>, scope: &Sc
     };
     let mut left = ScopeSet::empty();
     for token in scope.iter().filter(|token| !is_let(token) && !is_free(token)) {
-        insert(&mut left, token);
+        scopes::add(&mut left, token);
     }
     left
 }
@@ -36,10 +36,10 @@ pub(crate) fn remembered(
     now: UnixTime,
 ) -> Consent {
     // What the client is no longer registered for is forgotten, so that the set stays within a set's limits.
-    let mut scope = grant.scope.clone();
+    let mut scope = scopes::with_claims(&grant.scope, grant.claims.as_ref(), client);
     for token in before.into_iter().flat_map(|before| before.scope.iter()) {
         if client.scopes().contains(token) {
-            insert(&mut scope, token);
+            scopes::add(&mut scope, token);
         }
     }
     Consent {
@@ -53,12 +53,5 @@ pub(crate) fn remembered(
             .clone()
             .or_else(|| before.and_then(|before| before.project.clone())),
         granted_at: now,
-    }
-}
-
-fn insert(set: &mut ScopeSet, token: &str) {
-    // A token of a set fits a set that is no larger than the client's registration.
-    if let Ok(token) = ScopeToken::parse(token) {
-        let _is_new = set.insert(&token);
     }
 }

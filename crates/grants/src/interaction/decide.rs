@@ -7,6 +7,7 @@ use super::{
 use crate::{
     authorize::AuthorizationDenial,
     consent::{self, Consent},
+    scopes,
 };
 use rustls_pki_types::UnixTime;
 use sealstone_oauth_types::ScopeSet;
@@ -52,7 +53,7 @@ pub enum Next {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the page shows all of it")]
 pub struct ConsentNeed {
-    /// All that the client asks for.
+    /// All that the client asks for, and what the claims belong to that it asks for by name.
     pub scope: ScopeSet,
     /// What of it the person has not let it have before.
     pub new: ScopeSet,
@@ -130,7 +131,8 @@ fn consent_step(known: &Authorizing<'_>, signed_in: SignedIn<'_>, now: UnixTime)
         Err(NoProject::NotAsked) => return Next::AskProjects,
         Err(NoProject::None) => return Next::Denied(AuthorizationDenial::NoProject),
     };
-    let new = consent::not_yet_let(known.client, consent, &request.scope);
+    let asked = scopes::with_claims(&request.scope, request.claims.as_ref(), known.client);
+    let new = consent::not_yet_let(known.client, consent, &asked);
     let must_ask = !new.is_empty() || request.demand.prompt.consent;
     match project {
         ProjectNeed::NotNeeded if allowed.is_some() || !must_ask => finish(known, signed_in, None, now),
@@ -139,7 +141,7 @@ fn consent_step(known: &Authorizing<'_>, signed_in: SignedIn<'_>, now: UnixTime)
         }
         project @ (ProjectNeed::NotNeeded | ProjectNeed::Settled(_) | ProjectNeed::Choose) => {
             let need = ConsentNeed {
-                scope: request.scope.clone(),
+                scope: asked,
                 new,
                 project,
             };
