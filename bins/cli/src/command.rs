@@ -15,6 +15,7 @@ use crate::{
     mapping::{self, MappingCommand},
     migrate::{self, MigrateCommand},
     token::{self, TokenArguments},
+    user::{self, UserCommand},
 };
 
 /// Sealstone: short-lived tokens that only the holder of a certificate can use.
@@ -39,6 +40,9 @@ enum Command {
     /// Look after registered clients, on the server's database
     #[command(subcommand)]
     Client(Box<ClientCommand>),
+    /// Look after users of the embedded directory, on the server's database
+    #[command(subcommand)]
+    User(Box<UserCommand>),
     /// Look after signing keys, on the server's database
     #[command(subcommand)]
     Key(KeyCommand),
@@ -74,6 +78,7 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
     match arguments.command {
         Command::Token(arguments) => wait(token::run(*arguments)),
         Command::Client(command) => wait(client::run(*command)),
+        Command::User(command) => wait(user::run(*command)),
         Command::Key(command) => wait(key::run(command)),
         Command::Keystone(command) => wait(keystone::run(command)),
         Command::Mapping(command) => mapping::run(command),

@@ -21,6 +21,7 @@ mod output;
 mod random;
 mod store;
 mod token;
+mod user;
 
 use std::process::ExitCode;
 

@@ -125,6 +125,8 @@ const EDGES: &[(&str, &[&str])] = &[
             "fernet",
             "https",
             "migrate",
+            "directory",
+            "factors",
         ],
     ),
     ("testkit", &["identity"]),
