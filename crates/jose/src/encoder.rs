@@ -92,6 +92,25 @@ impl JwtEncoder {
         self.finish(buffer)
     }
 
+    /// Makes a token in `buffer` of claims that `write` appends as the text of one JSON object.
+    ///
+    /// That the text is JSON, and has no name twice, is the caller's business.
+    ///
+    /// # Errors
+    /// As [`JwtEncoder::encode`], and those of `write`.
+    pub fn encode_written<'b>(
+        &self,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), JoseError>,
+        buffer: &'b mut JwtBuffer,
+    ) -> Result<&'b str, JoseError> {
+        buffer.claims.clear();
+        write(&mut buffer.claims)?;
+        if buffer.claims.first() != Some(&b'{') || buffer.claims.last() != Some(&b'}') {
+            return Err(JoseError::InvalidClaims);
+        }
+        self.finish(buffer)
+    }
+
     /// Makes a token as [`JwtEncoder::encode`] does, in a text of its own.
     ///
     /// # Errors

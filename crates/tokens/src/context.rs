@@ -1,5 +1,6 @@
 //! The nested OpenStack claims of an access token.
 
+use crate::written::Written;
 use sealstone_identity::{
     AccessRule, Authority, Delegated, DomainId, IdentityError, Name, ProjectScope, RoleName, Scope, UserRef,
 };
@@ -70,6 +71,28 @@ impl<'a> From<&'a Authority> for OpenstackContext<'a> {
             domain_name: domain.map(|(_, name)| name.as_str()),
             roles: authority.roles(),
             access_rules: authority.access_rules(),
+        }
+    }
+}
+
+impl OpenstackContext<'_> {
+    /// Writes what [`Serialize`] writes, in the same order.
+    pub(crate) fn write_into(&self, object: &mut Written<'_>) -> Result<(), serde_json::Error> {
+        object.text("user_id", self.user_id);
+        object.text("user_name", self.user_name);
+        object.text("user_domain_id", self.user_domain_id);
+        object.optional_text("user_domain_name", self.user_domain_name);
+        object.text("scope_type", self.scope_type);
+        object.optional_text("project_id", self.project_id);
+        object.optional_text("project_name", self.project_name);
+        object.optional_text("project_domain_id", self.project_domain_id);
+        object.optional_text("project_domain_name", self.project_domain_name);
+        object.optional_text("domain_id", self.domain_id);
+        object.optional_text("domain_name", self.domain_name);
+        object.texts("roles", self.roles.iter().map(RoleName::as_str));
+        match self.access_rules {
+            Some(rules) => object.value("access_rules", rules),
+            None => Ok(()),
         }
     }
 }

@@ -11,6 +11,7 @@ mod people_mint;
 mod person;
 mod revocation;
 mod verify;
+mod written;
 
 pub use claims::{AccessTokenClaims, Audience};
 pub use context::{DelegationContext, OpenstackContext, openstack_audience};

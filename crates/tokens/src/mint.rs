@@ -56,6 +56,7 @@ impl Mint {
         claims: &AccessTokenClaims<'_>,
         buffer: &'b mut JwtBuffer,
     ) -> Result<&'b str, MintError> {
-        Ok(self.encoder.encode(claims, buffer)?)
+        let write = |json: &mut Vec<u8>| claims.write_json(json).map_err(|_error| JoseError::InvalidClaims);
+        Ok(self.encoder.encode_written(write, buffer)?)
     }
 }
