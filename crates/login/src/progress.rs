@@ -6,7 +6,7 @@ use rustls_pki_types::UnixTime;
 use sealstone_identity::{AuthMethod, LoginStep, OpenLogin, Person, unix_seconds};
 use serde::{Deserialize, Serialize};
 
-use crate::{Amr, Challenge, FactorKind, Kept, LoginDenial, PendingUpstream, Poll, Session, Verdict};
+use crate::{Amr, Challenge, FactorKind, Kept, LoginDenial, PendingUpstream, Poll, Session, Sid, Verdict};
 
 /// More than a person mistypes; the count for each name goes across sign-ins (`Throttle`).
 pub const MAX_PASSWORDS: u8 = 10;
@@ -89,6 +89,9 @@ pub struct LoginProgress {
     upstream: Option<PendingUpstream>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     first: Option<First>,
+    /// The session that the first factor was taken from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stepping_up: Option<Sid>,
     #[serde(default, skip_serializing_if = "Amr::is_empty")]
     second: Amr,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -123,8 +126,15 @@ impl LoginProgress {
                 amr: session.amr().clone(),
                 at: session.authenticated_at(),
             }),
+            stepping_up: Some(session.sid().clone()),
             ..Self::default()
         })
+    }
+
+    /// The session of a [step-up](LoginProgress::step_up): without it nothing of it counts.
+    #[must_use]
+    pub const fn stepping_up(&self) -> Option<&Sid> {
+        self.stepping_up.as_ref()
     }
 
     /// Who signs in, once the first factor was proved.
