@@ -16,6 +16,10 @@ use load::{Connection, Load};
 use process::Server;
 use std::path::Path;
 
+/// As the server has it: the floor is this program too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Connections kept open under load.
 const CONNECTIONS: usize = 8;
 /// The memory target is stated for so many.

@@ -15,6 +15,10 @@ mod secrets;
 use clap::Parser as _;
 use std::process::ExitCode;
 
+/// Small objects come and go with every request (ADR 0015).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments = command::Arguments::parse();
     match command::run(arguments) {
