@@ -482,6 +482,11 @@ impl LoginProgress {
         Ok(())
     }
 
+    /// The person does not go on setting up a factor: what was begun is forgotten.
+    pub fn enrolment_left(&mut self) {
+        self.enrolling = None;
+    }
+
     /// The person proved the factor that was being set up, and it is stored: the proof counts for this sign-in.
     ///
     /// # Errors
