@@ -397,4 +397,6 @@ impl ClientRegistration {
 }
 
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod tests;

@@ -17,6 +17,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Subcommand};
 use sealstone_identity::{ApplicationCredentialId, DomainId, ProjectId};
 use sealstone_oauth_types::ClientId;
+use sealstone_registry::chosen_client_id;
 
 use super::journal::{AccountRecord, Journal};
 use crate::{
@@ -243,7 +244,7 @@ pub(crate) struct RemoveArguments {
 }
 
 fn parse_client(text: &str) -> Result<ClientId, String> {
-    ClientId::parse(text).map_err(|error| error.to_string())
+    chosen_client_id(text).map_err(|error| error.to_string())
 }
 
 fn parse_project(text: &str) -> Result<ProjectId, String> {

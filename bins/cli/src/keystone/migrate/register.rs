@@ -5,7 +5,7 @@ use sealstone_audit::{Action, Target};
 use sealstone_identity::{DomainId, ProjectId};
 use sealstone_keystone::{AssignmentFilter, KeystoneRefusal, KeystoneSession, User};
 use sealstone_oauth_types::ClientId;
-use sealstone_registry::{ClientStore as _, DomainStore as _};
+use sealstone_registry::{ClientStore as _, DomainStore as _, chosen_client_id};
 use serde_json::{Map, Value, json};
 
 use super::{RegisterArguments, certificate::Planned, operator, owner::Owner};
@@ -120,7 +120,7 @@ async fn plan<'a>(
     let (project, roles) = project_and_roles(&session, &user, arguments.project.as_ref()).await?;
     let client = match &arguments.client {
         Some(client) => client.clone(),
-        None => ClientId::parse(user.name.as_str()).map_err(|_odd| {
+        None => chosen_client_id(user.name.as_str()).map_err(|_odd| {
             Failure::usage(format!(
                 "the account's name {} is no client identifier: name one by --client",
                 user.name
