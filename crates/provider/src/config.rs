@@ -46,6 +46,14 @@ impl BaseUrl {
         Issuer::parse(&format!("{self}/v4/oauth2/{domain}")).map_err(|_too_long| BaseUrlError)
     }
 
+    /// The origin of the pages: the address without its path.
+    #[must_use]
+    pub(crate) fn origin(&self) -> String {
+        let host = self.0.strip_prefix("https://").unwrap_or(&self.0);
+        let host = host.split('/').next().unwrap_or(host);
+        format!("https://{host}")
+    }
+
     /// The address as written.
     #[must_use]
     pub fn as_str(&self) -> &str {

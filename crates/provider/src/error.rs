@@ -8,7 +8,7 @@ use sealstone_keyring::SecretError;
 use sealstone_login::LoginStoreError;
 use sealstone_oauth_types::ErrorCode;
 use sealstone_registry::StoreError;
-use sealstone_tokens::{MintError, RevocationStoreError};
+use sealstone_tokens::{MintError, PairwiseError, RevocationStoreError};
 use std::error::Error;
 use std::time::Duration;
 
@@ -154,6 +154,9 @@ pub enum BackendError {
         /// What the configuration lacks.
         needs: &'static str,
     },
+    /// The subject by which a client knows a person can't be made.
+    #[error("a person's subject can't be made")]
+    Subject(#[from] PairwiseError),
     /// A record or a rule of a person's factors can't be used.
     #[error("a second factor can't be used: {0}")]
     Factor(&'static str),
@@ -182,6 +185,7 @@ impl BackendError {
             | Self::IdentityNotConfigured { .. }
             | Self::PersonNotConfigured { .. }
             | Self::Factor(_)
+            | Self::Subject(_)
             | Self::Sealed(_) => ErrorCode::ServerError,
         }
     }
@@ -206,6 +210,7 @@ impl BackendError {
             | Self::Grants(_)
             | Self::Mint(_)
             | Self::Entropy(_)
+            | Self::Subject(_)
             | Self::NoKey(_) => None,
         }
     }
@@ -232,6 +237,7 @@ impl BackendError {
             | Self::IdentityNotConfigured { .. }
             | Self::PersonNotConfigured { .. }
             | Self::Factor(_)
+            | Self::Subject(_)
             | Self::Sealed(_) => "The server could not answer: tell its operator the request id",
         }
     }

@@ -3,12 +3,16 @@
 use arc_swap::ArcSwap;
 use parking_lot::RwLock;
 use rustls_pki_types::UnixTime;
+use sealstone_grants::IssuedToken;
 use sealstone_grants::assertion::AssertionAudiences;
+use sealstone_grants::refresh::EndedFamily;
 use sealstone_identity::DomainId;
 use sealstone_jose::{Algorithm, JoseError, VerifierSet};
 use sealstone_keyring::{KeyRing, RotationPolicy};
 use sealstone_oauth_types::{Issuer, RevocationDocument, RevokedTokenId, ServerMetadata, TokenId};
-use sealstone_tokens::{AccessTokenVerifier, Mint, MintError, Revocations, RevokedToken, openstack_audience};
+use sealstone_tokens::{
+    AccessTokenVerifier, Mint, MintError, PeopleMint, Revocations, RevokedToken, openstack_audience,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -71,6 +75,21 @@ impl IssuerState {
             .insert(token.token_id, token.expires_at.as_secs());
     }
 
+    /// Takes the access tokens of families that have ended, already durable.
+    pub(crate) fn add_ended(&self, families: Vec<EndedFamily>) {
+        for token in families.into_iter().flat_map(|family| family.revoked) {
+            self.add_issued(token);
+        }
+    }
+
+    /// Takes an access token that was revoked with what it was given for, already durable.
+    pub(crate) fn add_issued(&self, token: IssuedToken) {
+        self.add_revoked(RevokedToken {
+            token_id: token.token_id,
+            expires_at: token.expires_at,
+        });
+    }
+
     pub(crate) fn revocation_document(&self, now: UnixTime) -> RevocationDocument {
         let mut document = RevocationDocument::new(self.issuer.clone(), now.as_secs());
         document.exp = Some(now.as_secs().saturating_add(DOCUMENT_LIFETIME_S));
@@ -112,6 +131,7 @@ pub(crate) struct IssuerKeys {
     pub(crate) verifiers: VerifierSet,
     default: Option<Algorithm>,
     mints: BTreeMap<&'static str, Arc<Mint>>,
+    people_mints: BTreeMap<&'static str, Arc<PeopleMint>>,
     revoked: BTreeSet<String>,
 }
 
@@ -130,10 +150,13 @@ pub enum IssuerKeysError {
 impl IssuerKeys {
     pub(crate) fn of(ring: &KeyRing, policy: &RotationPolicy) -> Result<Self, IssuerKeysError> {
         let mut mints = BTreeMap::new();
+        let mut people_mints = BTreeMap::new();
         for algorithm in ALGORITHMS {
             let signer = ring.active(algorithm).and_then(|key| key.signer());
             if let Some(signer) = signer {
                 mints.insert(algorithm.as_str(), Arc::new(Mint::new(Arc::clone(signer))?));
+                let people_mint = PeopleMint::new(Arc::clone(signer))?;
+                people_mints.insert(algorithm.as_str(), Arc::new(people_mint));
             }
         }
         Ok(Self {
@@ -142,6 +165,7 @@ impl IssuerKeys {
             verifiers: VerifierSet::new(ring.published().jwk_set(), &ALGORITHMS)?,
             default: ring.signing(policy, None).map(|key| key.algorithm()),
             mints,
+            people_mints,
             revoked: ring.revoked().map(|key| key.kid().as_str().to_owned()).collect(),
         })
     }
@@ -150,5 +174,20 @@ impl IssuerKeys {
     pub(crate) fn mint(&self, wanted: Option<Algorithm>) -> Option<&Mint> {
         let algorithm = wanted.or(self.default)?;
         self.mints.get(algorithm.as_str()).map(|mint| &**mint)
+    }
+
+    /// The mint of ID and logout tokens for the algorithm that a client wants; else for RS256, which every client knows
+    /// (OpenID Connect Registration §2), where there is a key for it; else for the issuer's own.
+    pub(crate) fn people_mint(&self, wanted: Option<Algorithm>) -> Option<&PeopleMint> {
+        let mint = |algorithm: Algorithm| self.people_mints.get(algorithm.as_str()).map(|mint| &**mint);
+        match wanted {
+            Some(wanted) => mint(wanted),
+            None => mint(Algorithm::Rs256).or_else(|| mint(self.default?)),
+        }
+    }
+
+    /// The algorithms that there is a key to sign with.
+    pub(crate) fn algorithms(&self) -> impl Iterator<Item = &'static str> {
+        self.mints.keys().copied()
     }
 }

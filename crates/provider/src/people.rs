@@ -4,8 +4,15 @@ mod browser;
 mod config;
 mod error;
 mod face;
+mod notices;
+mod persons;
 mod ports;
+mod sessions;
+mod sign_in;
+mod subject;
+mod underway;
 mod view;
+mod visit;
 
 pub use browser::{BrowserAnswer, BrowserContent, BrowserContext, FormPost, SessionCookie};
 pub use config::{PeopleConfig, Profile};

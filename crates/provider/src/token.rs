@@ -126,7 +126,7 @@ fn mint(
         token_id,
         scope: granted.scope(),
         bound_to: thumbprint.as_ref(),
-            login: None,
+        login: None,
         authority,
         delegation: delegation.as_ref(),
         mapped: client.claims().map(&subject)?,

@@ -23,6 +23,25 @@ pub enum Fault {
     FactorDemanded,
 }
 
+impl Fault {
+    /// A stable word in snake case, for the audit trail.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::WrongPassword => "credentials_not_accepted",
+            Self::WrongCode => "code_not_accepted",
+            Self::TooManyAttempts => "must_wait",
+            Self::WrongPasskey => "passkey_not_accepted",
+            Self::Declined => "second_factor_declined",
+            Self::OtherPerson => "other_person",
+            Self::UnknownUserCode => "unknown_user_code",
+            Self::NoProject => "no_project",
+            Self::PasswordExpired => "password_expired",
+            Self::FactorDemanded => "factor_demanded",
+        }
+    }
+}
+
 /// The request can't go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageError {

@@ -1,0 +1,111 @@
+use super::{Asked, Refused};
+use crate::error::BackendError;
+use crate::people::persons::{UPSTREAM, unavailable};
+use crate::people::underway::Underway;
+use crate::people::view::PageErrorKind;
+use crate::people::visit::{Step, Stop, Visit};
+use sealstone_audit::{Action, Reason, Target};
+use sealstone_grants::interaction::LoginCause;
+use sealstone_login::{
+    Amr, UpstreamAsk, UpstreamCallback, UpstreamError, UpstreamLogin, UpstreamRefusal, UpstreamSecrets,
+};
+use sealstone_oauth_types::Secret;
+use std::time::Duration;
+
+impl Visit<'_> {
+    fn upstream_login(&self) -> Result<&dyn UpstreamLogin, BackendError> {
+        let upstream = self.realm.upstream.as_deref();
+        upstream.ok_or(BackendError::PersonNotConfigured {
+            who: UPSTREAM,
+            needs: "an upstream provider for this domain",
+        })
+    }
+
+    /// Sends the browser to the upstream provider. What it takes to go on stays here, in a kept interaction, whose id is
+    /// the `state` that comes back.
+    pub(crate) async fn to_upstream(&self, underway: &mut Underway, asked: &Asked<'_>) -> Step<Secret> {
+        // The id is known once it is kept.
+        self.keep(underway).await?;
+        let must_prove = matches!(asked.need.cause, LoginCause::AskedFor | LoginCause::TooOld);
+        let ask = UpstreamAsk {
+            redirect_uri: format!("{}/callback", self.issuer.issuer),
+            prompt: must_prove.then(|| "login".to_owned()),
+            max_age: must_prove.then_some(Duration::ZERO),
+            login_hint: asked.login_hint.map(str::to_owned),
+            acr_values: Vec::new(),
+            ui_locales: Vec::new(),
+        };
+        let secrets = UpstreamSecrets {
+            state: underway.id().unwrap_or(self.token()?),
+            nonce: self.token()?,
+            verifier: self.token()?,
+        };
+        let redirect = match self.upstream_login()?.begin(&ask, secrets).await {
+            Ok(redirect) => redirect,
+            Err(error) => return Err(self.upstream_failed(error)?),
+        };
+        if underway
+            .interaction
+            .login
+            .upstream_began(redirect.pending)
+            .is_err()
+        {
+            return Err(self.stop(PageErrorKind::Expired));
+        }
+        self.keep(underway).await?;
+        Ok(Secret::from(redirect.url))
+    }
+
+    /// Back from there. What was kept of it is gone before the code is redeemed: a second callback finds none.
+    pub(crate) async fn from_upstream(
+        &self,
+        underway: &mut Underway,
+        callback: &UpstreamCallback<'_>,
+    ) -> Step<Result<(), Refused>> {
+        let Ok(pending) = underway.interaction.login.take_upstream() else {
+            return Err(self.stop(PageErrorKind::Expired));
+        };
+        self.keep(underway).await?;
+        let identity = match self.upstream_login()?.finish(&pending, callback).await {
+            Ok(identity) => identity,
+            Err(error) => return Err(self.upstream_failed(error)?),
+        };
+        let person = match identity.person(self.domain()) {
+            Ok(person) => person,
+            Err(_odd) => return Err(self.upstream_failed(UpstreamError::Refused(UpstreamRefusal::Claims))?),
+        };
+        let amr = Amr::upstream(&identity.amr, self.realm.config.policy.believe_upstream_mfa);
+        let at = identity.auth_time.unwrap_or(self.now);
+        let told = underway.interaction.login.upstream_answered(person, amr, at);
+        Ok(told.map_err(Refused::from))
+    }
+
+    /// Nobody gets in on a provider that refuses or gives no answer: one event, and a page that says so.
+    fn upstream_failed(&self, error: UpstreamError) -> Step<Stop> {
+        let (detail, stop) = match error {
+            UpstreamError::Refused(refusal) => (refusal.as_str(), self.stop(PageErrorKind::Upstream)),
+            UpstreamError::Unavailable { source } => {
+                ("upstream_unavailable", unavailable(UPSTREAM, source).into())
+            }
+            UpstreamError::Malformed { source } => {
+                tracing::warn!(
+                    error = &*source as &dyn std::error::Error,
+                    "the upstream provider can't be believed"
+                );
+                ("upstream_malformed", self.stop(PageErrorKind::Upstream))
+            }
+            UpstreamError::NotConfigured { needs } => (
+                "upstream_not_configured",
+                BackendError::PersonNotConfigured { who: UPSTREAM, needs }.into(),
+            ),
+        };
+        self.record(&crate::people::visit::Record {
+            action: Action::SignIn,
+            user: None,
+            client: None,
+            target: Target::Issuer(self.domain().as_str().into()),
+            refused: Some(Reason::new(401, "login_refused").with_detail(Some(detail))),
+        })?;
+        Ok(stop)
+    }
+}
