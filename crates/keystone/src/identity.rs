@@ -1,8 +1,7 @@
 //! Keystone as the source of OpenStack identities.
 
-mod entry;
-mod failure;
 mod follower;
+mod known;
 mod login;
 mod read;
 
@@ -10,21 +9,24 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use quick_cache::sync::Cache;
 use rustls_pki_types::UnixTime;
 use sealstone_identity::{
     Delegated, IdentitySource, IdentitySourceError, KeystoneBinding, KeystoneToken, MachineLogin, Refusal,
 };
 
+pub(crate) use self::read::role_name;
 use self::{
-    entry::{Entry, Flight, Known, Look, Outcome},
-    failure::Failure,
+    follower::Followed,
+    known::Known,
     login::{Key, OwnedLogin},
     read::Reading,
 };
 use crate::{
     Authentication, IssuedToken, KeystoneClient, KeystoneError, KeystoneSession, Login, TokenMint,
-    mint::Minted, moment,
+    memory::{Memory, Outcome},
+    mint::Minted,
+    moment,
+    people::PeopleMemory,
 };
 
 /// As old as identities may be unless told otherwise: what "at once" means to an operator who disables a user.
@@ -34,6 +36,8 @@ const POLL_INTERVAL: Duration = Duration::from_secs(2);
 /// Some 20 MiB: more machines than a cloud has, in the worst case.
 const CAPACITY: usize = 10_000;
 const NEEDS_MINT: &str = "a signing key that Keystone trusts: set `[keystone.mint]`";
+type Failure = crate::failure::Failure<Refusal>;
+
 const NEEDS_MINT_TO_BIND: &str =
     "a signing key that Keystone trusts: Keystone binds no token of an application credential";
 
@@ -56,17 +60,19 @@ const NEEDS_MINT_TO_BIND: &str =
 /// rules, or a name with control characters, or a role with a comma or an outer blank, which services would read as others.
 #[derive(Clone)]
 pub struct KeystoneIdentity {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
-struct Inner {
-    client: KeystoneClient,
-    mint: Option<TokenMint>,
-    service: Option<KeystoneSession>,
-    max_age: Duration,
+pub(crate) struct Inner {
+    pub(crate) client: KeystoneClient,
+    pub(crate) mint: Option<TokenMint>,
+    pub(crate) service: Option<KeystoneSession>,
+    pub(crate) max_age: Duration,
     poll_interval: Duration,
-    entries: Cache<Key, Arc<Entry>>,
+    known: Memory<Key, Known>,
+    followed: tokio::sync::Mutex<Followed>,
     followed_at: Mutex<Option<UnixTime>>,
+    pub(crate) people: PeopleMemory,
 }
 
 /// What a [`KeystoneIdentity`] is made of.
@@ -129,8 +135,10 @@ impl KeystoneIdentityBuilder {
                 mint: self.mint,
                 max_age: self.max_age,
                 poll_interval: self.poll_interval,
-                entries: Cache::new(self.capacity.max(1)),
+                known: Memory::new(self.capacity, self.max_age),
+                followed: tokio::sync::Mutex::default(),
                 followed_at: Mutex::default(),
+                people: PeopleMemory::new(self.capacity, self.max_age),
             }),
         }
     }
@@ -158,32 +166,11 @@ impl KeystoneIdentity {
 
     /// Forgets everything: the next request of each login asks Keystone.
     pub fn forget_all(&self) {
-        for (_key, entry) in self.inner.entries.iter() {
-            entry.forget();
-        }
-        self.inner.entries.clear();
+        self.inner.known.forget_all();
+        self.inner.people.forget_all();
     }
 
-    fn entry(&self, login: &MachineLogin<'_>) -> Arc<Entry> {
-        let key = Key::of(login);
-        if let Some(entry) = self.inner.entries.get(&key) {
-            return entry;
-        }
-        let made: Result<_, std::convert::Infallible> =
-            self.inner.entries.get_or_insert_with(&key, || Ok(Arc::default()));
-        made.unwrap_or_else(|never| match never {})
-    }
-
-    /// Looks the login up in a task of its own: the request that began it may be given up.
-    fn fly(&self, entry: Arc<Entry>, login: OwnedLogin, flight: Flight) {
-        let this = self.clone();
-        tokio::spawn(async move {
-            let outcome = this.look_up(&login, flight.known.as_deref()).await;
-            entry.land(&flight, outcome, this.inner.client.now());
-        });
-    }
-
-    async fn look_up(&self, login: &OwnedLogin, before: Option<&Known>) -> Outcome {
+    async fn look_up(&self, login: &OwnedLogin, before: Option<&Known>) -> Outcome<Known> {
         let client = &self.inner.client;
         let asked_at = client.now();
         if let Some(minted) = login.minted() {
@@ -284,27 +271,14 @@ impl KeystoneIdentity {
 #[async_trait]
 impl IdentitySource for KeystoneIdentity {
     async fn machine(&self, login: &MachineLogin<'_>) -> Result<Arc<Delegated>, IdentitySourceError> {
-        let entry = self.entry(login);
-        match entry.look(self.inner.client.now(), self.inner.max_age) {
-            Look::Answer(known, flight) => {
-                if let Some(flight) = flight {
-                    self.fly(entry, OwnedLogin::of(login), flight);
-                }
-                Ok(Arc::clone(&known.delegated))
-            }
-            Look::Refuse(failure) => Err(failure.into()),
-            Look::Wait(mut landing, flight) => {
-                if let Some(flight) = flight {
-                    self.fly(entry, OwnedLogin::of(login), flight);
-                }
-                let outcome = match landing.wait_for(Option::is_some).await {
-                    Ok(outcome) => outcome.clone(),
-                    Err(_given_up) => None,
-                };
-                let known = outcome.unwrap_or_else(|| Err(Failure::interrupted()))?;
-                Ok(Arc::clone(&known.delegated))
-            }
-        }
+        let (client, this) = (self.inner.client.clone(), self.clone());
+        let look_up = |before: Option<Arc<Known>>| {
+            let login = OwnedLogin::of(login);
+            async move { this.look_up(&login, before.as_deref()).await }
+        };
+        let known = &self.inner.known;
+        let known = known.ask(&Key::of(login), move || client.now(), look_up).await?;
+        Ok(Arc::clone(&known.delegated))
     }
 
     /// A token that Keystone issues anew for an application credential with its secret; else one made here, after

@@ -8,12 +8,15 @@ mod config;
 mod delegation;
 mod directory;
 mod error;
+mod failure;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod identity;
 mod ids;
+mod memory;
 mod mint;
 mod moment;
+mod people;
 mod probe;
 mod revocation;
 mod secret;
@@ -39,6 +42,7 @@ pub use error::{
 pub use identity::{KeystoneIdentity, KeystoneIdentityBuilder};
 pub use ids::{AccessRuleId, AuditId, BadIdentifier, CredentialId, GroupId, Label, RoleId, TrustId};
 pub use mint::{EntropyFailed, MintError, TokenMint};
+pub use people::{KeystonePeople, PeopleChange};
 pub use revocation::RevocationEvent;
 pub use secret::{BadToken, Secret, Token};
 pub use session::KeystoneSession;

@@ -59,6 +59,8 @@ pub(crate) enum Minted<'a> {
         user_id: &'a UserId,
         project_id: &'a ProjectId,
     },
+    /// The user in no project: for looking at the user's own records.
+    Unscoped { user_id: &'a UserId },
 }
 
 impl TokenMint {
@@ -116,6 +118,11 @@ impl TokenMint {
                 KeystoneId::parse(user_id.as_str())?,
                 &["oauth2_credential"],
                 Scope::Project(KeystoneId::parse(project_id.as_str())?),
+            ),
+            Minted::Unscoped { user_id } => TokenSubject::new(
+                KeystoneId::parse(user_id.as_str())?,
+                &["oauth2_credential"],
+                Scope::Unscoped,
             ),
         };
         let subject = match bound_to {

@@ -177,6 +177,7 @@ pub struct Receipt {
     pub(crate) token: Token,
     pub(crate) user_id: UserId,
     pub(crate) user_name: Label,
+    pub(crate) domain: DomainRef,
     pub(crate) methods: Vec<Label>,
     pub(crate) required: Vec<Vec<Label>>,
     pub(crate) expires_at: UnixTime,
@@ -199,6 +200,12 @@ impl Receipt {
     #[must_use]
     pub const fn user_name(&self) -> &Label {
         &self.user_name
+    }
+
+    /// The domain that owns the user.
+    #[must_use]
+    pub const fn domain(&self) -> &DomainRef {
+        &self.domain
     }
 
     /// The methods that were right.

@@ -8,7 +8,7 @@ use sealstone_identity::{
     ProjectScope, Refusal, RoleName, UsedApplicationCredential, UserRef,
 };
 
-use super::{entry::Known, failure::Failure, login::OwnedLogin};
+use super::{Failure, known::Known, login::OwnedLogin};
 use crate::{
     CredentialInToken, Fault, KeystoneError, ProjectInToken, Token, TokenInfo, TokenScope, UserInToken,
 };
@@ -142,7 +142,7 @@ fn user(user: &UserInToken) -> Result<UserRef, IdentityError> {
 
 /// Services are told roles as one text with commas between, and strip blanks: a role with a comma in its name would be
 /// two others, one with a blank before it another.
-fn role_name(name: &str) -> Result<RoleName, Refusal> {
+pub(crate) fn role_name(name: &str) -> Result<RoleName, Refusal> {
     if name.contains(',') || name.trim() != name {
         return Err(Refusal::TooLarge);
     }

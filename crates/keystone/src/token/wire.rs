@@ -209,6 +209,7 @@ struct ReceiptWire {
 struct ReceiptUser {
     id: UserId,
     name: Label,
+    domain: DomainRef,
 }
 
 impl ReceiptDocument {
@@ -222,6 +223,7 @@ impl ReceiptDocument {
             token,
             user_id: self.receipt.user.id,
             user_name: self.receipt.user.name,
+            domain: self.receipt.user.domain,
             methods: self.receipt.methods,
             required: self.required_auth_methods,
             expires_at: self.receipt.expires_at,

@@ -1,0 +1,403 @@
+//! Keystone as the source of people.
+
+mod changes;
+mod login;
+mod memory;
+mod read;
+mod spent;
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+use rustls_pki_types::UnixTime;
+use sealstone_identity::{
+    Delegated, DelegationMethod, DomainId, IdentitySource as _, IdentitySourceError, LoginError,
+    LoginRefusal, LoginSource, LoginStep, MachineLogin, OpenLogin, Passcode, PasswordAttempt, Person,
+    PersonProject, ProjectId, Refusal, UserId,
+};
+
+use self::{
+    memory::{KnownAuthority, KnownPerson},
+    spent::SpentCodes,
+};
+use crate::{
+    AssignmentFilter, DomainKey, DomainRef, IssuedToken, KeystoneClient, KeystoneError, KeystoneIdentity,
+    KeystoneRefusal, KeystoneSession, Label, Token, memory::Outcome, mint::Minted,
+};
+
+pub use self::changes::PeopleChange;
+pub(crate) use self::memory::PeopleMemory;
+
+type Failure = crate::failure::Failure<LoginRefusal>;
+
+const NEEDS_READER: &str = "a service account that may read users, groups, projects, role assignments and \
+                            revocations: give it the role `reader` on the system, and `admin` or `service`";
+const NEEDS_EITHER: &str = "a service account, or a signing key that Keystone trusts";
+const NEEDS_OWN: &str = "a Keystone that lets people read their own user, groups and projects";
+
+/// A [`LoginSource`] that asks a Keystone: its users, with their passwords and one-time codes.
+///
+/// | | is answered by |
+/// |---|---|
+/// | name and password | one login at Keystone; then who it is |
+/// | a user whose `multi_factor_auth_rules` want a code as well | Keystone's receipt, kept until the code comes: [`LoginStep::NeedsCode`] |
+/// | a person now | the service account, or a token made here; remembered for as long as the identity source's answers (10 s) |
+/// | projects and authority | the same |
+///
+/// It shares the identity source's calls, memory and revocations: [`KeystoneIdentity::follow_revocations`] runs for both,
+/// and is begun after this was made. With a service account no person is told of before the revocations are known as of
+/// seconds ago: a changed password, a disabled user or domain ends what was granted before
+/// ([`Person::valid_since`]). **Without a service account only a disabled user or domain is noticed, not a changed
+/// password**: Keystone tells nobody else.
+///
+/// # Security
+/// - A token that a login gives is used to look at its own user at most, and dropped. A password is sent, and not kept.
+/// - A code is shown to Keystone once by this process: Keystone itself takes one as often as it comes.
+/// - Names are looked up in one domain, and an answer about a user of another is [`LoginError::Malformed`].
+/// - Keystone's revocations go back as far as its tokens live and half an hour more. Who keeps logins for longer follows
+///   [`KeystonePeople::changes_after`] and ends them for good: a restart later than that would not find the change.
+#[derive(Clone)]
+pub struct KeystonePeople {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    identity: KeystoneIdentity,
+    users_of: Option<DomainKey>,
+    vouched: bool,
+    spent: SpentCodes,
+}
+
+impl KeystonePeople {
+    /// People of the Keystone that this source asks; the users of each login page's own domain.
+    #[must_use]
+    pub fn new(identity: KeystoneIdentity) -> Self {
+        identity.inner.people.use_it();
+        Self::of(Inner {
+            identity,
+            users_of: None,
+            vouched: false,
+            spent: SpentCodes::default(),
+        })
+    }
+
+    /// The same for the users of this domain, whatever domain the login page is of: for an issuer of a whole cloud.
+    #[must_use]
+    pub fn with_users_of(self, domain: DomainKey) -> Self {
+        Self::of(Inner {
+            identity: self.inner.identity.clone(),
+            users_of: Some(domain),
+            vouched: self.inner.vouched,
+            spent: SpentCodes::default(),
+        })
+    }
+
+    /// The same, where the cloud's operators vouch for the addresses of its users (`email_verified`): nobody sets their
+    /// own, and none is of another person.
+    #[must_use]
+    pub fn with_vouched_addresses(self) -> Self {
+        Self::of(Inner {
+            identity: self.inner.identity.clone(),
+            users_of: self.inner.users_of.clone(),
+            vouched: true,
+            spent: SpentCodes::default(),
+        })
+    }
+
+    fn of(inner: Inner) -> Self {
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// Whose logins stand no longer: waits until anything changed after `seen` (0 at first), then tells all of it, and
+    /// the number to go on with. At first that is everything that Keystone still keeps.
+    pub async fn changes_after(&self, seen: u64) -> (u64, Vec<PeopleChange>) {
+        self.inner.identity.inner.people.changes.after(seen).await
+    }
+
+    fn client(&self) -> &KeystoneClient {
+        &self.inner.identity.inner.client
+    }
+
+    fn service(&self) -> Option<&KeystoneSession> {
+        self.inner.identity.inner.service.as_ref()
+    }
+
+    fn memory(&self) -> &PeopleMemory {
+        &self.inner.identity.inner.people
+    }
+
+    fn users_of(&self, page: &DomainId) -> DomainKey {
+        self.inner
+            .users_of
+            .clone()
+            .unwrap_or_else(|| DomainKey::Id(page.clone()))
+    }
+
+    /// Who has just logged in, read anew.
+    async fn logged_in(&self, issued: IssuedToken, asked_at: UnixTime) -> Result<Arc<Person>, Failure> {
+        let id = issued.info.user.id.clone();
+        let person = match self.service() {
+            Some(service) => self.read_by_service(service, &id).await?,
+            None => {
+                let domain = &issued.info.user.domain;
+                self.read_as(&issued.token, &id, domain, LoginRefusal::Credentials)
+                    .await?
+            }
+        };
+        let mut person = person;
+        // Changes until now are of before this login, as far as whole seconds tell.
+        person.valid_since = self.valid_since(&person).filter(|since| *since < asked_at);
+        Ok(Arc::new(person))
+    }
+
+    fn valid_since(&self, person: &Person) -> Option<UnixTime> {
+        let changes = &self.memory().changes;
+        changes.valid_since(person.user.id(), person.domain_id())
+    }
+
+    async fn known_person(&self, id: &UserId) -> Outcome<KnownPerson> {
+        let (client, this, asked) = (self.client().clone(), self.clone(), id.clone());
+        let look_up = |_before| async move {
+            let read_at = this.client().now();
+            let person = Arc::new(this.read_person(&asked, read_at).await?);
+            Ok(Arc::new(KnownPerson { person, read_at }))
+        };
+        self.memory().persons.ask(id, move || client.now(), look_up).await
+    }
+
+    async fn read_person(&self, id: &UserId, now: UnixTime) -> Result<Person, Failure> {
+        if let Some(service) = self.service() {
+            return self.read_by_service(service, id).await;
+        }
+        let (token, domain) = self.minted(id, now).await?;
+        self.read_as(&token, id, &domain, LoginRefusal::Person).await
+    }
+
+    /// A token made here for the person alone, which Keystone has judged, and their domain.
+    async fn minted(&self, id: &UserId, now: UnixTime) -> Result<(Token, DomainRef), Failure> {
+        let mint = self.inner.identity.inner.mint.as_ref();
+        let mint = mint.ok_or(Failure::NotConfigured(NEEDS_EITHER))?;
+        let token = mint.lookup(&Minted::Unscoped { user_id: id }, now)?;
+        let info = self.client().validate(&token, &token).await;
+        let info = info.map_err(|error| Failure::of(error, LoginRefusal::Person))?;
+        if info.user.id == *id {
+            Ok((token, info.user.domain))
+        } else {
+            Err(read::mismatch("user"))
+        }
+    }
+
+    async fn read_by_service(&self, service: &KeystoneSession, id: &UserId) -> Result<Person, Failure> {
+        let identity = &self.inner.identity;
+        identity.catch_up(service).await.map_err(ours)?;
+        let (user, groups) = tokio::join!(service.user(id), service.groups_of(id));
+        let user = user.map_err(person_gone)?;
+        let groups = groups.map_err(person_gone)?;
+        let domain = enabled_domain(service, &user.domain_id, LoginRefusal::Person).await?;
+        read::person(id, &user, &domain, &groups, self.inner.vouched)
+    }
+
+    /// With the person's own token, whose refusal is `refused`.
+    async fn read_as(
+        &self,
+        token: &Token,
+        id: &UserId,
+        domain: &DomainRef,
+        refused: LoginRefusal,
+    ) -> Result<Person, Failure> {
+        let session = KeystoneSession::with_token(self.client().clone(), token.clone());
+        let (user, groups) = tokio::join!(session.user(id), session.groups_of(id));
+        let own = |error| own(error, refused);
+        let (user, groups) = (user.map_err(own)?, groups.map_err(own)?);
+        read::person(id, &user, domain, &groups, self.inner.vouched)
+    }
+
+    async fn known_projects(&self, id: &UserId) -> Result<Vec<PersonProject>, Failure> {
+        // Whether they may act at all.
+        let known = self.known_person(id).await?;
+        if let Some(service) = self.service() {
+            let filter = effective(id, None);
+            let (projects, assignments) = tokio::join!(service.projects_of(id), service.assignments(&filter));
+            let own = &known.person;
+            let domain_name = |domain: &DomainId| {
+                let name = own.user.domain_name().filter(|_name| domain == own.domain_id());
+                name.map(|name| Label::from(name.as_str()))
+            };
+            let projects = projects.map_err(person_gone)?;
+            return read::projects(id, projects, &assignments.map_err(ours)?, domain_name);
+        }
+        let (token, domain) = self.minted(id, self.client().now()).await?;
+        let session = KeystoneSession::with_token(self.client().clone(), token);
+        let projects = session.own_projects().await;
+        let projects = projects.map_err(|error| own(error, LoginRefusal::Person))?;
+        read::own_projects(projects, &domain)
+    }
+
+    /// By the service account: what Keystone would put into the person's token.
+    async fn read_authority(
+        &self,
+        service: &KeystoneSession,
+        user: &UserId,
+        project: &ProjectId,
+    ) -> Result<Arc<Delegated>, Failure> {
+        let known = self.known_person(user).await?;
+        let read_at = known.read_at.min(self.client().now());
+        let filter = effective(user, Some(project));
+        let (found, assignments) = tokio::join!(service.project(project), service.assignments(&filter));
+        let no_role = |error: KeystoneError| gone(error, LoginRefusal::NoRole);
+        let (found, assignments) = (found.map_err(no_role)?, assignments.map_err(no_role)?);
+        if found.id != *project {
+            return Err(read::mismatch("project"));
+        }
+        let domain_id = found.domain_id.clone();
+        let domain_id = domain_id.ok_or(Failure::Refused(LoginRefusal::NoRole))?;
+        let domain = enabled_domain(service, &domain_id, LoginRefusal::NoRole).await?;
+        read::authority(&known.person, &found, &domain, &assignments, read_at)
+    }
+
+    async fn known_authority(&self, user: &UserId, project: &ProjectId) -> Outcome<KnownAuthority> {
+        let (client, this) = (self.client().clone(), self.clone());
+        let (asked_user, asked_project) = (user.clone(), project.clone());
+        let look_up = |_before| async move {
+            let service = this.service().ok_or(Failure::NotConfigured(NEEDS_EITHER))?;
+            let delegated = this.read_authority(service, &asked_user, &asked_project).await?;
+            Ok(Arc::new(KnownAuthority {
+                delegated,
+                user: asked_user,
+                project: asked_project,
+            }))
+        };
+        let question = (user.clone(), project.clone());
+        let authorities = &self.memory().authorities;
+        authorities.ask(&question, move || client.now(), look_up).await
+    }
+
+    /// By a token made here, which Keystone judges with all that it is made of.
+    async fn minted_authority(
+        &self,
+        user: &UserId,
+        project: &ProjectId,
+    ) -> Result<Arc<Delegated>, LoginError> {
+        let login = MachineLogin::MintedUser {
+            user_id: user,
+            project_id: project,
+        };
+        let delegated = self.inner.identity.machine(&login).await.map_err(login_error)?;
+        let mut delegated = Arc::unwrap_or_clone(delegated);
+        delegated.method = DelegationMethod::Person;
+        Ok(Arc::new(delegated))
+    }
+}
+
+#[async_trait]
+impl LoginSource for KeystonePeople {
+    async fn begin(&self, attempt: &PasswordAttempt<'_>) -> Result<LoginStep, LoginError> {
+        Ok(self.password(attempt).await?)
+    }
+
+    async fn go_on(&self, open: &OpenLogin, code: &Passcode) -> Result<LoginStep, LoginError> {
+        Ok(self.code(open, code).await?)
+    }
+
+    async fn person(&self, user: &UserId) -> Result<Arc<Person>, LoginError> {
+        let known = self.known_person(user).await?;
+        let since = self.valid_since(&known.person);
+        if since.is_none() {
+            return Ok(Arc::clone(&known.person));
+        }
+        let mut person = Person::clone(&known.person);
+        person.valid_since = since;
+        Ok(Arc::new(person))
+    }
+
+    async fn projects(&self, user: &UserId) -> Result<Vec<PersonProject>, LoginError> {
+        Ok(self.known_projects(user).await?)
+    }
+
+    async fn authority(&self, user: &UserId, project: &ProjectId) -> Result<Arc<Delegated>, LoginError> {
+        if self.inner.identity.inner.mint.is_none() {
+            return Ok(Arc::clone(&self.known_authority(user, project).await?.delegated));
+        }
+        // Keystone says the same of a person who is gone and of one without a role: which it is, is asked first.
+        let _person = self.known_person(user).await?;
+        self.minted_authority(user, project).await
+    }
+}
+
+fn login_error(error: IdentitySourceError) -> LoginError {
+    match error {
+        IdentitySourceError::Refused(refusal) => LoginError::Refused(match refusal {
+            Refusal::Credential | Refusal::User | Refusal::NoRole | Refusal::Ended => LoginRefusal::NoRole,
+            Refusal::TooLarge => LoginRefusal::TooLarge,
+        }),
+        IdentitySourceError::Unavailable { retry_after, source } => {
+            LoginError::Unavailable { retry_after, source }
+        }
+        IdentitySourceError::Malformed { source } => LoginError::Malformed { source },
+        IdentitySourceError::NotConfigured { needs } => LoginError::NotConfigured { needs },
+    }
+}
+
+fn effective(user: &UserId, project: Option<&ProjectId>) -> AssignmentFilter {
+    AssignmentFilter {
+        user_id: Some(user.clone()),
+        project_id: project.cloned(),
+        effective: true,
+        names: true,
+        ..AssignmentFilter::default()
+    }
+}
+
+async fn enabled_domain(
+    service: &KeystoneSession,
+    id: &DomainId,
+    refused: LoginRefusal,
+) -> Result<DomainRef, Failure> {
+    let domain = service.domain(id).await.map_err(|error| gone(error, refused))?;
+    if domain.id != *id {
+        return Err(read::mismatch("domain"));
+    }
+    if !domain.enabled {
+        return Err(Failure::Refused(refused));
+    }
+    Ok(DomainRef {
+        id: domain.id,
+        name: domain.name,
+    })
+}
+
+/// A 404 is about whom was asked about; any other refusal is of our own account.
+fn gone(error: KeystoneError, refused: LoginRefusal) -> Failure {
+    if error.refusal() == Some(KeystoneRefusal::NotFound) {
+        return Failure::Refused(refused);
+    }
+    ours(error)
+}
+
+fn person_gone(error: KeystoneError) -> Failure {
+    gone(error, LoginRefusal::Person)
+}
+
+fn ours(error: KeystoneError) -> Failure {
+    Failure::of_ours(error, NEEDS_READER)
+}
+
+/// With the person's own token: a token that counts no longer is theirs, what they may not read is the cloud's.
+fn own(error: KeystoneError, refused: LoginRefusal) -> Failure {
+    match error.refusal() {
+        Some(KeystoneRefusal::Unauthenticated | KeystoneRefusal::NotFound) => Failure::Refused(refused),
+        Some(_) | None => Failure::of_ours(error, NEEDS_OWN),
+    }
+}
+
+impl fmt::Debug for KeystonePeople {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("KeystonePeople")
+            .field("client", self.client())
+            .field("users_of", &self.inner.users_of)
+            .finish_non_exhaustive()
+    }
+}
