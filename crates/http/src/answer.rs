@@ -6,7 +6,7 @@ use axum::response::Response;
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use sealstone_oauth_types::{ErrorCode, ErrorResponse};
-use sealstone_provider::{Denial, TokenError};
+use sealstone_provider::{BackendError, Denial, TokenError};
 use serde::Serialize;
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -47,7 +47,7 @@ pub(crate) fn token_error(failure: &TokenError, request_id: &str) -> Response {
         TokenError::Denied(Denial::Malformed(request)) => request.status(),
         TokenError::Denied(denial) => denial.code().status(),
         TokenError::Backend(cause) => {
-            tracing::error!(request.id = request_id, error = %chain(cause), "a request could not be answered");
+            fault_logged(cause, request_id);
             failure.code().status()
         }
     };
@@ -57,6 +57,17 @@ pub(crate) fn token_error(failure: &TokenError, request_id: &str) -> Response {
         Some(wait) => retry_after(response, wait),
         None => response,
     }
+}
+
+/// A fault of ours, with its causes, for the operator.
+pub(crate) fn log(failure: &TokenError, request_id: &str) {
+    if let TokenError::Backend(cause) = failure {
+        fault_logged(cause, request_id);
+    }
+}
+
+fn fault_logged(cause: &BackendError, request_id: &str) {
+    tracing::error!(request.id = request_id, error = %chain(cause), "a request could not be answered");
 }
 
 /// A path that names nothing, or a domain without issuer: the two look the same.
@@ -92,7 +103,7 @@ pub(crate) fn too_many(wait: Duration) -> Response {
 }
 
 /// In whole seconds, and at least one (RFC 9110 §10.2.3).
-fn retry_after(mut response: Response, wait: Duration) -> Response {
+pub(crate) fn retry_after(mut response: Response, wait: Duration) -> Response {
     let seconds = wait
         .as_secs()
         .saturating_add(u64::from(wait.subsec_nanos() > 0))

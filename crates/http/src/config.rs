@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use sealstone_pages::Brands;
 use sealstone_tls::TrustHandle;
 
 use crate::{RateLimit, TrustedProxy};
@@ -22,6 +23,7 @@ pub struct HttpConfig {
     pub(crate) body_deadline: Duration,
     pub(crate) request_deadline: Duration,
     pub(crate) strict_transport_security: bool,
+    pub(crate) brands: Brands,
 }
 
 impl HttpConfig {
@@ -51,6 +53,13 @@ impl HttpConfig {
     #[must_use]
     pub fn with_base_path(mut self, path: &str) -> Self {
         path.trim_end_matches('/').clone_into(&mut self.base_path);
+        self
+    }
+
+    /// How the pages of each domain look; without it, as ours do.
+    #[must_use]
+    pub fn with_brands(mut self, brands: Brands) -> Self {
+        self.brands = brands;
         self
     }
 
@@ -86,6 +95,7 @@ impl Default for HttpConfig {
             body_deadline: Duration::from_secs(10),
             request_deadline: Duration::from_secs(30),
             strict_transport_security: false,
+            brands: Brands::plain(),
         }
     }
 }

@@ -13,6 +13,7 @@ use axum::body::Body;
 use axum::response::Response;
 use http::header::{HOST, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, HeaderValue, Method as HttpMethod, Request, StatusCode, Version};
+use sealstone_pages::{Brands, ErrorKind};
 use sealstone_provider::{Clock, DomainId, Provider};
 use tower::Service;
 use tracing::Instrument;
@@ -20,14 +21,16 @@ use tracing::field::Empty;
 
 use crate::admin::{self, Readiness};
 use crate::answer;
+use crate::browser::Visitor;
 use crate::certificate::Certificates;
 use crate::deadline::caught;
 use crate::limit::{LimitClock, Limits};
 use crate::metrics::Metrics;
 use crate::os_oauth2;
 use crate::request_id::{RequestIds, X_REQUEST_ID};
-use crate::route::{Endpoint, Method, named};
+use crate::route::{BrowserEndpoint, Endpoint, FormEndpoint, Method, named};
 use crate::token::{Arrived, Place};
+use crate::userinfo::Bearer;
 use crate::{HttpConfig, TrustedProxy};
 
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
@@ -58,7 +61,8 @@ pub(crate) struct Edge {
     pub(crate) limits: Limits,
     pub(crate) body_deadline: Duration,
     pub(crate) request_deadline: Duration,
-    base_path: String,
+    pub(crate) base_path: String,
+    pub(crate) brands: Brands,
     strict_transport_security: bool,
     ids: RequestIds,
     metrics: Metrics,
@@ -78,6 +82,7 @@ impl HttpEdge {
             body_deadline: config.body_deadline,
             request_deadline: config.request_deadline,
             base_path: config.base_path,
+            brands: config.brands,
             strict_transport_security: config.strict_transport_security,
             ids: RequestIds::new(),
             metrics: Metrics::default(),
@@ -124,7 +129,7 @@ impl Service<Request<Body>> for IssuersService {
         let admitted = catch_unwind(AssertUnwindSafe(|| visit.span.in_scope(admit)));
         match admitted.unwrap_or_else(|_panic| ControlFlow::Break(visit.panicked())) {
             ControlFlow::Break(response) => Box::pin(ready(Ok(visit.end(&self.0, response)))),
-            ControlFlow::Continue((arrived, body)) => {
+            ControlFlow::Continue(Admitted::Form(arrived, body)) => {
                 let edge = Arc::clone(&self.0);
                 Box::pin(async move {
                     let outcome = {
@@ -135,8 +140,44 @@ impl Service<Request<Body>> for IssuersService {
                     Ok(visit.end(&edge, response))
                 })
             }
+            // A future of its own: those of clients stay as small as they are.
+            ControlFlow::Continue(Admitted::Visitor(visitor, body)) => {
+                let edge = Arc::clone(&self.0);
+                Box::pin(async move {
+                    let outcome = {
+                        let work = pin!(edge.visited(&visitor, body));
+                        caught(work).instrument(visit.span.clone()).await
+                    };
+                    let response = outcome.unwrap_or_else(|_panic| {
+                        visit.panicked();
+                        edge.fault_page(&visitor, ErrorKind::Server)
+                    });
+                    Ok(visit.end(&edge, response))
+                })
+            }
+            ControlFlow::Continue(Admitted::Userinfo(arrived, body)) => {
+                let edge = Arc::clone(&self.0);
+                Box::pin(async move {
+                    let outcome = {
+                        let work = pin!(edge.userinfo(&arrived, body));
+                        caught(work).instrument(visit.span.clone()).await
+                    };
+                    let response = outcome.unwrap_or_else(|_panic| visit.panicked());
+                    Ok(visit.end(&edge, response))
+                })
+            }
         }
     }
+}
+
+/// A request whose body is still to be read.
+pub(crate) enum Admitted {
+    /// Of a client.
+    Form(Arrived, Body),
+    /// Of whoever holds an access token.
+    Userinfo(Box<Bearer>, Body),
+    /// Of a person's browser.
+    Visitor(Box<Visitor>, Body),
 }
 
 /// One request from its first look to its answer.
@@ -211,27 +252,20 @@ impl Edge {
         domain: Option<DomainId>,
         request: Request<Body>,
         request_id: &str,
-    ) -> ControlFlow<Response, (Arrived, Body)> {
+    ) -> ControlFlow<Response, Admitted> {
         if is_ambiguous(&request) {
             return ControlFlow::Break(answer::ambiguous());
         }
-        let Some(method) = endpoint.method().filter(|method| self.serves(*method)) else {
+        let served = |method: &Method| self.serves(*method, domain.as_ref());
+        let Some(method) = endpoint.method().filter(served) else {
             return ControlFlow::Break(answer::not_found());
         };
         // `GET https://other.example/... HTTP/1.1` is for proxies; HTTP/2 always names an authority.
         if request.version() < Version::HTTP_2 && request.uri().authority().is_some() {
             return ControlFlow::Break(answer::not_found());
         }
-        let allowed = match method {
-            Method::Form(_) | Method::Keystone => *request.method() == HttpMethod::POST,
-            Method::Document(_) => matches!(*request.method(), HttpMethod::GET | HttpMethod::HEAD),
-        };
-        if !allowed {
-            return ControlFlow::Break(answer::method_not_allowed(match method {
-                Method::Form(_) => "POST",
-                Method::Keystone => return ControlFlow::Break(os_oauth2::method_not_allowed()),
-                Method::Document(_) => "GET, HEAD",
-            }));
+        if let Some(refused) = not_allowed(method, request.method()) {
+            return ControlFlow::Break(refused);
         }
         match (method, domain) {
             (Method::Keystone, _) => self.arrived(Place::Keystone, request, request_id),
@@ -241,16 +275,44 @@ impl Edge {
             (Method::Document(document), Some(domain)) => {
                 ControlFlow::Break(self.document(document, &domain, &request))
             }
-            (Method::Form(_) | Method::Document(_), None) => ControlFlow::Break(answer::not_found()),
+            (Method::Userinfo, Some(domain)) => self.bearer(domain, request, request_id),
+            (Method::Browser(BrowserEndpoint::Assets), Some(domain)) => {
+                ControlFlow::Break(self.asset(&domain, &request))
+            }
+            (Method::Browser(endpoint), Some(domain)) => self.visitor(endpoint, domain, request, request_id),
+            (Method::Form(_) | Method::Document(_) | Method::Userinfo | Method::Browser(_), None) => {
+                ControlFlow::Break(answer::not_found())
+            }
         }
     }
 
-    fn serves(&self, method: Method) -> bool {
+    fn serves(&self, method: Method, domain: Option<&DomainId>) -> bool {
         match method {
             Method::Keystone => self.provider.speaks_for_keystone(),
-            Method::Form(_) | Method::Document(_) => true,
+            Method::Form(FormEndpoint::DeviceAuthorization) | Method::Userinfo | Method::Browser(_) => {
+                domain.is_some_and(|domain| self.provider.serves_people(domain))
+            }
+            Method::Form(FormEndpoint::Token | FormEndpoint::Introspection | FormEndpoint::Revocation)
+            | Method::Document(_) => true,
         }
     }
+}
+
+/// The answer to a method that the endpoint does not take.
+fn not_allowed(method: Method, used: &HttpMethod) -> Option<Response> {
+    let allow = match method {
+        Method::Form(_) | Method::Keystone => "POST",
+        Method::Document(_) => "GET, HEAD",
+        Method::Userinfo => "GET, POST",
+        Method::Browser(endpoint) => endpoint.methods(),
+    };
+    let taken = allow.split(", ").any(|one| one == used.as_str());
+    (!taken).then(|| match method {
+        Method::Keystone => os_oauth2::method_not_allowed(),
+        Method::Form(_) | Method::Document(_) | Method::Userinfo | Method::Browser(_) => {
+            answer::method_not_allowed(allow)
+        }
+    })
 }
 
 /// No `Host` or several (RFC 9112 §3.2): two servers in a row could read them differently. Other such shapes end in

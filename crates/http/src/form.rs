@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use crate::deadline::{Elapsed, within};
 use axum::body::Body;
-use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -42,6 +43,12 @@ pub(crate) fn head(parts: &Parts) -> Result<(), RequestError> {
 
 /// Reads a form of at most 64 KiB, within the deadline.
 pub(crate) async fn read(body: Body, deadline: Duration) -> Result<Form, ReadError> {
+    let octets = octets(body, deadline).await?;
+    Ok(Form::parse(&octets).map_err(RequestError::Form)?)
+}
+
+/// Reads at most 64 KiB, within the deadline.
+pub(crate) async fn octets(body: Body, deadline: Duration) -> Result<Bytes, ReadError> {
     let whole = pin!(Limited::new(body, Form::MAX_LENGTH).collect());
     match within(deadline, whole).await {
         Err(Elapsed) => Err(ReadError::TooSlow),
@@ -49,7 +56,7 @@ pub(crate) async fn read(body: Body, deadline: Duration) -> Result<Form, ReadErr
             Err(RequestError::Form(FormError::TooLarge).into())
         }
         Ok(Err(_broken)) => Err(RequestError::Incomplete.into()),
-        Ok(Ok(body)) => Ok(Form::parse(&body.to_bytes()).map_err(RequestError::Form)?),
+        Ok(Ok(body)) => Ok(body.to_bytes()),
     }
 }
 
@@ -62,7 +69,15 @@ pub(crate) fn authorization(headers: &HeaderMap) -> Result<Option<HeaderValue>, 
     }
 }
 
-fn content_type(headers: &HeaderMap) -> Result<(), RequestError> {
+/// `User-Agent`, if it is one of visible ASCII: its first 256 octets.
+pub(crate) fn user_agent(headers: &HeaderMap) -> Option<Box<str>> {
+    /// Longer ones say no more to a person.
+    const MAX: usize = 256;
+    let text = single(headers, USER_AGENT).ok()??.to_str().ok()?;
+    Some(text.get(..MAX).unwrap_or(text).into())
+}
+
+pub(crate) fn content_type(headers: &HeaderMap) -> Result<(), RequestError> {
     let form = match single(headers, CONTENT_TYPE) {
         Ok(Some(value)) => value.to_str().is_ok_and(form_content_type),
         Ok(None) | Err(_) => false,

@@ -2,6 +2,7 @@
 
 mod admin;
 mod answer;
+mod browser;
 mod caller;
 mod certificate;
 mod config;
@@ -19,6 +20,7 @@ mod reference;
 mod request_id;
 mod route;
 mod token;
+mod userinfo;
 
 pub use admin::Readiness;
 pub use config::HttpConfig;
@@ -26,3 +28,4 @@ pub use edge::HttpEdge;
 pub use limit::{Allowance, RateLimit};
 pub use network::{IpNetwork, NetworkError};
 pub use proxy::{ProxyAccess, ProxyError, TrustedProxy};
+pub use sealstone_pages::{BrandError, Brands};

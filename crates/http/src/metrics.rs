@@ -6,7 +6,9 @@ use http::StatusCode;
 use crate::route::Endpoint;
 
 /// The statuses that are counted apart; any other counts as the last.
-const STATUSES: [u16; 13] = [200, 304, 400, 401, 403, 404, 405, 408, 413, 429, 500, 503, 0];
+const STATUSES: [u16; 15] = [
+    200, 303, 304, 400, 401, 403, 404, 405, 408, 413, 429, 500, 502, 503, 0,
+];
 
 /// Requests by endpoint and status: a fixed table, whatever is asked for.
 #[derive(Debug, Default)]

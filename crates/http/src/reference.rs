@@ -31,6 +31,8 @@ fn every_route_is_documented_with_its_methods() {
         let methods = match endpoint.method()? {
             Method::Form(_) | Method::Keystone => "POST",
             Method::Document(_) => "GET, HEAD",
+            Method::Userinfo => "GET, POST",
+            Method::Browser(endpoint) => endpoint.methods(),
         };
         Some((path, methods.to_owned()))
     });

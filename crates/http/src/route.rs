@@ -10,6 +10,15 @@ pub(crate) enum Endpoint {
     OauthMetadata,
     /// Keystone's own token endpoint, where there is a Keystone.
     OsOauth2,
+    DeviceAuthorization,
+    Userinfo,
+    Authorize,
+    Interaction,
+    Callback,
+    Device,
+    Logout,
+    Account,
+    Assets,
     Unknown,
 }
 
@@ -22,6 +31,10 @@ pub(crate) enum Method {
     Keystone,
     /// Nothing, by GET or HEAD.
     Document(Document),
+    /// An access token, by GET or POST.
+    Userinfo,
+    /// What a person's browser sends.
+    Browser(BrowserEndpoint),
 }
 
 /// What clients authenticate at.
@@ -30,6 +43,30 @@ pub(crate) enum FormEndpoint {
     Token,
     Introspection,
     Revocation,
+    DeviceAuthorization,
+}
+
+/// Where people are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BrowserEndpoint {
+    Authorize,
+    Interaction,
+    Callback,
+    Device,
+    Logout,
+    Account,
+    Assets,
+}
+
+impl BrowserEndpoint {
+    /// As of the `Allow` header.
+    pub(crate) const fn methods(self) -> &'static str {
+        match self {
+            Self::Authorize | Self::Interaction | Self::Logout => "GET, POST",
+            Self::Callback | Self::Device | Self::Account => "GET",
+            Self::Assets => "GET, HEAD",
+        }
+    }
 }
 
 /// What anybody may read.
@@ -41,7 +78,7 @@ pub(crate) enum Document {
 }
 
 impl Endpoint {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Token,
         Self::Introspection,
         Self::Revocation,
@@ -50,6 +87,15 @@ impl Endpoint {
         Self::OpenidMetadata,
         Self::OauthMetadata,
         Self::OsOauth2,
+        Self::DeviceAuthorization,
+        Self::Userinfo,
+        Self::Authorize,
+        Self::Interaction,
+        Self::Callback,
+        Self::Device,
+        Self::Logout,
+        Self::Account,
+        Self::Assets,
         Self::Unknown,
     ];
 
@@ -64,6 +110,15 @@ impl Endpoint {
             Self::OpenidMetadata => "openid_metadata",
             Self::OauthMetadata => "oauth_metadata",
             Self::OsOauth2 => "os_oauth2",
+            Self::DeviceAuthorization => "device_authorization",
+            Self::Userinfo => "userinfo",
+            Self::Authorize => "authorize",
+            Self::Interaction => "interaction",
+            Self::Callback => "callback",
+            Self::Device => "device",
+            Self::Logout => "logout",
+            Self::Account => "account",
+            Self::Assets => "assets",
             Self::Unknown => "unknown",
         }
     }
@@ -78,6 +133,15 @@ impl Endpoint {
             Self::RevocationDocument => Method::Document(Document::Revocations),
             Self::OpenidMetadata | Self::OauthMetadata => Method::Document(Document::Metadata),
             Self::OsOauth2 => Method::Keystone,
+            Self::DeviceAuthorization => Method::Form(FormEndpoint::DeviceAuthorization),
+            Self::Userinfo => Method::Userinfo,
+            Self::Authorize => Method::Browser(BrowserEndpoint::Authorize),
+            Self::Interaction => Method::Browser(BrowserEndpoint::Interaction),
+            Self::Callback => Method::Browser(BrowserEndpoint::Callback),
+            Self::Device => Method::Browser(BrowserEndpoint::Device),
+            Self::Logout => Method::Browser(BrowserEndpoint::Logout),
+            Self::Account => Method::Browser(BrowserEndpoint::Account),
+            Self::Assets => Method::Browser(BrowserEndpoint::Assets),
             Self::Unknown => return None,
         })
     }
@@ -91,7 +155,15 @@ impl Endpoint {
             "jwks" => Self::Jwks,
             "jwks/revocation" => Self::RevocationDocument,
             ".well-known/openid-configuration" => Self::OpenidMetadata,
-            _ => return None,
+            "device_authorization" => Self::DeviceAuthorization,
+            "userinfo" => Self::Userinfo,
+            "authorize" => Self::Authorize,
+            "interaction" => Self::Interaction,
+            "callback" => Self::Callback,
+            "device" => Self::Device,
+            "logout" => Self::Logout,
+            "account" => Self::Account,
+            other => return asset(other).map(|_name| Self::Assets),
         })
     }
 
@@ -108,10 +180,39 @@ impl Endpoint {
             Self::OpenidMetadata => format!("{issuer}/.well-known/openid-configuration"),
             Self::OauthMetadata => format!("{OAUTH_METADATA}{issuer}"),
             Self::OsOauth2 => format!("{base}{OS_OAUTH2}"),
+            Self::DeviceAuthorization => format!("{issuer}/device_authorization"),
+            Self::Userinfo => format!("{issuer}/userinfo"),
+            Self::Authorize => format!("{issuer}/authorize"),
+            Self::Interaction => format!("{issuer}/interaction"),
+            Self::Callback => format!("{issuer}/callback"),
+            Self::Device => format!("{issuer}/device"),
+            Self::Logout => format!("{issuer}/logout"),
+            Self::Account => format!("{issuer}/account"),
+            Self::Assets => format!("{issuer}/assets/{{name}}"),
             Self::Unknown => return None,
         })
     }
 }
+
+/// The name of a file that pages load, in what follows an issuer's path.
+fn asset(rest: &str) -> Option<&str> {
+    let name = rest.strip_prefix(ASSETS)?;
+    (!name.is_empty() && !name.contains('/')).then_some(name)
+}
+
+/// The name of a file that pages load, in a path of [`Endpoint::Assets`].
+pub(crate) fn asset_name<'a>(path: &'a str, base: &str) -> Option<&'a str> {
+    let (_, rest) = under_issuers(path, base)?.split_once('/')?;
+    asset(rest)
+}
+
+/// The path of a domain's issuer.
+pub(crate) fn issuer_path(base: &str, domain: &str) -> String {
+    format!("{base}{ISSUERS}{domain}")
+}
+
+/// What stands before a file's name under an issuer.
+const ASSETS: &str = "assets/";
 
 /// Where RFC 8414 §3.1 puts an issuer's metadata: before the issuer's own path.
 const OAUTH_METADATA: &str = "/.well-known/oauth-authorization-server";
@@ -163,6 +264,7 @@ mod tests {
                 assert_eq!(named(&path, base), (endpoint, domain), "{path}");
                 for other in [
                     format!("{path}/"),
+                    path.replace("assets/", "assets//"),
                     format!("/{path}"),
                     format!("{path}/x"),
                     path.to_uppercase(),

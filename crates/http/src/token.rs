@@ -2,8 +2,8 @@ use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderValue, Request, StatusCode};
 use sealstone_oauth_types::{
-    Form, IntrospectionRequest, OsOauth2Request, PresentedClient, RequestError, RevocationRequest,
-    TokenRequest, TokenResponse,
+    DeviceAuthorizationRequest, Form, IntrospectionRequest, OsOauth2Request, PresentedClient, RequestError,
+    RevocationRequest, TokenRequest, TokenResponse,
 };
 use sealstone_provider::{BackendError, DomainId, Peer, TokenError};
 use serde_json::Value;
@@ -13,7 +13,7 @@ use std::pin::Pin;
 use crate::answer;
 use crate::caller::Caller;
 use crate::deadline::{Elapsed, within};
-use crate::edge::Edge;
+use crate::edge::{Admitted, Edge};
 use crate::form::{self, ReadError};
 use crate::limit::Suspect;
 use crate::os_oauth2;
@@ -33,6 +33,8 @@ pub(crate) struct Arrived {
     peer: Peer,
     /// The `Authorization` header, or what is wrong with the head of the request.
     authorization: Result<Option<HeaderValue>, RequestError>,
+    /// What a device calls itself; read only where a person is shown it.
+    user_agent: Option<Box<str>>,
 }
 
 /// The endpoints that a client authenticates at: `/token`, `/introspect`, `/revoke`.
@@ -44,7 +46,7 @@ impl Edge {
         place: Place,
         request: Request<Body>,
         request_id: &str,
-    ) -> ControlFlow<Response, (Arrived, Body)> {
+    ) -> ControlFlow<Response, Admitted> {
         let (parts, body) = request.into_parts();
         let caller = Caller::of(&parts, &self.proxies);
         if let Err(wait) = self.limits.request(caller.address) {
@@ -61,12 +63,15 @@ impl Edge {
             certificate,
             request_id: request_id.to_owned(),
         };
+        let is_device = matches!(place, Place::Issuer(FormEndpoint::DeviceAuthorization, _));
+        let user_agent = is_device.then(|| form::user_agent(&parts.headers)).flatten();
         let arrived = Arrived {
             place,
             peer,
+            user_agent,
             authorization: head.and_then(|()| form::authorization(&parts.headers)),
         };
-        ControlFlow::Continue((arrived, body))
+        ControlFlow::Continue(Admitted::Form(arrived, body))
     }
 
     pub(crate) async fn form(&self, arrived: &Arrived, body: Body) -> Response {
@@ -108,7 +113,24 @@ impl Edge {
                 let answer = |()| answer::json(StatusCode::OK, &Value::Object(serde_json::Map::new()));
                 self.ask(peer, suspect, work, answer).await
             }
+            FormEndpoint::DeviceAuthorization => {
+                Box::pin(self.device_authorization(domain, arrived, form)).await
+            }
         }
+    }
+
+    async fn device_authorization(
+        &self,
+        domain: &DomainId,
+        arrived: &Arrived,
+        form: Result<Form, RequestError>,
+    ) -> Response {
+        let (peer, agent) = (&arrived.peer, arrived.user_agent.as_deref());
+        let request = parsed(arrived, form, DeviceAuthorizationRequest::parse);
+        let suspect = self.suspect(request.as_ref().ok().map(|request| &request.client), peer);
+        let work = Box::pin(self.provider.device_authorization(domain, request, agent, peer));
+        let answer = |found| answer::json(StatusCode::OK, &found);
+        self.ask(peer, suspect, work, answer).await
     }
 
     /// Keystone's own token endpoint, in Keystone's own words.

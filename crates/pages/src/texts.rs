@@ -194,6 +194,8 @@ texts! {
     error_expired,
     error_cookies_title,
     error_cookies,
+    error_forged_title,
+    error_forged,
     error_many_title,
     error_many,
     error_upstream_title,

@@ -181,6 +181,8 @@ pub enum ErrorKind {
     CookiesOff,
     /// The person may not do this.
     NotAllowed,
+    /// The form did not come from a page of ours.
+    Forged,
     /// Too many requests.
     TooMany,
     /// The upstream provider failed.
@@ -195,11 +197,12 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Each of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Request,
         Self::Expired,
         Self::CookiesOff,
         Self::NotAllowed,
+        Self::Forged,
         Self::TooMany,
         Self::Upstream,
         Self::Unavailable,

@@ -108,6 +108,7 @@ impl Texts {
             ErrorKind::Expired => (&self.error_expired_title, &self.error_expired),
             ErrorKind::CookiesOff => (&self.error_cookies_title, &self.error_cookies),
             ErrorKind::NotAllowed => (&self.error_not_allowed_title, &self.error_not_allowed),
+            ErrorKind::Forged => (&self.error_forged_title, &self.error_forged),
             ErrorKind::TooMany => (&self.error_many_title, &self.error_many),
             ErrorKind::Upstream => (&self.error_upstream_title, &self.error_upstream),
             ErrorKind::Unavailable => (&self.error_unavailable_title, &self.error_unavailable),

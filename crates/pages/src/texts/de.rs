@@ -207,6 +207,10 @@ pub(super) const GERMAN: Texts = Texts {
     error_cookies: Borrowed(
         "Die Anmeldung braucht Cookies: Sie unterscheiden Ihren Browser von anderen. Erlauben Sie Cookies für diese Seite und beginnen Sie in der Anwendung von vorn.",
     ),
+    error_forged_title: Borrowed("Dieses Formular wurde nicht angenommen"),
+    error_forged: Borrowed(
+        "Es kam nicht von dieser Seite, deshalb wurde nichts getan. Gehen Sie zurück zur Anwendung und beginnen Sie dort von vorn.",
+    ),
     error_many_title: Borrowed("Zu viele Anfragen"),
     error_many: Borrowed("Warten Sie eine Minute und versuchen Sie es noch einmal."),
     error_upstream_title: Borrowed("Die Anmeldung hat nicht geklappt"),

@@ -189,6 +189,10 @@ pub(super) const ENGLISH: Texts = Texts {
     error_cookies: Borrowed(
         "Signing in needs cookies: they keep your browser apart from others. Allow cookies for this site and start again from the application.",
     ),
+    error_forged_title: Borrowed("This form was not accepted"),
+    error_forged: Borrowed(
+        "It did not come from this site, so nothing was done. Go back to the application and start again from there.",
+    ),
     error_many_title: Borrowed("Too many requests"),
     error_many: Borrowed("Wait a minute and try again."),
     error_upstream_title: Borrowed("Signing in did not work"),

@@ -93,7 +93,8 @@ impl Document {
 
     /// Elements of this name within the element of this index.
     pub(crate) fn inside(&self, index: usize, name: &str) -> impl Iterator<Item = &Element> + use<'_> {
-        self.all(name).filter(move |element| element.parents.contains(&index))
+        self.all(name)
+            .filter(move |element| element.parents.contains(&index))
     }
 }
 
