@@ -29,7 +29,14 @@ pub struct Migration {
     sql: &'static str,
 }
 
-const ALL: [Migration; 3] = [
+#[cfg(test)]
+impl Migration {
+    pub(super) const fn sql(&self) -> &'static str {
+        self.sql
+    }
+}
+
+pub(super) const ALL: [Migration; 3] = [
     Migration {
         version: 1,
         name: "domains, clients, key rings, revoked tokens",

@@ -1,3 +1,6 @@
+mod people;
+mod plans;
+
 use std::{error::Error, fs, time::Duration};
 
 use rustls_pki_types::UnixTime;

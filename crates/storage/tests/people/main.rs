@@ -10,7 +10,11 @@ mod fixtures;
 mod interactions;
 mod notices;
 mod refresh;
+#[cfg(feature = "sqlite")]
+mod restart;
 mod sessions;
+#[cfg(feature = "sqlite")]
+mod two_processes;
 
 /// The suite for one kind of store; `$make` gives a new store, and what must live as long.
 macro_rules! store_contract {

@@ -41,11 +41,9 @@ pub(crate) async fn notices_wait_until_they_are_due<S: Store>(store: S) {
     let later = due[1].clone().after_failure(at(1_025)).unwrap();
     store.postpone_notice(&later).await.unwrap();
     assert_eq!(ids(&store.take_due(at(1_030), 10).await.unwrap()), ["c"]);
-    assert_eq!(
-        store.take_due(later.due_at, 10).await.unwrap(),
-        [later.clone()],
-        "with its count of tries"
-    );
+    let due = store.take_due(later.due_at, 10).await.unwrap();
+    assert_eq!(due.first(), Some(&later), "with its count of tries");
+    assert_eq!(due.len(), 1);
     // The one whose taker died comes back.
     let lease_over = after(1_030, NOTICE_LEASE).as_secs();
     assert!(store.take_due(at(lease_over - 1), 10).await.unwrap().is_empty());

@@ -5,6 +5,8 @@
 //! of every line.
 #![cfg(all(unix, feature = "sqlite"))]
 
+mod people;
+
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader, Write},
@@ -69,8 +71,8 @@ fn acknowledge(line: &str) {
     out.flush().unwrap();
 }
 
-/// The child: registers clients, rotates their secrets, replaces rings, revokes tokens and uses assertions until it is
-/// killed.
+/// The child: registers clients, rotates their secrets, replaces rings, revokes tokens, uses assertions, and lets people
+/// live, until it is killed.
 #[test]
 #[ignore = "the other test starts this one as a child process"]
 fn child() {
@@ -137,6 +139,8 @@ async fn write(store: SqlStore, writer: usize) {
             AssertionUse::First
         );
         acknowledge(&format!("assertion {id} 1"));
+
+        people::live(&store, &id).await;
     }
 }
 
@@ -225,7 +229,7 @@ async fn check(path: &Path, acknowledged: &[String]) {
                 assert_eq!(used, AssertionUse::Again, "the use of {id} is lost");
             }
             "token" => assert!(revoked.contains(&token(&id)), "the revocation of {id} is lost"),
-            other => panic!("odd line: {other}"),
+            other => people::check(&store, other, &id, number).await,
         }
     }
     store.close().await;
@@ -259,13 +263,21 @@ fn nothing_acknowledged_is_lost_by_kill_9() {
     let mut acknowledged = Vec::new();
     for round in 0..ROUNDS {
         // 1, 8, 15, ... : in the midst of the first group, of a later one, between two.
-        let count = 1 + round * 7 + round * round % 5;
+        let count = 1 + round * 9 + round * round % 5;
         acknowledged.extend(Writing::start(&path).kill_after(count));
         if round % 6 == 0 {
             runtime.block_on(check(&path, &acknowledged));
         }
     }
     runtime.block_on(check(&path, &acknowledged));
+    runtime.block_on(async {
+        let store = SqlStore::open(&path).await.unwrap();
+        for ((kind, id), _) in last(&acknowledged) {
+            if kind == "code" {
+                people::exchange_again(&store, &id).await;
+            }
+        }
+    });
     assert!(
         acknowledged.len() >= ROUNDS * 20,
         "{} changes",
