@@ -95,3 +95,65 @@ impl EndSessionError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{EndSessionError, EndSessionRequest};
+    use crate::AuthorizationParameters;
+
+    fn read(query: &str) -> Result<EndSessionRequest, EndSessionError> {
+        EndSessionRequest::parse(&AuthorizationParameters::parse(query.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn a_request_to_sign_out() {
+        assert_eq!(read(""), Ok(EndSessionRequest::default()));
+        let request = read(
+            "id_token_hint=a.b.c&client_id=web&post_logout_redirect_uri=https%3A%2F%2Fapp.example%2Fbye&state=s\
+             &logout_hint=demo&ui_locales=de&unknown=x",
+        )
+        .unwrap();
+        assert_eq!(
+            request.post_logout_redirect_uri.unwrap().as_str(),
+            "https://app.example/bye"
+        );
+        assert_eq!(request.id_token_hint.unwrap().expose(), "a.b.c");
+        assert_eq!(
+            (
+                request.state.unwrap().as_str(),
+                request.logout_hint.unwrap().as_str()
+            ),
+            ("s", "demo")
+        );
+        for (query, want) in [
+            ("state=a&state=b", EndSessionError::Repeated),
+            ("id_token_hint=a&id_token_hint=a", EndSessionError::Repeated),
+            (
+                "post_logout_redirect_uri=https://a.example/&post_logout_redirect_uri=x",
+                EndSessionError::Repeated,
+            ),
+            ("state=%00", EndSessionError::Encoding),
+            ("%ff=x", EndSessionError::Encoding),
+            ("state=%0a", EndSessionError::State),
+            (&format!("state={}", "s".repeat(2049)), EndSessionError::State),
+            ("client_id=a%20b", EndSessionError::ClientId),
+            ("post_logout_redirect_uri=/bye", EndSessionError::RedirectUri),
+            (
+                "post_logout_redirect_uri=//evil.example",
+                EndSessionError::RedirectUri,
+            ),
+            (
+                "post_logout_redirect_uri=javascript:alert(1)",
+                EndSessionError::RedirectUri,
+            ),
+            (
+                &format!("id_token_hint={}", "a".repeat(8193)),
+                EndSessionError::IdTokenHint,
+            ),
+        ] {
+            assert_eq!(read(query), Err(want), "{query:.60}");
+            assert!(!want.to_string().is_empty());
+        }
+        assert!(!format!("{:?}", read("id_token_hint=secret&state=secret")).contains("secret"));
+    }
+}

@@ -155,3 +155,106 @@ impl<'de> Deserialize<'de> for ClaimsRequest {
         Self::from_value(value).ok_or_else(|| de::Error::custom("no claims request"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ClaimsRequest;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    fn parse(value: &Value) -> Option<ClaimsRequest> {
+        ClaimsRequest::parse(&value.to_string())
+    }
+
+    #[test]
+    fn what_core_5_5_shows() {
+        let claims = parse(&json!({
+            "userinfo": {
+                "given_name": {"essential": true}, "nickname": null, "email": {"essential": true},
+                "http://example.info/claims/groups": null,
+            },
+            "id_token": {
+                "auth_time": {"essential": true}, "acr": {"values": ["urn:mace:incommon:iap:silver"]},
+            },
+            "other": {"x": 1},
+        }))
+        .unwrap();
+        assert_eq!(claims.userinfo.iter().count(), 4);
+        assert!(claims.userinfo.get("email").unwrap().essential);
+        assert!(!claims.userinfo.get("nickname").unwrap().essential);
+        let acr = claims.id_token.get("acr").unwrap();
+        assert_eq!(acr.texts().collect::<Vec<_>>(), ["urn:mace:incommon:iap:silver"]);
+        assert_eq!(claims.essential_acr(), None, "asked for, not demanded");
+    }
+
+    #[test]
+    fn a_demanded_class_and_a_demanded_subject() {
+        let acr = |value: Value| {
+            parse(&json!({"id_token": {"acr": value}}))
+                .unwrap()
+                .essential_acr()
+        };
+        let values = acr(json!({"essential": true, "values": ["phr", 7, "a b"]})).unwrap();
+        assert_eq!(values.iter().map(super::Acr::as_str).collect::<Vec<_>>(), ["phr"]);
+        // A value that no login has is demanded all the same.
+        assert_eq!(acr(json!({"essential": true, "value": 7})), Some(Vec::new()));
+        for none in [
+            json!(null),
+            json!({"essential": true}),
+            json!({"values": ["phr"]}),
+        ] {
+            assert_eq!(acr(none.clone()), None, "{none}");
+        }
+        let sub = |value: Value| parse(&json!({"id_token": {"sub": value}})).unwrap();
+        assert_eq!(sub(json!({"value": "u1"})).subject(), Some(Some("u1")));
+        assert_eq!(sub(json!({"value": 7})).subject(), Some(None));
+        assert_eq!(sub(json!(null)).subject(), None);
+        assert_eq!(ClaimsRequest::default().subject(), None);
+    }
+
+    #[test]
+    fn other_json_is_refused() {
+        let many: serde_json::Map<String, Value> = (0..65).map(|n| (n.to_string(), Value::Null)).collect();
+        for wrong in [
+            json!([]),
+            json!(null),
+            json!("x"),
+            json!({"id_token": []}),
+            json!({"id_token": "acr"}),
+            json!({"userinfo": 1}),
+            json!({"id_token": {"acr": "phr"}}),
+            json!({"id_token": {"acr": []}}),
+            json!({"id_token": {"acr": {"essential": "true"}}}),
+            json!({"id_token": {"acr": {"values": "phr"}}}),
+            json!({"id_token": {"acr": {"values": ["a"], "value": "a"}}}),
+            json!({"userinfo": many}),
+        ] {
+            assert_eq!(parse(&wrong), None, "{wrong}");
+        }
+        for wrong in [
+            "",
+            "{",
+            "{\"id_token\":{}",
+            &format!("{{\"x\":{}1{}}}", "[".repeat(4000), "]".repeat(4000)),
+        ] {
+            assert_eq!(ClaimsRequest::parse(wrong), None, "{wrong:.30}");
+        }
+        for fine in [
+            json!({}),
+            json!({"id_token": null}),
+            json!({"id_token": {"x": {"purpose": "y"}}}),
+        ] {
+            assert!(parse(&fine).is_some(), "{fine}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused_and_reads_back(text in "\\PC{0,200}") {
+            if let Some(claims) = ClaimsRequest::parse(&text) {
+                let stored = serde_json::to_string(&claims).unwrap();
+                prop_assert_eq!(serde_json::from_str::<ClaimsRequest>(&stored).unwrap(), claims);
+            }
+        }
+    }
+}

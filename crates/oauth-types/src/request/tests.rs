@@ -181,3 +181,144 @@ fn every_error_has_its_code_and_an_allowed_description() {
         assert!(!error.to_string().is_empty());
     }
 }
+
+const CODE: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+
+#[test]
+fn the_grants_with_a_person() {
+    let code = format!("grant_type=authorization_code&client_id=web&code={CODE}");
+    let full = format!("{code}&redirect_uri=https%3A%2F%2Fapp.example%2Fcb&code_verifier={VERIFIER}");
+    let GrantRequest::AuthorizationCode {
+        code: sent,
+        redirect_uri,
+        verifier,
+    } = token(&full).unwrap().grant
+    else {
+        panic!()
+    };
+    assert_eq!(
+        (sent.expose(), redirect_uri.unwrap().as_str()),
+        (CODE, "https://app.example/cb")
+    );
+    assert!(verifier.is_some());
+    let GrantRequest::AuthorizationCode {
+        redirect_uri,
+        verifier,
+        ..
+    } = token(&code).unwrap().grant
+    else {
+        panic!()
+    };
+    assert_eq!((redirect_uri, verifier), (None, None));
+    let refresh =
+        format!("grant_type=refresh_token&refresh_token={CODE}&scope=a&resource=urn:x&resource=urn:x");
+    let GrantRequest::RefreshToken {
+        token: sent,
+        scope,
+        resources,
+    } = token(&refresh).unwrap().grant
+    else {
+        panic!()
+    };
+    assert_eq!(
+        (sent.expose(), scope.unwrap().as_str(), resources.len()),
+        (CODE, "a", 1)
+    );
+    let device = format!("grant_type=urn:ietf:params:oauth:grant-type:device_code&device_code={CODE}");
+    assert!(matches!(
+        token(&device).unwrap().grant,
+        GrantRequest::DeviceCode { .. }
+    ));
+    for request in [&full, &refresh, &device] {
+        assert!(!format!("{:?}", token(request)).contains("AAAA"));
+    }
+}
+
+#[test]
+fn h04_h06_h10_k10_k11_what_was_never_given_here() {
+    let code = |more: &str| format!("grant_type=authorization_code&client_id=web{more}");
+    let refresh = |more: &str| format!("grant_type=refresh_token&client_id=web{more}");
+    let device = |more: &str| format!("grant_type=urn:ietf:params:oauth:grant-type:device_code{more}");
+    let with = |more: &str| code(&format!("&code={CODE}{more}"));
+    for (body, want, code) in [
+        (code(""), RequestError::MissingCode, "invalid_request"),
+        (code("&code="), RequestError::MissingCode, "invalid_request"),
+        (
+            code(&format!("&refresh_token={CODE}")),
+            RequestError::MissingCode,
+            "invalid_request",
+        ),
+        (code("&code=x"), RequestError::OpaqueToken, "invalid_grant"),
+        (
+            code(&format!("&code={CODE}A")),
+            RequestError::OpaqueToken,
+            "invalid_grant",
+        ),
+        (
+            code(&format!("&code={CODE}%3D")),
+            RequestError::OpaqueToken,
+            "invalid_grant",
+        ),
+        (
+            code("&code=eyJhbGciOiJFUzI1NiJ9.e30.c2ln"),
+            RequestError::OpaqueToken,
+            "invalid_grant",
+        ),
+        (
+            with("&redirect_uri=/cb"),
+            RequestError::RedirectUri,
+            "invalid_grant",
+        ),
+        (
+            with("&redirect_uri=https://app.example/cb%23x"),
+            RequestError::RedirectUri,
+            "invalid_grant",
+        ),
+        (
+            with(&format!("&code_verifier={}", "a".repeat(42))),
+            RequestError::CodeVerifier,
+            "invalid_grant",
+        ),
+        (
+            with(&format!("&code_verifier={}", "a".repeat(129))),
+            RequestError::CodeVerifier,
+            "invalid_grant",
+        ),
+        (
+            with(&format!("&code_verifier=%2B{VERIFIER}")),
+            RequestError::CodeVerifier,
+            "invalid_grant",
+        ),
+        (refresh(""), RequestError::MissingRefreshToken, "invalid_request"),
+        (
+            refresh("&refresh_token=eyJhbGciOiJFUzI1NiJ9.e30.c2ln"),
+            RequestError::OpaqueToken,
+            "invalid_grant",
+        ),
+        (
+            refresh(&format!("&refresh_token={}B", &CODE[1..])),
+            RequestError::OpaqueToken,
+            "invalid_grant",
+        ),
+        (
+            refresh(&format!("&refresh_token={CODE}&scope=a%22")),
+            RequestError::Scope,
+            "invalid_scope",
+        ),
+        (device(""), RequestError::MissingDeviceCode, "invalid_request"),
+        (
+            device("&device_code=WDJB-MJHT"),
+            RequestError::OpaqueToken,
+            "invalid_grant",
+        ),
+        (
+            with(&format!("&code={CODE}")),
+            RequestError::Form(FormError::Repeated),
+            "invalid_request",
+        ),
+    ] {
+        assert_eq!(token(&body), Err(want), "{body}");
+        assert_eq!((want.code().as_str(), want.status()), (code, 400), "{body}");
+    }
+}
