@@ -46,9 +46,9 @@ const NEEDS_OWN: &str = "a Keystone that lets people read their own user, groups
 ///
 /// It shares the identity source's calls, memory and revocations: [`KeystoneIdentity::follow_revocations`] runs for both,
 /// and is begun after this was made. With a service account no person is told of before the revocations are known as of
-/// seconds ago: a changed password, a disabled user or domain ends what was granted before
-/// ([`Person::valid_since`]). **Without a service account only a disabled user or domain is noticed, not a changed
-/// password**: Keystone tells nobody else.
+/// seconds ago: a changed password, or a user who was disabled meanwhile, ends what was granted before
+/// ([`Person::valid_since`]). A disabled domain refuses its people for as long as it is disabled. **Without a service
+/// account a disabled or deleted user is noticed, and a changed password is not**: Keystone tells nobody else.
 ///
 /// # Security
 /// - A token that a login gives is used to look at its own user at most, and dropped. A password is sent, and not kept.

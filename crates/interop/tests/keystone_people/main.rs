@@ -1,0 +1,5 @@
+//! People of a real Keystone: how they log in, and what is known of them afterwards.
+
+mod logins;
+mod standing;
+mod world;
