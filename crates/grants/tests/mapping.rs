@@ -96,7 +96,10 @@ fn decide(client: &Arc<Client>, certificate: &TestCertificate, scope: &str) -> R
 fn needs(client: &Arc<Client>, certificate: &TestCertificate) -> Result<NeedsIdentity, Denial> {
     match decide(client, certificate, "openstack:api")? {
         TokenStep::NeedsIdentity(step) => Ok(step),
-        TokenStep::Granted(granted) => panic!("{granted:?}"),
+        step @ (TokenStep::Granted(_)
+        | TokenStep::NeedsCode(_)
+        | TokenStep::NeedsFamily(_)
+        | TokenStep::NeedsDevice(_)) => panic!("{step:?}"),
     }
 }
 

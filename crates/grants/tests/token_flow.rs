@@ -79,7 +79,10 @@ fn ask(
     let (authenticated, request) = authenticate(client, form, certificate, now)?;
     match token::decide(authenticated, request.grant, now)? {
         TokenStep::Granted(granted) => Ok(granted),
-        TokenStep::NeedsIdentity(step) => panic!("{step:?}"),
+        step @ (TokenStep::NeedsIdentity(_)
+        | TokenStep::NeedsCode(_)
+        | TokenStep::NeedsFamily(_)
+        | TokenStep::NeedsDevice(_)) => panic!("{step:?}"),
     }
 }
 
