@@ -19,12 +19,6 @@
     const response = { clientDataJSON: text(from.clientDataJSON) };
     for (const name of ["attestationObject", "authenticatorData", "signature", "userHandle"])
       if (from[name]) response[name] = text(from[name]);
-    if (from.attestationObject && from.getAuthenticatorData) {
-      response.authenticatorData = text(from.getAuthenticatorData());
-      response.publicKeyAlgorithm = from.getPublicKeyAlgorithm();
-      const key = from.getPublicKey();
-      if (key) response.publicKey = text(key);
-    }
     if (from.getTransports) response.transports = from.getTransports();
     return {
       id: credential.id,

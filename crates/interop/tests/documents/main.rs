@@ -45,7 +45,7 @@ documents! {
 }
 
 /// Documents that another test runs, with more around them.
-const RUN_ELSEWHERE: [&str; 1] = ["guides/off-passwords.md"];
+const RUN_ELSEWHERE: [&str; 2] = ["guides/off-passwords.md", "guides/branding.md"];
 
 /// Documents without a command of their own.
 const WITHOUT_COMMANDS: [&str; 3] = [

@@ -14,7 +14,7 @@ pub enum CodeKind {
 
 /// Asks for a code, a passkey, or either.
 ///
-/// Posts `do` = `code` with `code`, `passkey` with `credential`, or `cancel`.
+/// Posts `do` = `code` with `code` or with `credential` of a passkey, or `cancel`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CodePage {
     /// Who signs in.

@@ -2,7 +2,7 @@ use super::{Person, Trouble};
 
 /// Name and password, a passkey, or an upstream provider.
 ///
-/// Posts `do` = `password` with `user_name` and `password`, `passkey` with `credential`, `upstream`, or `cancel`.
+/// Posts `do` = `password` with `user_name` and `password`, `code` with `credential` of a passkey, `upstream`, or `cancel`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LoginPage {
     /// The application that asks, by its name; `None` for our own pages.
