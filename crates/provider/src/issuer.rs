@@ -9,9 +9,10 @@ use sealstone_grants::refresh::EndedFamily;
 use sealstone_identity::DomainId;
 use sealstone_jose::{Algorithm, JoseError, VerifierSet};
 use sealstone_keyring::{KeyRing, RotationPolicy};
-use sealstone_oauth_types::{Issuer, RevocationDocument, RevokedTokenId, ServerMetadata, TokenId};
+use sealstone_oauth_types::{Issuer, RevocationDocument, RevokedTokenId, Secret, ServerMetadata, TokenId};
 use sealstone_tokens::{
-    AccessTokenVerifier, Mint, MintError, PeopleMint, Revocations, RevokedToken, openstack_audience,
+    AccessTokenVerifier, HintVerifier, Mint, MintError, PeopleMint, Revocations, RevokedToken, VerifiedHint,
+    openstack_audience,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -73,6 +74,13 @@ impl IssuerState {
         self.revoked
             .write()
             .insert(token.token_id, token.expires_at.as_secs());
+    }
+
+    /// Whom an ID token of this issuer names, whether its time is over or not.
+    pub(crate) fn hint(&self, token: &Secret, now: UnixTime) -> Option<VerifiedHint> {
+        let keys = self.keys.load();
+        let verifier = HintVerifier::new(self.issuer.clone());
+        verifier.verify(token.expose(), &keys.verifiers, self, now).ok()
     }
 
     /// Takes the access tokens of families that have ended, already durable.

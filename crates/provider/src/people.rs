@@ -1,9 +1,14 @@
 //! People in the browser: the flows that need one, over ports of their own.
 
+mod account;
+mod authorize;
 mod browser;
 mod config;
+mod device;
 mod error;
 mod face;
+mod interaction;
+mod logout;
 mod notices;
 mod persons;
 mod ports;

@@ -70,6 +70,8 @@ pub enum BrowserContent {
 pub struct FormPost {
     /// The client's redirect URI: the form's action.
     pub action: String,
+    /// Its scheme and authority, for the `form-action` of the page.
+    pub origin: String,
     /// The hidden fields, in order: names and values.
     pub fields: Vec<(&'static str, Secret)>,
 }

@@ -9,6 +9,7 @@ mod password;
 mod upstream;
 
 pub(crate) use enrol::{Enrolled, Enrolment};
+pub(crate) use factors::recovery_left;
 
 use super::browser::SessionCookie;
 use super::sessions::SignedIn;
@@ -29,7 +30,6 @@ pub(crate) struct Asked<'a> {
     pub(crate) need: LoginNeed,
     pub(crate) signed_in: Option<&'a SignedIn>,
     pub(crate) client: Option<ClientView>,
-    pub(crate) client_id: Option<&'a ClientId>,
     pub(crate) login_hint: Option<&'a str>,
     pub(crate) may_cancel: bool,
     pub(crate) fault: Option<Fault>,
@@ -129,6 +129,7 @@ impl Visit<'_> {
             .await?;
         underway.interaction.logged_in = Some(signed_in.session.sid().clone());
         underway.interaction.login = LoginProgress::default();
+        underway.changed = true;
         Ok(Advanced::SignedIn(Box::new(signed_in), cookie))
     }
 
@@ -306,7 +307,7 @@ impl Visit<'_> {
         };
         let factors = self.factors_of(person.user.id()).await?;
         let authority = self.due_by_authority(progress, person).await?;
-        let left = factors::recovery_left(factors.as_ref())?;
+        let left = recovery_left(factors.as_ref())?;
         Ok(FactorStanding::of(factors.as_ref(), left, authority))
     }
 }

@@ -24,12 +24,16 @@ const WITH: &str = "with";
 const ANTI_FORGERY: &str = "anti_forgery";
 
 /// What is under way, and where it is kept.
+#[derive(Clone)]
 pub(crate) struct Underway {
     pub(crate) interaction: Interaction,
     pub(crate) place: Place,
+    /// Whether something happened that is not kept.
+    pub(crate) changed: bool,
 }
 
 /// Where something under way is kept.
+#[derive(Clone)]
 pub(crate) enum Place {
     /// On the page alone: what it takes to make it again.
     Page(Draft),
@@ -109,6 +113,7 @@ impl Underway {
                 given: None,
             },
             place: Place::Page(draft),
+            changed: false,
         }
     }
 
@@ -205,12 +210,14 @@ impl Visit<'_> {
         Ok(Underway {
             interaction: *interaction,
             place: Place::Store(id),
+            changed: false,
         })
     }
 
     /// Writes down how far it came. Of two requests at once one is written; the other sees what came of that.
     pub(crate) async fn keep(&self, underway: &mut Underway) -> Step<()> {
         let expected = underway.interaction.version;
+        underway.changed = false;
         underway.interaction.version = expected.saturating_add(1);
         match &underway.place {
             Place::Store(_) => {

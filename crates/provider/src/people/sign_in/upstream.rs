@@ -1,11 +1,12 @@
 use super::{Asked, Refused};
 use crate::error::BackendError;
+use crate::people::browser::{BrowserAnswer, BrowserContent};
 use crate::people::persons::{UPSTREAM, unavailable};
 use crate::people::underway::Underway;
 use crate::people::view::PageErrorKind;
 use crate::people::visit::{Step, Stop, Visit};
 use sealstone_audit::{Action, Reason, Target};
-use sealstone_grants::interaction::LoginCause;
+use sealstone_grants::interaction::{LoginCause, LoginNeed};
 use sealstone_login::{
     Amr, UpstreamAsk, UpstreamCallback, UpstreamError, UpstreamLogin, UpstreamRefusal, UpstreamSecrets,
 };
@@ -23,15 +24,35 @@ impl Visit<'_> {
 
     /// Sends the browser to the upstream provider. What it takes to go on stays here, in a kept interaction, whose id is
     /// the `state` that comes back.
-    pub(crate) async fn to_upstream(&self, underway: &mut Underway, asked: &Asked<'_>) -> Step<Secret> {
+    pub(super) async fn to_upstream(&self, underway: &mut Underway, asked: &Asked<'_>) -> Step<Secret> {
+        self.upstream_url(underway, asked.need, asked.login_hint).await
+    }
+
+    /// The same, for who pressed its button.
+    pub(crate) async fn leave_upstream(
+        &self,
+        underway: &mut Underway,
+        need: LoginNeed,
+        login_hint: Option<&str>,
+    ) -> Step<BrowserAnswer> {
+        let url = self.upstream_url(underway, need, login_hint).await?;
+        Ok(BrowserAnswer::new(BrowserContent::Leave(url)))
+    }
+
+    async fn upstream_url(
+        &self,
+        underway: &mut Underway,
+        need: LoginNeed,
+        login_hint: Option<&str>,
+    ) -> Step<Secret> {
         // The id is known once it is kept.
         self.keep(underway).await?;
-        let must_prove = matches!(asked.need.cause, LoginCause::AskedFor | LoginCause::TooOld);
+        let must_prove = matches!(need.cause, LoginCause::AskedFor | LoginCause::TooOld);
         let ask = UpstreamAsk {
             redirect_uri: format!("{}/callback", self.issuer.issuer),
             prompt: must_prove.then(|| "login".to_owned()),
             max_age: must_prove.then_some(Duration::ZERO),
-            login_hint: asked.login_hint.map(str::to_owned),
+            login_hint: login_hint.map(str::to_owned),
             acr_values: Vec::new(),
             ui_locales: Vec::new(),
         };

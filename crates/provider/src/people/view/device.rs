@@ -29,6 +29,8 @@ pub struct DeviceConfirmView {
     pub user_code: String,
     /// The address that the device asked from.
     pub address: Option<String>,
+    /// What the device says it is.
+    pub agent: Option<String>,
     /// When it asked.
     pub asked_at: u64,
     /// What for.
