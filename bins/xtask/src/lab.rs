@@ -24,19 +24,23 @@ fn folder(root: &Path) -> PathBuf {
     given.unwrap_or_else(|| root.join("target/keystone-lab"))
 }
 
-/// The folder of the lab's programs.
-fn programs(root: &Path) -> Result<PathBuf, String> {
+/// The folder of a lab's programs: in the folder that `SEALSTONE_SHARED` names, else in a folder `shared` beside the
+/// checkout or further up.
+pub(crate) fn shared(root: &Path, name: &str) -> Option<PathBuf> {
     let is_lab = |folder: &PathBuf| folder.join("up").exists();
-    let named = std::env::var_os("SEALSTONE_SHARED").map(|shared| Path::new(&shared).join("keystone-lab"));
+    let named = std::env::var_os("SEALSTONE_SHARED").map(|shared| Path::new(&shared).join(name));
     let mut beside = root
         .ancestors()
         .skip(1)
-        .map(|above| above.join("shared/keystone-lab"));
-    let found = match named {
+        .map(|above| above.join("shared").join(name));
+    match named {
         Some(folder) => Some(folder).filter(is_lab),
         None => beside.find(is_lab),
-    };
-    found.ok_or_else(|| {
+    }
+}
+
+fn programs(root: &Path) -> Result<PathBuf, String> {
+    shared(root, "keystone-lab").ok_or_else(|| {
         "the Keystone lab is missing: the suite takes it from `shared/keystone-lab` beside the checkout, or from the \
          folder that SEALSTONE_SHARED names; without it: cargo xtask test --skip keystone"
             .to_owned()
@@ -110,12 +114,12 @@ fn free_block(from: u16) -> Option<u16> {
         .find(|first| first.saturating_add(PORTS) <= 18_000 && is_free(first))
 }
 
-/// The test programs that use a lab: those whose source names it.
-pub(crate) fn test_programs(root: &Path) -> Vec<String> {
+/// The test programs that use a lab: those whose source names its fixture.
+pub(crate) fn test_programs(root: &Path, fixture: &str) -> Vec<String> {
     let entries = fs::read_dir(root.join(TESTS)).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries
         .map(|entry| entry.path())
-        .filter(|path| mentions_lab(path))
+        .filter(|path| mentions(path, fixture))
         .filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()))
         .collect();
     names.sort();
@@ -123,12 +127,14 @@ pub(crate) fn test_programs(root: &Path) -> Vec<String> {
     names
 }
 
-fn mentions_lab(path: &Path) -> bool {
+fn mentions(path: &Path, fixture: &str) -> bool {
     if path.is_dir() {
         let entries = fs::read_dir(path).into_iter().flatten().flatten();
-        return entries.map(|entry| entry.path()).any(|path| mentions_lab(&path));
+        return entries
+            .map(|entry| entry.path())
+            .any(|path| mentions(&path, fixture));
     }
-    fs::read_to_string(path).is_ok_and(|text| text.contains("KeystoneLab"))
+    fs::read_to_string(path).is_ok_and(|text| text.contains(fixture))
 }
 
 #[cfg(test)]
@@ -137,8 +143,10 @@ mod tests {
 
     #[test]
     fn the_programs_that_use_a_lab_are_found() {
-        let found = test_programs(&crate::workspace_root());
-        assert!(found.contains(&"keystone_lab".to_owned()), "{found:?}");
-        assert!(!found.contains(&"curl".to_owned()), "{found:?}");
+        for (fixture, program) in [("KeystoneLab", "keystone_lab"), ("PrivacyIdeaLab", "privacyidea")] {
+            let found = test_programs(&crate::workspace_root(), fixture);
+            assert!(found.contains(&program.to_owned()), "{found:?}");
+            assert!(!found.contains(&"curl".to_owned()), "{found:?}");
+        }
     }
 }

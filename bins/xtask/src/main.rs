@@ -2,7 +2,7 @@
 //!
 //! `cargo xtask test` installs what the suite needs and runs all of it; `--list` names its steps, `--only STEP` repeats
 //! one. `cargo xtask setup` installs only. `cargo xtask sizes` counts lines. `cargo xtask fuzz --seconds 600 TARGET`
-//! fuzzes for longer. `cargo xtask lab` starts the Keystone labs for tests that are run one by one.
+//! fuzzes for longer. `cargo xtask lab` starts the labs for tests that are run one by one.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -13,6 +13,7 @@
 mod demo;
 mod fuzz;
 mod lab;
+mod mfa_lab;
 mod plan;
 mod runner;
 mod setup;
@@ -43,7 +44,7 @@ enum Task {
     Sizes,
     /// Run the fuzz targets
     Fuzz(FuzzArgs),
-    /// Start the Keystone labs that tests share, so that single tests need not start their own
+    /// Start the Keystone and privacyIDEA labs that tests share, so that single tests need not start their own
     Lab(LabArgs),
 }
 
@@ -100,8 +101,8 @@ fn main() -> ExitCode {
         Task::Test(arguments) => plan::test(&root, &arguments),
         Task::Sizes => sizes::check(&root),
         Task::Fuzz(arguments) => fuzz::run(&root, &arguments.targets, arguments.seconds),
-        Task::Lab(LabArgs { stop: true }) => lab::stop(&root),
-        Task::Lab(LabArgs { stop: false }) => lab::start(&root),
+        Task::Lab(LabArgs { stop: true }) => lab::stop(&root).and_then(|()| mfa_lab::stop(&root)),
+        Task::Lab(LabArgs { stop: false }) => lab::start(&root).and_then(|()| mfa_lab::start(&root)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::runner::Call;
 use crate::summary::Counts;
-use crate::{DemoArgs, TestArgs, demo, fuzz, lab, setup, sizes};
+use crate::{DemoArgs, TestArgs, demo, fuzz, lab, mfa_lab, setup, sizes};
 
 /// What tests may do and programs may not.
 const LENIENT: &[&str] = &[
@@ -38,10 +38,33 @@ enum Action {
     Setup,
     Sizes,
     Commands(Vec<Call>),
-    /// Commands while the Keystone labs run.
-    Lab(Vec<Call>),
+    /// Commands while a lab runs.
+    Lab(Lab, Vec<Call>),
     Fuzz,
     Demo,
+}
+
+/// What runs beside the tests of a step.
+#[derive(Clone, Copy)]
+enum Lab {
+    Keystone,
+    PrivacyIdea,
+}
+
+impl Lab {
+    fn start(self, root: &Path) -> Result<(), String> {
+        match self {
+            Self::Keystone => lab::start(root),
+            Self::PrivacyIdea => mfa_lab::start(root),
+        }
+    }
+
+    fn stop(self, root: &Path) -> Result<(), String> {
+        match self {
+            Self::Keystone => lab::stop(root),
+            Self::PrivacyIdea => mfa_lab::stop(root),
+        }
+    }
 }
 
 /// Runs the chosen steps; all of them, even after a failure, unless told otherwise.
@@ -125,7 +148,7 @@ fn is_chosen(step: &Step, arguments: &TestArgs) -> bool {
 fn list(steps: &[&Step]) {
     for step in steps {
         println!("{:<14} {}", step.name, step.purpose);
-        if let Action::Commands(calls) | Action::Lab(calls) = &step.action {
+        if let Action::Commands(calls) | Action::Lab(_, calls) = &step.action {
             for call in calls {
                 println!("                 {}", call.shown());
             }
@@ -144,9 +167,10 @@ impl Step {
             Action::Demo => demo::run(root, &DemoArgs { port: 0, stop: true }).map(|()| Counts::default()),
             Action::Sizes => sizes::check(root).map(|()| Counts::default()),
             Action::Commands(calls) => run_all(calls.iter().cloned(), verbose),
-            Action::Lab(calls) => {
-                let done = lab::start(root).and_then(|()| run_all(calls.iter().cloned(), verbose));
-                let stopped = lab::stop(root);
+            Action::Lab(lab, calls) => {
+                let done = lab.start(root);
+                let done = done.and_then(|()| run_all(calls.iter().cloned(), verbose));
+                let stopped = lab.stop(root);
                 done.and_then(|counts| stopped.map(|()| counts))
             }
             Action::Fuzz => {
@@ -262,11 +286,12 @@ fn runs(root: &Path) -> Vec<Step> {
             .env("PROTECTED_SERVICE", &service.to_string_lossy())
     };
     let filtered = |filter: &str| Action::Commands(vec![nextest(filter)]);
-    let with_lab: Vec<String> = lab::test_programs(root)
-        .iter()
-        .map(|name| format!("binary(={name})"))
-        .collect();
-    let with_lab = with_lab.join(" | ");
+    let with = |fixture: &str| {
+        let programs = lab::test_programs(root, fixture);
+        let programs: Vec<String> = programs.iter().map(|name| format!("binary(={name})")).collect();
+        programs.join(" | ")
+    };
+    let (keystone, privacyidea) = (with("KeystoneLab"), with("PrivacyIdeaLab"));
     let elsewhere = "not (package(sealstone-interop) | package(sealstone-jose-oracle))";
     let portable =
         "cargo nextest run -p sealstone-jose --no-default-features --features portable --no-fail-fast";
@@ -288,14 +313,27 @@ fn runs(root: &Path) -> Vec<Step> {
         step(
             "interop",
             "stock clients against sealstoned",
-            filtered(&format!("package(sealstone-interop) - ({with_lab})")),
+            filtered(&format!(
+                "package(sealstone-interop) - ({keystone} | {privacyidea})"
+            )),
         ),
         step(
             "keystone",
             "a real Keystone, its clients and middleware",
-            Action::Lab(vec![nextest(&format!(
-                "package(sealstone-interop) & ({with_lab})"
-            ))]),
+            Action::Lab(
+                Lab::Keystone,
+                vec![nextest(&format!("package(sealstone-interop) & ({keystone})"))],
+            ),
+        ),
+        step(
+            "privacyidea",
+            "a real privacyIDEA as the judge of second factors",
+            Action::Lab(
+                Lab::PrivacyIdea,
+                vec![nextest(&format!(
+                    "package(sealstone-interop) & ({privacyidea}) - ({keystone})"
+                ))],
+            ),
         ),
         step(
             "doctests",

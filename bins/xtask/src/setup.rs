@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::lab;
+use crate::mfa_lab;
 use crate::runner::Call;
 
 /// Debian packages, each with a file that tells that it is there.
@@ -52,7 +53,8 @@ pub(crate) fn run(root: &Path) -> Result<(), String> {
     tools(root)?;
     python(root, &root.join("target/interop-python"), PYTHON_CLIENTS)?;
     node(root)?;
-    lab::install(root)
+    lab::install(root)?;
+    mfa_lab::install(root)
 }
 
 /// The Cargo extensions, as programs that Python packages ship.

@@ -1,6 +1,6 @@
 //! A real Keystone on loopback, seeded with a small cloud.
 
-mod api;
+pub(crate) mod api;
 mod place;
 mod seed;
 mod template;

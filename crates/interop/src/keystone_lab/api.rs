@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const ATTEMPTS: usize = 3;
 
 /// One request over plain HTTP, `host` being `127.0.0.1:port`.
-fn plain(host: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+pub(crate) fn plain(host: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
     let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
