@@ -3,12 +3,23 @@
 use rustls_pki_types::UnixTime;
 use sealstone_claims::{ClaimsSubject, ClaimsTemplate};
 use sealstone_identity::{AccessRule, Authority, DomainId, Name, ProjectScope, RoleName, Scope, UserRef};
+use sealstone_jose::Algorithm;
 use sealstone_mtls::CertificateThumbprint;
-use sealstone_oauth_types::{ClientId, Issuer, RevocationDocument, ScopeSet};
-use sealstone_tokens::{AccessTokenClaims, Audience, DelegationContext};
+use sealstone_oauth_types::{ClientId, Issuer, Nonce, RevocationDocument, ScopeSet};
+use sealstone_tokens::{
+    AccessTokenClaims, AccessTokenHash, Audience, DelegationContext, IdTokenClaims, LoginClaims,
+    LogoutTokenClaims, PersonClaims, UserinfoClaims,
+};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
+
+const LOGIN: LoginClaims<'static> = LoginClaims {
+    auth_time: UnixTime::since_unix_epoch(Duration::from_secs(990)),
+    acr: Some("phr"),
+    amr: &["hwk", "user"],
+    sid: Some("s"),
+};
 
 const DOCUMENT: &str = include_str!("../../../docs/reference/tokens.md");
 
@@ -55,7 +66,7 @@ fn claims(scope: Scope) -> Value {
         token_id: "t",
         scope: &ScopeSet::parse("openstack:api").unwrap(),
         bound_to: Some(&CertificateThumbprint::of_der(b"a certificate")),
-        login: None,
+        login: Some(LOGIN),
         authority: Some(&authority),
         delegation: Some(&delegation),
         mapped: template.map(&subject).unwrap(),
@@ -78,6 +89,53 @@ fn every_claim_is_listed() {
         .flat_map(|claims| members(&claims["openstack_context"]))
         .collect();
     assert_eq!(listed("openstack_context"), context);
+}
+
+#[test]
+fn every_claim_about_a_person_is_listed() {
+    let (issuer, client_id) = (
+        Issuer::parse("https://id.example/v4/oauth2/demo").unwrap(),
+        ClientId::parse("web").unwrap(),
+    );
+    let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+    let person = PersonClaims {
+        name: Some("Demo"),
+        preferred_username: Some("demo"),
+        email: Some("demo@example.org"),
+        email_verified: Some(true),
+        groups: Some(&["staff"]),
+        roles: Some(&["member"]),
+        further: None,
+    };
+    let id_token = serde_json::to_value(IdTokenClaims {
+        issuer: &issuer,
+        subject: "u",
+        client_id: &client_id,
+        issued_at: at(1_000),
+        expires_at: at(1_300),
+        login: LOGIN,
+        nonce: Nonce::parse("n").as_ref(),
+        at_hash: Some(&AccessTokenHash::of("t", Algorithm::Es256)),
+        person,
+        mapped: None,
+    });
+    assert_eq!(listed("ID token"), members(&id_token.unwrap()));
+    let userinfo = serde_json::to_value(UserinfoClaims {
+        subject: "u",
+        person,
+        signed_for: Some((&issuer, &client_id)),
+    });
+    assert_eq!(listed("Userinfo"), members(&userinfo.unwrap()));
+    let logout = serde_json::to_value(LogoutTokenClaims {
+        issuer: &issuer,
+        client_id: &client_id,
+        issued_at: at(1_000),
+        expires_at: at(1_120),
+        token_id: "j",
+        subject: "u",
+        sid: Some("s"),
+    });
+    assert_eq!(listed("Logout token"), members(&logout.unwrap()));
 }
 
 #[test]
