@@ -192,17 +192,28 @@ async fn attempt(
     transaction(connection, group).await
 }
 
-/// Makes the changes in one transaction, each in a savepoint of its own: one that fails leaves nothing behind and
-/// spoils no other. When they are durable, returns the new counts if anything changed that is counted.
+/// Makes the changes in one transaction: one that fails leaves nothing behind and spoils no other. When they are
+/// durable, returns the new counts if anything changed that is counted.
+///
+/// Changes seldom fail, and a savepoint around each would cost as much as the change: only when one has failed, all is
+/// rolled back and made again, each in a savepoint of its own.
 pub(super) async fn transaction(
     connection: &mut SqliteConnection,
     group: &mut [Box<dyn Pending>],
 ) -> Result<Option<Counts>, Failure> {
     connection.execute("BEGIN IMMEDIATE").await?;
-    let mut is_counted = false;
-    for job in group {
-        is_counted |= in_savepoint(connection, job.as_mut()).await?;
-    }
+    let is_counted = match make_all(connection, group).await {
+        Ok(is_counted) => is_counted,
+        Err(failure) => {
+            // After a full disk or a failed device SQLite has rolled back by itself: then the whole group has failed for
+            // this reason.
+            if connection.execute("ROLLBACK").await.is_err() {
+                return Err(failure);
+            }
+            connection.execute("BEGIN IMMEDIATE").await?;
+            make_each(connection, group).await?
+        }
+    };
     let counts = if is_counted {
         Some(counts(connection).await?)
     } else {
@@ -210,6 +221,30 @@ pub(super) async fn transaction(
     };
     connection.execute("COMMIT").await?;
     Ok(counts)
+}
+
+/// Makes all changes, up to the first that fails.
+async fn make_all(
+    connection: &mut SqliteConnection,
+    group: &mut [Box<dyn Pending>],
+) -> Result<bool, Failure> {
+    let mut is_counted = false;
+    for job in group {
+        is_counted |= job.make(connection).await?;
+    }
+    Ok(is_counted)
+}
+
+/// Makes those changes that can be made; fails if the whole transaction did.
+async fn make_each(
+    connection: &mut SqliteConnection,
+    group: &mut [Box<dyn Pending>],
+) -> Result<bool, Failure> {
+    let mut is_counted = false;
+    for job in group {
+        is_counted |= in_savepoint(connection, job.as_mut()).await?;
+    }
+    Ok(is_counted)
 }
 
 /// One change; fails if the whole transaction did.
