@@ -3,5 +3,6 @@
 mod attacks_q;
 mod attacks_q_identity;
 mod identity;
+mod people;
 mod session;
 mod support;
