@@ -243,7 +243,7 @@ impl ClientRegistration {
     /// The authentication method asked for, if it is offered.
     ///
     /// # Errors
-    /// [`RegistrationError::UnknownAuthMethod`], [`RegistrationError::AuthMethodNotOffered`].
+    /// [`RegistrationError::UnknownAuthMethod`].
     pub fn auth_method(&self) -> Result<TokenEndpointAuthMethod, RegistrationError> {
         checks::auth_method(self.token_endpoint_auth_method.as_deref())
     }
