@@ -10,7 +10,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 
-use crate::{HttpsError, PlainHttp, Redirected, Settings};
+use crate::{HttpsError, PlainHttp, Redirected, Settings, resolver::Resolver};
 
 /// The largest head of an answer: four times the largest token that services accept in a header.
 const MAX_HEAD: usize = 64 * 1024;
@@ -30,7 +30,8 @@ pub struct Limits {
 /// Sends requests and reads whole answers, over connections that clones share.
 #[derive(Clone)]
 pub struct HttpsClient {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>,
+    resolver: Resolver,
     plain_http: PlainHttp,
 }
 
@@ -38,7 +39,8 @@ impl HttpsClient {
     /// A client of these settings; it connects when it is first used.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        let mut tcp = HttpConnector::new();
+        let resolver = Resolver::new(settings.admitted);
+        let mut tcp = HttpConnector::new_with_resolver(resolver.clone());
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(settings.connect_deadline));
@@ -56,6 +58,7 @@ impl HttpsClient {
             .build(connector.enable_http1().wrap_connector(tcp));
         Self {
             client,
+            resolver,
             plain_http: settings.plain_http,
         }
     }
@@ -63,7 +66,8 @@ impl HttpsClient {
     /// Whether a request may go to this address.
     ///
     /// # Errors
-    /// [`HttpsError::Address`] without `https` and a host, unless the settings admit it in the clear.
+    /// [`HttpsError::Address`] without `https` and a host, unless the settings admit it in the clear; for a literal
+    /// address that they do not admit.
     pub fn admits(&self, uri: &Uri) -> Result<(), HttpsError> {
         let host = uri
             .host()
@@ -76,6 +80,8 @@ impl HttpsClient {
         };
         let admitted =
             uri.scheme() == Some(&Scheme::HTTPS) || (uri.scheme() == Some(&Scheme::HTTP) && in_the_clear);
+        let literal = host.trim_matches(['[', ']']).parse::<IpAddr>();
+        let admitted = admitted && literal.map_or(true, |address| self.resolver.admits(address));
         admitted.then_some(()).ok_or(HttpsError::Address)
     }
 
@@ -202,6 +208,34 @@ mod tests {
                 assert_eq!(client(policy).admits(&parsed).is_ok(), want, "{uri} {policy:?}");
             }
         }
+    }
+
+    /// N11: what an outsider's URL names, or resolves to, is looked at before anything is sent.
+    #[tokio::test]
+    async fn n11_addresses_that_are_not_admitted_are_not_connected_to() {
+        let settings = Settings::trusting(RootCertStore::empty()).unwrap();
+        let settings = settings.with_plain_http(PlainHttp::Loopback);
+        let client = HttpsClient::new(settings.with_addresses(|address| !address.is_loopback()));
+        for uri in [
+            "http://127.0.0.1:1/",
+            "http://[::1]:1/",
+            "https://[::ffff:127.0.0.1]:1/",
+            "https://127.1.2.3/",
+        ] {
+            let error = client.admits(&uri.parse().unwrap()).unwrap_err();
+            assert!(matches!(error, HttpsError::Address), "{uri}: {error}");
+        }
+        assert!(client.admits(&"https://192.0.2.1/".parse().unwrap()).is_ok());
+
+        let uri = once("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+        let named = format!("http://localhost:{}/", uri.port_u16().unwrap());
+        let request = || Request::get(named.as_str()).body(Bytes::new()).unwrap();
+        let error = client.exchange(request(), LIMITS).await.unwrap_err();
+        assert!(matches!(error, HttpsError::Connect(_)), "{error}");
+        assert!(error.is_unsent());
+        // The same name, where its address is admitted.
+        let client = super::tests::client(PlainHttp::Loopback);
+        assert_eq!(client.exchange(request(), LIMITS).await.unwrap().status(), 200);
     }
 
     /// Answers one connection with these octets, and closes it.

@@ -2,6 +2,7 @@
 
 mod client;
 mod error;
+mod resolver;
 mod settings;
 
 pub use client::{HttpsClient, Limits};

@@ -1,9 +1,9 @@
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 
-use crate::SetupError;
+use crate::{SetupError, resolver::Admitted};
 
 /// A peer that does not complete a TCP handshake in this time is taken for absent.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
@@ -30,6 +30,7 @@ pub enum PlainHttp {
 pub struct Settings {
     pub(crate) tls: ClientConfig,
     pub(crate) plain_http: PlainHttp,
+    pub(crate) admitted: Option<Admitted>,
     pub(crate) connect_deadline: Duration,
     pub(crate) max_idle: usize,
     pub(crate) idle: Duration,
@@ -80,6 +81,7 @@ impl Settings {
         Self {
             tls,
             plain_http: PlainHttp::Never,
+            admitted: None,
             connect_deadline: CONNECT_DEADLINE,
             max_idle: MAX_IDLE,
             idle: IDLE,
@@ -90,6 +92,17 @@ impl Settings {
     #[must_use]
     pub const fn with_plain_http(mut self, plain_http: PlainHttp) -> Self {
         self.plain_http = plain_http;
+        self
+    }
+
+    /// Connects only to addresses that `admits` says yes to; to any by default.
+    ///
+    /// # Security
+    /// For URLs that outsiders name: what a name resolves to is looked at for each connection, and an IPv4 address
+    /// inside an IPv6 one is looked at as IPv4.
+    #[must_use]
+    pub fn with_addresses(mut self, admits: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
+        self.admitted = Some(Admitted(Arc::new(admits)));
         self
     }
 
