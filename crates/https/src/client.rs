@@ -215,26 +215,26 @@ mod tests {
     async fn n11_addresses_that_are_not_admitted_are_not_connected_to() {
         let settings = Settings::trusting(RootCertStore::empty()).unwrap();
         let settings = settings.with_plain_http(PlainHttp::Loopback);
-        let client = HttpsClient::new(settings.with_addresses(|address| !address.is_loopback()));
+        let wary = HttpsClient::new(settings.with_addresses(|address| !address.is_loopback()));
         for uri in [
             "http://127.0.0.1:1/",
             "http://[::1]:1/",
             "https://[::ffff:127.0.0.1]:1/",
             "https://127.1.2.3/",
         ] {
-            let error = client.admits(&uri.parse().unwrap()).unwrap_err();
+            let error = wary.admits(&uri.parse().unwrap()).unwrap_err();
             assert!(matches!(error, HttpsError::Address), "{uri}: {error}");
         }
-        assert!(client.admits(&"https://192.0.2.1/".parse().unwrap()).is_ok());
+        assert!(wary.admits(&"https://192.0.2.1/".parse().unwrap()).is_ok());
 
         let uri = once("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
         let named = format!("http://localhost:{}/", uri.port_u16().unwrap());
         let request = || Request::get(named.as_str()).body(Bytes::new()).unwrap();
-        let error = client.exchange(request(), LIMITS).await.unwrap_err();
+        let error = wary.exchange(request(), LIMITS).await.unwrap_err();
         assert!(matches!(error, HttpsError::Connect(_)), "{error}");
         assert!(error.is_unsent());
         // The same name, where its address is admitted.
-        let client = super::tests::client(PlainHttp::Loopback);
+        let client = client(PlainHttp::Loopback);
         assert_eq!(client.exchange(request(), LIMITS).await.unwrap().status(), 200);
     }
 
