@@ -15,6 +15,7 @@ mod ports;
 mod sessions;
 mod sign_in;
 mod subject;
+pub(crate) mod token;
 mod underway;
 mod view;
 mod visit;

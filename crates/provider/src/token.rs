@@ -1,6 +1,7 @@
 use crate::error::{BackendError, TokenError};
 use crate::issuer::IssuerState;
 use crate::peer::Peer;
+use crate::people::token::{Given, OfPerson};
 use crate::provider::Provider;
 use rustls_pki_types::UnixTime;
 use sealstone_audit::{Action, Target as AuditTarget};
@@ -10,7 +11,7 @@ use sealstone_grants::authenticate::Authenticated;
 use sealstone_grants::token::{self, Granted, Target, TokenStep};
 use sealstone_identity::DomainId;
 use sealstone_jose::{JwtBuffer, base64url};
-use sealstone_oauth_types::{GrantRequest, RequestError, TokenRequest, TokenResponse};
+use sealstone_oauth_types::{GrantRequest, RequestError, TokenId, TokenRequest, TokenResponse};
 use sealstone_tokens::{AccessTokenClaims, Audience, DelegationContext, expiry};
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -38,11 +39,13 @@ impl Provider {
         let token_id = base64url::encode(attempt.random.token);
         let result = self.issue(&issuer, request, &token_id, peer, attempt.now).await;
         let target = match &result {
-            Ok(_) => AuditTarget::Token(token_id.as_str().into()),
+            // A repeated answer names the token that it repeats.
+            Ok((_, Some(given))) => AuditTarget::Token(given.as_str().into()),
+            Ok((_, None)) => AuditTarget::Token(token_id.as_str().into()),
             Err(_) => AuditTarget::Issuer(domain.as_str().into()),
         };
         self.record(&attempt, target, result.as_ref().err())?;
-        result
+        result.map(|(response, _given)| response)
     }
 
     async fn issue(
@@ -52,30 +55,45 @@ impl Provider {
         token_id: &str,
         peer: &Peer,
         now: UnixTime,
-    ) -> Result<TokenResponse, TokenError> {
+    ) -> Result<(TokenResponse, Option<TokenId>), TokenError> {
         let request = request.map_err(Denial::Malformed)?;
         let client = self.authenticate(request.client, peer, issuer, now).await?;
         match self.decide(issuer, client, request.grant, token_id, now)? {
-            Decided::Issued(token) => Ok(token),
-            Decided::Asking(identity) => mint(issuer, &identity.await?, token_id, now),
+            Decided::Issued(token) => Ok((token, None)),
+            Decided::Asking(identity) => Ok((mint(issuer, &identity.await?, token_id, now)?, None)),
+            Decided::OfPerson(given) => {
+                let given = given.await?;
+                Ok((given.response, Some(given.token_id)))
+            }
         }
+    }
+
+    /// Apart from the future above, which stays as small as a machine's token needs it.
+    fn of_person<'a>(
+        &'a self,
+        issuer: &'a IssuerState,
+        asked: OfPerson,
+        token_id: &'a str,
+        now: UnixTime,
+    ) -> Decided<'a> {
+        Decided::OfPerson(Box::pin(self.for_person(issuer, asked, token_id, now)))
     }
 
     /// Not in the future above: what it works with would lie there as long as the longest request.
     fn decide<'a>(
         &'a self,
-        issuer: &IssuerState,
+        issuer: &'a IssuerState,
         client: Authenticated,
         grant: GrantRequest,
-        token_id: &str,
+        token_id: &'a str,
         now: UnixTime,
     ) -> Result<Decided<'a>, TokenError> {
         match token::decide(client, grant, now)? {
             TokenStep::Granted(granted) => mint(issuer, &granted, token_id, now).map(Decided::Issued),
             TokenStep::NeedsIdentity(step) => Ok(Decided::Asking(Box::pin(self.with_identity(step, now)))),
-            TokenStep::NeedsCode(_) | TokenStep::NeedsFamily(_) | TokenStep::NeedsDevice(_) => {
-                Err(Denial::UnsupportedGrantType.into())
-            }
+            TokenStep::NeedsCode(step) => Ok(self.of_person(issuer, OfPerson::Code(step), token_id, now)),
+            TokenStep::NeedsFamily(step) => Ok(self.of_person(issuer, OfPerson::Family(step), token_id, now)),
+            TokenStep::NeedsDevice(step) => Ok(self.of_person(issuer, OfPerson::Device(step), token_id, now)),
         }
     }
 }
@@ -84,6 +102,7 @@ impl Provider {
 enum Decided<'a> {
     Issued(TokenResponse),
     Asking(Pin<Box<dyn Future<Output = Result<Granted, TokenError>> + Send + 'a>>),
+    OfPerson(Pin<Box<dyn Future<Output = Result<Given, TokenError>> + Send + 'a>>),
 }
 
 /// From what was granted to the answer: claims, lifetime, signature.

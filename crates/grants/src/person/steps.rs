@@ -1,5 +1,5 @@
 use super::{Facts, PersonGranted, Refused, Source, authority, standing};
-use crate::GrantDenial;
+use crate::{GrantDenial, PersonGrant};
 use rustls_pki_types::UnixTime;
 use sealstone_identity::{Delegated, LoginRefusal, Person, ProjectId, UserId};
 use sealstone_registry::Client;
@@ -23,6 +23,12 @@ impl NeedsPerson {
     #[must_use]
     pub const fn user_id(&self) -> &UserId {
         &self.facts.grant.user_id
+    }
+
+    /// What was granted: whom an upstream provider vouched for, the source knows nothing of.
+    #[must_use]
+    pub const fn grant(&self) -> &PersonGrant {
+        &self.facts.grant
     }
 
     /// Goes on with what the source of people says **now**. An answer that it could not give is no refusal: the driver

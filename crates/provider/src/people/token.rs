@@ -1,0 +1,262 @@
+//! The grants in which a person takes part, at the token endpoint: a code, a refresh token, a device code.
+
+mod mint;
+mod standing;
+
+use crate::error::{BackendError, TokenError};
+use crate::issuer::IssuerState;
+use crate::people::PeoplePorts;
+use crate::provider::Provider;
+use mint::Issue;
+use rustls_pki_types::UnixTime;
+use sealstone_grants::code::{NeedsCode, Redeemed};
+use sealstone_grants::device::NeedsDevice;
+use sealstone_grants::person::{
+    Aftermath, Completion, FamilyRandom, NeedsPerson, PersonGranted, PersonStep, Refused,
+};
+use sealstone_grants::refresh::{Ending, NeedsFamily, Rotation};
+use sealstone_grants::{Denial, GrantDenial, IssuedToken};
+use sealstone_oauth_types::{OpaqueToken, TokenId, TokenResponse};
+
+/// How often a use of a refresh token is judged again because another use came before: the second one finds the first,
+/// and gets what it got.
+const TRIES: usize = 4;
+
+/// What a client asks for on a person's behalf.
+pub(crate) enum OfPerson {
+    Code(NeedsCode),
+    Family(NeedsFamily),
+    Device(NeedsDevice),
+}
+
+/// What is given: the answer, and the `jti` in it.
+pub(crate) struct Given {
+    pub(crate) response: TokenResponse,
+    pub(crate) token_id: TokenId,
+}
+
+impl Provider {
+    pub(crate) fn people(&self) -> Result<&PeoplePorts, TokenError> {
+        let people = self.0.ports.people.as_ref();
+        people.ok_or_else(|| Denial::UnsupportedGrantType.into())
+    }
+
+    /// From what was sent to the answer. Nothing is given before it is written that it was.
+    pub(crate) async fn for_person(
+        &self,
+        issuer: &IssuerState,
+        asked: OfPerson,
+        token_id: &str,
+        now: UnixTime,
+    ) -> Result<Given, TokenError> {
+        let people = self.people()?;
+        let mut step = match self.found(people, asked, now).await? {
+            Ok(step) => step,
+            Err(refused) => return Err(self.refused(people, issuer, refused, now).await),
+        };
+        for _try in 0..TRIES {
+            let granted = match self.granted(issuer, step, now).await? {
+                Ok(granted) => granted,
+                Err(refused) => return Err(self.refused(people, issuer, refused, now).await),
+            };
+            let issue = Issue::of(self, issuer, &granted, token_id, now)?;
+            match self.complete(people, issuer, granted, issue, now).await? {
+                Ok(given) => return Ok(given),
+                Err(Again::Changed(next)) => step = *next,
+                Err(Again::Refused(refused)) => {
+                    return Err(self.refused(people, issuer, refused, now).await);
+                }
+            }
+        }
+        Err(Denial::from(GrantDenial::RefreshTokenBusy).into())
+    }
+
+    /// What was sent, looked up and judged.
+    async fn found(
+        &self,
+        people: &PeoplePorts,
+        asked: OfPerson,
+        now: UnixTime,
+    ) -> Result<Result<NeedsPerson, Refused>, BackendError> {
+        Ok(match asked {
+            OfPerson::Code(step) => {
+                let stored = people.codes.code(step.hash()).await?;
+                step.with_code(stored, now)
+            }
+            OfPerson::Family(step) => {
+                let family = people.refresh.family(&step.family_id()).await?;
+                step.with_family(family, now)
+            }
+            OfPerson::Device(step) => {
+                let stored = people.devices.device(step.hash()).await?;
+                match step.with_device(stored) {
+                    Ok(step) => {
+                        let poll = people.devices.poll(step.hash(), now).await?;
+                        step.with_poll(poll).map_err(Refused::from)
+                    }
+                    Err(denial) => Err(denial.into()),
+                }
+            }
+        })
+    }
+
+    /// The person as they are now, and what they may do now.
+    async fn granted(
+        &self,
+        issuer: &IssuerState,
+        step: NeedsPerson,
+        now: UnixTime,
+    ) -> Result<Result<PersonGranted, Refused>, BackendError> {
+        let person = self.person_now(issuer, step.grant(), now).await?;
+        match step.with_person(person) {
+            Ok(PersonStep::Granted(granted)) => Ok(Ok(granted)),
+            Ok(PersonStep::NeedsAuthority(step)) => {
+                let authority = self
+                    .authority_now(issuer, step.user_id(), step.project_id())
+                    .await?;
+                Ok(step.with_authority(authority, now))
+            }
+            Err(refused) => Ok(Err(refused)),
+        }
+    }
+
+    /// The one write, and then the answer.
+    async fn complete(
+        &self,
+        people: &PeoplePorts,
+        issuer: &IssuerState,
+        granted: PersonGranted,
+        issue: Issue,
+        now: UnixTime,
+    ) -> Result<Result<Given, Again>, TokenError> {
+        let random = self.family_random()?;
+        let refresh_token = match granted.complete(issue.issued(), &random, now) {
+            Completion::Code {
+                hash,
+                redemption,
+                refresh_token,
+            } => {
+                let redeemed = people.codes.redeem(&hash, &redemption, now).await?;
+                spent(issuer, redeemed, GrantDenial::CodeSpent)?;
+                refresh_token
+            }
+            Completion::Device {
+                hash,
+                redemption,
+                refresh_token,
+            } => {
+                let redeemed = people.devices.redeem_device(&hash, &redemption, now).await?;
+                spent(issuer, redeemed, GrantDenial::DeviceCodeSpent)?;
+                refresh_token
+            }
+            Completion::Rotate {
+                rotation,
+                refresh_token,
+            } => match people.refresh.rotate(&rotation).await? {
+                Rotation::Rotated => {
+                    rotation
+                        .revoked
+                        .iter()
+                        .cloned()
+                        .for_each(|token| issuer.add_issued(token));
+                    Some(refresh_token)
+                }
+                Rotation::Changed(family) => {
+                    return Ok(Err(match granted.with_changed(family, now) {
+                        Ok(step) => Again::Changed(Box::new(step)),
+                        Err(refused) => Again::Refused(refused),
+                    }));
+                }
+                Rotation::Ended => return Err(Denial::from(GrantDenial::UnknownRefreshToken).into()),
+            },
+            Completion::Again { refresh_token } => Some(refresh_token),
+        };
+        Ok(Ok(issue.answer(refresh_token.as_ref())))
+    }
+
+    fn family_random(&self) -> Result<FamilyRandom, BackendError> {
+        let mut octets = [[0_u8; 32]; 2];
+        self.0.ports.entropy.fill(octets.as_flattened_mut())?;
+        let [token, key] = octets;
+        Ok(FamilyRandom::new(token, key))
+    }
+
+    /// Does what follows a refusal before it is told: a code is spent, a family ends.
+    async fn refused(
+        &self,
+        people: &PeoplePorts,
+        issuer: &IssuerState,
+        refused: Refused,
+        now: UnixTime,
+    ) -> TokenError {
+        match self.follow(people, issuer, refused.then, now).await {
+            Ok(()) => refused.denial.into(),
+            Err(error) => error.into(),
+        }
+    }
+
+    async fn follow(
+        &self,
+        people: &PeoplePorts,
+        issuer: &IssuerState,
+        then: Aftermath,
+        now: UnixTime,
+    ) -> Result<(), BackendError> {
+        match then {
+            Aftermath::Nothing => {}
+            Aftermath::SpendCode(hash) => {
+                let redeemed = people.codes.spend(&hash, now).await?;
+                ended(issuer, redeemed);
+            }
+            Aftermath::EndFamily(family) => {
+                let families = people.refresh.end(Ending::Family(&family), now).await?;
+                issuer.add_ended(families);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why a use of a refresh token is not answered yet.
+enum Again {
+    /// Another use came before: this is judged anew.
+    Changed(Box<NeedsPerson>),
+    Refused(Refused),
+}
+
+/// Of two exchanges of one code the second ends what the first gave.
+fn spent(issuer: &IssuerState, redeemed: Redeemed, denial: GrantDenial) -> Result<(), TokenError> {
+    match redeemed {
+        Redeemed::Done => Ok(()),
+        Redeemed::Spent(_) | Redeemed::Unknown => {
+            ended(issuer, redeemed);
+            Err(Denial::from(denial).into())
+        }
+    }
+}
+
+/// What a second use ended counts no more here from now on.
+fn ended(issuer: &IssuerState, redeemed: Redeemed) {
+    if let Redeemed::Spent(spending) = redeemed {
+        issuer.add_ended(spending.family.into_iter().collect());
+        let token: Option<IssuedToken> = spending.revoked;
+        token.into_iter().for_each(|token| issuer.add_issued(token));
+    }
+}
+
+impl Issue {
+    fn answer(self, refresh_token: Option<&OpaqueToken>) -> Given {
+        let response = self.response;
+        Given {
+            response: match refresh_token {
+                Some(token) => response.with_refresh_token(token),
+                None => response,
+            },
+            token_id: self.token.token_id,
+        }
+    }
+
+    fn issued(&self) -> IssuedToken {
+        self.token.clone()
+    }
+}
