@@ -124,6 +124,7 @@ fn id_token(
     let wanted = client.id_token_algorithm();
     let mint = keys.people_mint(wanted).ok_or(BackendError::NoKey(wanted))?;
     let amr = grant.amr.values();
+    let of = claims_subject(issuer, granted, subject);
     let told = told(
         granted.person(),
         client,
@@ -131,6 +132,7 @@ fn id_token(
         grant.claims.as_ref(),
         Place::IdToken,
     );
+    let told = without_templated(client, told);
     let groups = groups(&told);
     let at_hash = AccessTokenHash::of(access_token, mint.algorithm());
     let claims = IdTokenClaims {
