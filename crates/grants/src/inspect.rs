@@ -1,5 +1,9 @@
 //! Introspection (RFC 7662) and revocation (RFC 7009): who may learn of, or end, which token.
 
+mod person;
+
+pub use person::{may_end, person_authority_stands, person_project, person_stands};
+
 use crate::Denial;
 use crate::authenticate::Authenticated;
 use crate::identity::{self, IdentityQuestion};

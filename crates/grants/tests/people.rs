@@ -5,6 +5,7 @@ mod people {
     mod authorize;
     mod codes;
     mod devices;
+    mod inspect;
     mod interaction;
     mod logout;
     mod properties;

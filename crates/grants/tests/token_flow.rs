@@ -370,17 +370,31 @@ fn scope_and_target_are_what_was_asked_for_and_allowed_or_nothing() {
 
 #[test]
 fn f09_other_grants_are_refused_only_to_whom_is_known() {
-    for grant in [
-        "password",
-        "implicit",
-        "authorization_code",
-        "refresh_token",
-        "CLIENT_CREDENTIALS",
-        "a%20",
+    let token = "A".repeat(43);
+    let exchange = "urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange";
+    let device = "urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Adevice_code";
+    for (grant, want) in [
+        ("password".to_owned(), Denial::UnsupportedGrantType),
+        ("implicit".to_owned(), Denial::UnsupportedGrantType),
+        (exchange.to_owned(), Denial::UnsupportedGrantType),
+        ("CLIENT_CREDENTIALS".to_owned(), Denial::UnsupportedGrantType),
+        ("a%20".to_owned(), Denial::UnsupportedGrantType),
+        (
+            format!("authorization_code&code={token}"),
+            Denial::UnauthorizedGrantType,
+        ),
+        (
+            format!("refresh_token&refresh_token={token}"),
+            Denial::UnauthorizedGrantType,
+        ),
+        (
+            format!("{device}&device_code={token}"),
+            Denial::UnauthorizedGrantType,
+        ),
     ] {
-        let form = secret_form().replace("client_credentials", grant);
+        let form = secret_form().replace("client_credentials", &grant);
         let denied = ask(Some(client(&secret_client())), &form, None, start()).unwrap_err();
-        assert_eq!(denied, Denial::UnsupportedGrantType, "{grant}");
+        assert_eq!(denied, want, "{grant}");
         assert_eq!(
             ask(None, &form, None, start()).unwrap_err(),
             Denial::UnknownClient,

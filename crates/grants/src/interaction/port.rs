@@ -32,7 +32,8 @@ pub enum Interactions {
 ///
 /// # Security
 /// What an implementation may get wrong, and what it costs:
-/// - **Read, then write** in [`InteractionStore::replace`] or [`InteractionStore::take`]: parallel guesses at a one-time
+/// - **Read, then write** in [`InteractionStore::replace_interaction`] or
+///   [`InteractionStore::take_interaction`]: parallel guesses at a one-time
 ///   code count as one, or one answer gives two codes. Each is one atomic step for all processes that share the store.
 /// - **No bound**: anybody fills it. [`MAX_INTERACTIONS`](super::MAX_INTERACTIONS) counts those of one domain that are in
 ///   date.

@@ -35,7 +35,7 @@ pub struct Interaction {
     /// From when it counts no more.
     #[serde(with = "unix_seconds")]
     pub expires_at: UnixTime,
-    /// One more with each change; [`InteractionStore::replace`](super::InteractionStore::replace) compares it.
+    /// One more with each change; [`replace_interaction`](super::InteractionStore::replace_interaction) compares it.
     pub version: u64,
     /// What it is for.
     pub purpose: Purpose,

@@ -79,7 +79,7 @@ pub struct EndedFamily {
 }
 
 /// Keeps refresh families. They are made by [`CodeStore::redeem`](crate::code::CodeStore::redeem) and
-/// [`DeviceStore::redeem`](crate::device::DeviceStore::redeem), in one step with what they are given for.
+/// [`DeviceStore::redeem_device`](crate::device::DeviceStore::redeem_device), in one step with what they are given for.
 ///
 /// # Security
 /// What an implementation may get wrong, and what it costs:

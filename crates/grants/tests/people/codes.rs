@@ -63,7 +63,7 @@ fn a_code_gives_what_was_granted() {
     assert_eq!(answer.target, Target::OpenstackServices);
     assert_eq!(answer.roles, ["member", "reader"]);
     let family = world.family_of(answer.refresh_token.as_deref().unwrap()).unwrap();
-    assert_eq!(family.live, [answer.token.clone()]);
+    assert_eq!(family.live, std::slice::from_ref(&answer.token));
     assert_eq!(family.generation, 0);
 }
 

@@ -157,7 +157,8 @@ fn g27_prompt_none_shows_no_page() {
     let web = client("web", &web());
     let silent = || Known::new(prompted(&web, "none"), &web);
     assert_eq!(silent().word(10), "finish");
-    let cases: [(&str, fn(&mut Known), &str); 6] = [
+    type Change = fn(&mut Known);
+    let cases: [(&str, Change, &str); 6] = [
         ("nobody", |known| known.session = None, "denied: login_required"),
         (
             "too old",

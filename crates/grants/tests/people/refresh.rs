@@ -45,6 +45,21 @@ fn begun_with(
     certificate: Option<PresentedCertificate>,
 ) -> (World, Answer) {
     let mut world = World::new(std::slice::from_ref(client));
+    let answer = begin_with(&mut world, client, scope, certificate);
+    (world, answer)
+}
+
+/// The same in a world that is there.
+pub(crate) fn begin(world: &mut World, client: &Arc<Client>, scope: &str) -> Answer {
+    begin_with(world, client, scope, None)
+}
+
+fn begin_with(
+    world: &mut World,
+    client: &Arc<Client>,
+    scope: &str,
+    certificate: Option<PresentedCertificate>,
+) -> Answer {
     world.put_code(CodeRecord {
         hash: token(7).hash(),
         grant: grant(client, scope),
@@ -66,8 +81,7 @@ fn begun_with(
     } else {
         form
     };
-    let answer = world.ask_with(&form, certificate, at(0)).unwrap();
-    (world, answer)
+    world.ask_with(&form, certificate, at(0)).unwrap()
 }
 
 fn of(answer: &Answer) -> &str {

@@ -13,9 +13,7 @@ use sealstone_login::{
     SessionSecrets, Sid,
 };
 use sealstone_mtls::ClientCertificate;
-use sealstone_oauth_types::{
-    ClientId, CodeVerifier, Form, GrantRequest, OpaqueToken, ScopeSet, TokenRequest,
-};
+use sealstone_oauth_types::{ClientId, Form, GrantRequest, OpaqueToken, ScopeSet, TokenRequest};
 use sealstone_registry::{Client, ClientRegistration, ClientSecretText, Pepper, SecretSet};
 use sealstone_testkit::{CertificateSpec, START};
 use serde_json::{Value, json};
@@ -90,12 +88,6 @@ pub(crate) fn with(registration: &Value, member: &str, value: Value) -> Value {
     changed
 }
 
-pub(crate) fn without(registration: &Value, member: &str) -> Value {
-    let mut changed = registration.clone();
-    changed.as_object_mut().unwrap().remove(member);
-    changed
-}
-
 pub(crate) fn certificate(serial: u8) -> PresentedCertificate {
     let spec = CertificateSpec::client("bound")
         .subject(&[("CN", "bound")])
@@ -109,10 +101,6 @@ pub(crate) fn certificate(serial: u8) -> PresentedCertificate {
 
 pub(crate) fn scope(text: &str) -> ScopeSet {
     ScopeSet::parse(text).unwrap()
-}
-
-pub(crate) fn verifier() -> CodeVerifier {
-    CodeVerifier::parse(VERIFIER).unwrap()
 }
 
 pub(crate) fn token(number: u8) -> OpaqueToken {
