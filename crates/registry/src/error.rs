@@ -360,6 +360,15 @@ pub enum RegistrationError {
         /// The member.
         member: &'static str,
     },
+    /// A class that no login comes to.
+    #[error(
+        "`minimum_acr` must be urn:sealstone:acr:one-factor, urn:sealstone:acr:two-factor or phr{}",
+        did_you_mean_class(.suggestion.as_ref())
+    )]
+    MinimumAcr {
+        /// The class that looks most like it.
+        suggestion: Option<&'static str>,
+    },
     /// A URL that the server will not post to.
     #[error(
         "`backchannel_logout_uri` must be https on a host that is reached publicly: no private or loopback address, no \
@@ -431,6 +440,10 @@ fn did_you_mean(suggestion: Option<&&'static str>) -> String {
         || ": look for it in the list of members".to_owned(),
         |name| format!(": did you mean `{name}`?"),
     )
+}
+
+fn did_you_mean_class(suggestion: Option<&&'static str>) -> String {
+    suggestion.map_or_else(String::new, |name| format!(": did you mean `{name}`?"))
 }
 
 const fn application_type_name(application_type: ApplicationType) -> &'static str {

@@ -26,8 +26,8 @@ pub use domain::Domain;
 pub use error::RegistrationError;
 pub use logout_uri::BackchannelLogoutUri;
 pub use people::{
-    ApplicationType, BackchannelLogout, ConsentPolicy, DEFAULT_REFRESH_IDLE, DEFAULT_REFRESH_LIFETIME,
-    MAX_REFRESH_LIFETIME, MIN_REFRESH_LIFETIME, Pkce, SubjectType,
+    AUTHENTICATION_CLASSES, ApplicationType, BackchannelLogout, ConsentPolicy, DEFAULT_REFRESH_IDLE,
+    DEFAULT_REFRESH_LIFETIME, MAX_REFRESH_LIFETIME, MIN_REFRESH_LIFETIME, Pkce, SubjectType,
 };
 pub use record::{RECORD_VERSION, RecordError};
 pub use registration::{ClientRegistration, OPENSTACK_API_SCOPE};

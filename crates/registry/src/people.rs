@@ -17,6 +17,14 @@ pub const DEFAULT_REFRESH_IDLE: Duration = Duration::from_secs(30 * 24 * 3600);
 /// The shortest of both: below an hour a refresh token does nothing that an access token does not.
 pub const MIN_REFRESH_LIFETIME: Duration = Duration::from_secs(3600);
 
+/// The authentication classes that a login here can come to, the least sure first: those of `sealstone-login`, which this
+/// crate does not know. A test of `sealstone-grants`, which knows both, compares them.
+pub const AUTHENTICATION_CLASSES: [&str; 3] = [
+    "urn:sealstone:acr:one-factor",
+    "urn:sealstone:acr:two-factor",
+    "phr",
+];
+
 /// What kind of program a client is (OpenID Connect Registration §2).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

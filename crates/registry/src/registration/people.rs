@@ -5,14 +5,14 @@ use std::{collections::BTreeSet, time::Duration};
 use sealstone_jose::Algorithm;
 use sealstone_oauth_types::{Acr, GrantType, MaxAge, RedirectUri, RedirectUriKind, TokenEndpointAuthMethod};
 
-use super::ClientRegistration;
+use super::{ClientRegistration, members::closest};
 use crate::{
     client::IntrospectionRight,
     error::RegistrationError,
     logout_uri::{BackchannelLogoutUri, host_of},
     people::{
-        ApplicationType, BackchannelLogout, DEFAULT_REFRESH_LIFETIME, MAX_REFRESH_LIFETIME,
-        MIN_REFRESH_LIFETIME, People, Pkce, SubjectType, is_registrable,
+        AUTHENTICATION_CLASSES, ApplicationType, BackchannelLogout, DEFAULT_REFRESH_LIFETIME,
+        MAX_REFRESH_LIFETIME, MIN_REFRESH_LIFETIME, People, Pkce, SubjectType, is_registrable,
     },
 };
 
@@ -50,15 +50,7 @@ impl ClientRegistration {
             sector_identifier,
             default_max_age: self.default_max_age.map(MaxAge::from_seconds),
             default_acr_values: self.acr_values()?,
-            minimum_acr: self
-                .minimum_acr
-                .as_deref()
-                .map(|acr| {
-                    Acr::parse(acr).ok_or(RegistrationError::Acr {
-                        member: "minimum_acr",
-                    })
-                })
-                .transpose()?,
+            minimum_acr: self.minimum_class()?,
             backchannel_logout: self.backchannel_logout()?,
             consent: self.consent.unwrap_or_default(),
             refresh_lifetime,
@@ -220,6 +212,18 @@ impl ClientRegistration {
             values.push(acr.ok_or_else(|| fault.clone())?);
         }
         Ok(values)
+    }
+
+    /// A class that no login comes to would lock everybody out.
+    fn minimum_class(&self) -> Result<Option<Acr>, RegistrationError> {
+        let Some(text) = self.minimum_acr.as_deref() else {
+            return Ok(None);
+        };
+        let known = Acr::parse(text).filter(|acr| AUTHENTICATION_CLASSES.contains(&acr.as_str()));
+        let unknown = || RegistrationError::MinimumAcr {
+            suggestion: closest(text, &AUTHENTICATION_CLASSES),
+        };
+        known.map(Some).ok_or_else(unknown)
     }
 
     fn backchannel_logout(&self) -> Result<Option<BackchannelLogout>, RegistrationError> {

@@ -259,8 +259,13 @@ fn what_does_not_go_together_is_refused() {
         (
             web(),
             json!({"minimum_acr": ""}),
-            is!(RegistrationError::Acr {
-                member: "minimum_acr"
+            is!(RegistrationError::MinimumAcr { suggestion: None }),
+        ),
+        (
+            web(),
+            json!({"minimum_acr": "urn:sealstone:acr:two-factors"}),
+            is!(RegistrationError::MinimumAcr {
+                suggestion: Some("urn:sealstone:acr:two-factor")
             }),
         ),
         (
