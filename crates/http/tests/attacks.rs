@@ -6,11 +6,17 @@ mod attacks_a;
 mod attacks_c;
 mod attacks_e;
 mod attacks_f;
+mod attacks_g;
 mod attacks_m;
 mod attacks_s;
 mod faults;
 mod metadata;
 mod os_oauth2;
+mod pages;
+mod people;
 mod preset;
 mod support;
 mod tied;
+
+#[path = "../../pages/tests/pages/document.rs"]
+mod document;

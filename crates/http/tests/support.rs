@@ -28,6 +28,8 @@ use sealstone_tls::{ClientTrust, CrlPolicy, PeerAddr, PeerCertificate, TrustHand
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use crate::people::People;
+
 /// Where the demonstration domain's endpoints are.
 pub(crate) const ISSUER: &str = "/v4/oauth2/demo";
 pub(crate) const TOKEN: &str = "/v4/oauth2/demo/token";
@@ -90,7 +92,20 @@ impl World {
         change: impl FnOnce(HttpConfig) -> HttpConfig,
         wrap: impl FnOnce(Arc<dyn ClientStore>) -> Arc<dyn ClientStore>,
     ) -> Self {
-        Self::build_beside(change, wrap, None).await
+        Self::build_beside(change, wrap, None, None).await
+    }
+
+    /// A world with people.
+    pub(crate) async fn with_people(people: People) -> Self {
+        Self::with_people_and(people, |config| config).await
+    }
+
+    /// The same with an edge that is configured further.
+    pub(crate) async fn with_people_and(
+        people: People,
+        change: impl FnOnce(HttpConfig) -> HttpConfig,
+    ) -> Self {
+        Self::build_beside(change, |clients| clients, None, Some(people)).await
     }
 
     /// A world beside a Keystone.
@@ -103,13 +118,14 @@ impl World {
         keystone: FakeIdentity,
         change: impl FnOnce(HttpConfig) -> HttpConfig,
     ) -> Self {
-        Self::build_beside(change, |clients| clients, Some(Arc::new(keystone))).await
+        Self::build_beside(change, |clients| clients, Some(Arc::new(keystone)), None).await
     }
 
     async fn build_beside(
         change: impl FnOnce(HttpConfig) -> HttpConfig,
         wrap: impl FnOnce(Arc<dyn ClientStore>) -> Arc<dyn ClientStore>,
         identity: Option<Arc<dyn IdentitySource>>,
+        people: Option<People>,
     ) -> Self {
         Log::install();
         let store = MemoryStore::new();
@@ -137,7 +153,7 @@ impl World {
                 assertions: shared,
                 audit: Arc::new(audit.clone()),
                 identity,
-                people: None,
+                people: people.map(|people| people.ports(&store)),
                 clock: Arc::clone(&ports_clock),
                 entropy: Arc::new(SystemEntropy),
             },

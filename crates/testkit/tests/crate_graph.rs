@@ -103,6 +103,8 @@ const EDGES: &[(&str, &[&str])] = &[
             "mtls",
             "keystone",
             "fernet",
+            "directory",
+            "factors",
         ],
     ),
     (
@@ -137,7 +139,7 @@ const TEST_EDGES: &[(&str, &[&str])] = &[
     (
         "http",
         &[
-            "storage", "registry", "keyring", "claims", "identity", "tokens", "jose", "audit", "grants",
+            "storage", "registry", "keyring", "claims", "identity", "login", "tokens", "jose", "audit", "grants",
         ],
     ),
     ("provider", &["storage", "tls"]),

@@ -1,0 +1,225 @@
+//! People at the pages.
+
+use crate::people::{Browser, PageForm, People, register_app, request};
+use crate::support::{Ask, ISSUER, World};
+
+#[tokio::test]
+async fn a_person_signs_in_allows_and_is_sent_back() {
+    let world = World::with_people(People::default()).await;
+    register_app(&world).await;
+    let mut browser = Browser::new(&world);
+    let answer = browser.authorize(&request("&state=s1")).await;
+    assert_eq!(answer.status, 303, "{answer:?}");
+    let location = answer.header("location").unwrap();
+    assert!(location.starts_with("https://app.example/cb?"), "{location}");
+    for part in [
+        "code=",
+        "state=s1",
+        "iss=https%3A%2F%2Fid.example%2Fv4%2Foauth2%2Fdemo",
+    ] {
+        assert!(location.contains(part), "{location}");
+    }
+    let again = browser
+        .get(&format!("{ISSUER}/authorize?{}", request("&prompt=none")))
+        .await;
+    let again = browser.follow(again).await;
+    assert!(again.header("location").unwrap().contains("code="), "{again:?}");
+}
+
+#[tokio::test]
+async fn pages_speak_the_language_of_the_request_and_else_of_the_browser() {
+    let world = World::with_people(People::default()).await;
+    register_app(&world).await;
+    for (languages, more, want) in [
+        ("en", "", "en"),
+        ("de-AT,de;q=0.9,en;q=0.5", "", "de"),
+        ("fr", "", "en"),
+        ("en", "&ui_locales=fr+de", "de"),
+        ("de", "&ui_locales=en", "en"),
+        ("de", "&ui_locales=%22%3E%3Cscript%3E", "de"),
+    ] {
+        let mut browser = Browser::new(&world);
+        browser.languages = languages;
+        let page = browser
+            .get(&format!("{ISSUER}/authorize?{}", request(more)))
+            .await;
+        assert!(
+            page.text.contains(&format!("<html lang=\"{want}\">")),
+            "{languages} {more}: {page:?}"
+        );
+        let wrong =
+            PageForm::of(&page).with(&[("user_name", "alice"), ("password", "x"), ("do", "password")]);
+        let page = browser.post(&wrong).await;
+        let page = browser.follow(page).await;
+        assert!(
+            page.text.contains(&format!("<html lang=\"{want}\">")),
+            "after a form: {languages} {more}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_told_and_the_name_is_kept() {
+    let world = World::with_people(People::default()).await;
+    register_app(&world).await;
+    let mut browser = Browser::new(&world);
+    let page = browser
+        .get(&format!("{ISSUER}/authorize?{}", request("&login_hint=alice")))
+        .await;
+    assert!(page.text.contains("value=\"alice\""), "{page:?}");
+    let form = PageForm::of(&page).with(&[("user_name", "alice"), ("password", "wrong"), ("do", "password")]);
+    let page = browser.post(&form).await;
+    let page = browser.follow(page).await;
+    assert!(
+        page.text.contains("role=\"alert\"") && page.text.contains("value=\"alice\""),
+        "{page:?}"
+    );
+    assert!(!page.text.contains("wrong\""), "the password is not repeated");
+}
+
+#[tokio::test]
+async fn what_another_site_posts_comes_again_as_a_link() {
+    let world = World::with_people(People::default()).await;
+    register_app(&world).await;
+    for (endpoint, body) in [
+        ("authorize", request("&state=a%20b")),
+        ("logout", "client_id=app".to_owned()),
+    ] {
+        let ask = Ask::post(&format!("{ISSUER}/{endpoint}")).header("sec-fetch-site", "cross-site");
+        let answer = world.send(ask.form(body.clone())).await;
+        assert_eq!(answer.status, 303);
+        assert_eq!(
+            answer.header("location"),
+            Some(&*format!("{ISSUER}/{endpoint}?{body}"))
+        );
+        assert_eq!(answer.header("set-cookie"), None);
+    }
+    let ask = Ask::post(&format!("{ISSUER}/authorize")).form(request("&state=s"));
+    let page = world.send(ask).await;
+    assert!(page.text.contains("name=\"password\""), "{page:?}");
+}
+
+#[tokio::test]
+async fn files_of_pages_are_kept_by_version() {
+    let world = World::with_people(People::default()).await;
+    register_app(&world).await;
+    let page = world
+        .send(Ask::get(&format!("{ISSUER}/authorize?{}", request(""))))
+        .await;
+    let (_, rest) = page.text.split_once("rel=\"stylesheet\" href=\"").unwrap();
+    let (address, _) = rest.split_once('"').unwrap();
+    let style = world.send(Ask::get(address)).await;
+    assert_eq!(style.status, 200);
+    assert_eq!(style.header("content-type"), Some("text/css; charset=utf-8"));
+    assert_eq!(
+        style.header("cache-control"),
+        Some("public, max-age=31536000, immutable")
+    );
+    assert!(style.text.contains("--accent"));
+    let tag = style.header("etag").unwrap().to_owned();
+    let (bare, _) = address.split_once('?').unwrap();
+    let unversioned = world.send(Ask::get(bare)).await;
+    assert_eq!(unversioned.header("cache-control"), Some("public, max-age=300"));
+    let known = world.send(Ask::get(address).header("if-none-match", tag)).await;
+    assert_eq!((known.status.as_u16(), known.text.len()), (304, 0));
+    let head = world.send(Ask::new("HEAD", address)).await;
+    assert_eq!((head.status.as_u16(), head.text.len()), (200, 0));
+    for missing in [
+        "assets/nothing.css",
+        "assets/../token",
+        "assets/",
+        "assets/style.css/x",
+        "assets/%2e%2e",
+    ] {
+        assert_eq!(
+            world.send(Ask::get(&format!("{ISSUER}/{missing}"))).await.status,
+            404,
+            "{missing}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn without_people_there_is_none_of_it() {
+    let world = World::new().await;
+    for path in [
+        "authorize",
+        "interaction",
+        "callback",
+        "device",
+        "logout",
+        "account",
+        "userinfo",
+    ] {
+        world
+            .send(Ask::get(&format!("{ISSUER}/{path}")))
+            .await
+            .is_refused(404, "invalid_request");
+    }
+    let ask = Ask::post(&format!("{ISSUER}/device_authorization"))
+        .basic("ci")
+        .form("");
+    world.send(ask).await.is_refused(404, "invalid_request");
+    assert_eq!(
+        world
+            .send(Ask::get(&format!("{ISSUER}/assets/style.css")))
+            .await
+            .status,
+        404
+    );
+}
+
+#[tokio::test]
+async fn other_methods_are_named() {
+    let world = World::with_people(People::default()).await;
+    for (path, method, allow) in [
+        ("authorize", "PUT", "GET, POST"),
+        ("authorize", "HEAD", "GET, POST"),
+        ("interaction", "DELETE", "GET, POST"),
+        ("callback", "POST", "GET"),
+        ("device", "POST", "GET"),
+        ("account", "POST", "GET"),
+        ("logout", "PATCH", "GET, POST"),
+        ("userinfo", "PUT", "GET, POST"),
+        ("device_authorization", "GET", "POST"),
+        ("assets/style.css", "POST", "GET, HEAD"),
+    ] {
+        let answer = world.send(Ask::new(method, &format!("{ISSUER}/{path}"))).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.header("allow")),
+            (405, Some(allow)),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_name_is_guessed_at_ten_times_from_one_address() {
+    let world = World::with_people(People::default()).await;
+    register_app(&world).await;
+    let mut browser = Browser::new(&world);
+    let mut statuses = Vec::new();
+    for _ in 0..11 {
+        let page = browser.get(&format!("{ISSUER}/authorize?{}", request(""))).await;
+        let form = PageForm::of(&page).with(&[("user_name", "bob"), ("password", "x"), ("do", "password")]);
+        let answer = browser.post(&form).await;
+        statuses.push(answer.status.as_u16());
+        if answer.status == 429 {
+            assert!(
+                answer.header("retry-after").is_some() && answer.text.contains("Too many"),
+                "{answer:?}"
+            );
+        }
+    }
+    assert_eq!(
+        statuses.iter().filter(|status| **status == 429).count(),
+        1,
+        "{statuses:?}"
+    );
+    let page = browser.get(&format!("{ISSUER}/authorize?{}", request(""))).await;
+    let answer = browser.sign_in(&page).await;
+    assert!(
+        answer.text.contains("value=\"allow\""),
+        "another name goes on: {answer:?}"
+    );
+}
