@@ -3,6 +3,7 @@
 mod account;
 mod authorize;
 mod browser;
+mod changed;
 mod config;
 mod device;
 mod error;

@@ -31,24 +31,19 @@ impl Followed {
         Self { people, _stop: stop }
     }
 
-    /// Waits until Keystone told of a change that is meant; seconds, or the test ends.
-    async fn told(&self, is_meant: impl Fn(&PeopleChange) -> bool) {
+    /// Waits until Keystone told of a change of this person; seconds, or the test ends.
+    async fn told_of(&self, user: &UserId) {
         let mut seen = 0;
         let waited = tokio::time::timeout(Duration::from_secs(30), async {
             loop {
                 let (number, changes) = self.people.changes_after(seen).await;
-                if changes.iter().any(&is_meant) {
+                if changes.iter().any(|change: &PeopleChange| change.user == *user) {
                     return;
                 }
                 seen = number;
             }
         });
         waited.await.expect("Keystone tells of the change");
-    }
-
-    async fn told_of(&self, user: &UserId) {
-        self.told(|change| matches!(change, PeopleChange::User { id, .. } if id == user))
-            .await;
     }
 }
 

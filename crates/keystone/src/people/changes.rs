@@ -12,24 +12,14 @@ use crate::RevocationEvent;
 /// Some 10 MiB. Beyond it the older half is folded into one moment for everybody: logins from before it stand no longer.
 const MAX_MARKS: usize = 100_000;
 
-/// Logins that stand no longer, by Keystone's word.
+/// A person whose logins stand no longer, by Keystone's word: disabled, deleted, or with another password since.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "whoever ends logins must end each")]
-pub enum PeopleChange {
-    /// Those of one person until then: disabled, deleted, or with another password since.
-    User {
-        /// Who.
-        id: UserId,
-        /// Until when.
-        until: UnixTime,
-    },
-    /// Those of everybody in one domain until then: the domain was disabled.
-    Domain {
-        /// Which.
-        id: DomainId,
-        /// Until when.
-        until: UnixTime,
-    },
+#[expect(clippy::exhaustive_structs, reason = "whoever ends logins needs both")]
+pub struct PeopleChange {
+    /// Who.
+    pub user: UserId,
+    /// Logins until then, that moment included.
+    pub until: UnixTime,
 }
 
 #[derive(Clone, Copy)]
@@ -95,17 +85,12 @@ impl Changes {
         // The sender lives as long as this.
         let _closed = number.wait_for(|number| *number > seen).await;
         let state = self.state.lock();
-        let users = state.users.iter().filter(|(_id, mark)| mark.number > seen);
-        let domains = state.domains.iter().filter(|(_id, mark)| mark.number > seen);
-        let users = users.map(|(id, mark)| PeopleChange::User {
-            id: id.clone(),
+        let changed = state.users.iter().filter(|(_id, mark)| mark.number > seen);
+        let changed = changed.map(|(id, mark)| PeopleChange {
+            user: id.clone(),
             until: mark.until,
         });
-        let domains = domains.map(|(id, mark)| PeopleChange::Domain {
-            id: id.clone(),
-            until: mark.until,
-        });
-        (state.number, users.chain(domains).collect())
+        (state.number, changed.collect())
     }
 }
 
@@ -253,18 +238,16 @@ mod tests {
         changes.tell(&[event(r#"{"user_id":"u1",}"#, 50)], at(100), false);
         let (seen, told) = changes.after(0).await;
         let until = at(50);
-        assert_eq!(
-            told,
-            [PeopleChange::User {
-                id: user("u1"),
-                until
-            }]
-        );
+        let change = |until| PeopleChange {
+            user: user("u1"),
+            until,
+        };
+        assert_eq!(told, [change(until)]);
         changes.tell(&[event(r#"{"audit_id":"a",}"#, 60)], at(100), true);
         changes.tell(&[event(r#"{"domain_id":"d1",}"#, 60)], at(100), true);
+        changes.tell(&[event(r#"{"user_id":"u1",}"#, 60)], at(100), true);
         let (last, told) = changes.after(seen).await;
-        let until = at(100);
-        assert_eq!(told, [PeopleChange::Domain { id: demo(), until }]);
+        assert_eq!(told, [change(at(100))]);
         assert!(last > seen);
     }
 }
