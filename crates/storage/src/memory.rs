@@ -179,7 +179,8 @@ impl ClientStore for MemoryStore {
         if records.clients.remove(id).is_none() {
             return Ok(Removal::Missing);
         }
-        self.inner.feed.add(1, 0, 0);
+        records.forget_client(id);
+        self.inner.feed.add(1, 0, 1);
         Ok(Removal::Removed)
     }
 

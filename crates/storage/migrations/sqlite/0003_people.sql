@@ -64,6 +64,7 @@ CREATE TABLE consents (
     record    TEXT NOT NULL,
     PRIMARY KEY (user_id, domain_id, client_id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX consents_by_client ON consents (client_id);
 
 -- Clients that are to be told of the end of a session.
 CREATE TABLE logout_notices (

@@ -1,6 +1,6 @@
 //! The directory's users.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use rustls_pki_types::UnixTime;
@@ -8,8 +8,9 @@ use sealstone_directory::{
     DirectoryStore, DirectoryStoreError, DirectoryUser, MAX_USERS_PAGE, UserInsertion, UserName, UserRemoval,
     UserReplacement,
 };
-use sealstone_grants::refresh::FamilyId;
+use sealstone_grants::refresh::{FamilyId, RefreshFamily};
 use sealstone_identity::{DomainId, Name, UserId};
+use sealstone_oauth_types::ClientId;
 
 use super::{MemoryStore, Records, VERSION_RULE};
 
@@ -25,17 +26,25 @@ impl Records {
         named.is_some_and(|named| named.id() != user.id())
     }
 
-    /// Removes what hangs on a user's id.
-    fn forget_user(&mut self, id: &UserId) {
-        let families = self
-            .families
-            .values()
-            .filter(|family| family.grant.user_id == *id);
+    /// Ends these families. From the beginning of time, every token lives: all are revoked.
+    fn end_all(&mut self, is_meant: impl Fn(&RefreshFamily) -> bool) {
+        let families = self.families.values().filter(|family| is_meant(family));
         let families: Vec<FamilyId> = families.map(|family| family.id).collect();
         for family in families {
-            // From the beginning of time, every token lives.
-            self.end_family(&family, UnixTime::since_unix_epoch(std::time::Duration::ZERO));
+            self.end_family(&family, UnixTime::since_unix_epoch(Duration::ZERO));
         }
+    }
+
+    /// Removes what people let a client have.
+    pub(super) fn forget_client(&mut self, id: &ClientId) {
+        self.end_all(|family| family.grant.client_id == *id);
+        self.devices.retain(|_, request| request.client_id != *id);
+        self.consents.retain(|(_, _, client), _| client != id);
+    }
+
+    /// Removes what hangs on a user's id.
+    fn forget_user(&mut self, id: &UserId) {
+        self.end_all(|family| family.grant.user_id == *id);
         self.sessions.retain(|_, session| session.user_id() != id);
         let sessions = &self.sessions;
         self.session_ids.retain(|_, key| sessions.contains_key(key));

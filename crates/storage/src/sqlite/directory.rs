@@ -155,16 +155,6 @@ impl Transaction for Delete {
             return Ok(UserRemoval::Missing);
         }
         end_all_of_user(connection, &self.0).await?;
-        for statement in [
-            "DELETE FROM sessions WHERE user_id = ?1",
-            "DELETE FROM user_factors WHERE user_id = ?1",
-            "DELETE FROM consents WHERE user_id = ?1",
-        ] {
-            sqlx::query(statement)
-                .bind(&self.0)
-                .execute(&mut *connection)
-                .await?;
-        }
         Ok(UserRemoval::Removed)
     }
 

@@ -215,15 +215,60 @@ pub(super) async fn end_one(
     Ok(ended.pop())
 }
 
-/// Ends all families of a user who is deleted, in every domain. From the beginning of time, every token lives: all are
-/// revoked.
+/// What hangs on a user who is deleted, in every domain.
 pub(super) async fn end_all_of_user(connection: &mut SqliteConnection, user: &str) -> Result<(), Failure> {
-    let end = End {
-        statement: "DELETE FROM refresh_families WHERE user_id = ?1 RETURNING id, record",
-        columns: vec![Column::Text(user.to_owned())],
-        now: UnixTime::since_unix_epoch(Duration::ZERO),
-    };
-    end.make(connection).await?;
+    end_all(
+        connection,
+        user,
+        [
+            "DELETE FROM refresh_families WHERE user_id = ?1 RETURNING id, record",
+            "DELETE FROM sessions WHERE user_id = ?1",
+            "DELETE FROM user_factors WHERE user_id = ?1",
+            "DELETE FROM consents WHERE user_id = ?1",
+        ],
+    )
+    .await
+}
+
+/// What people let a client have that is deleted.
+pub(super) async fn end_all_of_client(
+    connection: &mut SqliteConnection,
+    client: &str,
+) -> Result<(), Failure> {
+    end_all(
+        connection,
+        client,
+        [
+            "DELETE FROM refresh_families WHERE client_id = ?1 RETURNING id, record",
+            "DELETE FROM device_requests WHERE client_id = ?1",
+            "DELETE FROM consents WHERE client_id = ?1",
+        ],
+    )
+    .await
+}
+
+/// Ends families by the first statement and makes the others, of the same one. From the beginning of time, every token
+/// lives: all are revoked.
+async fn end_all<const N: usize>(
+    connection: &mut SqliteConnection,
+    whose: &str,
+    statements: [&'static str; N],
+) -> Result<(), Failure> {
+    for (place, statement) in statements.into_iter().enumerate() {
+        if place == 0 {
+            let end = End {
+                statement,
+                columns: vec![Column::Text(whose.to_owned())],
+                now: UnixTime::since_unix_epoch(Duration::ZERO),
+            };
+            end.make(connection).await?;
+        } else {
+            sqlx::query(statement)
+                .bind(whose)
+                .execute(&mut *connection)
+                .await?;
+        }
+    }
     Ok(())
 }
 

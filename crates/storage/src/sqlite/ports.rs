@@ -19,6 +19,7 @@ use sqlx::{Row, sqlite::SqliteRow};
 use super::{
     SqlError, SqlStore,
     error::{Failure, SqlErrorKind},
+    rows::seconds,
     writer::{Change, Outcome},
 };
 use crate::memory::{GENERATION_RULE, VERSION_RULE};
@@ -291,11 +292,6 @@ impl KeyStore for SqlStore {
     }
 }
 
-/// A time for an `INTEGER` column; what does not fit is beyond every clock.
-fn seconds(time: UnixTime) -> i64 {
-    i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
-}
-
 #[async_trait]
 impl RevocationStore for SqlStore {
     async fn revoke(&self, domain: &DomainId, token: &RevokedToken) -> Result<(), RevocationStoreError> {
@@ -327,18 +323,12 @@ impl RevocationStore for SqlStore {
     }
 
     async fn purge(&self, now: UnixTime) -> Result<u64, RevocationStoreError> {
-        match self
-            .write(Change::Purge { now: seconds(now) })
-            .await
-            .map_err(RevocationStoreError::new)?
-        {
-            Outcome::Changed(rows) => Ok(rows),
-            Outcome::Unchanged
-            | Outcome::Exists
-            | Outcome::Missing
-            | Outcome::Conflict
-            | Outcome::UnknownDomain => Ok(0),
-        }
+        let purge = self.purge_batches(
+            "DELETE FROM revoked_tokens WHERE seq IN
+                 (SELECT seq FROM revoked_tokens WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
+            now,
+        );
+        purge.await.map_err(RevocationStoreError::new)
     }
 }
 
@@ -373,14 +363,11 @@ impl AssertionStore for SqlStore {
     }
 
     async fn purge_assertions(&self, now: UnixTime) -> Result<u64, AssertionStoreError> {
-        let change = Change::PurgeAssertions { now: seconds(now) };
-        match self.write(change).await.map_err(AssertionStoreError::new)? {
-            Outcome::Changed(rows) => Ok(rows),
-            Outcome::Unchanged
-            | Outcome::Exists
-            | Outcome::Missing
-            | Outcome::Conflict
-            | Outcome::UnknownDomain => Ok(0),
-        }
+        let purge = self.purge_batches(
+            "DELETE FROM used_assertions WHERE seq IN
+                 (SELECT seq FROM used_assertions WHERE forget_at <= ?1 ORDER BY forget_at LIMIT ?2)",
+            now,
+        );
+        purge.await.map_err(AssertionStoreError::new)
     }
 }

@@ -64,6 +64,10 @@ impl Transaction for PurgeBatch {
         let query = sqlx::query(self.statement).bind(self.now).bind(number(BATCH));
         Ok(query.execute(connection).await?.rows_affected())
     }
+
+    fn is_counted(&self, answer: &u64) -> bool {
+        *answer > 0
+    }
 }
 
 impl SqlStore {

@@ -4,14 +4,18 @@ use sealstone_directory::{
     DirectoryUser, MAX_USERS_PAGE, UserChange, UserInsertion, UserName, UserRegistration, UserRemoval,
     UserReplacement,
 };
-use sealstone_grants::consent::Consent;
+use sealstone_grants::{
+    consent::Consent,
+    device::{DeviceInsertion, DeviceRequest},
+};
 use sealstone_login::{Swap, UserFactors};
 use sealstone_oauth_types::ScopeSet;
+use sealstone_registry::{ClientRegistration, ClientSecretText, Insertion, Pepper, Removal, SecretSet};
 use tokio::task::JoinSet;
 
 use crate::fixtures::{
-    Store, add_domain, at, client_id, count, domain_id, family, grant, keep_family, race, revoked, session,
-    user_id,
+    Store, add_domain, at, client_id, count, device, domain_id, family, family_id, grant, hash, keep_family,
+    race, revoked, session, user_id,
 };
 
 fn name(name: &str) -> UserName {
@@ -212,15 +216,7 @@ pub(crate) async fn a_deleted_user_leaves_nothing_behind<S: Store>(store: S) {
         let mut one = family(u64::from(number));
         one.grant = grant("demo", id, "web");
         keep_family(&store, &one).await;
-        let consent = Consent {
-            domain: domain_id("demo"),
-            user_id: user.id().clone(),
-            client_id: client_id("web"),
-            client_created_at: at(100),
-            scope: ScopeSet::parse("openid").unwrap(),
-            project: None,
-            granted_at: at(1_000),
-        };
+        let consent = consent(id, "web");
         store.put_consent(&consent).await.unwrap();
         let factors = UserFactors::none(domain_id("demo"), user.id().clone());
         let totp = sealstone_login::TotpFactor::new(sealstone_login::Kept::of(&"s").unwrap(), 1, at(1_000));
@@ -265,4 +261,66 @@ pub(crate) async fn a_deleted_user_leaves_nothing_behind<S: Store>(store: S) {
         UserInsertion::Inserted,
         "the name is free"
     );
+}
+
+/// K09: with a client goes what people let it have, so that nothing of it counts for a later one of the same id.
+pub(crate) async fn k09_a_deleted_client_leaves_nothing_behind<S: Store>(store: S) {
+    add_domain(&store, "demo").await;
+    for (number, client) in [(1, "web"), (2, "cli")] {
+        let hash = ClientSecretText::from_random([1; 32]).hash(&Pepper::from_bytes([7; 32]));
+        let secrets = Some(SecretSet::new(hash, None));
+        let registered =
+            ClientRegistration::default().into_client(domain_id("demo"), client_id(client), secrets, at(100));
+        assert_eq!(
+            store.insert(registered.unwrap()).await.unwrap(),
+            Insertion::Inserted
+        );
+        let mut one = family(number);
+        one.grant = grant("demo", "ada", client);
+        keep_family(&store, &one).await;
+        let request = DeviceRequest {
+            client_id: client_id(client),
+            ..device(number)
+        };
+        assert_eq!(
+            store.insert_device(request).await.unwrap(),
+            DeviceInsertion::Inserted
+        );
+        store.put_consent(&consent("ada", client)).await.unwrap();
+    }
+    let changes = store.revocation_changes();
+    let before = *changes.borrow();
+    assert_eq!(store.delete(&client_id("web")).await.unwrap(), Removal::Removed);
+    assert!(*changes.borrow() > before, "the revocation is announced");
+    for (number, client, is_there) in [(1, "web", false), (2, "cli", true)] {
+        assert_eq!(
+            store.family(&family_id(number)).await.unwrap().is_some(),
+            is_there,
+            "{client}"
+        );
+        assert_eq!(
+            store.device(&hash(number)).await.unwrap().is_some(),
+            is_there,
+            "{client}"
+        );
+        let consent = store
+            .consent(&domain_id("demo"), &user_id("ada"), &client_id(client))
+            .await
+            .unwrap();
+        assert_eq!(consent.is_some(), is_there, "{client}");
+    }
+    assert_eq!(revoked(&store, "demo").await, ["access-1"]);
+    assert_eq!(store.delete(&client_id("web")).await.unwrap(), Removal::Missing);
+}
+
+fn consent(user: &str, client: &str) -> Consent {
+    Consent {
+        domain: domain_id("demo"),
+        user_id: user_id(user),
+        client_id: client_id(client),
+        client_created_at: at(100),
+        scope: ScopeSet::parse("openid").unwrap(),
+        project: None,
+        granted_at: at(1_000),
+    }
 }

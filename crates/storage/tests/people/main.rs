@@ -87,6 +87,7 @@ macro_rules! store_contract {
                 users_are_replaced_by_version,
                 users_are_listed_by_name,
                 a_deleted_user_leaves_nothing_behind,
+                k09_a_deleted_client_leaves_nothing_behind,
             }
         ]);
     };

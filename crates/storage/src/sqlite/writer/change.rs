@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use sqlx::{SqliteConnection, sqlite::SqliteQueryResult};
 
 use super::Transaction;
-use crate::sqlite::error::Failure;
+use crate::sqlite::{error::Failure, families::end_all_of_client};
 
 /// A change, in the terms of the tables.
 pub(crate) enum Change {
@@ -43,17 +43,11 @@ pub(crate) enum Change {
         token: String,
         expires_at: i64,
     },
-    Purge {
-        now: i64,
-    },
     UseAssertion {
         client: String,
         assertion: String,
         forget_at: i64,
         limit: i64,
-    },
-    PurgeAssertions {
-        now: i64,
     },
 }
 
@@ -126,7 +120,8 @@ impl Transaction for Change {
             }
             Self::DeleteClient { id } => {
                 let query = sqlx::query("DELETE FROM clients WHERE client_id = ?1");
-                let done = query.bind(id).execute(connection).await?;
+                let done = query.bind(id).execute(&mut *connection).await?;
+                end_all_of_client(connection, id).await?;
                 Ok(outcome(&done, Outcome::Missing))
             }
             Self::ReplaceRing {
@@ -140,22 +135,12 @@ impl Transaction for Change {
                 token,
                 expires_at,
             } => revoke(connection, domain, token, *expires_at).await,
-            Self::Purge { now } => {
-                let query = sqlx::query("DELETE FROM revoked_tokens WHERE expires_at <= ?1");
-                let done = query.bind(now).execute(connection).await?;
-                Ok(outcome(&done, Outcome::Unchanged))
-            }
             Self::UseAssertion {
                 client,
                 assertion,
                 forget_at,
                 limit,
             } => use_assertion(connection, client, assertion, *forget_at, *limit).await,
-            Self::PurgeAssertions { now } => {
-                let query = sqlx::query("DELETE FROM used_assertions WHERE forget_at <= ?1");
-                let done = query.bind(now).execute(connection).await?;
-                Ok(outcome(&done, Outcome::Unchanged))
-            }
         }
     }
 }
