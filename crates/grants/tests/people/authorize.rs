@@ -250,79 +250,146 @@ fn g15_to_g19_loopback_and_private_schemes() {
     }
 }
 
-#[test]
-fn g20_g21_g23_g28_g30_h02_h03_what_cannot_be_read_is_told_to_the_client() {
-    use AuthorizationError as E;
+/// Each of these, beside or in place of a part of a right request, is told to the client.
+fn told(cases: &[(&str, &str, AuthorizationError)]) {
     let web = client("web", &web());
-    let code = "response_type=code";
-    let challenge = format!("code_challenge={CHALLENGE}");
-    let long = "s".repeat(65_536 / 16);
-    let cases = [
-        (right().replace(code, "response_type=token"), E::ResponseType),
-        (right().replace(code, "response_type=id_token"), E::ResponseType),
-        (
-            right().replace(code, "response_type=code+id_token"),
-            E::ResponseType,
-        ),
-        (right().replace(code, "response_type=code+code"), E::ResponseType),
-        (right().replace(code, "response_type=banana"), E::ResponseType),
-        (right().replace(code, ""), E::MissingResponseType),
-        (
-            right().replace(code, "response_type=code&response_type=code"),
-            E::Repeated,
-        ),
-        (format!("{}&response_mode=fragment", right()), E::ResponseMode),
-        (format!("{}&response_mode=banana", right()), E::ResponseMode),
-        (format!("{}&state={long}", right()), E::State),
-        (format!("{}&state=a%0Ab", right()), E::State),
-        (format!("{}&state=%FF", right()), E::Encoding),
-        (format!("{}&nonce={long}", right()), E::Nonce),
-        (format!("{}&prompt=none+login", right()), E::Prompt),
-        (format!("{}&prompt=banana", right()), E::Prompt),
-        (format!("{}&max_age=-1", right()), E::MaxAge),
-        (format!("{}&max_age=abc", right()), E::MaxAge),
-        (format!("{}&max_age=1e9", right()), E::MaxAge),
-        (format!("{}&claims=x", right()), E::Claims),
-        (format!("{}&request=e30.e30.", right()), E::RequestObject),
-        (
-            format!("{}&request_uri=https://app.example/r", right()),
-            E::RequestUri,
-        ),
-        (format!("{}&registration=%7B%7D", right()), E::Registration),
-        (format!("{}&scope=openid", right()), E::Repeated),
-        (right().replace("=S256", "=plain"), E::CodeChallengeMethod),
-        (
-            right().replace("&code_challenge_method=S256", ""),
-            E::CodeChallengeMethod,
-        ),
-        (
-            right().replace(&challenge, &format!("{challenge}A")),
-            E::CodeChallenge,
-        ),
-        (
-            right().replace(&challenge, &format!("code_challenge={}", &CHALLENGE[1..])),
-            E::CodeChallenge,
-        ),
-        (
-            right().replace(&challenge, &format!("{challenge}%3D")),
-            E::CodeChallenge,
-        ),
-        (right().replace("-cM", "%2BcM"), E::CodeChallenge),
-        (right().replace(&challenge, "code_challenge="), E::CodeChallenge),
-    ];
-    for (query, want) in cases {
+    for (part, instead, want) in cases {
+        let query = if part.is_empty() {
+            format!("{}&{instead}", right())
+        } else {
+            assert!(right().contains(part), "{part}");
+            right().replace(part, instead)
+        };
         let got = denial(&web, &query);
         assert_eq!(
             got,
-            Some(AuthorizationDenial::Malformed(want)),
-            "{}",
-            &query[..query.len().min(300)]
+            Some(AuthorizationDenial::Malformed(*want)),
+            "{part} {instead:.80}"
         );
     }
 }
 
 #[test]
-fn g24_g25_the_answer_has_the_issuer_and_a_state_only_if_one_came() {
+fn g20_only_the_response_type_code_is_offered() {
+    use AuthorizationError as E;
+    let code = "response_type=code";
+    told(&[
+        (code, "response_type=token", E::ResponseType),
+        (code, "response_type=id_token", E::ResponseType),
+        (code, "response_type=code+id_token", E::ResponseType),
+        (code, "response_type=code+token", E::ResponseType),
+        (code, "response_type=code+code", E::ResponseType),
+        (code, "response_type=none", E::ResponseType),
+        (code, "response_type=Code", E::ResponseType),
+        (code, "x=y", E::MissingResponseType),
+        (code, "response_type=", E::MissingResponseType),
+        (code, "response_type=code&response_type=code", E::Repeated),
+    ]);
+    assert_eq!(E::ResponseType.code().as_str(), "unsupported_response_type");
+}
+
+#[test]
+fn g21_only_query_and_form_post_are_offered() {
+    use AuthorizationError as E;
+    told(&[
+        ("", "response_mode=fragment", E::ResponseMode),
+        ("", "response_mode=query.jwt", E::ResponseMode),
+        ("", "response_mode=banana", E::ResponseMode),
+    ]);
+}
+
+#[test]
+fn g23_a_state_that_does_not_fit_is_refused_and_never_cut() {
+    use AuthorizationError as E;
+    let long = format!("state={}", "s".repeat(2049));
+    told(&[
+        ("", &long, E::State),
+        ("", "state=a%0Ab", E::State),
+        ("", "state=a%7Fb", E::State),
+        ("", "state=a%00b", E::Encoding),
+        ("", "state=%FF", E::Encoding),
+        ("", "state=a&state=b", E::Repeated),
+    ]);
+    let longest = format!("{}&state={}", right(), "s".repeat(2048));
+    let purpose = checked(&client("web", &web()), &longest);
+    assert_eq!(purpose.state.map(|state| state.as_str().len()), Some(2048));
+}
+
+#[test]
+fn g28_prompt_none_stands_alone() {
+    use AuthorizationError as E;
+    told(&[
+        ("", "prompt=none+login", E::Prompt),
+        ("", "prompt=consent+none", E::Prompt),
+        ("", "prompt=banana", E::Prompt),
+        ("", "prompt=login++consent", E::Prompt),
+    ]);
+}
+
+#[test]
+fn g30_max_age_is_a_number_of_seconds() {
+    use AuthorizationError as E;
+    told(&[
+        ("", "max_age=-1", E::MaxAge),
+        ("", "max_age=%2B1", E::MaxAge),
+        ("", "max_age=abc", E::MaxAge),
+        ("", "max_age=1e9", E::MaxAge),
+        ("", "max_age=99999999999", E::MaxAge),
+    ]);
+    let web = client("web", &web());
+    let of = |text: &str| {
+        checked(&web, &format!("{}&max_age={text}", right()))
+            .demand
+            .max_age
+    };
+    assert_eq!(of("1000000000"), Some(MaxAge::from_seconds(1_000_000_000)));
+    assert_eq!(of("0"), Some(MaxAge::from_seconds(0)));
+    assert_eq!(of(""), None, "empty is absent");
+}
+
+#[test]
+fn what_else_cannot_be_read_is_told_to_the_client() {
+    use AuthorizationError as E;
+    let long = format!("nonce={}", "n".repeat(513));
+    told(&[
+        ("", &long, E::Nonce),
+        ("", "claims=x", E::Claims),
+        ("", "request=e30.e30.", E::RequestObject),
+        ("", "request_uri=https://app.example/r", E::RequestUri),
+        ("", "registration=%7B%7D", E::Registration),
+        ("", "scope=openid", E::Repeated),
+        ("scope=openid", "scope=a%22b", E::Scope),
+        ("", "resource=/x", E::Resource),
+    ]);
+}
+
+#[test]
+fn h02_plain_is_refused_said_or_meant() {
+    use AuthorizationError as E;
+    told(&[
+        ("=S256", "=plain", E::CodeChallengeMethod),
+        ("=S256", "=s256", E::CodeChallengeMethod),
+        ("&code_challenge_method=S256", "", E::CodeChallengeMethod),
+    ]);
+}
+
+#[test]
+fn h03_a_malformed_challenge_is_refused() {
+    use AuthorizationError as E;
+    let short = CHALLENGE.get(1..).unwrap();
+    let long = format!("{CHALLENGE}{CHALLENGE}{CHALLENGE}");
+    told(&[
+        (CHALLENGE, short, E::CodeChallenge),
+        (CHALLENGE, &long, E::CodeChallenge),
+        (CHALLENGE, &format!("{CHALLENGE}A"), E::CodeChallenge),
+        (CHALLENGE, &format!("{CHALLENGE}%3D"), E::CodeChallenge),
+        ("-cM", "%2BcM", E::CodeChallenge),
+        (CHALLENGE, "", E::CodeChallenge),
+    ]);
+}
+
+#[test]
+fn g24_a_state_is_answered_only_if_one_came_and_g25_the_issuer_always() {
     let issuer = Issuer::parse("https://id.example/v4/oauth2/demo").unwrap();
     let web = client("web", &web());
     let names = |query: &str| {
@@ -344,7 +411,7 @@ fn g24_g25_the_answer_has_the_issuer_and_a_state_only_if_one_came() {
 }
 
 #[test]
-fn g22_g23_a_state_with_markup_comes_back_as_it_came() {
+fn g22_a_state_with_markup_comes_back_as_it_came() {
     let markup = "\"><script>alert(1)</script>é\u{1f600}";
     let issuer = Issuer::parse("https://id.example/v4/oauth2/demo").unwrap();
     let web = client("web", &web());

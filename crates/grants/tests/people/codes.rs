@@ -67,36 +67,47 @@ fn a_code_gives_what_was_granted() {
     assert_eq!(family.generation, 0);
 }
 
+/// A wrong proof is refused, and the right one comes too late then.
+fn spends(name: &str, more: &str, want: GrantDenial) {
+    let web = client("web", &web());
+    let mut world = world(&web, "openid");
+    assert_eq!(world.ask(&form("web", more), at(1)), Err(want.into()), "{name}");
+    let again = world.ask(&right(), at(1));
+    assert_eq!(again, Err(GrantDenial::CodeSpent.into()), "{name}");
+}
+
 #[test]
-fn h04_h05_h07_h10_h11_a_wrong_proof_spends_the_code() {
-    let callback = format!("&redirect_uri={CALLBACK}");
-    let verifier = format!("&code_verifier={VERIFIER}");
+fn h04_no_verifier_spends_the_code() {
+    spends(
+        "none",
+        &format!("&redirect_uri={CALLBACK}"),
+        GrantDenial::NoVerifier,
+    );
+}
+
+#[test]
+fn h05_a_wrong_verifier_spends_the_code() {
     let other = "e9melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-    let cases = [
-        ("no verifier", callback.clone(), GrantDenial::NoVerifier),
-        (
-            "wrong verifier",
-            format!("{callback}&code_verifier={other}"),
-            GrantDenial::WrongVerifier,
-        ),
-        (
-            "verifier equal to the challenge",
-            format!("{callback}&code_verifier={CHALLENGE}"),
-            GrantDenial::WrongVerifier,
-        ),
-        ("no redirect_uri", verifier.clone(), GrantDenial::OtherRedirectUri),
-        (
-            "another redirect_uri",
-            format!("&redirect_uri={CALLBACK}/{verifier}"),
+    for (name, wrong) in [("another", other), ("equal to the challenge", CHALLENGE)] {
+        let more = format!("&redirect_uri={CALLBACK}&code_verifier={wrong}");
+        spends(name, &more, GrantDenial::WrongVerifier);
+    }
+}
+
+#[test]
+fn h10_another_redirect_uri_spends_the_code() {
+    let verifier = format!("&code_verifier={VERIFIER}");
+    spends("missing", &verifier, GrantDenial::OtherRedirectUri);
+    for other in [
+        "https://app.example/cb/",
+        "https://app.example/",
+        "https://evil.example/cb",
+    ] {
+        spends(
+            other,
+            &format!("&redirect_uri={other}{verifier}"),
             GrantDenial::OtherRedirectUri,
-        ),
-    ];
-    for (name, more, want) in cases {
-        let web = client("web", &web());
-        let mut world = world(&web, "openid");
-        assert_eq!(world.ask(&form("web", &more), at(1)), Err(want.into()), "{name}");
-        let again = world.ask(&right(), at(1));
-        assert_eq!(again, Err(GrantDenial::CodeSpent.into()), "{name}");
+        );
     }
 }
 
