@@ -71,6 +71,8 @@ reserved! {
     SUB_JWK = "sub_jwk";
     /// OpenID Connect Back-Channel Logout §2.4.
     SID = "sid";
+    /// What was asked for by name at the userinfo endpoint.
+    USERINFO_CLAIMS = "userinfo_claims";
     /// RFC 8417 §2.2.
     EVENTS = "events";
     /// RFC 8417 §2.2.

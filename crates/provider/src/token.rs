@@ -146,6 +146,7 @@ fn mint(
         scope: granted.scope(),
         bound_to: thumbprint.as_ref(),
         login: None,
+        userinfo: &[],
         authority,
         delegation: delegation.as_ref(),
         mapped: client.claims().map(&subject)?,

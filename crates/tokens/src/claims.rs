@@ -58,6 +58,8 @@ pub struct AccessTokenClaims<'a> {
     pub bound_to: Option<&'a CertificateThumbprint>,
     /// `auth_time`, `acr`, `amr`, `sid`: exactly if the subject is a person.
     pub login: Option<LoginClaims<'a>>,
+    /// `userinfo_claims`: what was asked for by name there (OpenID Connect Core §5.5), beyond what the scope gives.
+    pub userinfo: &'a [&'a str],
     /// `openstack_context`.
     pub authority: Option<&'a Authority>,
     /// `delegation_context`.
@@ -99,6 +101,9 @@ impl Serialize for AccessTokenClaims<'_> {
         if let Some(login) = &self.login {
             login.write_into(&mut object)?;
         }
+        if !self.userinfo.is_empty() {
+            put(&mut object, ReservedClaim::USERINFO_CLAIMS, self.userinfo)?;
+        }
         if let Some(authority) = self.authority {
             put(
                 &mut object,
@@ -139,6 +144,10 @@ impl AccessTokenClaims<'_> {
         }
         if let Some(login) = &self.login {
             login.write_into(&mut object)?;
+        }
+        if !self.userinfo.is_empty() {
+            let names = self.userinfo.iter().copied();
+            object.texts(ReservedClaim::USERINFO_CLAIMS.name(), names);
         }
         if let Some(authority) = self.authority {
             let context = OpenstackContext::from(authority);
@@ -253,6 +262,7 @@ mod tests {
                             scope: &scope,
                             bound_to: full.then_some(&thumbprint),
                             login: full.then_some(login),
+                            userinfo: if full { &["name", "email"] } else { &[] },
                             authority: authority.as_ref(),
                             delegation: full.then_some(&delegation),
                             mapped: template.map(&subject).unwrap(),

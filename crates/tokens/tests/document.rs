@@ -67,6 +67,7 @@ fn claims(scope: Scope) -> Value {
         scope: &ScopeSet::parse("openstack:api").unwrap(),
         bound_to: Some(&CertificateThumbprint::of_der(b"a certificate")),
         login: Some(LOGIN),
+        userinfo: &["name"],
         authority: Some(&authority),
         delegation: Some(&delegation),
         mapped: template.map(&subject).unwrap(),

@@ -366,6 +366,7 @@ fn an_access_token_tells_a_persons_login_and_none_of_a_machine() {
             scope: &scope,
             bound_to: None,
             login,
+            userinfo: &[],
             authority: None,
             delegation: None,
             mapped: template.map(&subject).unwrap(),

@@ -82,6 +82,7 @@ fn access_token(
     let delegation = granted.delegated().and_then(DelegationContext::of);
     let thumbprint = granted.bound_to().map(ClientCertificate::thumbprint);
     let amr = granted.grant().amr.values();
+    let userinfo = asked_at_userinfo(granted.grant());
     let of = claims_subject(issuer, granted, subject);
     let claims = AccessTokenClaims {
         issuer: &issuer.issuer,
@@ -97,6 +98,7 @@ fn access_token(
         token_id: token.token_id.as_str(),
         scope: granted.scope(),
         login: Some(login(client, granted.grant(), &amr)),
+        userinfo: &userinfo,
         bound_to: thumbprint.as_ref(),
         authority,
         delegation: delegation.as_ref(),
@@ -176,6 +178,13 @@ fn without_templated<'a>(client: &Client, told: Told<'a>) -> Told<'a> {
             .filter(|_| is_free("email") && is_free("email_verified")),
         groups: told.groups.filter(|_| is_free("groups")),
     }
+}
+
+/// What the request asked for by name at the userinfo endpoint, of what there is.
+fn asked_at_userinfo(grant: &PersonGrant) -> Vec<&str> {
+    let asked = grant.claims.as_ref().map(|claims| claims.userinfo.iter());
+    let names = asked.into_iter().flatten().map(|(name, _how)| name);
+    names.filter(|name| scopes::of_claim(name).is_some()).collect()
 }
 
 fn login<'a>(client: &Client, grant: &'a PersonGrant, amr: &'a [&'a str]) -> LoginClaims<'a> {
