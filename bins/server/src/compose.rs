@@ -2,12 +2,14 @@
 
 use crate::config::{Config, KeysSection, LimitsSection, ProfileName, ProxyForm, TlsSection, VersionName};
 use crate::keystone::{self, Keystone};
+use crate::people::{self, People};
 use crate::secrets;
 use anyhow::{Context as _, anyhow, bail};
 use sealstone_http::{Allowance, IpNetwork, ProxyAccess, RateLimit, TrustedProxy};
 use sealstone_keyring::{RotationPolicy, RotationSettings};
 use sealstone_mtls::{ForwardedCertificate, ForwardedHeader};
 use sealstone_oauth_types::Secret;
+use sealstone_pages::Brands;
 use sealstone_provider::{BaseUrl, ProviderConfig};
 use sealstone_registry::MAX_BOUND_LIFETIME;
 use sealstone_tls::{
@@ -25,6 +27,8 @@ pub(crate) struct Composition {
     pub(crate) mtls_tls: Option<TlsHandle>,
     pub(crate) trust: Option<ClientTrust>,
     pub(crate) keystone: Option<Keystone>,
+    pub(crate) people: Option<People>,
+    pub(crate) brands: Brands,
 }
 
 /// Reads and checks it all.
@@ -78,6 +82,15 @@ pub(crate) fn compose(config: &Config) -> Result<Composition, Vec<anyhow::Error>
         faults.extend(found);
         None
     });
+    let identity = keystone.as_ref().map(|keystone| &keystone.identity);
+    let people = people::compose(config, identity).unwrap_or_else(|found| {
+        faults.extend(found);
+        None
+    });
+    let brands = people::brands(config).unwrap_or_else(|fault| {
+        faults.push(fault);
+        Brands::plain()
+    });
     match (
         base, mtls_base, rotation, pepper, kek, public_tls, mtls_tls, trust,
     ) {
@@ -104,6 +117,8 @@ pub(crate) fn compose(config: &Config) -> Result<Composition, Vec<anyhow::Error>
                 mtls_tls,
                 trust,
                 keystone,
+                people,
+                brands,
             })
         }
         _ => Err(faults),

@@ -1,15 +1,21 @@
 //! The configuration file: one TOML document, each key overridable by `SEALSTONE__SECTION__KEY`.
 
 mod keystone;
+mod people;
 mod read;
 #[cfg(test)]
 mod reference;
 
 pub(crate) use keystone::{KeystoneSection, MintAlgorithm, MintSection, ServiceSection};
+pub(crate) use people::{
+    DemandName, FirstFactor, LogoutSection, PagesSection, PeopleProfile, PeopleSection, PrivacyIdeaSection,
+    SourceName, UpstreamAuthentication, UpstreamSection,
+};
 pub(crate) use read::load;
 
 use sealstone_jose::Algorithm;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -29,6 +35,15 @@ pub(crate) struct Config {
     pub(crate) proxy: Option<ProxySection>,
     #[serde(default)]
     pub(crate) keystone: Option<KeystoneSection>,
+    #[serde(default)]
+    pub(crate) people: Option<PeopleSection>,
+    /// As `[people]`, for single domains.
+    #[serde(default)]
+    pub(crate) people_of: BTreeMap<String, PeopleSection>,
+    #[serde(default)]
+    pub(crate) logout: LogoutSection,
+    #[serde(default)]
+    pub(crate) pages: PagesSection,
     #[serde(default)]
     pub(crate) audit: AuditSection,
     #[serde(default)]

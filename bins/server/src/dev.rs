@@ -6,8 +6,8 @@ mod clients;
 
 use crate::compose;
 use crate::config::{
-    AdminListen, AuditSection, Config, KeysSection, LimitsSection, LogSection, ProfileName, SecretsSection,
-    ServerSection, StorageSection, TlsSection,
+    AdminListen, AuditSection, Config, KeysSection, LimitsSection, LogSection, LogoutSection, PagesSection,
+    ProfileName, SecretsSection, ServerSection, StorageSection, TlsSection,
 };
 use crate::run::{Listeners, Served, bind};
 use crate::{faults, reload, secrets};
@@ -16,6 +16,7 @@ use sealstone_ca::files::{self, Access};
 use sealstone_identity::DomainId;
 use sealstone_registry::{Domain, DomainStore as _};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::future::Future;
 use std::net::SocketAddr;
@@ -164,6 +165,10 @@ fn config(data: &Path, public: SocketAddr, mtls: SocketAddr) -> Config {
         },
         proxy: None,
         keystone: None,
+        people: None,
+        people_of: BTreeMap::new(),
+        logout: LogoutSection::default(),
+        pages: PagesSection::default(),
         audit: AuditSection {
             path: Some(data.join("audit.jsonl")),
         },

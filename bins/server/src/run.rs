@@ -2,11 +2,13 @@
 
 use crate::compose::{self, Composition};
 use crate::config::Config;
+use crate::people::People;
 use crate::reload::{self, Reloadable};
 use anyhow::Context as _;
 use sealstone_http::{HttpConfig, HttpEdge, Readiness};
 use sealstone_identity::IdentitySource;
-use sealstone_keystone::KeystoneIdentity;
+use sealstone_keystone::{KeystoneIdentity, KeystonePeople};
+use sealstone_pages::Brands;
 use sealstone_provider::{Ports, Provider, SystemClock, SystemEntropy};
 use sealstone_storage::{AuditFile, CachedClients, SqlStore};
 use sealstone_tls::{ServeLimits, TlsHandle, TrustHandle, serve, serve_plain};
@@ -60,6 +62,8 @@ pub(crate) struct Served {
     pub(crate) provider: Provider,
     audit: Arc<AuditFile>,
     identity: Option<KeystoneIdentity>,
+    followed: Option<KeystonePeople>,
+    brands: Brands,
     public_tls: TlsHandle,
     mtls_tls: Option<TlsHandle>,
     trust: Option<sealstone_tls::ClientTrust>,
@@ -90,18 +94,21 @@ impl Served {
             assertions: store.clone(),
             audit: audit.clone(),
             identity: source,
-            people: None,
+            people: composition.people.as_ref().map(|people| people.ports(&store)),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
         };
         let provider = Provider::new(composition.provider, ports);
         provider.maintain().await?;
+        let followed = composition.people.as_ref().and_then(People::keystone).cloned();
         let (public_tls, mtls_tls, trust) = (composition.public_tls, composition.mtls_tls, composition.trust);
         Ok(Self {
             store,
             provider,
             audit,
             identity,
+            followed,
+            brands: composition.brands,
             public_tls,
             mtls_tls,
             trust,
@@ -118,7 +125,7 @@ impl Served {
     ) -> anyhow::Result<()> {
         let trust = self.trust.map(TrustHandle::new);
         let (public_tls, mtls_tls) = (self.public_tls, self.mtls_tls);
-        let http = http_config(config, trust.clone())?;
+        let http = http_config(config, trust.clone())?.with_brands(self.brands);
         let edge = HttpEdge::new(self.provider.clone(), Arc::new(SystemClock), http);
         let readiness = Readiness::default();
         let (stop, stopped) = watch::channel(false);
@@ -154,6 +161,12 @@ impl Served {
                 identity.follow_revocations(ended(stopped.clone())).await;
             }
         };
+        let logouts = send_logouts(&self.provider, &self.store, ended(stopped.clone()));
+        let ended_logins = async {
+            if let Some(people) = &self.followed {
+                end_logins(&self.provider, people, ended(stopped.clone())).await;
+            }
+        };
         let end = async {
             shutdown.await;
             tracing::info!("stopping: requests under way are finished");
@@ -161,7 +174,17 @@ impl Served {
             stop.send_replace(true);
         };
         readiness.set(true);
-        tokio::join!(public, mtls, admin, upkeep, reloads, revocations, end);
+        tokio::join!(
+            public,
+            mtls,
+            admin,
+            upkeep,
+            reloads,
+            revocations,
+            logouts,
+            ended_logins,
+            end
+        );
         self.store.close().await;
         Ok(())
     }
@@ -198,6 +221,64 @@ async fn maintain(provider: &Provider, store: &SqlStore, stop: impl Future<Outpu
                 AFTER_A_FAILURE
             }
         };
+    }
+}
+
+/// Tells clients that sessions ended: when something changed, and when one is due that failed before.
+async fn send_logouts(provider: &Provider, store: &SqlStore, stop: impl Future<Output = ()>) {
+    const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
+    let mut changes = store.changes();
+    tokio::pin!(stop);
+    loop {
+        let next = tokio::select! {
+            () = &mut stop => return,
+            next = provider.send_logouts() => next,
+        };
+        let wait = match next {
+            Ok(next) => next.map_or(AT_LEAST_EVERY, until).min(AT_LEAST_EVERY),
+            Err(error) => {
+                let cause: &dyn std::error::Error = &error;
+                tracing::error!(
+                    error = cause,
+                    "clients can't be told of ended sessions now; it is tried again"
+                );
+                AT_LEAST_EVERY
+            }
+        };
+        tokio::select! {
+            () = &mut stop => return,
+            changed = changes.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+/// Ends the logins of people whom Keystone has disabled, deleted or given another password.
+async fn end_logins(provider: &Provider, people: &KeystonePeople, stop: impl Future<Output = ()>) {
+    const AFTER_A_FAILURE: Duration = Duration::from_secs(1);
+    let mut seen = 0;
+    tokio::pin!(stop);
+    loop {
+        let (number, changes) = tokio::select! {
+            () = &mut stop => return,
+            told = people.changes_after(seen) => told,
+        };
+        let mut failed = false;
+        for change in changes {
+            if let Err(error) = provider.end_logins(&change.user, change.until).await {
+                let cause: &dyn std::error::Error = &error;
+                tracing::error!(error = cause, user.id = %change.user, "logins could not be ended; it is tried again");
+                failed = true;
+            }
+        }
+        if failed {
+            tokio::select! {
+                () = &mut stop => return,
+                () = tokio::time::sleep(AFTER_A_FAILURE) => {}
+            }
+        } else {
+            seen = number;
+        }
     }
 }
 

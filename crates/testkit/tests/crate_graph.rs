@@ -105,6 +105,11 @@ const EDGES: &[(&str, &[&str])] = &[
             "fernet",
             "directory",
             "factors",
+            "https",
+            "login",
+            "pages",
+            "privacyidea",
+            "upstream",
         ],
     ),
     (
@@ -139,7 +144,8 @@ const TEST_EDGES: &[(&str, &[&str])] = &[
     (
         "http",
         &[
-            "storage", "registry", "keyring", "claims", "identity", "login", "tokens", "jose", "audit", "grants",
+            "storage", "registry", "keyring", "claims", "identity", "login", "tokens", "jose", "audit",
+            "grants",
         ],
     ),
     ("provider", &["storage", "tls"]),

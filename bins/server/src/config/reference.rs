@@ -44,7 +44,11 @@ fn fields<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
 
 /// `section.key` of everything that is read.
 fn keys() -> BTreeSet<String> {
-    let sections = fields::<Config>().iter().map(|section| {
+    // [people_of.DOMAIN] has the keys of [people].
+    let named = fields::<Config>()
+        .iter()
+        .filter(|section| **section != "people_of");
+    let sections = named.map(|section| {
         let keys = match *section {
             "server" => fields::<ServerSection>(),
             "tls" => fields::<TlsSection>(),
@@ -54,6 +58,9 @@ fn keys() -> BTreeSet<String> {
             "limits" => fields::<LimitsSection>(),
             "proxy" => fields::<ProxySection>(),
             "keystone" => fields::<KeystoneSection>(),
+            "people" => fields::<PeopleSection>(),
+            "logout" => fields::<LogoutSection>(),
+            "pages" => fields::<PagesSection>(),
             "audit" => fields::<AuditSection>(),
             "log" => fields::<LogSection>(),
             other => panic!("[{other}] is new: add it here and to the document"),
@@ -64,6 +71,8 @@ fn keys() -> BTreeSet<String> {
     for (section, own) in [
         ("keystone.service", fields::<ServiceSection>()),
         ("keystone.mint", fields::<MintSection>()),
+        ("people.privacyidea", fields::<PrivacyIdeaSection>()),
+        ("people.upstream", fields::<UpstreamSection>()),
     ] {
         assert!(keys.remove(section), "{section}");
         keys.extend(own.iter().map(|key| format!("{section}.{key}")));
@@ -119,8 +128,10 @@ fn defaults_are_those_of_the_example() {
         if let Some(default) = default.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')) {
             assert_eq!((value.as_str(), *commented), (default, true), "{key}");
         } else if default == "required" {
-            // [proxy] and [keystone] are commented as a whole.
-            let whole = key.starts_with("proxy.") || key.starts_with("keystone.");
+            // [proxy], [keystone] and [people] are commented as a whole.
+            let whole = ["proxy.", "keystone.", "people."]
+                .iter()
+                .any(|section| key.starts_with(section));
             assert!(!commented || whole, "{key}");
         }
     }
@@ -159,6 +170,35 @@ fn the_example_can_be_read_and_its_comments_are_the_defaults() {
         least.mint.unwrap().token_lifetime_s,
         keystone.mint.unwrap().token_lifetime_s
     );
+    assert!(given.people.is_none());
+    let people = whole.people.unwrap();
+    let least = "\n[people]\nsource = \"directory\"\n[people.privacyidea]\nurl = \"u\"\nrealm = \"r\"\nuser_name = \"n\"\n\
+                 password_file = \"p\"\n[people.upstream]\nname = \"n\"\nissuer = \"i\"\nclient_id = \"c\"\n\
+                 [people_of.demo]\nsource = \"keystone\"\n";
+    let least = read(&format!("{EXAMPLE}{least}"));
+    assert_eq!(least.people_of["demo"].source, SourceName::Keystone);
+    let least = least.people.unwrap();
+    let shown = |people: PeopleSection| {
+        let (privacyidea, upstream) = (people.privacyidea.unwrap(), people.upstream.unwrap());
+        let demand = (privacyidea.demand, privacyidea.dangerous_plain_http);
+        let asks = (
+            upstream.client_authentication,
+            upstream.scopes,
+            upstream.algorithms,
+        );
+        let trusts = (
+            upstream.userinfo,
+            upstream.believe_mfa,
+            upstream.dangerous_plain_http,
+        );
+        let own = PeopleSection {
+            privacyidea: None,
+            upstream: None,
+            ..people
+        };
+        format!("{own:?} {demand:?} {asks:?} {trusts:?}")
+    };
+    assert_eq!(shown(least), shown(people));
     assert_eq!(format!("{:?}", given.keys), format!("{:?}", whole.keys));
     assert_eq!(format!("{:?}", given.log), format!("{:?}", whole.log));
     assert_eq!(given.server.admin_listen, whole.server.admin_listen);
