@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "People")]
 pub(super) struct PeopleArguments {
-    /// A grant it may use; may be given several times [default: authorization_code with redirect URIs, else
-    /// client_credentials]
+    /// A grant it may use; may be given several times [default: `authorization_code` with redirect URIs, else
+    /// `client_credentials`]
     #[arg(long, value_name = "GRANT", value_parser = GRANTS)]
     grant: Vec<String>,
     /// A program that cannot keep a secret: short for --auth-method none
