@@ -158,24 +158,23 @@ impl Edge {
         }
     }
 
-    /// Whoever guesses at one thing from one address: a person's password, or the codes of devices. Guesses at second
-    /// factors are counted by the interaction.
+    /// Whoever tries codes of devices from one address (RFC 8628 §5.1). Guesses at a person's password and second factor
+    /// are counted by whose they are, wherever they come from.
     fn guesser(
         &self,
         visitor: &Visitor,
         form: impl FnOnce() -> Result<Form, RequestError>,
     ) -> Option<Suspect> {
-        if !visitor.is_post || visitor.endpoint != BrowserEndpoint::Interaction {
+        if visitor.endpoint != BrowserEndpoint::Interaction && visitor.endpoint != BrowserEndpoint::Device {
             return None;
         }
         let form = form().ok()?;
-        let (domain, address) = (visitor.domain.as_str(), visitor.context.peer.address);
-        let what = match (form.get("user_name"), form.get("user_code")) {
-            (Some(name), _) => format!("user {domain} {name}"),
-            (None, Some(_)) => format!("device {domain}"),
-            (None, None) => return None,
-        };
-        self.limits.suspect(address, Some(&what))
+        let names_code = form.get("user_code").is_some() || form.get("begin") == Some("device");
+        if !names_code {
+            return None;
+        }
+        let what = format!("user_code {}", visitor.domain.as_str());
+        self.limits.suspect(visitor.context.peer.address, Some(&what))
     }
 }
 

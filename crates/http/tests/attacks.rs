@@ -8,6 +8,7 @@ mod attacks_e;
 mod attacks_f;
 mod attacks_g;
 mod attacks_m;
+mod attacks_r;
 mod attacks_s;
 mod faults;
 mod metadata;

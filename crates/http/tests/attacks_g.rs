@@ -380,10 +380,7 @@ async fn g41_no_parameter_says_where_to_go_next() {
                     .iter()
                     .flat_map(Document::elements)
                     .filter_map(|e| e.attribute("href"));
-                assert!(
-                    links.all(|link| !link.contains("evil")),
-                    "{address} {name}"
-                );
+                assert!(links.all(|link| !link.contains("evil")), "{address} {name}");
             }
         }
     }

@@ -3,10 +3,15 @@
 use crate::people::{Browser, PageForm, People, register_app, request};
 use crate::support::{Ask, ISSUER, World};
 
-#[tokio::test]
-async fn a_person_signs_in_allows_and_is_sent_back() {
+async fn world() -> World {
     let world = World::with_people(People::default()).await;
     register_app(&world).await;
+    world
+}
+
+#[tokio::test]
+async fn a_person_signs_in_allows_and_is_sent_back() {
+    let world = world().await;
     let mut browser = Browser::new(&world);
     let answer = browser.authorize(&request("&state=s1")).await;
     assert_eq!(answer.status, 303, "{answer:?}");
@@ -28,8 +33,7 @@ async fn a_person_signs_in_allows_and_is_sent_back() {
 
 #[tokio::test]
 async fn pages_speak_the_language_of_the_request_and_else_of_the_browser() {
-    let world = World::with_people(People::default()).await;
-    register_app(&world).await;
+    let world = world().await;
     for (languages, more, want) in [
         ("en", "", "en"),
         ("de-AT,de;q=0.9,en;q=0.5", "", "de"),
@@ -60,8 +64,7 @@ async fn pages_speak_the_language_of_the_request_and_else_of_the_browser() {
 
 #[tokio::test]
 async fn a_wrong_password_is_told_and_the_name_is_kept() {
-    let world = World::with_people(People::default()).await;
-    register_app(&world).await;
+    let world = world().await;
     let mut browser = Browser::new(&world);
     let page = browser
         .get(&format!("{ISSUER}/authorize?{}", request("&login_hint=alice")))
@@ -79,8 +82,7 @@ async fn a_wrong_password_is_told_and_the_name_is_kept() {
 
 #[tokio::test]
 async fn what_another_site_posts_comes_again_as_a_link() {
-    let world = World::with_people(People::default()).await;
-    register_app(&world).await;
+    let world = world().await;
     for (endpoint, body) in [
         ("authorize", request("&state=a%20b")),
         ("logout", "client_id=app".to_owned()),
@@ -101,8 +103,7 @@ async fn what_another_site_posts_comes_again_as_a_link() {
 
 #[tokio::test]
 async fn files_of_pages_are_kept_by_version() {
-    let world = World::with_people(People::default()).await;
-    register_app(&world).await;
+    let world = world().await;
     let page = world
         .send(Ask::get(&format!("{ISSUER}/authorize?{}", request(""))))
         .await;
@@ -194,32 +195,36 @@ async fn other_methods_are_named() {
 }
 
 #[tokio::test]
-async fn a_name_is_guessed_at_ten_times_from_one_address() {
-    let world = World::with_people(People::default()).await;
-    register_app(&world).await;
+async fn codes_of_devices_are_guessed_at_ten_times_from_one_address() {
+    let world = world().await;
     let mut browser = Browser::new(&world);
     let mut statuses = Vec::new();
     for _ in 0..11 {
-        let page = browser.get(&format!("{ISSUER}/authorize?{}", request(""))).await;
-        let form = PageForm::of(&page).with(&[("user_name", "bob"), ("password", "x"), ("do", "password")]);
+        let page = browser.get(&format!("{ISSUER}/device")).await;
+        assert_eq!(page.status, 200, "looking costs nothing");
+        let form = PageForm::of(&page).with(&[("user_code", "BCDF-GHJK"), ("do", "user_code")]);
         let answer = browser.post(&form).await;
-        statuses.push(answer.status.as_u16());
+        let answer = browser.follow(answer).await;
         if answer.status == 429 {
             assert!(
                 answer.header("retry-after").is_some() && answer.text.contains("Too many"),
                 "{answer:?}"
             );
+        } else {
+            assert!(
+                answer.text.contains("No device waits with this code"),
+                "{answer:?}"
+            );
         }
+        statuses.push(answer.status.as_u16());
     }
-    assert_eq!(
-        statuses.iter().filter(|status| **status == 429).count(),
-        1,
-        "{statuses:?}"
-    );
+    assert_eq!((statuses[9], statuses[10]), (200, 429), "{statuses:?}");
+    let link = browser.get(&format!("{ISSUER}/device?user_code=BCDF-GHJK")).await;
+    assert_eq!(link.status, 429, "not by links either");
     let page = browser.get(&format!("{ISSUER}/authorize?{}", request(""))).await;
     let answer = browser.sign_in(&page).await;
     assert!(
         answer.text.contains("value=\"allow\""),
-        "another name goes on: {answer:?}"
+        "people sign in meanwhile: {answer:?}"
     );
 }

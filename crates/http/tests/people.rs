@@ -8,7 +8,7 @@ use sealstone_identity::{
     AuthMethod, Delegated, LoggedIn, LoginError, LoginRefusal, LoginSource, LoginStep, OpenLogin, Passcode,
     PasswordAttempt, Person, PersonProject, ProjectId, UserId, UserRef,
 };
-use sealstone_login::{LoginPolicy, SessionLimits};
+use sealstone_login::{LoginPolicy, SecondFactorAuthority, SessionLimits};
 use sealstone_provider::people::{LogoutSendError, LogoutSender, PeopleConfig, PeoplePorts, Profile, Realm};
 use sealstone_storage::MemoryStore;
 
@@ -20,12 +20,16 @@ pub(crate) const PASSWORD: &str = "correct horse battery staple";
 /// `alice`, and how she signs in.
 pub(crate) struct People {
     pub(crate) policy: LoginPolicy,
+    pub(crate) source: Arc<dyn LoginSource>,
+    pub(crate) second_factor: Option<Arc<dyn SecondFactorAuthority>>,
 }
 
 impl Default for People {
     fn default() -> Self {
         Self {
             policy: LoginPolicy::password(),
+            source: Arc::new(Alice),
+            second_factor: None,
         }
     }
 }
@@ -34,8 +38,8 @@ impl People {
     pub(crate) fn ports(self, store: &MemoryStore) -> PeoplePorts {
         let shared = Arc::new(store.clone());
         let realm = Realm {
-            source: Some(Arc::new(Alice)),
-            second_factor: None,
+            source: Some(self.source),
+            second_factor: self.second_factor,
             upstream: None,
             config: PeopleConfig {
                 policy: self.policy,
@@ -62,10 +66,10 @@ impl People {
     }
 }
 
-struct Alice;
+pub(crate) struct Alice;
 
 impl Alice {
-    fn person() -> Arc<Person> {
+    pub(crate) fn person() -> Arc<Person> {
         Arc::new(Person::new(UserRef::new("a11ce", "alice", "demo").unwrap()))
     }
 }

@@ -250,6 +250,17 @@ impl World {
         client
     }
 
+    /// The secret of a person's authenticator app, as the server keeps it.
+    pub(crate) fn sealed_totp(&self, user: &str, secret: &str) -> String {
+        let place = SecretPlace {
+            purpose: SecretPurpose::OneTimeCodes,
+            domain: "demo",
+            client: user,
+        };
+        let kek = KeyEncryptionKey::from_bytes(KEY_ENCRYPTION_KEY);
+        kek.seal_secret(place, secret).unwrap()
+    }
+
     pub(crate) async fn send(&self, ask: Ask) -> Answer {
         let response = self.router.clone().oneshot(ask.into_request()).await.unwrap();
         let (parts, body) = response.into_parts();

@@ -8,7 +8,9 @@ use http::header::{LOCATION, SET_COOKIE};
 use http::{HeaderValue, StatusCode};
 use sealstone_pages::{ErrorKind, ErrorPage, Form, FormPostPage, Page, Setting, render};
 use sealstone_provider::TokenError;
-use sealstone_provider::people::{BrowserAnswer, BrowserContent, BrowserError, Fault, SessionCookie, View};
+use sealstone_provider::people::{
+    BrowserAnswer, BrowserContent, BrowserError, Fault, PageErrorKind, SessionCookie, View,
+};
 
 use super::{Visitor, cookie, page, policy};
 use crate::answer;
@@ -136,19 +138,18 @@ impl Edge {
     }
 }
 
-/// Whether somebody was wrong about a password or about the code of a device.
+/// Whether somebody was wrong about the code of a device.
 pub(super) fn is_wrong_guess(answer: &BrowserAnswer) -> bool {
     let BrowserContent::Page(view) = &answer.content else {
         return false;
     };
-    let fault = if let View::Login(view) = &**view {
-        view.fault
-    } else if let View::DeviceEnter(view) = &**view {
-        view.fault
+    if let View::DeviceEnter(view) = &**view {
+        view.fault == Some(Fault::UnknownUserCode)
+    } else if let View::Error(error) = &**view {
+        error.kind == PageErrorKind::Expired
     } else {
-        None
-    };
-    matches!(fault, Some(Fault::WrongPassword | Fault::UnknownUserCode))
+        false
+    }
 }
 
 fn session(domain: &sealstone_provider::DomainId, change: SessionCookie) -> Option<HeaderValue> {
