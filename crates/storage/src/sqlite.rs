@@ -232,7 +232,7 @@ impl SqlStore {
                 None => Ok(()),
                 Some(_) => Err(Failure::Found(
                     SqlErrorKind::Corrupt,
-                    "a client without its domain".to_owned(),
+                    "a client or a user without its domain".to_owned(),
                 )),
             }
         };

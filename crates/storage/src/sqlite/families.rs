@@ -1,6 +1,6 @@
 //! Refresh families.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use rustls_pki_types::UnixTime;
@@ -188,14 +188,19 @@ impl Transaction for End {
         }
         let rows = query.fetch_all(&mut *connection).await?;
         let mut all = Vec::with_capacity(rows.len());
+        // One statement for each domain, however many families there are.
+        let mut live = BTreeMap::<DomainId, Vec<IssuedToken>>::new();
         for row in rows {
             let family = family_of(&row)?;
-            let domain = family.grant.domain.clone();
+            let of_domain = live.entry(family.grant.domain.clone()).or_default();
             let ended = ended(family, self.now);
-            if let Some(revoking) = Revoking::of(&domain, &ended.revoked)? {
+            of_domain.extend_from_slice(&ended.revoked);
+            all.push(ended);
+        }
+        for (domain, tokens) in &live {
+            if let Some(revoking) = Revoking::of(domain, tokens)? {
                 revoking.make(connection).await?;
             }
-            all.push(ended);
         }
         Ok(all)
     }
