@@ -83,8 +83,8 @@ pub struct EndedFamily {
 ///
 /// # Security
 /// What an implementation may get wrong, and what it costs:
-/// - **Read, then write** in [`RefreshStore::rotate`]: two uses of one token make two descendants. The comparison of the
-///   generation and the write are one atomic step, for all processes that share the store.
+/// - **Read, then write** in [`RefreshStore::rotate`]: two uses of one token make two descendants. The comparison with
+///   what is stored and the write are one atomic step, for all processes that share the store.
 /// - **An answer before the write is durable**: after a crash the parent counts again, and its child, which the client
 ///   has, is one that nobody made.
 /// - **Ending without revoking**: [`RefreshStore::end`] puts every live access token of a family into the revocations in
@@ -99,7 +99,8 @@ pub trait RefreshStore: Send + Sync {
     /// [`GrantStoreError`] when the store cannot tell.
     async fn family(&self, id: &FamilyId) -> Result<Option<Box<RefreshFamily>>, GrantStoreError>;
 
-    /// Writes one use, if the stored family has `expected_generation`.
+    /// Writes one use, as [`RefreshRotation::onto`] says for the family that is stored, in one step. A statement that
+    /// compares `expected_generation` does for most.
     ///
     /// # Errors
     /// [`GrantStoreError`] when it is not known whether it is written.

@@ -1,6 +1,6 @@
 use super::{
-    FamilyId, FamilyKey, FamilyLifetime, LastIssue, MAX_LIVE_TOKENS, PreviousToken, RefreshFamily, Rotates,
-    binding, succession::Succession, token::child,
+    FamilyId, FamilyKey, FamilyLifetime, LastIssue, MAX_LIVE_TOKENS, PreviousToken, RefreshFamily,
+    RefreshRotation, Rotates, binding, succession::Succession, token::child,
 };
 use crate::{IssuedToken, person::Facts, scopes};
 use rustls_pki_types::UnixTime;
@@ -70,15 +70,7 @@ pub(super) fn next(
     issued: LastIssue,
     now: UnixTime,
 ) -> (RefreshFamily, Vec<IssuedToken>) {
-    let mut live: Vec<IssuedToken> = family
-        .live
-        .iter()
-        .filter(|token| token.is_live(now))
-        .cloned()
-        .collect();
-    let beyond = live.len().saturating_add(1).saturating_sub(MAX_LIVE_TOKENS);
-    let revoked = live.drain(..beyond).collect();
-    live.push(issued.token.clone());
+    let (next, revoked) = used(family, issued, now);
     let previous = match family.rotates {
         Rotates::EachUse => Some(PreviousToken {
             hash: presented.hash(),
@@ -87,15 +79,47 @@ pub(super) fn next(
         Rotates::Never => None,
     };
     let next = RefreshFamily {
-        generation: family.generation.saturating_add(1),
         current: next_token.hash(),
         previous,
+        ..next
+    };
+    (next, revoked)
+}
+
+/// The family with one more access token, which the oldest make room for.
+fn used(family: &RefreshFamily, issued: LastIssue, now: UnixTime) -> (RefreshFamily, Vec<IssuedToken>) {
+    let live = family.live.iter().filter(|token| token.is_live(now));
+    let mut live: Vec<IssuedToken> = live.cloned().collect();
+    let beyond = live.len().saturating_add(1).saturating_sub(MAX_LIVE_TOKENS);
+    let revoked = live.drain(..beyond).collect();
+    live.push(issued.token.clone());
+    let next = RefreshFamily {
+        generation: family.generation.saturating_add(1),
         last: issued,
         live,
         last_used_at: now,
         ..family.clone()
     };
     (next, revoked)
+}
+
+impl RefreshRotation {
+    /// What is to be written when the family that is stored is this one, and which access tokens are revoked with it;
+    /// `None` if another use came before and this one must be judged again.
+    ///
+    /// Uses of a token that stays do not stand in each other's way: each adds its access token to what is there.
+    #[must_use]
+    pub fn onto(&self, stored: &RefreshFamily) -> Option<(RefreshFamily, Vec<IssuedToken>)> {
+        if stored.generation == self.expected_generation {
+            return Some((self.next.clone(), self.revoked.clone()));
+        }
+        let is_same_token = stored.rotates == Rotates::Never && stored.current == self.next.current;
+        is_same_token.then(|| {
+            let (mut next, revoked) = used(stored, self.next.last.clone(), self.next.last_used_at);
+            next.last_used_at = next.last_used_at.max(stored.last_used_at);
+            (next, revoked)
+        })
+    }
 }
 
 /// A refresh token that its client alone can use, and whose access tokens only its certificate can, need not change:

@@ -286,11 +286,11 @@ impl World {
         let Some(family) = self.families.get_mut(&rotation.next.id) else {
             return Rotation::Ended;
         };
-        if family.generation != rotation.expected_generation {
+        let Some((next, revoked)) = rotation.onto(family) else {
             return Rotation::Changed(Box::new(family.clone()));
-        }
-        *family = rotation.next.clone();
-        for token in &rotation.revoked {
+        };
+        *family = next;
+        for token in revoked {
             self.revoked.insert(token.token_id.to_string());
         }
         Rotation::Rotated
