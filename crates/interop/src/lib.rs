@@ -5,16 +5,23 @@
     reason = "the harness of tests: what it cannot start or read has failed, and says where"
 )]
 
+mod browser;
+mod chromium;
 mod clients;
 mod dev;
 mod front;
 mod https;
 mod keystone_lab;
+mod privacyidea_lab;
 mod process;
+mod relying_party;
 mod serve;
 mod service;
+mod upstream_server;
 mod wsgi;
 
+pub use browser::{Browser, Page, PageForm, Step};
+pub use chromium::walk;
 pub use clients::{Client, Program, Run};
 pub use dev::{DevClient, DevServer, EXPIRED_AT};
 pub use front::{Front, FrontKind, FrontSetup};
@@ -23,7 +30,10 @@ pub use keystone_lab::{
     KeystoneLab, LabFront, LabMachine, LabOptions, Seed, SeededCertificate, SeededCredential, SeededEc2,
     SeededUser,
 };
+pub use privacyidea_lab::{PrivacyIdeaLab, Telephone};
 pub use process::{built, free_ports};
+pub use relying_party::{Library, RelyingParty};
 pub use serve::{ServeServer, ServeSetup};
 pub use service::ProtectedService;
+pub use upstream_server::{UpstreamServer, UpstreamSetup};
 pub use wsgi::{CertificateIn, WsgiService, WsgiSetup};
