@@ -393,3 +393,26 @@ fn a_sector_is_kept_when_redirect_uris_change() {
     let changed = client.updated(registration, None, client.updated_at()).unwrap();
     assert_eq!(changed.sector_identifier(), Some("app.example"));
 }
+
+const SECOND_VERSION: &str = r#"{"record_version":2,"client_id":"7a6c1f0e5b3d42c8a9e0d1f2b3c4d5e6","domain_id":"demo",
+    "version":3,"created_at":1700000000,"updated_at":1700000100,"application_credential_secret":"v1.test.5",
+    "tie_changed_at":1700000050,"registration":{"client_name":"ci","token_endpoint_auth_method":"tls_client_auth",
+    "grant_types":["client_credentials"],"scope":"openstack:api offline_access openid","default_scope":"",
+    "tls_client_auth_subject_dn":"CN=ci","tls_client_certificate_bound_access_tokens":true,"introspection":"none",
+    "openstack_application_credential_id":"ac1","enabled":true}}"#;
+
+/// Whatever its scope is called and its identifier looks like: a machine stays the machine that it was.
+#[test]
+fn a_machine_stored_before_there_were_people_is_read_as_it_was() {
+    let client = Client::from_record(SECOND_VERSION.as_bytes()).unwrap();
+    assert!(!client.has_people() && !client.is_public());
+    assert!(client.has_grant(GrantType::ClientCredentials) && client.redirect_uris().is_empty());
+    assert!(client.tie().sealed_secret().is_some());
+    let record: Value = serde_json::from_str(&client.to_record().unwrap()).unwrap();
+    assert_eq!(record["record_version"], json!(3));
+    let before: Value = serde_json::from_str(SECOND_VERSION).unwrap();
+    assert_eq!(
+        record["registration"], before["registration"],
+        "nothing about people is written for it"
+    );
+}
