@@ -54,7 +54,8 @@ impl Provider {
         let caller = self.authenticate(request.client, peer, issuer, now).await?;
         inspect::may_introspect(&caller)?;
         let Some(token) = issuer.verify(request.token.expose(), now) else {
-            return Ok(IntrospectionResponse::inactive());
+            let family = Box::pin(self.look_at_refresh_token(issuer, &caller, &request.token, now));
+            return Ok(family.await?);
         };
         let seen = Seen {
             audience: &token.audience,
@@ -70,13 +71,16 @@ impl Provider {
         let Some(owner) = owner else {
             return Ok(IntrospectionResponse::inactive());
         };
+        let format = caller.client().introspection_format();
+        if token.login().is_some() {
+            return Ok(Box::pin(self.describe_of_person(issuer, &owner, token, format, now)).await?);
+        }
         let stands = match inspect::standing(&owner, token.authority.as_ref(), token.issued_at) {
             Standing::Stands => true,
             Standing::Lost => false,
             Standing::Ask(question) => Box::pin(self.still_stands(&owner, question, &token, now)).await?,
         };
         if stands {
-            let format = caller.client().introspection_format();
             Ok(describe(issuer, token, owner.name(), format))
         } else {
             Ok(IntrospectionResponse::inactive())
@@ -112,7 +116,7 @@ impl IssuerState {
     }
 }
 
-fn describe(
+pub(crate) fn describe(
     issuer: &IssuerState,
     token: VerifiedToken,
     username: &str,

@@ -35,7 +35,7 @@ const DOCUMENT_LIFETIME_S: u64 = 600;
 pub(crate) struct IssuerState {
     pub(crate) domain: DomainId,
     pub(crate) issuer: Issuer,
-    pub(crate) metadata: Arc<ServerMetadata>,
+    pub(crate) metadata: ArcSwap<ServerMetadata>,
     pub(crate) openstack_audience: String,
     pub(crate) assertion_audiences: AssertionAudiences,
     pub(crate) verifier: AccessTokenVerifier,
@@ -49,7 +49,7 @@ impl IssuerState {
             openstack_audience: openstack_audience(&domain),
             assertion_audiences: assertion_audiences(&issuer, &metadata),
             verifier: AccessTokenVerifier::dangerous_for_any_audience(issuer.clone()),
-            metadata: Arc::new(metadata),
+            metadata: ArcSwap::from_pointee(metadata),
             keys: ArcSwap::from_pointee(keys),
             revoked: RwLock::new(BTreeMap::new()),
             domain,

@@ -1,7 +1,8 @@
 use crate::config::BaseUrlError;
 use crate::error::BackendError;
 use crate::issuer::{IssuerKeys, IssuerKeysError, IssuerState};
-use crate::metadata::metadata;
+use crate::metadata::{metadata, with_people};
+use crate::people::PeoplePorts;
 use crate::provider::Provider;
 use rustls_pki_types::UnixTime;
 use sealstone_audit::{Action, Actor, Event, EventId, Outcome, Target};
@@ -59,8 +60,8 @@ pub enum MaintainError {
     /// The used assertions could not be read.
     #[error("the used client assertions could not be read")]
     Assertions(#[from] AssertionStoreError),
-    /// A key change could not be recorded.
-    #[error("a key change could not be recorded")]
+    /// A key change could not be recorded, or what people left behind not be forgotten.
+    #[error("a key change could not be recorded, or what people left behind not be forgotten")]
     Record(#[from] BackendError),
 }
 
@@ -76,6 +77,9 @@ impl Provider {
         let now = self.0.ports.clock.now();
         self.0.ports.revocations.purge(now).await?;
         self.0.ports.assertions.purge_assertions(now).await?;
+        if let Some(people) = &self.0.ports.people {
+            Box::pin(purge(people, now)).await?;
+        }
         let before = self.0.issuers.load_full();
         let mut after = BTreeMap::new();
         let (mut key_changes, mut next_change) = (0_usize, None::<UnixTime>);
@@ -158,12 +162,16 @@ impl Provider {
             domain: domain.clone(),
             source,
         })?;
+        let issuer = config.base.issuer(domain)?;
+        let mut metadata = metadata(config, &issuer, domain);
+        if let Some(realm) = self.realm(domain) {
+            with_people(&mut metadata, &realm.config.policy, &keys);
+        }
         if let Some(state) = before {
             state.keys.store(Arc::new(keys));
+            state.metadata.store(Arc::new(metadata));
             return Ok(Arc::clone(state));
         }
-        let issuer = config.base.issuer(domain)?;
-        let metadata = metadata(config, &issuer, domain);
         Ok(Arc::new(IssuerState::new(domain.clone(), issuer, metadata, keys)))
     }
 
@@ -184,4 +192,15 @@ impl Provider {
         };
         Ok(self.0.ports.audit.record(&event)?)
     }
+}
+
+/// Forgets what people left behind and nobody can use any more.
+async fn purge(people: &PeoplePorts, now: UnixTime) -> Result<(), BackendError> {
+    people.interactions.purge_interactions(now).await?;
+    people.codes.purge_codes(now).await?;
+    people.devices.purge_devices(now).await?;
+    people.throttles.purge_throttles(now).await?;
+    people.sessions.purge_sessions(now).await?;
+    people.refresh.purge_families(now).await?;
+    Ok(())
 }

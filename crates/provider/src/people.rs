@@ -6,8 +6,10 @@ mod browser;
 mod changed;
 mod config;
 mod device;
+mod device_authorization;
 mod error;
 mod face;
+mod inspect;
 mod interaction;
 mod logout;
 mod notices;
@@ -18,14 +20,15 @@ mod sign_in;
 mod subject;
 pub(crate) mod token;
 mod underway;
+mod userinfo;
 mod view;
 mod visit;
 
 pub use browser::{BrowserAnswer, BrowserContent, BrowserContext, FormPost, SessionCookie};
 pub use config::{PeopleConfig, Profile};
 pub use error::{BrowserError, UserinfoError};
-pub use face::Userinfo;
 pub use ports::{LogoutSendError, LogoutSender, PeoplePorts, Realm};
+pub use userinfo::Userinfo;
 pub use view::{
     AccountConsent, AccountDevice, AccountPasskey, AccountSession, AccountView, ClientView, CodeKind,
     CodeView, ConsentScope, ConsentView, DeviceConfirmView, DeviceDoneView, DeviceEnterView, EnrolChoiceView,

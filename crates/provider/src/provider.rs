@@ -63,9 +63,7 @@ impl Provider {
     /// What the domain's issuer says of itself.
     #[must_use]
     pub fn metadata(&self, domain: &DomainId) -> Option<Arc<ServerMetadata>> {
-        self.issuer(domain)
-            .ok()
-            .map(|issuer| Arc::clone(&issuer.metadata))
+        self.issuer(domain).ok().map(|issuer| issuer.metadata.load_full())
     }
 
     /// The domain's key set as JSON (RFC 7517 §5): public keys only.

@@ -49,6 +49,8 @@ impl Provider {
             let token_id = TokenId::parse(&token.token_id).ok()?;
             Some((token, token_id))
         }) else {
+            let family = Box::pin(self.end_family_of(issuer, &caller, &request.token, now));
+            family.await?;
             return Ok(None);
         };
         let revoked = RevokedToken {

@@ -101,14 +101,14 @@ impl Provider {
             if due.is_empty() {
                 return Ok(people.logouts.next_due().await?);
             }
-            let sent = due.into_iter().map(|notice| self.tell(people, notice, now));
+            let sent = due.into_iter().map(|notice| self.notify(people, notice, now));
             for result in futures_util::future::join_all(sent).await {
                 result?;
             }
         }
     }
 
-    async fn tell(
+    async fn notify(
         &self,
         people: &PeoplePorts,
         notice: LogoutNotice,

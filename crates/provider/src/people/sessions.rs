@@ -1,8 +1,8 @@
 //! Sessions: who is signed in in a browser, since when, and what ends with them.
 
-use super::browser::{BrowserAnswer, SessionCookie};
-use super::visit::{Record, Visit, record};
-use super::{notices, subject};
+use super::browser::SessionCookie;
+use super::notices;
+use super::visit::{Record, Visit};
 use crate::error::BackendError;
 use crate::issuer::IssuerState;
 use crate::provider::Provider;

@@ -4,7 +4,7 @@ use super::browser::{BrowserAnswer, BrowserContext, SessionCookie};
 use super::error::BrowserError;
 use super::ports::{PeoplePorts, Realm};
 use super::view::{PageError, PageErrorKind, View};
-use crate::error::{BackendError, TokenError};
+use crate::error::BackendError;
 use crate::issuer::IssuerState;
 use crate::provider::Provider;
 use rustls_pki_types::UnixTime;
@@ -43,11 +43,6 @@ impl<E: Into<BackendError>> From<E> for Stop {
 impl Stop {
     pub(crate) fn page(view: View) -> Self {
         Self::Answer(Box::new(BrowserAnswer::page(view)))
-    }
-
-    /// A refusal of the token endpoint's kind, where a page is due.
-    pub(crate) fn of(error: TokenError) -> Self {
-        Self::Fault(Box::new(error.into()))
     }
 }
 
