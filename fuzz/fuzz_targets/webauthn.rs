@@ -78,7 +78,7 @@ fn register(json: &str) {
         );
     }
     if let Ok(made) = preferred {
-        assert_eq!(made.user(), KNOWN.user);
+        assert_eq!(made.user(), &KNOWN.user);
         stored(&made);
         let options = KNOWN
             .party

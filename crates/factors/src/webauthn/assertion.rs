@@ -67,8 +67,7 @@ impl AssertionResponse {
     /// Whose it claims to be, for a login that asked for no name; proved by [`RelyingParty::assert`] alone.
     #[must_use]
     pub fn user(&self) -> Option<UserHandle> {
-        let octets: [u8; 32] = self.response.user.as_ref()?.0.as_slice().try_into().ok()?;
-        Some(UserHandle::from_octets(octets))
+        UserHandle::from_octets(self.response.user.as_ref()?.0.clone())
     }
 }
 
@@ -76,7 +75,7 @@ impl RelyingParty {
     /// Checks that `response` is `passkey`'s answer to `challenge`.
     ///
     /// The caller found the passkey in the record of the person who logs in, and sees to it that the challenge is this
-    /// interaction's and used once.
+    /// browser's. An answer counts once: the passkey remembers the last challenges that it answered, if it is stored.
     ///
     /// # Errors
     /// [`WebAuthnError`]; the person is not logged in then. After [`WebAuthnError::Counter`] the passkey may have been
@@ -100,6 +99,9 @@ impl RelyingParty {
             return Err(WebAuthnError::Credential);
         }
         client_data::check(&signed.client_data.0, Ceremony::Get, challenge, self)?;
+        if passkey.answered.contains(challenge) {
+            return Err(WebAuthnError::Challenge);
+        }
         let data = AuthenticatorData::parse(&signed.data.0)?;
         data.check(self, verification)?;
         if data.backup_eligible() != passkey.backup_eligible {
@@ -119,6 +121,7 @@ impl RelyingParty {
             passkey: Passkey {
                 sign_count: data.sign_count,
                 backed_up: data.backed_up(),
+                answered: passkey.answered_with(challenge),
                 ..passkey.clone()
             },
             user_verified: data.user_verified(),

@@ -1,6 +1,6 @@
 //! Octet strings that travel as base64url.
 
-use std::fmt;
+use std::{fmt, str};
 
 use aws_lc_rs::digest;
 use base64_simd::URL_SAFE_NO_PAD;
@@ -29,33 +29,87 @@ impl Challenge {
     }
 }
 
-/// How a person is called at an authenticator: 32 octets that tell nothing of the person (WebAuthn §14.6.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct UserHandle([u8; 32]);
+/// How a person is called at an authenticator: at most 64 octets (WebAuthn §5.4.3) that tell an account and no name.
+///
+/// The same each time, so that an authenticator keeps one passkey for an account, and another for each domain, so that
+/// two domains on one host do not overwrite each other's. A login that asks for no name reads the user id back from it;
+/// what it says is proved by the passkey's signature alone.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UserHandle(Vec<u8>);
 
 impl UserHandle {
-    /// The handle of a user of a domain: a hash, the same each time, so that an authenticator keeps one passkey for an
-    /// account, and two domains on one host do not overwrite each other's.
+    /// The handle of a user of a domain.
     #[must_use]
     pub fn of(domain: &str, user: &str) -> Self {
-        let mut context = digest::Context::new(&digest::SHA256);
-        // No id holds a zero octet, so that the parts cannot run into each other.
-        context.update(b"sealstone user handle\0");
-        context.update(domain.as_bytes());
-        context.update(b"\0");
-        context.update(user.as_bytes());
-        let mut octets = [0_u8; 32];
-        octets.copy_from_slice(context.finish().as_ref());
+        let mut octets = domain_mark(domain).to_vec();
+        match packed(user) {
+            // Keystone's ids and ours are hexadecimal digits.
+            Some(id) => {
+                octets.push(PACKED);
+                octets.extend(id);
+            }
+            None if user.len() <= LONGEST_PLAIN => {
+                octets.push(PLAIN);
+                octets.extend(user.as_bytes());
+            }
+            None => {
+                octets.push(HASHED);
+                octets.extend(digest::digest(&digest::SHA256, user.as_bytes()).as_ref());
+            }
+        }
         Self(octets)
     }
 
-    pub(super) const fn from_octets(octets: [u8; 32]) -> Self {
-        Self(octets)
+    /// The user's id, if this is the handle of a user of the domain and short enough to hold it.
+    #[must_use]
+    pub fn user_of(&self, domain: &str) -> Option<String> {
+        let (kind, id) = self.0.strip_prefix(&domain_mark(domain))?.split_first()?;
+        let user = match *kind {
+            PACKED => id.iter().map(|octet| format!("{octet:02x}")).collect(),
+            PLAIN => str::from_utf8(id).ok()?.to_owned(),
+            _ => return None,
+        };
+        // Written in its one form, or not at all.
+        (Self::of(domain, &user) == *self).then_some(user)
     }
 
-    pub(super) const fn as_octets(&self) -> &[u8; 32] {
+    pub(super) fn from_octets(octets: Vec<u8>) -> Option<Self> {
+        (1..=MAX_HANDLE).contains(&octets.len()).then_some(Self(octets))
+    }
+
+    pub(super) fn as_octets(&self) -> &[u8] {
         &self.0
     }
+}
+
+/// WebAuthn §5.4.3.
+const MAX_HANDLE: usize = 64;
+const DOMAIN_MARK: usize = 8;
+/// What is left of 64 octets beside the domain's mark and the kind.
+const LONGEST_PLAIN: usize = 55;
+const PACKED: u8 = 1;
+const PLAIN: u8 = 2;
+const HASHED: u8 = 3;
+
+/// Tells the domains of one host apart.
+fn domain_mark(domain: &str) -> [u8; DOMAIN_MARK] {
+    let hash = digest::digest(&digest::SHA256, domain.as_bytes());
+    hash.as_ref().first_chunk().copied().unwrap_or_default()
+}
+
+/// The octets of an id of 32 or 64 hexadecimal digits in lower case.
+fn packed(id: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => byte.checked_sub(b'0'),
+        b'a'..=b'f' => byte.checked_sub(b'a')?.checked_add(10),
+        _ => None,
+    };
+    if !matches!(id.len(), 32 | 64) {
+        return None;
+    }
+    let (pairs, _none) = id.as_bytes().as_chunks::<2>();
+    let octet = |[high, low]: &[u8; 2]| Some((digit(*high)? << 4) | digit(*low)?);
+    pairs.iter().map(octet).collect()
 }
 
 /// The id of a passkey, as its authenticator chose it.
@@ -130,5 +184,5 @@ macro_rules! as_base64url {
 }
 
 as_base64url!(Challenge, |octets| octets.try_into().ok().map(Self));
-as_base64url!(UserHandle, |octets| octets.try_into().ok().map(Self));
+as_base64url!(UserHandle, Self::from_octets);
 as_base64url!(CredentialId, |octets| Self::from_octets(&octets));

@@ -77,7 +77,7 @@ impl RelyingParty {
                 name: self.name().to_owned(),
             },
             user: User {
-                id: *user,
+                id: user.clone(),
                 name: cut(name),
                 display_name: cut(full_name),
             },

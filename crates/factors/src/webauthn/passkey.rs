@@ -3,11 +3,14 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use super::{
-    CredentialId, KeyAlgorithm, UserHandle,
+    Challenge, CredentialId, KeyAlgorithm, UserHandle,
     cbor::Reader,
     cose::PublicKey,
     encoding::{self, Octets},
 };
+
+/// As many challenges are remembered: more sign-ins than a person makes with one passkey while a challenge lives.
+const REMEMBERED: usize = 16;
 
 /// A registered passkey: WebAuthn's credential record (§4), for the store. None of it is secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,9 +24,19 @@ pub struct Passkey {
     pub(super) backed_up: bool,
     /// Whether the authenticator verified its user at registration.
     pub(super) user_verified: bool,
+    /// The challenges that it answered last: each is answered once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) answered: Vec<Challenge>,
 }
 
 impl Passkey {
+    /// What is remembered once this challenge is answered.
+    pub(super) fn answered_with(&self, challenge: &Challenge) -> Vec<Challenge> {
+        let forgotten = self.answered.len().saturating_add(1).saturating_sub(REMEMBERED);
+        let kept = self.answered.iter().skip(forgotten).copied();
+        kept.chain([*challenge]).collect()
+    }
+
     /// Its id.
     #[must_use]
     pub const fn id(&self) -> &CredentialId {
@@ -32,8 +45,8 @@ impl Passkey {
 
     /// Whose it is.
     #[must_use]
-    pub const fn user(&self) -> UserHandle {
-        self.user
+    pub const fn user(&self) -> &UserHandle {
+        &self.user
     }
 
     /// The algorithm of its key.

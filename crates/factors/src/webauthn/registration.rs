@@ -77,7 +77,7 @@ impl RelyingParty {
         }
         Ok(Passkey {
             id: response.id.clone(),
-            user: *user,
+            user: user.clone(),
             key: Key {
                 cose: attested.cose.to_vec(),
                 parsed: attested.key.clone(),
@@ -87,6 +87,7 @@ impl RelyingParty {
             backup_eligible: data.backup_eligible(),
             backed_up: data.backed_up(),
             user_verified: data.user_verified(),
+            answered: vec![*challenge],
         })
     }
 }

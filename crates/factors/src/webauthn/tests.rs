@@ -38,9 +38,12 @@ fn register(authenticator: &mut SoftAuthenticator) -> Result<Passkey, WebAuthnEr
     party().register(&CHALLENGE, &user(), UserVerification::Required, &response)
 }
 
+/// Each time another challenge.
 fn assert(authenticator: &mut SoftAuthenticator, passkey: &Passkey) -> Result<Assertion, WebAuthnError> {
-    let response = AssertionResponse::parse(&authenticator.assert(&request(&NEXT, &[passkey])))?;
-    party().assert(&NEXT, UserVerification::Required, &response, passkey)
+    let number = u8::try_from(passkey.answered.len()).unwrap();
+    let challenge = Challenge::from_octets([100 + number; 32]);
+    let response = AssertionResponse::parse(&authenticator.assert(&request(&challenge, &[passkey])))?;
+    party().assert(&challenge, UserVerification::Required, &response, passkey)
 }
 
 fn registered(kind: KeyKind) -> (SoftAuthenticator, Passkey) {
@@ -299,7 +302,7 @@ fn an_answer_works_for_its_challenge_and_its_passkey_alone() {
     let after = judged(&NEXT, &passkey).unwrap().passkey;
     assert_eq!(
         judged(&NEXT, &after).unwrap_err(),
-        WebAuthnError::Counter,
+        WebAuthnError::Challenge,
         "the same answer again"
     );
 }
@@ -313,11 +316,12 @@ fn a_passkey_without_a_counter_logs_in_and_is_known_as_synced() {
         counter: Some(0),
         ..Lie::default()
     };
-    let passkey = register(&mut authenticator).unwrap();
+    let mut passkey = register(&mut authenticator).unwrap();
     assert!(passkey.is_synced());
     authenticator.lie.flags = Some(0x1d);
     for _login in 0..2 {
-        assert_eq!(assert(&mut authenticator, &passkey).unwrap().passkey, passkey);
+        passkey = assert(&mut authenticator, &passkey).unwrap().passkey;
+        assert_eq!(passkey.sign_count, 0);
     }
     authenticator.lie.flags = Some(0x05);
     assert_eq!(
@@ -398,14 +402,83 @@ fn every_error_has_a_word_of_its_own() {
 }
 
 #[test]
-fn handles_are_one_for_an_account_and_two_for_two() {
-    assert_eq!(UserHandle::of("demo", "u1"), user());
-    for (domain, name) in [("demo", "u2"), ("other", "u1"), ("dem", "ou1"), ("demou", "1")] {
-        assert_ne!(UserHandle::of(domain, name), user(), "{domain} {name}");
+fn handles_are_one_for_an_account_and_give_its_id_back() {
+    let hexadecimal = "0123456789abcdef".repeat(2);
+    let ldap = "0123456789abcdef".repeat(4);
+    for (id, length) in [
+        ("u1", 11),
+        ("ada.lovelace", 21),
+        (&hexadecimal, 25),
+        (&ldap, 41),
+        (&hexadecimal.to_uppercase(), 41),
+        (&"x".repeat(55), 64),
+    ] {
+        let handle = UserHandle::of("demo", id);
+        assert_eq!(handle.as_octets().len(), length, "{id}");
+        assert_eq!(handle.user_of("demo").as_deref(), Some(id));
+        assert_eq!(handle.user_of("other"), None, "{id}");
+        assert_eq!(handle, UserHandle::of("demo", id));
+        let text = serde_json::to_string(&handle).unwrap();
+        assert_eq!(serde_json::from_str::<UserHandle>(&text).unwrap(), handle);
     }
-    let text = serde_json::to_string(&user()).unwrap();
-    assert_eq!(serde_json::from_str::<UserHandle>(&text).unwrap(), user());
-    assert!(serde_json::from_str::<UserHandle>("\"AAAA\"").is_err());
+    let long = UserHandle::of("demo", &"x".repeat(56));
+    assert_eq!(
+        (long.as_octets().len(), long.user_of("demo")),
+        (41, None),
+        "too long to be held"
+    );
+    assert_ne!(long, UserHandle::of("demo", &"x".repeat(57)));
+    assert!(serde_json::from_str::<UserHandle>("\"\"").is_err());
+    assert!(serde_json::from_value::<UserHandle>(encoding::encode(&[1; 65]).into()).is_err());
+}
+
+#[test]
+fn a_handle_in_another_form_than_ours_is_nobodys() {
+    let of_demo = |rest: &[u8]| {
+        let mark = UserHandle::of("demo", "u1").as_octets()[..8].to_vec();
+        UserHandle::from_octets([&mark, rest].concat()).unwrap()
+    };
+    for rest in [
+        &[][..],
+        &[1],
+        &[1, 0xab],
+        &[2, 0xff],
+        &[3, b'u'],
+        &[9, b'u', b'1'],
+        // Hexadecimal digits are packed, and never plain.
+        &[&[2_u8][..], &[b'a'; 32]].concat(),
+    ] {
+        assert_eq!(of_demo(rest).user_of("demo"), None, "{rest:?}");
+    }
+    assert_eq!(of_demo(&[2, b'u', b'1']), user());
+    assert_eq!(UserHandle::from_octets(vec![7]).unwrap().user_of("demo"), None);
+}
+
+/// A challenge that the browser is given twice, for it is made and not kept, is answered once all the same.
+#[test]
+fn r14_a_challenge_is_answered_once_by_a_passkey_without_a_counter() {
+    let mut authenticator = SoftAuthenticator::new(KeyKind::P256, ORIGIN);
+    authenticator.lie.counter = Some(0);
+    let mut passkey = register(&mut authenticator).unwrap();
+    let mut answers = Vec::new();
+    for number in 0..10 {
+        let challenge = Challenge::from_octets([100 + number; 32]);
+        let response =
+            AssertionResponse::parse(&authenticator.assert(&request(&challenge, &[&passkey]))).unwrap();
+        let judge =
+            |passkey: &Passkey| party().assert(&challenge, UserVerification::Required, &response, passkey);
+        passkey = judge(&passkey).unwrap().passkey;
+        assert_eq!(judge(&passkey).unwrap_err(), WebAuthnError::Challenge);
+        answers.push((challenge, response));
+    }
+    for (challenge, response) in &answers {
+        let judged = party().assert(challenge, UserVerification::Required, response, &passkey);
+        assert_eq!(judged.unwrap_err(), WebAuthnError::Challenge, "nor later");
+    }
+    for _login in 0..40 {
+        passkey = assert(&mut authenticator, &passkey).map_or(passkey, |assertion| assertion.passkey);
+    }
+    assert!(passkey.answered.len() <= 16, "what is remembered is bounded");
 }
 
 proptest! {
