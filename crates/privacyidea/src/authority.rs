@@ -36,7 +36,7 @@ impl SecondFactorAuthority for PrivacyIdea {
             return Err(SecondFactorError::NoFactor);
         }
         let now = (self.clock())();
-        let Some(open) = self.trigger_tokens(user, &own).await.map_err(told)? else {
+        let Some((open, message)) = self.trigger_tokens(user, &own).await.map_err(told)? else {
             return Err(if own.all_locked {
                 SecondFactorError::Locked
             } else {
@@ -51,12 +51,11 @@ impl SecondFactorAuthority for PrivacyIdea {
         });
         let modes = modes.collect();
         let kept = serde_json::to_string(&open).map_err(SecondFactorError::malformed)?;
-        Ok(Challenge::new(
-            person.user.id().clone(),
-            Zeroizing::new(kept),
-            modes,
-            ends_at,
-        ))
+        let challenge = Challenge::new(person.user.id().clone(), Zeroizing::new(kept), modes, ends_at);
+        Ok(match message {
+            Some(message) => challenge.with_message(&message),
+            None => challenge,
+        })
     }
 
     async fn answer(

@@ -136,7 +136,7 @@ impl PrivacyIdea {
         &self,
         user: AskedUser<'_>,
         own: &Tokens,
-    ) -> Result<Option<Triggered>, PrivacyIdeaError> {
+    ) -> Result<Option<(Triggered, Option<String>)>, PrivacyIdeaError> {
         let operation = "to trigger a challenge";
         let realm = &self.inner.config.realm;
         let body = form(&[("user", &user.on_the_wire(realm)), ("realm", realm)]);

@@ -34,7 +34,7 @@ pub fn answer(status: u16, body: &[u8]) {
         listed: BTreeMap::from([(serial.clone(), kind.clone())]),
         all_locked: false,
     };
-    if let Ok(Ok(Some(open))) = read().map(|answer| wire::triggered(answer, &user, &own)) {
+    if let Ok(Ok(Some((open, _message)))) = read().map(|answer| wire::triggered(answer, &user, &own)) {
         assert!(open.tokens.keys().eq([&serial]), "no token of another");
     }
     let token = OpenToken {

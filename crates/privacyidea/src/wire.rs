@@ -264,10 +264,17 @@ impl OpenToken {
     }
 }
 
-/// Of `POST /validate/triggerchallenge`: `None` if no challenge came of it that a person could answer here.
-pub(crate) fn triggered(answer: Answer, user: &Name, own: &Tokens) -> Result<Option<Triggered>, Fault> {
+/// Of `POST /validate/triggerchallenge`, with what the person shall read, such as the number to choose on a telephone:
+/// `None` if no challenge came of it that a person could answer here.
+pub(crate) fn triggered(
+    answer: Answer,
+    user: &Name,
+    own: &Tokens,
+) -> Result<Option<(Triggered, Option<String>)>, Fault> {
     #[derive(Deserialize)]
     struct Detail {
+        #[serde(default)]
+        message: Option<String>,
         #[serde(default)]
         transaction_id: Option<Word>,
         #[serde(default)]
@@ -315,11 +322,12 @@ pub(crate) fn triggered(answer: Answer, user: &Name, own: &Tokens) -> Result<Opt
             open.insert(challenge.serial, token);
         }
     }
-    Ok((!open.is_empty()).then(|| Triggered {
+    let triggered = (!open.is_empty()).then(|| Triggered {
         user: user.clone(),
         transaction,
         tokens: open,
-    }))
+    });
+    Ok(triggered.map(|triggered| (triggered, detail.message)))
 }
 
 /// Of `POST /validate/check` in a transaction: the token that answered, or `None` for a refusal.

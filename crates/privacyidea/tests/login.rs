@@ -18,6 +18,7 @@ async fn a_code_is_asked_for_and_accepted() {
     assert_eq!(lab.adapter.due(&bob).await.unwrap(), Due::Yes);
     let challenge = lab.adapter.trigger(&bob).await.unwrap();
     assert_eq!(challenge.modes(), [ChallengeMode::Code]);
+    assert_eq!(challenge.message(), Some("please enter otp: "));
     let verdict = lab.adapter.answer(&bob, &challenge, &code()).await.unwrap();
     let method = AuthMethod::OneTimeCode;
     assert_eq!(verdict, Verdict::Accepted { method });

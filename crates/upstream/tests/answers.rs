@@ -220,7 +220,7 @@ async fn what_is_sent_is_what_the_specifications_have() {
     let redirect = lab.provider.begin(&ask(), secrets()).await.unwrap();
     let pending = redirect.pending;
     let challenge =
-        sealstone_jose::base64url::encode(&sealstone_testkit::sha256(pending.expose_verifier().as_bytes()));
+        sealstone_jose::base64url::encode(sealstone_testkit::sha256(pending.expose_verifier().as_bytes()));
     for wanted in [
         "response_type=code".to_owned(),
         "client_id=sealstone".to_owned(),
