@@ -303,6 +303,17 @@ pub enum RegistrationError {
         /// Its place in the list, from 0.
         index: usize,
     },
+    /// A redirect URI with an asterisk: whoever writes one expects what is never done.
+    #[error(
+        "`{member}` number {} has an asterisk, and nothing is matched by pattern (RFC 9700 §2.1): give each URI whole",
+        index.saturating_add(1)
+    )]
+    RedirectUriWildcard {
+        /// The member.
+        member: &'static str,
+        /// Its place in the list, from 0.
+        index: usize,
+    },
     /// A redirect URI that the client's type does not have.
     #[error(
         "`{member}` number {} is not for a {} client: use https, or http on 127.0.0.1, [::1] or localhost{}",

@@ -317,6 +317,9 @@ fn redirect_uris(
     let mut uris = Vec::with_capacity(texts.len());
     for (index, text) in texts.iter().enumerate() {
         let uri = RedirectUri::parse(text).map_err(|_| RegistrationError::RedirectUri { member, index })?;
+        if uri.as_str().contains('*') {
+            return Err(RegistrationError::RedirectUriWildcard { member, index });
+        }
         if !is_registrable(&uri, application_type) {
             return Err(RegistrationError::RedirectUriKind {
                 member,

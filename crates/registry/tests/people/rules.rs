@@ -63,6 +63,73 @@ fn n10_logout_is_told_to_public_hosts_over_tls() {
     );
 }
 
+/// Wildcards, plain HTTP, dangerous schemes.
+#[test]
+fn o04_o05_o06_redirect_uris_that_lead_to_anybody() {
+    for (uri, want) in [
+        ("https://*.example.com/cb", "RedirectUri "),
+        ("https://app.example/*", "RedirectUriWildcard"),
+        ("https://app.example/cb?x=*", "RedirectUriWildcard"),
+        ("http://127.0.0.1:*/cb", "RedirectUri "),
+        ("http://app.example/cb", "RedirectUriKind"),
+        ("http://10.0.0.1/cb", "RedirectUriKind"),
+        ("http://localhost.example/cb", "RedirectUriKind"),
+        ("javascript:alert(1)", "RedirectUri "),
+        ("data:text/html,x", "RedirectUri "),
+    ] {
+        for member in ["redirect_uris", "post_logout_redirect_uris"] {
+            for base in [web(), native()] {
+                let error = register(&with(&base, &json!({member: [uri]}))).expect_err(uri);
+                assert!(format!("{error:?}").starts_with(want), "{uri}: {error:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn o07_a_public_client_without_pkce() {
+    let without = json!({"require_pkce": false});
+    assert_eq!(
+        register(&with(&native(), &without)),
+        Err(RegistrationError::PublicWithoutPkce)
+    );
+    assert_eq!(register(&native()).unwrap().pkce(), Pkce::Required);
+    assert_eq!(register(&with(&web(), &without)).unwrap().pkce(), Pkce::Optional);
+}
+
+/// No page shows a picture or a policy, nothing is fetched, and the one link that is shown is of `https`.
+#[test]
+fn o12_addresses_for_pages() {
+    for member in [
+        "logo_uri",
+        "policy_uri",
+        "tos_uri",
+        "jwks_uri",
+        "sector_identifier_uri",
+    ] {
+        for uri in [
+            "https://app.example/x",
+            "javascript:alert(1)",
+            "http://169.254.169.254/",
+        ] {
+            let error = register(&with(&web(), &json!({member: uri}))).expect_err(uri);
+            assert!(matches!(error, RegistrationError::NotOffered { .. }), "{error:?}");
+        }
+    }
+    for uri in [
+        "javascript:alert(1)",
+        "http://app.example/",
+        "data:text/html,x",
+        "https://u@app.example/",
+        "",
+    ] {
+        assert_eq!(
+            register(&with(&web(), &json!({"client_uri": uri}))),
+            Err(RegistrationError::ClientUri)
+        );
+    }
+}
+
 #[test]
 fn defaults_are_the_strict_ones() {
     let client = register(&json!({"redirect_uris": [APP], "scope": "openid"})).unwrap();
