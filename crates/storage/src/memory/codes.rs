@@ -155,14 +155,14 @@ impl RefreshStore for MemoryStore {
         let Some(family) = records.families.get_mut(&rotation.next.id) else {
             return Ok(Rotation::Ended);
         };
-        if family.generation != rotation.expected_generation {
+        let Some((next, revoked)) = rotation.onto(family) else {
             return Ok(Rotation::Changed(Box::new(family.clone())));
-        }
-        *family = rotation.next.clone();
-        for token in &rotation.revoked {
+        };
+        *family = next;
+        for token in &revoked {
             records.revoke_token(&rotation.next.grant.domain, token);
         }
-        if !rotation.revoked.is_empty() {
+        if !revoked.is_empty() {
             self.inner.feed.add(0, 0, 1);
         }
         Ok(Rotation::Rotated)

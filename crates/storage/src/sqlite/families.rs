@@ -1,13 +1,18 @@
 //! Refresh families.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use rustls_pki_types::UnixTime;
 use sealstone_grants::{
     GrantStoreError, IssuedToken,
     refresh::{
-        EndedFamily, Ending, FamilyId, FamilyLifetime, RefreshFamily, RefreshRotation, RefreshStore, Rotation,
+        EndedFamily, Ending, FamilyId, FamilyLifetime, RefreshFamily, RefreshRotation, RefreshStore, Rotates,
+        Rotation,
     },
 };
 use sealstone_identity::{DomainId, UserId};
@@ -88,6 +93,37 @@ struct Rotate {
     expected: i64,
     next: FamilyRow,
     revoking: Option<Revoking>,
+    /// For a family whose token stays: what another use before this one is joined with.
+    joins: Option<Box<RefreshRotation>>,
+    /// Whether joining revoked something.
+    has_revoked: AtomicBool,
+}
+
+impl Rotate {
+    fn of(rotation: &RefreshRotation) -> Result<Self, Failure> {
+        let next = &rotation.next;
+        Ok(Self {
+            expected: number(rotation.expected_generation),
+            next: FamilyRow::of(next)?,
+            revoking: Revoking::of(&next.grant.domain, &rotation.revoked)?,
+            joins: match next.rotates {
+                Rotates::EachUse => None,
+                Rotates::Never => Some(Box::new(rotation.clone())),
+            },
+            has_revoked: AtomicBool::new(false),
+        })
+    }
+}
+
+/// Writes a family in place of the one with this generation.
+async fn replace(connection: &mut SqliteConnection, row: &FamilyRow, expected: i64) -> Result<bool, Failure> {
+    let query = sqlx::query(
+        "UPDATE refresh_families SET generation = ?3, expires_at = ?4, record = ?5
+         WHERE id = ?1 AND generation = ?2",
+    );
+    let query = query.bind(row.id.as_octets().as_slice()).bind(expected);
+    let query = query.bind(row.generation).bind(row.expires_at).bind(&row.record);
+    Ok(query.execute(connection).await?.rows_affected() > 0)
 }
 
 #[async_trait]
@@ -95,28 +131,38 @@ impl Transaction for Rotate {
     type Answer = Rotation;
 
     async fn make(&self, connection: &mut SqliteConnection) -> Result<Rotation, Failure> {
-        let query = sqlx::query(
-            "UPDATE refresh_families SET generation = ?3, expires_at = ?4, record = ?5
-             WHERE id = ?1 AND generation = ?2",
-        );
-        let id = self.next.id.as_octets().as_slice();
-        let query = query.bind(id).bind(self.expected).bind(self.next.generation);
-        let query = query.bind(self.next.expires_at).bind(&self.next.record);
-        if query.execute(&mut *connection).await?.rows_affected() > 0 {
+        if replace(&mut *connection, &self.next, self.expected).await? {
             if let Some(revoking) = &self.revoking {
                 revoking.make(connection).await?;
+                self.has_revoked.store(true, Ordering::Relaxed);
             }
             return Ok(Rotation::Rotated);
         }
         let query = sqlx::query("SELECT id, record FROM refresh_families WHERE id = ?1");
-        let row = query.bind(id).fetch_optional(connection).await?;
-        row.map_or(Ok(Rotation::Ended), |row| {
-            Ok(Rotation::Changed(Box::new(family_of(&row)?)))
-        })
+        let query = query.bind(self.next.id.as_octets().as_slice());
+        let Some(row) = query.fetch_optional(&mut *connection).await? else {
+            return Ok(Rotation::Ended);
+        };
+        let stored = family_of(&row)?;
+        let joined = self.joins.as_ref().and_then(|rotation| rotation.onto(&stored));
+        let Some((next, revoked)) = joined else {
+            return Ok(Rotation::Changed(Box::new(stored)));
+        };
+        replace(
+            &mut *connection,
+            &FamilyRow::of(&next)?,
+            number(stored.generation),
+        )
+        .await?;
+        if let Some(revoking) = Revoking::of(&next.grant.domain, &revoked)? {
+            revoking.make(connection).await?;
+            self.has_revoked.store(true, Ordering::Relaxed);
+        }
+        Ok(Rotation::Rotated)
     }
 
     fn is_counted(&self, answer: &Rotation) -> bool {
-        matches!(answer, Rotation::Rotated) && self.revoking.is_some()
+        matches!(answer, Rotation::Rotated) && self.has_revoked.load(Ordering::Relaxed)
     }
 }
 
@@ -290,15 +336,7 @@ impl RefreshStore for SqlStore {
     }
 
     async fn rotate(&self, rotation: &RefreshRotation) -> Result<Rotation, GrantStoreError> {
-        let next = &rotation.next;
-        let change = || {
-            Ok(Rotate {
-                expected: number(rotation.expected_generation),
-                next: FamilyRow::of(next)?,
-                revoking: Revoking::of(&next.grant.domain, &rotation.revoked)?,
-            })
-        };
-        let change = change().map_err(|failure: Failure| self.grants_failed(failure))?;
+        let change = Rotate::of(rotation).map_err(|failure| self.grants_failed(failure))?;
         self.write(change).await.map_err(GrantStoreError::new)
     }
 

@@ -1,4 +1,6 @@
-use sealstone_grants::refresh::{Ending, FamilyLifetime, RefreshFamily, RefreshRotation, Rotation};
+use sealstone_grants::refresh::{
+    Ending, FamilyLifetime, LastIssue, MAX_LIVE_TOKENS, RefreshFamily, RefreshRotation, Rotates, Rotation,
+};
 
 use crate::fixtures::{
     Store, at, client_id, count, domain_id, family, family_id, grant, hash, issued, keep_family, race,
@@ -90,6 +92,58 @@ pub(crate) async fn k02_of_uses_at_once_one_rotates<S: Store>(store: S) {
         }
         current = written.clone();
     }
+}
+
+/// Uses at once of a token that stays: each is written, and what there is no room for is revoked.
+pub(crate) async fn uses_of_a_token_that_stays_are_joined<S: Store>(store: S) {
+    let mut first = family(1);
+    first.rotates = Rotates::Never;
+    keep_family(&store, &first).await;
+    let changes = store.revocation_changes();
+    let before = *changes.borrow();
+    for round in 0..8 {
+        let stored = store.family(&first.id).await.unwrap().unwrap();
+        let outcomes = race(|racer| {
+            let (store, stored) = (store.clone(), RefreshFamily::clone(&stored));
+            let token = issued(format!("access-{round}-{racer}"), 1_900);
+            async move {
+                let last = LastIssue {
+                    token: token.clone(),
+                    ..stored.last.clone()
+                };
+                let step = RefreshRotation {
+                    expected_generation: stored.generation,
+                    next: RefreshFamily {
+                        generation: stored.generation + 1,
+                        live: [stored.live.clone(), vec![token.clone()]].concat(),
+                        last,
+                        last_used_at: at(1_100),
+                        ..stored
+                    },
+                    revoked: Vec::new(),
+                };
+                (store.rotate(&step).await.unwrap(), token)
+            }
+        });
+        let outcomes = outcomes.await;
+        let after = store.family(&first.id).await.unwrap().unwrap();
+        assert_eq!(
+            after.generation,
+            stored.generation + u64::try_from(outcomes.len()).unwrap()
+        );
+        let revoked = revoked(&store, "demo").await;
+        for (outcome, token) in &outcomes {
+            assert_eq!(*outcome, Rotation::Rotated);
+            let is_kept =
+                after.live.contains(token) || revoked.iter().any(|id| *id == token.token_id.as_str());
+            assert!(is_kept, "{token:?} is of the family, or revoked");
+        }
+        assert!(after.live.len() <= MAX_LIVE_TOKENS + outcomes.len());
+    }
+    let family = store.family(&first.id).await.unwrap().unwrap();
+    let ended = store.end(Ending::Family(&first.id), at(1_200)).await.unwrap();
+    assert_eq!(ended[0].revoked, family.live);
+    assert!(*changes.borrow() > before, "the revocations are announced");
 }
 
 /// K01: a family that has ended does not come back, and nothing of it lives.
