@@ -152,7 +152,8 @@ impl Visit<'_> {
 
     /// The login page, or at once the way to the upstream provider where there is nothing to ask for here.
     async fn first(&self, underway: &mut Underway, asked: Asked<'_>, first: FirstFactors) -> Step<Advanced> {
-        if first.upstream && !first.password {
+        let passkey = self.offer_passkey(underway, first)?;
+        if first.upstream && !first.password && passkey.is_none() {
             return self.to_upstream(underway, &asked).await.map(Advanced::Leave);
         }
         if asked.renders == Renders::Later && underway.interaction.version > 0 {
@@ -167,7 +168,7 @@ impl Visit<'_> {
             user_name: known.or(asked.login_hint).map(str::to_owned),
             is_same_person: false,
             asks_password: first.password,
-            passkey: None,
+            passkey,
             upstream: first.upstream.then(|| self.realm.config.upstream_name.clone()),
             may_cancel: asked.may_cancel,
             fault: asked.fault,
@@ -260,7 +261,10 @@ impl Visit<'_> {
         let pressed = form.get("do").unwrap_or_default();
         let judged = match pressed {
             "password" => self.password(underway, form).await?,
-            "code" if form.get("credential").is_some() => self.passkey(underway, form).await?,
+            "code" if form.get("credential").is_some() => match underway.interaction.login.person() {
+                Some(_) => self.passkey(underway, form).await?,
+                None => self.passkey_alone(underway, form).await?,
+            },
             "code" => self.code(underway, form).await?,
             "totp" | "passkey" | "confirm" | "back" => {
                 let allowed = &self.enrolment_due(underway, need.wish).await?;

@@ -9,7 +9,7 @@ use super::view::{PageErrorKind, PageForm};
 use super::visit::{Step, Stop, Visit};
 use rustls_pki_types::UnixTime;
 use sealstone_grants::interaction::{
-    INTERACTION_LIFETIME, Interaction, InteractionInsertion, Interactions, Purpose, csrf_token,
+    INTERACTION_LIFETIME, Interaction, InteractionInsertion, InteractionSwap, Purpose, csrf_token,
 };
 use sealstone_identity::DomainId;
 use sealstone_login::LoginProgress;
@@ -156,7 +156,7 @@ impl Underway {
 
 impl Visit<'_> {
     /// The anti-forgery token of a form: nobody else's page knows it.
-    fn anti_forgery(&self, place: &Place) -> Secret {
+    pub(crate) fn anti_forgery(&self, place: &Place) -> Secret {
         let handle = match place {
             Place::Store(id) => id.clone(),
             Place::Page(draft) => draft.handle(self.domain()),
@@ -223,8 +223,8 @@ impl Visit<'_> {
             Place::Store(_) => {
                 let store = &self.people.interactions;
                 match store.replace_interaction(expected, &underway.interaction).await? {
-                    Interactions::Replaced => Ok(()),
-                    Interactions::Changed => Err(Stop::Answer(Box::new(underway.see()))),
+                    InteractionSwap::Replaced => Ok(()),
+                    InteractionSwap::Changed => Err(Stop::Answer(Box::new(underway.see()))),
                 }
             }
             Place::Page(_) => {
