@@ -67,6 +67,7 @@ pub(crate) fn mac_secret(client: &str) -> String {
 pub(crate) struct World {
     pub(crate) router: Router,
     pub(crate) edge: HttpEdge,
+    pub(crate) provider: Provider,
     pub(crate) store: MemoryStore,
     pub(crate) clock: ManualClock,
     pub(crate) ca: TestCa,
@@ -162,12 +163,13 @@ impl World {
         let ca = TestCa::new("Clients");
         let trust = ClientTrust::new(&[ca.certificate_der()], &[], CrlPolicy::default()).unwrap();
         let config = HttpConfig::default().with_client_trust(TrustHandle::new(trust));
-        let edge = HttpEdge::new(provider, ports_clock, change(config));
+        let edge = HttpEdge::new(provider.clone(), ports_clock, change(config));
         let machine = ca.client("machine");
         let alone = CertificateSpec::client("alone").self_signed();
         let world = Self {
             router: edge.router(),
             edge,
+            provider,
             store,
             clock,
             ca,
