@@ -320,3 +320,19 @@ fn not_allowed(method: Method, used: &HttpMethod) -> Option<Response> {
 fn is_ambiguous(request: &Request<Body>) -> bool {
     request.version() == Version::HTTP_11 && request.headers().get_all(HOST).iter().count() != 1
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Arrived, Body, Edge};
+
+    fn size<F>(_: impl FnOnce(&'static Edge, &'static Arrived, Body) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// One is allocated for every request of a client: what browsers need lies in allocations of its own.
+    #[test]
+    fn the_future_of_a_clients_request_stays_small() {
+        let size = size(|edge, arrived, body| edge.form(arrived, body));
+        assert!(size <= 672, "{size}");
+    }
+}

@@ -28,4 +28,3 @@ pub use edge::HttpEdge;
 pub use limit::{Allowance, RateLimit};
 pub use network::{IpNetwork, NetworkError};
 pub use proxy::{ProxyAccess, ProxyError, TrustedProxy};
-pub use sealstone_pages::{BrandError, Brands};
