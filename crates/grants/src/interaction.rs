@@ -18,7 +18,7 @@ pub use csrf::{csrf_token, is_csrf_token};
 pub use decide::{Authorizing, ConsentNeed, Next, decide};
 pub use device::{DeviceNext, decide_device};
 pub use login::{LoginCause, LoginNeed, SignedIn, login_due};
-pub use port::{InteractionInsertion, InteractionStore, Interactions};
+pub use port::{InteractionInsertion, InteractionStore, InteractionSwap};
 pub use project::{ProjectNeed, Projects};
 pub use record::{
     Answer, AuthorizePurpose, Given, INTERACTION_LIFETIME, Interaction, LoginDemand, LogoutPurpose,

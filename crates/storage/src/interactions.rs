@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use parking_lot::Mutex;
 use rustls_pki_types::UnixTime;
-use sealstone_grants::interaction::{Interaction, InteractionInsertion, Interactions, MAX_INTERACTIONS};
+use sealstone_grants::interaction::{Interaction, InteractionInsertion, InteractionSwap, MAX_INTERACTIONS};
 use sealstone_identity::DomainId;
 use sealstone_oauth_types::TokenHash;
 
@@ -108,15 +108,15 @@ impl OpenInteractions {
         self.0.lock().all.get(id).cloned()
     }
 
-    pub(crate) fn replace(&self, expected_version: u64, interaction: &Interaction) -> Interactions {
+    pub(crate) fn replace(&self, expected_version: u64, interaction: &Interaction) -> InteractionSwap {
         let mut kept = self.0.lock();
         let follows = interaction.version.checked_sub(1) == Some(expected_version);
         if !follows || !kept.is_at(&interaction.id, expected_version) {
-            return Interactions::Changed;
+            return InteractionSwap::Changed;
         }
         kept.remove(&interaction.id);
         kept.add(interaction.clone());
-        Interactions::Replaced
+        InteractionSwap::Replaced
     }
 
     pub(crate) fn take(&self, id: &TokenHash, expected_version: u64) -> bool {

@@ -18,7 +18,7 @@ pub enum InteractionInsertion {
 /// What became of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the driver goes on from each")]
-pub enum Interactions {
+pub enum InteractionSwap {
     /// It is written.
     Replaced,
     /// Nothing was written: another request of the same browser came before, or the interaction is gone.
@@ -62,7 +62,7 @@ pub trait InteractionStore: Send + Sync {
         &self,
         expected_version: u64,
         interaction: &Interaction,
-    ) -> Result<Interactions, GrantStoreError>;
+    ) -> Result<InteractionSwap, GrantStoreError>;
 
     /// Removes the interaction if it has this version, and says whether it did: of two that ask, one is told so.
     ///

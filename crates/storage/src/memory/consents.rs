@@ -5,7 +5,7 @@ use rustls_pki_types::UnixTime;
 use sealstone_grants::{
     GrantStoreError,
     consent::{Consent, ConsentStore},
-    interaction::{Interaction, InteractionInsertion, InteractionStore, Interactions},
+    interaction::{Interaction, InteractionInsertion, InteractionStore, InteractionSwap},
     logout::{LogoutNotice, LogoutStore, MAX_NOTICES, NOTICE_LEASE},
 };
 use sealstone_identity::{DomainId, UserId};
@@ -76,7 +76,7 @@ impl InteractionStore for MemoryStore {
         &self,
         expected_version: u64,
         interaction: &Interaction,
-    ) -> Result<Interactions, GrantStoreError> {
+    ) -> Result<InteractionSwap, GrantStoreError> {
         Ok(self.inner.interactions.replace(expected_version, interaction))
     }
 

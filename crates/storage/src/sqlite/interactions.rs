@@ -1,10 +1,10 @@
-//! Interactions: in this process's memory, not in the file.
+//! InteractionSwap: in this process's memory, not in the file.
 
 use async_trait::async_trait;
 use rustls_pki_types::UnixTime;
 use sealstone_grants::{
     GrantStoreError,
-    interaction::{Interaction, InteractionInsertion, InteractionStore, Interactions},
+    interaction::{Interaction, InteractionInsertion, InteractionStore, InteractionSwap},
 };
 use sealstone_oauth_types::TokenHash;
 
@@ -29,7 +29,7 @@ impl InteractionStore for SqlStore {
         &self,
         expected_version: u64,
         interaction: &Interaction,
-    ) -> Result<Interactions, GrantStoreError> {
+    ) -> Result<InteractionSwap, GrantStoreError> {
         Ok(self.inner.interactions.replace(expected_version, interaction))
     }
 

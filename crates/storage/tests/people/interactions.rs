@@ -1,5 +1,5 @@
 use sealstone_grants::interaction::{
-    INTERACTION_LIFETIME, Interaction, InteractionInsertion, Interactions, MAX_INTERACTIONS, Purpose,
+    INTERACTION_LIFETIME, Interaction, InteractionInsertion, InteractionSwap, MAX_INTERACTIONS, Purpose,
 };
 use sealstone_login::LoginProgress;
 
@@ -40,14 +40,14 @@ pub(crate) async fn r13_of_requests_at_once_one_goes_on<S: Store>(store: S) {
     let first = interaction(1, 1_000);
     assert_eq!(store.interaction(&first.id).await.unwrap(), None);
     let unknown = store.replace_interaction(1, &changed(&first)).await.unwrap();
-    assert_eq!(unknown, Interactions::Changed, "a change makes no interaction");
+    assert_eq!(unknown, InteractionSwap::Changed, "a change makes no interaction");
     keep(&store, &first).await;
     let outcomes = race(|_| {
         let (store, next) = (store.clone(), changed(&first));
         async move { store.replace_interaction(1, &next).await.unwrap() }
     });
     assert_eq!(
-        count(&outcomes.await, |outcome| *outcome == Interactions::Replaced),
+        count(&outcomes.await, |outcome| *outcome == InteractionSwap::Replaced),
         1
     );
     let stored = *store.interaction(&first.id).await.unwrap().unwrap();
@@ -59,7 +59,7 @@ pub(crate) async fn r13_of_requests_at_once_one_goes_on<S: Store>(store: S) {
         (2, changed(&changed(&stored))),
     ] {
         let outcome = store.replace_interaction(expected, &next).await.unwrap();
-        assert_eq!(outcome, Interactions::Changed, "{expected} {}", next.version);
+        assert_eq!(outcome, InteractionSwap::Changed, "{expected} {}", next.version);
     }
 }
 
@@ -79,7 +79,7 @@ pub(crate) async fn r14_an_interaction_is_taken_once<S: Store>(store: S) {
     assert_eq!(store.interaction(&first.id).await.unwrap(), None);
     assert_eq!(
         store.replace_interaction(1, &changed(&first)).await.unwrap(),
-        Interactions::Changed
+        InteractionSwap::Changed
     );
     assert_eq!(store.interaction(&first.id).await.unwrap(), None);
 }
@@ -94,7 +94,7 @@ pub(crate) async fn strangers_make_room_and_people_do_not<S: Store>(store: S) {
     chooser.selected = Some(sid(2));
     assert_eq!(
         store.replace_interaction(1, &chooser).await.unwrap(),
-        Interactions::Replaced
+        InteractionSwap::Replaced
     );
     for number in 2..MAX_INTERACTIONS {
         keep(&store, &interaction(number, 1_001 + number / 1_000)).await;
@@ -124,7 +124,7 @@ pub(crate) async fn strangers_make_room_and_people_do_not<S: Store>(store: S) {
             next.logged_in = Some(sid(3));
             assert_eq!(
                 store.replace_interaction(1, &next).await.unwrap(),
-                Interactions::Replaced
+                InteractionSwap::Replaced
             );
         }
     }
