@@ -8,10 +8,10 @@ use sealstone_audit::{Action, Target as AuditTarget};
 use sealstone_claims::ClaimsSubject;
 use sealstone_grants::Denial;
 use sealstone_grants::authenticate::Authenticated;
-use sealstone_grants::token::{self, Granted, Target, TokenStep};
+use sealstone_grants::token::{self, Granted, NeedsIdentity, Target, TokenStep};
 use sealstone_identity::DomainId;
 use sealstone_jose::{JwtBuffer, base64url};
-use sealstone_oauth_types::{GrantRequest, RequestError, TokenId, TokenRequest, TokenResponse};
+use sealstone_oauth_types::{GrantRequest, PresentedClient, RequestError, TokenRequest, TokenResponse};
 use sealstone_tokens::{AccessTokenClaims, Audience, DelegationContext, expiry};
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -37,35 +37,41 @@ impl Provider {
         let client = request.as_ref().ok().map(|request| &request.client);
         let attempt = self.attempt(Action::IssueToken, client, peer)?;
         let token_id = base64url::encode(attempt.random.token);
-        let result = self.issue(&issuer, request, &token_id, peer, attempt.now).await;
+        let result = match request {
+            Ok(request) => {
+                let (client, grant) = (request.client, request.grant);
+                self.issue(&issuer, (client, grant), &token_id, peer, attempt.now)
+                    .await
+            }
+            Err(fault) => Err(Denial::Malformed(fault).into()),
+        };
         let target = match &result {
             // A repeated answer names the token that it repeats.
-            Ok((_, Some(given))) => AuditTarget::Token(given.as_str().into()),
-            Ok((_, None)) => AuditTarget::Token(token_id.as_str().into()),
+            Ok(Given {
+                token_id: Some(given),
+                ..
+            }) => AuditTarget::Token(given.as_str().into()),
+            Ok(Given { token_id: None, .. }) => AuditTarget::Token(token_id.as_str().into()),
             Err(_) => AuditTarget::Issuer(domain.as_str().into()),
         };
         self.record(&attempt, target, result.as_ref().err())?;
-        result.map(|(response, _given)| response)
+        result.map(|given| given.response)
     }
 
     async fn issue(
         &self,
         issuer: &IssuerState,
-        request: Result<TokenRequest, RequestError>,
+        (client, grant): (PresentedClient, GrantRequest),
         token_id: &str,
         peer: &Peer,
         now: UnixTime,
-    ) -> Result<(TokenResponse, Option<TokenId>), TokenError> {
-        let request = request.map_err(Denial::Malformed)?;
-        let client = self.authenticate(request.client, peer, issuer, now).await?;
-        match self.decide(issuer, client, request.grant, token_id, now)? {
-            Decided::Issued(token) => Ok((token, None)),
-            Decided::Asking(identity) => Ok((mint(issuer, &identity.await?, token_id, now)?, None)),
-            Decided::OfPerson(given) => {
-                let given = given.await?;
-                Ok((given.response, Some(given.token_id)))
-            }
-        }
+    ) -> Result<Given, TokenError> {
+        let client = self.authenticate(client, peer, issuer, now).await?;
+        let pending = match self.decide(issuer, client, grant, token_id, now)? {
+            Decided::Issued(response) => return Ok(Given::new(response)),
+            Decided::Pending(pending) => pending,
+        };
+        pending.await
     }
 
     /// Apart from the future above, which stays as small as a machine's token needs it.
@@ -76,7 +82,18 @@ impl Provider {
         token_id: &'a str,
         now: UnixTime,
     ) -> Decided<'a> {
-        Decided::OfPerson(Box::pin(self.for_person(issuer, asked, token_id, now)))
+        Decided::Pending(Box::pin(self.for_person(issuer, asked, token_id, now)))
+    }
+
+    async fn of_tie(
+        &self,
+        issuer: &IssuerState,
+        step: NeedsIdentity,
+        token_id: &str,
+        now: UnixTime,
+    ) -> Result<Given, TokenError> {
+        let granted = self.with_identity(step, now).await?;
+        mint(issuer, &granted, token_id, now).map(Given::new)
     }
 
     /// Not in the future above: what it works with would lie there as long as the longest request.
@@ -90,7 +107,9 @@ impl Provider {
     ) -> Result<Decided<'a>, TokenError> {
         match token::decide(client, grant, now)? {
             TokenStep::Granted(granted) => mint(issuer, &granted, token_id, now).map(Decided::Issued),
-            TokenStep::NeedsIdentity(step) => Ok(Decided::Asking(Box::pin(self.with_identity(step, now)))),
+            TokenStep::NeedsIdentity(step) => Ok(Decided::Pending(Box::pin(
+                self.of_tie(issuer, step, token_id, now),
+            ))),
             TokenStep::NeedsCode(step) => Ok(self.of_person(issuer, OfPerson::Code(step), token_id, now)),
             TokenStep::NeedsFamily(step) => Ok(self.of_person(issuer, OfPerson::Family(step), token_id, now)),
             TokenStep::NeedsDevice(step) => Ok(self.of_person(issuer, OfPerson::Device(step), token_id, now)),
@@ -101,8 +120,7 @@ impl Provider {
 /// How far a request comes without asking anybody.
 enum Decided<'a> {
     Issued(TokenResponse),
-    Asking(Pin<Box<dyn Future<Output = Result<Granted, TokenError>> + Send + 'a>>),
-    OfPerson(Pin<Box<dyn Future<Output = Result<Given, TokenError>> + Send + 'a>>),
+    Pending(Pin<Box<dyn Future<Output = Result<Given, TokenError>> + Send + 'a>>),
 }
 
 /// From what was granted to the answer: claims, lifetime, signature.

@@ -30,10 +30,19 @@ pub(crate) enum OfPerson {
     Device(NeedsDevice),
 }
 
-/// What is given: the answer, and the `jti` in it.
+/// What is given: the answer, and the `jti` in it where that is not the one that was drawn for it.
 pub(crate) struct Given {
     pub(crate) response: TokenResponse,
-    pub(crate) token_id: TokenId,
+    pub(crate) token_id: Option<TokenId>,
+}
+
+impl Given {
+    pub(crate) const fn new(response: TokenResponse) -> Self {
+        Self {
+            response,
+            token_id: None,
+        }
+    }
 }
 
 impl Provider {
@@ -253,7 +262,7 @@ impl Issue {
                 Some(token) => response.with_refresh_token(token),
                 None => response,
             },
-            token_id: self.token.token_id,
+            token_id: Some(self.token.token_id),
         }
     }
 
