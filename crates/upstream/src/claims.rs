@@ -40,7 +40,7 @@ pub(crate) enum IdTokenFault {
     AuthorizedParty,
     #[error("it says that it was issued later than now")]
     IssuedAt,
-    #[error("it was asked how long ago the person signed in, and does not say, or it is too long")]
+    #[error("the person signed in too long ago, or later than now, or it does not say though it was asked")]
     AuthTime,
     #[error("it belongs to another access token")]
     AccessToken,
@@ -114,11 +114,13 @@ pub(crate) fn id_token(
     {
         return Err(IdTokenFault::AuthorizedParty);
     }
-    if now
-        .checked_add_signed(SKEW)
-        .is_none_or(|latest| read.issue_time() > latest)
-    {
+    let latest = now.checked_add_signed(SKEW).ok_or(IdTokenFault::Claims)?;
+    if read.issue_time() > latest {
         return Err(IdTokenFault::IssuedAt);
+    }
+    // A login of the future would never grow old here.
+    if read.auth_time().is_some_and(|signed_in| signed_in > latest) {
+        return Err(IdTokenFault::AuthTime);
     }
     if let Some(age) = pending.max_age() {
         let age = TimeDelta::from_std(age).map_err(|_too_long| IdTokenFault::AuthTime)?;
@@ -149,7 +151,7 @@ pub(crate) fn id_token(
         subject: subject.clone(),
         amr: amr.map(|method| method.to_string()).collect(),
         acr: read.auth_context_ref().map(|acr| acr.to_string()),
-        auth_time: read.auth_time().and_then(unix),
+        auth_time: read.auth_time().and_then(|signed_in| unix(signed_in.min(now))),
         claims,
     })
 }

@@ -36,8 +36,10 @@ async fn an_honest_token_is_believed() {
     claims["azp"] = json!("sealstone");
     claims["exp"] = json!(lab.clock.seconds() - 59);
     claims["iat"] = json!(lab.clock.seconds() + 59);
+    claims["auth_time"] = json!(lab.clock.seconds() + 59);
     lab.issue(&lab.key.sign(r#"{"alg":"ES256"}"#, &claims.to_string()));
-    assert!(lab.finish(&pending).await.is_ok());
+    let identity = lab.finish(&pending).await.unwrap();
+    assert_eq!(identity.auth_time, Some(lab.clock.now()), "never later than now");
 }
 
 #[tokio::test]
@@ -72,6 +74,7 @@ async fn r01_a_token_that_says_anything_else_is_refused() {
         ("an empty subject", "sub", Some(json!(""))),
         ("a long subject", "sub", Some(json!(long))),
         ("a number for a subject", "sub", Some(json!(1))),
+        ("signed in next year", "auth_time", Some(json!(now + 31_536_000))),
         (
             "of another access token",
             "at_hash",
