@@ -189,7 +189,7 @@ pub(crate) struct KeysSection {
 impl Default for KeysSection {
     fn default() -> Self {
         Self {
-            algorithms: vec![Algorithm::Es256],
+            algorithms: vec![Algorithm::Es256, Algorithm::Rs256],
             verifier_cache_s: 300,
             publish_lead_s: 3600,
             active_lifetime_s: 30 * 86_400,

@@ -3,18 +3,24 @@
 mod banner;
 mod certificates;
 mod clients;
+mod people;
+mod relying_party;
 
 use crate::compose;
 use crate::config::{
-    AdminListen, AuditSection, Config, KeysSection, LimitsSection, LogSection, LogoutSection, PagesSection,
-    ProfileName, SecretsSection, ServerSection, StorageSection, TlsSection,
+    AdminListen, AuditSection, Config, FirstFactor, KeysSection, LimitsSection, LogSection, LogoutSection,
+    PagesSection, PeopleProfile, PeopleSection, ProfileName, SecretsSection, ServerSection, SourceName,
+    StorageSection, TlsSection,
 };
 use crate::run::{Listeners, Served, bind};
 use crate::{faults, reload, secrets};
 use anyhow::Context as _;
+use clients::RelyingParty;
 use sealstone_ca::files::{self, Access};
 use sealstone_identity::DomainId;
+use sealstone_login::{Enrolment, FactorKind, SecondFactor};
 use sealstone_registry::{Domain, DomainStore as _};
+use sealstone_tls::{ServeLimits, serve_plain};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -42,6 +48,30 @@ pub(crate) struct DevFile {
     pub(crate) mtls_base: String,
     pub(crate) ca: PathBuf,
     pub(crate) clients: Vec<DevClient>,
+    #[serde(default)]
+    pub(crate) users: Vec<DevUser>,
+    /// A page of a client, to sign in to.
+    #[serde(default)]
+    pub(crate) relying_party: String,
+}
+
+/// Somebody who can sign in at the demo.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct DevUser {
+    pub(crate) name: String,
+    pub(crate) password: String,
+    /// The secret of the authenticator app, in base32, for who has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) totp_secret: Option<String>,
+}
+
+impl std::fmt::Debug for DevUser {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("DevUser")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
 }
 
 /// One client of the demo.
@@ -68,6 +98,12 @@ pub(crate) async fn run(options: DevOptions, shutdown: impl Future<Output = ()>)
         Some(address) => Some(bind("--admin-listen", address).await?),
         None => None,
     };
+    let party = bind(
+        "the demo's relying party",
+        SocketAddr::from((options.listen.ip(), 0)),
+    )
+    .await?;
+    let party_address = party.local_addr()?;
     let (public_address, mtls_address) = (public.local_addr()?, mtls.local_addr()?);
     for name in ["pepper", "kek"] {
         files::create_folder(&data.join("secrets"), Access::Private)?;
@@ -82,28 +118,42 @@ pub(crate) async fn run(options: DevOptions, shutdown: impl Future<Output = ()>)
     let served = Served::open(&config, composition).await?;
     add_domain(&served).await?;
     let before = read_dev_file(&data);
-    let clients = clients::register(&served, &config, &made, before.as_ref()).await?;
+    let clients = clients::register(
+        &served,
+        &config,
+        &made,
+        &RelyingParty::at(party_address),
+        before.as_ref(),
+    )
+    .await?;
+    let users = people::register(&served, &config, before.as_ref()).await?;
     let file = DevFile {
         issuer: format!("{}/v4/oauth2/{DOMAIN}", config.server.base_url),
         mtls_base: config.server.mtls_base_url.clone().unwrap_or_default(),
         ca: made.ca,
         clients,
+        users,
+        relying_party: format!("http://{party_address}/"),
     };
     let json = serde_json::to_vec_pretty(&file)?;
     files::replace(&data.join("dev.json"), &json, Access::Private)?;
     banner::print(&file, &data)?;
-    served
-        .run(
-            &config,
-            Listeners {
-                public,
-                mtls: Some(mtls),
-                admin,
-            },
-            reloads,
-            shutdown,
-        )
-        .await
+    let pages = relying_party::router(&file, RelyingParty::at(party_address))?;
+    let pages = serve_plain(party, pages, ServeLimits::default(), std::future::pending());
+    let serving = served.run(
+        &config,
+        Listeners {
+            public,
+            mtls: Some(mtls),
+            admin,
+        },
+        reloads,
+        shutdown,
+    );
+    tokio::select! {
+        ended = serving => ended,
+        () = pages => Ok(()),
+    }
 }
 
 /// Held until the process ends, however it does: two at once would write one `dev.json`.
@@ -165,7 +215,7 @@ fn config(data: &Path, public: SocketAddr, mtls: SocketAddr) -> Config {
         },
         proxy: None,
         keystone: None,
-        people: None,
+        people: Some(people_section()),
         people_of: BTreeMap::new(),
         logout: LogoutSection::default(),
         pages: PagesSection::default(),
@@ -173,6 +223,24 @@ fn config(data: &Path, public: SocketAddr, mtls: SocketAddr) -> Config {
             path: Some(data.join("audit.jsonl")),
         },
         log: LogSection::default(),
+    }
+}
+
+/// People of the embedded directory. A passkey needs a host name, and the demo has an address.
+fn people_section() -> PeopleSection {
+    PeopleSection {
+        source: SourceName::Directory,
+        service_name: "Sealstone demo".to_owned(),
+        profile: PeopleProfile::Standard,
+        first_factors: vec![FirstFactor::Password],
+        second_factor: SecondFactor::WhenEnrolled,
+        second_factors: vec![FactorKind::Totp, FactorKind::Recovery],
+        enrolment: Enrolment::Beforehand,
+        session_idle_s: 8 * 3600,
+        session_lifetime_s: 7 * 86_400,
+        email_is_verified: false,
+        privacyidea: None,
+        upstream: None,
     }
 }
 

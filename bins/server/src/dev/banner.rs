@@ -2,6 +2,7 @@
 
 use super::DevFile;
 use anyhow::Context as _;
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -39,14 +40,32 @@ What the gateway is told about it (paste the token for TOKEN):
 
   curl --cacert {ca} -u gateway:{secret} -d token=TOKEN {issuer}/introspect
 
+Sign in as a person, in a browser (it will not know the demo's authority {ca}):
+
+  {party}
+
+{people}
 Stop with Ctrl-C.
 ",
         issuer = file.issuer,
+        party = file.relying_party,
+        people = people(file),
     );
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())
         .context("standard output")
+}
+
+fn people(file: &DevFile) -> String {
+    let mut text = String::new();
+    for user in &file.users {
+        let totp = user.totp_secret.as_deref();
+        let totp = totp.map_or_else(String::new, |secret| format!("  authenticator app: {secret}"));
+        // Writing into memory does not fail.
+        let _written = writeln!(text, "  {:<9} password: {}{totp}", user.name, user.password);
+    }
+    text
 }
 
 fn client<'a>(file: &'a DevFile, name: &str) -> anyhow::Result<&'a super::DevClient> {

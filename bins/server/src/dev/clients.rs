@@ -24,13 +24,29 @@ const MACHINE_SCOPE: &str = "openstack:api demo:read";
 /// What a secret alone may ask for.
 const SECRET_SCOPE: &str = "demo:read";
 
+/// What a client may ask of people.
+const PERSON_SCOPE: &str = "openid profile email groups offline_access openstack:api";
+
 /// A client of the demo before it is registered.
 struct Plan<'a> {
     name: &'static str,
     auth: &'static str,
     pair: Option<&'a Pair>,
     scope: &'static str,
+    of_people: bool,
     more: Value,
+}
+
+impl Plan<'_> {
+    fn has_secret(&self) -> bool {
+        self.pair.is_none() && self.auth != "none"
+    }
+}
+
+/// Where the demo's own relying party waits for people.
+pub(super) struct RelyingParty {
+    pub(super) callback: String,
+    pub(super) signed_out: String,
 }
 
 /// Registers the clients that are not there yet; those that are keep what they are.
@@ -38,10 +54,11 @@ pub(super) async fn register(
     served: &Served,
     config: &Config,
     made: &Made,
+    party: &RelyingParty,
     before: Option<&DevFile>,
 ) -> anyhow::Result<Vec<DevClient>> {
     let mut clients = Vec::new();
-    for plan in plans(made)? {
+    for plan in plans(made)?.into_iter().chain(plans_of_people(party)) {
         let secret = ensure(served, config, &plan, before).await?;
         clients.push(DevClient {
             name: plan.name.to_owned(),
@@ -63,6 +80,7 @@ fn plans(made: &Made) -> anyhow::Result<Vec<Plan<'_>>> {
         auth,
         pair: Some(pair),
         scope: MACHINE_SCOPE,
+        of_people: false,
         more,
     };
     let with_secret = |name, more| Plan {
@@ -70,6 +88,7 @@ fn plans(made: &Made) -> anyhow::Result<Vec<Plan<'_>>> {
         auth: "client_secret_basic",
         pair: None,
         scope: SECRET_SCOPE,
+        of_people: false,
         more,
     };
     Ok(vec![
@@ -96,6 +115,40 @@ fn plans(made: &Made) -> anyhow::Result<Vec<Plan<'_>>> {
     ])
 }
 
+/// A page on a server, and a program on somebody's machine.
+fn plans_of_people(party: &RelyingParty) -> [Plan<'static>; 2] {
+    let plan = |name, auth, more| Plan {
+        name,
+        auth,
+        pair: None,
+        scope: PERSON_SCOPE,
+        of_people: true,
+        more,
+    };
+    [
+        plan(
+            "web",
+            "client_secret_basic",
+            json!({
+                "grant_types": ["authorization_code", "refresh_token"],
+                "redirect_uris": [party.callback],
+                "post_logout_redirect_uris": [party.signed_out],
+            }),
+        ),
+        plan(
+            "cli",
+            "none",
+            json!({
+                "application_type": "native",
+                "grant_types": [
+                    "authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code",
+                ],
+                "redirect_uris": ["http://127.0.0.1/callback", "http://[::1]/callback"],
+            }),
+        ),
+    ]
+}
+
 /// The client's public key without its certificate, so that a renewed certificate of the same key is accepted too.
 fn self_signed_keys(pair: &Pair) -> anyhow::Result<Value> {
     let pem = fs::read_to_string(&pair.certificate).context("the self-signed certificate")?;
@@ -105,7 +158,8 @@ fn self_signed_keys(pair: &Pair) -> anyhow::Result<Value> {
 }
 
 fn registration(plan: &Plan<'_>) -> anyhow::Result<ClientRegistration> {
-    let authority = plan.scope.contains("openstack:api").then(|| {
+    let has_authority = !plan.of_people && plan.scope.contains("openstack:api");
+    let authority = has_authority.then(|| {
         json!({
             "user": {"id": plan.name, "name": plan.name, "domain_id": DOMAIN},
             "scope": {"type": "project", "id": "demo-project", "name": "demo", "domain_id": DOMAIN},
@@ -116,9 +170,11 @@ fn registration(plan: &Plan<'_>) -> anyhow::Result<ClientRegistration> {
         "client_name": format!("Demo {}", plan.name),
         "token_endpoint_auth_method": plan.auth,
         "scope": plan.scope,
-        "resources": ["https://resource.demo.test"],
         "authority": authority,
     });
+    if !plan.of_people {
+        registration["resources"] = json!(["https://resource.demo.test"]);
+    }
     if let (Value::Object(registration), Value::Object(more)) = (&mut registration, &plan.more) {
         registration.extend(more.clone());
     }
@@ -142,6 +198,12 @@ async fn ensure(
         keep_key(served, plan, &client).await?;
         return Ok(None);
     }
+    if plan.of_people {
+        keep_addresses(served, plan, &client).await?;
+    }
+    if !plan.has_secret() {
+        return Ok(None);
+    }
     let known = before.and_then(|file| file.clients.iter().find(|client| client.name == plan.name));
     match known.and_then(|client| client.client_secret.clone()) {
         Some(secret) => Ok(Some(secret)),
@@ -155,11 +217,7 @@ async fn create(
     plan: &Plan<'_>,
     id: ClientId,
 ) -> anyhow::Result<Option<String>> {
-    let secret = if plan.pair.is_some() {
-        None
-    } else {
-        Some(draw_secret()?)
-    };
+    let secret = plan.has_secret().then(draw_secret).transpose()?;
     let pepper = secrets::read_pepper(&config.secrets.pepper_file)?;
     let hashed = secret
         .as_ref()
@@ -174,6 +232,18 @@ async fn create(
             )
         }
     }
+}
+
+/// The relying party of this start may listen at another port than that of the start before.
+async fn keep_addresses(served: &Served, plan: &Plan<'_>, client: &Client) -> anyhow::Result<()> {
+    let (before, wanted) = (client.registration(), registration(plan)?);
+    let same = before.redirect_uris == wanted.redirect_uris
+        && before.post_logout_redirect_uris == wanted.post_logout_redirect_uris;
+    if same {
+        return Ok(());
+    }
+    let changed = client.updated(wanted, None, SystemClock.now())?;
+    replace(served, client.version(), changed).await
 }
 
 /// A self-signed certificate that was made anew has another key: the client's registration follows it.
