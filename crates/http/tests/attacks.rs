@@ -15,6 +15,7 @@ mod faults;
 mod metadata;
 mod os_oauth2;
 mod pages;
+mod passkeys;
 mod people;
 mod preset;
 mod support;

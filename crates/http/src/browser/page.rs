@@ -176,7 +176,7 @@ fn device_confirm(view: &DeviceConfirmView) -> Page {
         account: view.person.user_name.clone(),
         user_code: view.user_code.clone(),
         address: view.address.clone(),
-        device: None,
+        device: view.agent.clone(),
         asked_at: view.asked_at,
         scopes: view.scopes.iter().map(lines::scope).collect(),
         projects: view.projects.iter().map(lines::project).collect(),
