@@ -144,8 +144,8 @@ const TEST_EDGES: &[(&str, &[&str])] = &[
     (
         "http",
         &[
-            "storage", "registry", "keyring", "claims", "identity", "login", "tokens", "jose", "audit",
-            "grants",
+            "storage", "registry", "keyring", "claims", "identity", "factors", "login", "tokens", "jose",
+            "audit", "grants",
         ],
     ),
     ("provider", &["storage", "tls"]),
