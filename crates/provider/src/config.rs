@@ -46,11 +46,12 @@ impl BaseUrl {
         Issuer::parse(&format!("{self}/v4/oauth2/{domain}")).map_err(|_too_long| BaseUrlError)
     }
 
-    /// The origin of the pages: the address without its path.
+    /// The origin of the pages, as browsers write it: the address without its path, and without the usual port.
     #[must_use]
     pub(crate) fn origin(&self) -> String {
         let host = self.0.strip_prefix("https://").unwrap_or(&self.0);
         let host = host.split('/').next().unwrap_or(host);
+        let host = host.strip_suffix(":443").unwrap_or(host);
         format!("https://{host}")
     }
 

@@ -38,7 +38,9 @@ impl fmt::Debug for Provider {
 impl Provider {
     /// A provider that serves nothing yet.
     #[must_use]
-    pub fn new(config: ProviderConfig, ports: Ports) -> Self {
+    pub fn new(config: ProviderConfig, mut ports: Ports) -> Self {
+        let origin = config.base.origin();
+        ports.people = ports.people.map(|people| people.at(&origin));
         Self(Arc::new(Inner {
             config,
             ports,

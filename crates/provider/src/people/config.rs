@@ -1,4 +1,4 @@
-use sealstone_login::{LoginPolicy, SessionLimits};
+use sealstone_login::{FactorKind, LoginPolicy, SessionLimits};
 
 /// The rules by which people of a domain sign in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,5 +44,31 @@ impl PeopleConfig {
             upstream_name: String::new(),
             profile: Profile::Standard,
         }
+    }
+
+    /// The same where browsers have no passkeys. What needs one can't be reached there.
+    pub(crate) fn without_passkeys(&self) -> Self {
+        let mut without = self.clone();
+        without.policy.first.passkey = false;
+        without.policy.kinds.retain(|kind| *kind != FactorKind::Passkey);
+        without
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_passkeys_the_other_ways_stay() {
+        let config = PeopleConfig::password("Example");
+        let without = config.without_passkeys();
+        assert!(!without.policy.first.passkey && without.policy.first.password);
+        assert_eq!(without.policy.kinds, [FactorKind::Totp, FactorKind::Recovery]);
+        let first = without.policy.first;
+        assert_eq!(
+            (first.upstream, without.sessions),
+            (config.policy.first.upstream, config.sessions)
+        );
     }
 }

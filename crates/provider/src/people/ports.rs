@@ -2,6 +2,7 @@
 
 use super::config::PeopleConfig;
 use async_trait::async_trait;
+use sealstone_factors::RelyingParty;
 use sealstone_grants::{
     code::CodeStore, consent::ConsentStore, device::DeviceStore, interaction::InteractionStore,
     logout::LogoutStore, refresh::RefreshStore,
@@ -69,6 +70,27 @@ impl PeoplePorts {
     #[must_use]
     pub fn realm(&self, domain: &DomainId) -> Option<&Arc<Realm>> {
         self.realms.get(domain).or(self.realm.as_ref())
+    }
+
+    /// As they are for pages of this origin: browsers bind passkeys to host names, and take no address for one.
+    pub(crate) fn at(mut self, origin: &str) -> Self {
+        if RelyingParty::of_origin(origin, "").is_ok() {
+            return self;
+        }
+        tracing::warn!(
+            origin,
+            "people have no passkeys: the base address has no host name"
+        );
+        let without = |realm: Arc<Realm>| {
+            Arc::new(Realm {
+                config: realm.config.without_passkeys(),
+                ..Realm::clone(&realm)
+            })
+        };
+        self.realm = self.realm.map(without);
+        let realms = self.realms.into_iter();
+        self.realms = realms.map(|(domain, realm)| (domain, without(realm))).collect();
+        self
     }
 }
 
