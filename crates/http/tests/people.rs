@@ -8,6 +8,8 @@ use sealstone_identity::{
     AuthMethod, Delegated, LoggedIn, LoginError, LoginRefusal, LoginSource, LoginStep, OpenLogin, Passcode,
     PasswordAttempt, Person, PersonProject, ProjectId, UserId, UserRef,
 };
+use sealstone_jose::Algorithm;
+use sealstone_keyring::RotationSettings;
 use sealstone_login::{LoginPolicy, SecondFactorAuthority, SessionLimits};
 use sealstone_provider::people::{LogoutSendError, LogoutSender, PeopleConfig, PeoplePorts, Profile, Realm};
 use sealstone_storage::MemoryStore;
@@ -22,6 +24,9 @@ pub(crate) struct People {
     pub(crate) policy: LoginPolicy,
     pub(crate) source: Arc<dyn LoginSource>,
     pub(crate) second_factor: Option<Arc<dyn SecondFactorAuthority>>,
+    pub(crate) logout_sender: Arc<dyn LogoutSender>,
+    /// What the issuers sign with.
+    pub(crate) algorithms: Vec<Algorithm>,
 }
 
 impl Default for People {
@@ -30,6 +35,8 @@ impl Default for People {
             policy: LoginPolicy::password(),
             source: Arc::new(Alice),
             second_factor: None,
+            logout_sender: Arc::new(Nobody),
+            algorithms: RotationSettings::default().algorithms,
         }
     }
 }
@@ -61,7 +68,7 @@ impl People {
             refresh: shared.clone(),
             devices: shared.clone(),
             logouts: shared,
-            logout_sender: Arc::new(Nobody),
+            logout_sender: self.logout_sender,
         }
     }
 }

@@ -129,6 +129,10 @@ impl World {
         people: Option<People>,
     ) -> Self {
         Log::install();
+        let mut rotation = RotationSettings::default();
+        if let Some(people) = &people {
+            rotation.algorithms.clone_from(&people.algorithms);
+        }
         let store = MemoryStore::new();
         for domain in ["demo", "elsewhere"] {
             let domain = Domain::new(DomainId::parse(domain).unwrap(), domain, true).unwrap();
@@ -142,7 +146,7 @@ impl World {
             ProviderConfig {
                 base: BaseUrl::parse("https://id.example").unwrap(),
                 mtls_base: Some(BaseUrl::parse("https://mtls.id.example").unwrap()),
-                rotation: RotationPolicy::new(RotationSettings::default()).unwrap(),
+                rotation: RotationPolicy::new(rotation).unwrap(),
                 pepper: Pepper::from_bytes(PEPPER),
                 key_encryption_key: KeyEncryptionKey::from_bytes(KEY_ENCRYPTION_KEY),
             },
