@@ -46,6 +46,26 @@ pub(crate) struct Visitor {
     context: BrowserContext,
 }
 
+/// What the person typed, to stand in its field again.
+#[derive(Debug, Default)]
+struct Typed {
+    user_name: Option<String>,
+    user_code: Option<String>,
+}
+
+impl Typed {
+    fn in_form(form: Result<Form, RequestError>) -> Self {
+        /// As much as the fields take.
+        const MAX: usize = 255;
+        let Ok(form) = form else { return Self::default() };
+        let text = |name| form.get(name).filter(|text| text.len() <= MAX).map(str::to_owned);
+        Self {
+            user_name: text("user_name"),
+            user_code: text("user_code"),
+        }
+    }
+}
+
 impl Visitor {
     fn request_id(&self) -> &str {
         &self.context.peer.request_id
@@ -125,7 +145,13 @@ impl Edge {
                 if respond::is_wrong_guess(&answer) {
                     self.limits.failure(suspect);
                 }
-                self.answer_page(visitor, answer)
+                let is_form = visitor.is_post && visitor.endpoint == BrowserEndpoint::Interaction;
+                let typed = if is_form {
+                    Typed::in_form(form())
+                } else {
+                    Typed::default()
+                };
+                self.answer_page(visitor, answer, &typed)
             }
             Err(error) => self.failed_page(visitor, error),
         }

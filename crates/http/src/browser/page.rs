@@ -11,13 +11,13 @@ use sealstone_provider::people::{
     PageError, PageErrorKind, PageForm, PersonView, View, WaitView,
 };
 
-use super::lines;
+use super::{Typed, lines};
 
 /// What the address of a waiting page has for those who type a code instead.
 pub(super) const TYPING: &str = "typing=1";
 
 /// The page of a view, and what its forms post.
-pub(super) fn of(view: View, issuer_path: &str, typing: bool) -> (Page, Form) {
+pub(super) fn of(view: View, issuer_path: &str, typing: bool, typed: &Typed) -> (Page, Form) {
     let target = |form: &PageForm| Form {
         action: format!("{issuer_path}{}", form.action),
         hidden: form
@@ -27,7 +27,7 @@ pub(super) fn of(view: View, issuer_path: &str, typing: bool) -> (Page, Form) {
             .collect(),
     };
     match view {
-        View::Login(view) => (login(&view), target(&view.form)),
+        View::Login(view) => (login(&view, typed), target(&view.form)),
         View::Code(view) => (code(&view), target(&view.form)),
         View::Wait(view) => (wait(&view, issuer_path, typing), target(&view.form)),
         View::EnrolChoice(view) => {
@@ -57,7 +57,7 @@ pub(super) fn of(view: View, issuer_path: &str, typing: bool) -> (Page, Form) {
         }
         View::SelectAccount(view) => {
             let page = SelectAccountPage {
-                client: name(view.client.as_ref()),
+                client: client_name(view.client.as_ref()),
                 person: person(&view.person),
             };
             (Page::SelectAccount(page), target(&view.form))
@@ -65,7 +65,10 @@ pub(super) fn of(view: View, issuer_path: &str, typing: bool) -> (Page, Form) {
         View::Consent(view) => (consent(&view), target(&view.form)),
         View::DeviceEnter(view) => {
             let page = DeviceCodePage {
-                user_code: view.user_code.unwrap_or_default(),
+                user_code: view
+                    .user_code
+                    .or_else(|| typed.user_code.clone())
+                    .unwrap_or_default(),
                 trouble: trouble(view.fault),
             };
             (Page::DeviceCode(page), target(&view.form))
@@ -82,7 +85,7 @@ pub(super) fn of(view: View, issuer_path: &str, typing: bool) -> (Page, Form) {
         View::Logout(view) => {
             let page = LogoutPage {
                 account: view.person.user_name,
-                client: name(view.client.as_ref()),
+                client: client_name(view.client.as_ref()),
             };
             (Page::Logout(page), target(&view.form))
         }
@@ -94,10 +97,11 @@ pub(super) fn of(view: View, issuer_path: &str, typing: bool) -> (Page, Form) {
     }
 }
 
-fn login(view: &LoginView) -> Page {
+fn login(view: &LoginView, typed: &Typed) -> Page {
+    let name = view.user_name.as_ref().or(typed.user_name.as_ref());
     Page::Login(LoginPage {
-        client: name(view.client.as_ref()),
-        user_name: view.user_name.clone().unwrap_or_default(),
+        client: client_name(view.client.as_ref()),
+        user_name: name.cloned().unwrap_or_default(),
         again: view.is_same_person,
         password: view.asks_password,
         passkey: view.passkey.as_ref().map(|question| question.options.clone()),
@@ -223,7 +227,7 @@ pub(super) fn person(view: &PersonView) -> sealstone_pages::Person {
     }
 }
 
-fn name(client: Option<&ClientView>) -> Option<String> {
+fn client_name(client: Option<&ClientView>) -> Option<String> {
     client.map(|client| client.name.clone())
 }
 

@@ -12,7 +12,7 @@ use sealstone_provider::people::{
     BrowserAnswer, BrowserContent, BrowserError, Fault, PageErrorKind, SessionCookie, View,
 };
 
-use super::{Visitor, cookie, page, policy};
+use super::{Typed, Visitor, cookie, page, policy};
 use crate::answer;
 use crate::edge::Edge;
 use crate::route::{BrowserEndpoint, issuer_path};
@@ -22,13 +22,13 @@ const SITE: &str = "Sealstone";
 
 impl Edge {
     /// The provider's answer, with its cookies.
-    pub(super) fn answer_page(&self, visitor: &Visitor, answer: BrowserAnswer) -> Response {
+    pub(super) fn answer_page(&self, visitor: &Visitor, answer: BrowserAnswer, typed: &Typed) -> Response {
         let issuer_path = issuer_path(&self.base_path, visitor.domain.as_str());
         let wishes = [answer.ui_locales.join(" "), visitor.languages.clone()];
         let mut response = match answer.content {
             BrowserContent::Page(view) => {
                 let status = StatusCode::from_u16(view.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                let (page, form) = page::of(*view, &issuer_path, visitor.typing);
+                let (page, form) = page::of(*view, &issuer_path, visitor.typing, typed);
                 self.written(visitor, status, &page, &form, &wishes)
             }
             BrowserContent::See(path) => see_other(&format!("{issuer_path}{path}")),
