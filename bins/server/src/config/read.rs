@@ -99,10 +99,22 @@ impl Config {
             let ca = keystone.ca_file.as_mut();
             ca.into_iter().chain(service).chain(mint).for_each(absolute);
         }
+        for people in self.people.iter_mut().chain(self.people_of.values_mut()) {
+            if let Some(privacyidea) = &mut people.privacyidea {
+                absolute(&mut privacyidea.password_file);
+                privacyidea.ca_file.iter_mut().for_each(absolute);
+            }
+            if let Some(upstream) = &mut people.upstream {
+                let secret = upstream.client_secret_file.iter_mut();
+                secret.chain(&mut upstream.ca_file).for_each(absolute);
+            }
+        }
         let secret = self.proxy.as_mut().and_then(|proxy| proxy.secret_file.as_mut());
         secret
             .into_iter()
             .chain(self.audit.path.as_mut())
+            .chain(self.logout.ca_file.as_mut())
+            .chain(self.pages.folder.as_mut())
             .for_each(absolute);
     }
 }

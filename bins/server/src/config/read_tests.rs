@@ -18,6 +18,34 @@ fn the_example_is_read_and_its_files_are_beside_it() {
 }
 
 #[test]
+fn files_of_people_are_beside_it_too() {
+    let people = "source = \"upstream\"\n";
+    let more: String = ["people", "people_of.demo"]
+        .map(|key| {
+            format!(
+                "[{key}]\n{people}[{key}.privacyidea]\nurl = \"u\"\nrealm = \"r\"\nuser_name = \"n\"\n\
+                 password_file = \"p\"\nca_file = \"c\"\n[{key}.upstream]\nname = \"n\"\nissuer = \"i\"\n\
+                 client_id = \"c\"\nclient_secret_file = \"s\"\nca_file = \"c\"\n"
+            )
+        })
+        .concat();
+    let text = EXAMPLE
+        .replace("\n[logout]\n", "\n[logout]\nca_file = \"c\"\n")
+        .replace("\n[pages]\n", "\n[pages]\nfolder = \"f\"\n");
+    let config = load_text(&format!("{text}\n{more}")).unwrap();
+    let mut files = vec![config.logout.ca_file.unwrap(), config.pages.folder.unwrap()];
+    for people in config.people.into_iter().chain(config.people_of.into_values()) {
+        let (privacyidea, upstream) = (people.privacyidea.unwrap(), people.upstream.unwrap());
+        files.extend([privacyidea.password_file, privacyidea.ca_file.unwrap()]);
+        files.extend([upstream.client_secret_file.unwrap(), upstream.ca_file.unwrap()]);
+    }
+    assert_eq!(files.len(), 10);
+    for file in files {
+        assert!(file.is_absolute(), "{}", file.display());
+    }
+}
+
+#[test]
 fn an_unknown_key_is_an_error_that_names_the_one_meant() {
     let text = EXAMPLE.replace("base_url = ", "base_ulr = ");
     let error = load_text(&text).unwrap_err();
