@@ -20,9 +20,6 @@ use crate::bounds::earlier;
 impl DeviceStore for MemoryStore {
     async fn insert_device(&self, request: DeviceRequest) -> Result<DeviceInsertion, GrantStoreError> {
         let mut records = self.inner.records.write();
-        if records.devices.contains_key(&request.hash) {
-            return Err(GrantStoreError::new(TAKEN));
-        }
         let (mut of_domain, mut of_client, mut is_taken) = (0_u64, 0_u64, false);
         for open in records
             .devices
@@ -40,6 +37,9 @@ impl DeviceStore for MemoryStore {
         if is_taken {
             return Ok(DeviceInsertion::CodeTaken);
         }
+        if records.devices.contains_key(&request.hash) {
+            return Err(GrantStoreError::new(TAKEN));
+        }
         records.devices.insert(request.hash, request);
         Ok(DeviceInsertion::Inserted)
     }
@@ -55,9 +55,11 @@ impl DeviceStore for MemoryStore {
         now: UnixTime,
     ) -> Result<Option<Box<DeviceRequest>>, GrantStoreError> {
         let records = self.inner.records.read();
-        let mut in_date = records.devices.values().filter(|open| !open.is_expired(now));
-        let named = in_date.find(|open| open.domain == *domain && open.user_code == *user_code);
-        Ok(named.cloned().map(Box::new))
+        let in_date = records.devices.values().filter(|open| !open.is_expired(now));
+        let named = in_date.filter(|open| open.domain == *domain && open.user_code == *user_code);
+        // The newest, should a clock that is behind see two.
+        let newest = named.max_by_key(|open| open.expires_at);
+        Ok(newest.cloned().map(Box::new))
     }
 
     async fn decide(
@@ -85,7 +87,10 @@ impl DeviceStore for MemoryStore {
             return Ok(None);
         };
         let (poll, polled) = request.clone().polled(now);
-        *request = polled;
+        // What is decided or over is only told: a note would change nothing that anybody asks.
+        if matches!(poll, Poll::Pending | Poll::SlowDown { .. }) {
+            *request = polled;
+        }
         Ok(Some(poll))
     }
 

@@ -140,6 +140,7 @@ impl Transaction for Ask {
             return Ok(None);
         };
         let (poll, polled) = request.polled(self.now);
+        // What is decided or over is only told: a note would change nothing that anybody asks.
         if matches!(poll, Poll::Pending | Poll::SlowDown { .. }) {
             write(connection, &polled).await?;
         }
@@ -215,7 +216,8 @@ impl DeviceStore for SqlStore {
         let read = async {
             let query = sqlx::query(
                 "SELECT hash, record FROM device_requests
-                 WHERE domain_id = ?1 AND user_code = ?2 AND expires_at > ?3",
+                 WHERE domain_id = ?1 AND user_code = ?2 AND expires_at > ?3
+                 ORDER BY expires_at DESC LIMIT 1",
             );
             let query = query
                 .bind(domain.as_str())

@@ -1,4 +1,4 @@
-//! InteractionSwap: in this process's memory, not in the file.
+//! Interactions: in this process's memory, not in the file.
 
 use async_trait::async_trait;
 use rustls_pki_types::UnixTime;

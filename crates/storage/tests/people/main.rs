@@ -1,6 +1,8 @@
 //! What every store promises about people: what they granted, that they are logged in, who they are. Asked of every
 //! store: memory and SQLite.
 
+#[cfg(feature = "sqlite")]
+mod alike;
 mod codes;
 mod consents;
 mod devices;
