@@ -12,10 +12,10 @@ pub const MAX_SESSIONS_PAGE: usize = 100;
 ///
 /// # Security
 /// What an implementation may get wrong, and what it costs:
-/// - **An answer from memory after an end**: who signed out is still signed in. [`SessionStore::end`] counts for every
+/// - **An answer from memory after an end**: who signed out is still signed in. [`SessionStore::end_session`] counts for every
 ///   process that shares the store, at once.
 /// - **A write that is not compare-and-swap**: a use that was read before an end brings the session back.
-///   [`SessionStore::replace`] never inserts.
+///   [`SessionStore::replace_session`] never inserts.
 /// - **`Ok(None)` when the store could not look**: harmless here (the person signs in again), and still an error.
 /// - **Sessions of another domain**: every list and end is of one domain.
 #[async_trait]
