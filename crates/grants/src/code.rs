@@ -10,6 +10,6 @@ mod port;
 mod record;
 
 pub use flow::NeedsCode;
-pub(crate) use flow::begin;
+pub(crate) use flow::{CodeProof, begin};
 pub use port::{CodeStore, Redeemed, Redemption, Spending};
 pub use record::{CODE_LIFETIME, CODE_MEMORY, CodeRecord, CodeState, Produced, StoredCode};

@@ -10,7 +10,7 @@ pub use target::Target;
 
 use crate::Denial;
 use crate::authenticate::Authenticated;
-use crate::code::{self, NeedsCode};
+use crate::code::{self, CodeProof, NeedsCode};
 use crate::device::{self, NeedsDevice};
 use crate::identity::{self, IdentityQuestion, MappedLogin};
 use crate::refresh::{self, NeedsFamily};
@@ -160,13 +160,22 @@ pub fn decide(client: Authenticated, request: GrantRequest, now: UnixTime) -> Re
             code,
             redirect_uri,
             verifier,
-        } => code::begin(client, &code, redirect_uri, verifier, now).map(TokenStep::NeedsCode),
+            resources,
+        } => {
+            let proof = CodeProof {
+                redirect_uri,
+                verifier,
+            };
+            code::begin(client, &code, proof, resources, now).map(TokenStep::NeedsCode)
+        }
         GrantRequest::RefreshToken {
             token,
             scope,
             resources,
         } => refresh::begin(client, token, scope, resources, now).map(TokenStep::NeedsFamily),
-        GrantRequest::DeviceCode { code } => device::begin(client, &code, now).map(TokenStep::NeedsDevice),
+        GrantRequest::DeviceCode { code, resources } => {
+            device::begin(client, &code, resources, now).map(TokenStep::NeedsDevice)
+        }
         GrantRequest::NotOffered(_) | GrantRequest::Unsupported => Err(Denial::UnsupportedGrantType),
     }
 }

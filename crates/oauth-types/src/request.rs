@@ -46,6 +46,8 @@ pub enum GrantRequest {
         redirect_uri: Option<RedirectUri>,
         /// The verifier of PKCE (RFC 7636 §4.5).
         verifier: Option<CodeVerifier>,
+        /// The resources asked for of those of the authorization request (RFC 8707 §2.2); none asks for all.
+        resources: Vec<ResourceUri>,
     },
     /// RFC 6749 §6.
     RefreshToken {
@@ -60,6 +62,8 @@ pub enum GrantRequest {
     DeviceCode {
         /// The device code.
         code: OpaqueToken,
+        /// The resources asked for of those of the device's request (RFC 8707 §2.2); none asks for all.
+        resources: Vec<ResourceUri>,
     },
     /// A grant type of a registry that this server does not offer.
     NotOffered(GrantType),
@@ -256,6 +260,7 @@ impl TokenRequest {
                     .map(CodeVerifier::parse)
                     .transpose()
                     .map_err(|_| RequestError::CodeVerifier)?,
+                resources: read_resources(form)?,
             },
             Some(GrantType::RefreshToken) => GrantRequest::RefreshToken {
                 token: read_opaque(form, "refresh_token", RequestError::MissingRefreshToken)?,
@@ -264,6 +269,7 @@ impl TokenRequest {
             },
             Some(GrantType::DeviceCode) => GrantRequest::DeviceCode {
                 code: read_opaque(form, "device_code", RequestError::MissingDeviceCode)?,
+                resources: read_resources(form)?,
             },
             Some(other @ GrantType::TokenExchange) => GrantRequest::NotOffered(other),
             None => GrantRequest::Unsupported,

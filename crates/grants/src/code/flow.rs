@@ -7,7 +7,7 @@ use crate::{
 };
 use rustls_pki_types::UnixTime;
 use sealstone_mtls::ClientCertificate;
-use sealstone_oauth_types::{CodeVerifier, GrantType, OpaqueToken, RedirectUri, TokenHash};
+use sealstone_oauth_types::{CodeVerifier, GrantType, OpaqueToken, RedirectUri, ResourceUri, TokenHash};
 use sealstone_registry::Client;
 use std::sync::Arc;
 
@@ -17,16 +17,23 @@ pub struct NeedsCode {
     client: Arc<Client>,
     bound_to: Option<ClientCertificate>,
     hash: TokenHash,
-    redirect_uri: Option<RedirectUri>,
-    verifier: Option<CodeVerifier>,
+    proof: CodeProof,
+    resources: Vec<ResourceUri>,
+}
+
+/// What shows that the code was asked for by who brings it.
+#[derive(Debug)]
+pub(crate) struct CodeProof {
+    pub(crate) redirect_uri: Option<RedirectUri>,
+    pub(crate) verifier: Option<CodeVerifier>,
 }
 
 /// Begins an exchange (RFC 6749 §4.1.3).
 pub(crate) fn begin(
     authenticated: Authenticated,
     code: &OpaqueToken,
-    redirect_uri: Option<RedirectUri>,
-    verifier: Option<CodeVerifier>,
+    proof: CodeProof,
+    resources: Vec<ResourceUri>,
     now: UnixTime,
 ) -> Result<NeedsCode, Denial> {
     let (client, certificate) = authenticated.into_parts();
@@ -38,8 +45,8 @@ pub(crate) fn begin(
         client,
         bound_to,
         hash: code.hash(),
-        redirect_uri,
-        verifier,
+        proof,
+        resources,
     })
 }
 
@@ -65,7 +72,7 @@ impl NeedsCode {
     /// [`Refused`] with [`GrantDenial::UnknownCode`], [`GrantDenial::CodeOfAnotherClient`],
     /// [`GrantDenial::RegisteredAnew`], [`GrantDenial::CodeSpent`], [`GrantDenial::CodeExpired`],
     /// [`GrantDenial::OtherRedirectUri`], [`GrantDenial::NoVerifier`], [`GrantDenial::WrongVerifier`],
-    /// [`GrantDenial::UnexpectedVerifier`] or [`GrantDenial::GrantLost`].
+    /// [`GrantDenial::UnexpectedVerifier`], [`GrantDenial::GrantLost`] or [`GrantDenial::TargetBeyondGrant`].
     pub fn with_code(self, stored: Option<Box<StoredCode>>, now: UnixTime) -> Result<NeedsPerson, Refused> {
         let stored = stored.ok_or(GrantDenial::UnknownCode)?;
         let record = &stored.record;
@@ -81,10 +88,10 @@ impl NeedsCode {
             CodeState::Spent(_) => return Err(spend(GrantDenial::CodeSpent)),
         }
         checks::age(record, now).map_err(spend)?;
-        checks::redirect_uri(record, self.redirect_uri.as_ref()).map_err(spend)?;
-        checks::verifier(record, self.verifier.as_ref()).map_err(spend)?;
+        checks::redirect_uri(record, self.proof.redirect_uri.as_ref()).map_err(spend)?;
+        checks::verifier(record, self.proof.verifier.as_ref()).map_err(spend)?;
         let scope = narrowing::scope(&self.client, &record.grant, None)?;
-        let target = narrowing::target(&self.client, &record.grant, &scope, &[])?;
+        let target = narrowing::target(&self.client, &record.grant, &scope, &self.resources)?;
         let facts = Facts {
             client: self.client,
             grant: record.grant.clone(),

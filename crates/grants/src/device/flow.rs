@@ -89,12 +89,14 @@ pub struct NeedsDevice {
     client: Arc<Client>,
     bound_to: Option<ClientCertificate>,
     hash: TokenHash,
+    resources: Vec<ResourceUri>,
 }
 
 /// Begins a poll (RFC 8628 §3.4).
 pub(crate) fn begin(
     authenticated: Authenticated,
     code: &OpaqueToken,
+    resources: Vec<ResourceUri>,
     now: UnixTime,
 ) -> Result<NeedsDevice, Denial> {
     let (client, certificate) = authenticated.into_parts();
@@ -106,6 +108,7 @@ pub(crate) fn begin(
         client,
         bound_to,
         hash: code.hash(),
+        resources,
     })
 }
 
@@ -173,12 +176,13 @@ impl NeedsPoll {
             client,
             bound_to,
             hash,
+            resources,
         } = self.step;
         if !narrowing::is_of(&client, &grant) || !narrowing::is_same_registration(&client, &grant) {
             return Err(GrantDenial::DeviceCodeOfAnotherClient.into());
         }
         let scope = narrowing::scope(&client, &grant, None)?;
-        let target = narrowing::target(&client, &grant, &scope, &[])?;
+        let target = narrowing::target(&client, &grant, &scope, &resources)?;
         Ok(NeedsPerson {
             facts: Facts {
                 client,

@@ -373,17 +373,39 @@ fn a_public_client_proves_nothing_but_the_verifier() {
 }
 
 #[test]
-fn resources_of_the_request_are_the_audience() {
-    let web = client("web", &web());
-    let reports = ResourceUri::parse("https://reports.example").unwrap();
-    let mut world = World::new(&[Arc::clone(&web)]);
-    let mut record = record(&web, "reports");
-    record.grant.resources = vec![reports.clone()];
-    world.put_code(record);
-    assert_eq!(
-        world.ask(&right(), at(1)).unwrap().target,
-        Target::Resources(vec![reports])
-    );
+fn resources_of_the_request_are_the_audience_and_may_be_fewer() {
+    let resources = json!(["https://reports.example", "https://logs.example"]);
+    let web = client("web", &with(&web(), "resources", resources));
+    let of = |names: &[&str]| -> Vec<ResourceUri> {
+        let uri = |name: &&str| ResourceUri::parse(&format!("https://{name}.example")).unwrap();
+        names.iter().map(uri).collect()
+    };
+    let cases = [
+        ("", Ok(of(&["reports", "logs"]))),
+        ("&resource=https://logs.example", Ok(of(&["logs"]))),
+        (
+            "&resource=https://other.example",
+            Err(GrantDenial::TargetBeyondGrant),
+        ),
+        (
+            "&resource=https://logs.example&resource=https://other.example",
+            Err(GrantDenial::TargetBeyondGrant),
+        ),
+    ];
+    for (more, want) in cases {
+        let mut world = World::new(&[Arc::clone(&web)]);
+        let mut record = record(&web, "reports");
+        record.grant.resources = of(&["reports", "logs"]);
+        world.put_code(record);
+        let got = world.ask(&format!("{}{more}", right()), at(1));
+        let want = want.map(Target::Resources).map_err(Denial::from);
+        assert_eq!(got.map(|answer| answer.target), want, "{more}");
+        assert_eq!(
+            is_fresh(&world),
+            more.contains("other"),
+            "what goes too far spends nothing"
+        );
+    }
 }
 
 #[test]

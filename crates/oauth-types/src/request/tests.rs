@@ -188,11 +188,13 @@ const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 #[test]
 fn the_grants_with_a_person() {
     let code = format!("grant_type=authorization_code&client_id=web&code={CODE}");
-    let full = format!("{code}&redirect_uri=https%3A%2F%2Fapp.example%2Fcb&code_verifier={VERIFIER}");
+    let full =
+        format!("{code}&redirect_uri=https%3A%2F%2Fapp.example%2Fcb&code_verifier={VERIFIER}&resource=urn:x");
     let GrantRequest::AuthorizationCode {
         code: sent,
         redirect_uri,
         verifier,
+        resources,
     } = token(&full).unwrap().grant
     else {
         panic!()
@@ -201,7 +203,7 @@ fn the_grants_with_a_person() {
         (sent.expose(), redirect_uri.unwrap().as_str()),
         (CODE, "https://app.example/cb")
     );
-    assert!(verifier.is_some());
+    assert!(verifier.is_some() && resources.len() == 1);
     let GrantRequest::AuthorizationCode {
         redirect_uri,
         verifier,
@@ -225,10 +227,11 @@ fn the_grants_with_a_person() {
         (sent.expose(), scope.unwrap().as_str(), resources.len()),
         (CODE, "a", 1)
     );
-    let device = format!("grant_type=urn:ietf:params:oauth:grant-type:device_code&device_code={CODE}");
+    let device =
+        format!("grant_type=urn:ietf:params:oauth:grant-type:device_code&device_code={CODE}&resource=urn:x");
     assert!(matches!(
         token(&device).unwrap().grant,
-        GrantRequest::DeviceCode { .. }
+        GrantRequest::DeviceCode { resources, .. } if resources.len() == 1
     ));
     for request in [&full, &refresh, &device] {
         assert!(!format!("{:?}", token(request)).contains("AAAA"));
