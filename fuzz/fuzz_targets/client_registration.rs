@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use rustls_pki_types::UnixTime;
 use sealstone_identity::DomainId;
 use sealstone_oauth_types::ClientId;
-use sealstone_registry::{Client, ClientRegistration, ClientSecretText, Pepper, SecretSet};
+use sealstone_registry::{Client, ClientRegistration, ClientSecretText, Pepper, Pkce, SecretSet};
 
 const NOW: UnixTime = UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000));
 
@@ -36,4 +36,10 @@ fn kept(client: &Client) {
     let again = Client::from_record(record.as_bytes()).expect("what was stored is read");
     assert_eq!(again.to_record().expect("and stored again"), record);
     assert_eq!(&again, client);
+    for uri in client.redirect_uris() {
+        assert_eq!(client.redirect_uri(Some(uri)).as_ref(), Some(uri));
+        assert!(!uri.as_str().contains('*'));
+    }
+    assert!(!client.is_public() || client.pkce() == Pkce::Required);
+    assert!(client.refresh_idle() <= client.refresh_lifetime());
 }
