@@ -2,6 +2,7 @@
 
 mod change;
 mod details;
+mod factors;
 mod password;
 mod show;
 
@@ -47,6 +48,8 @@ pub(crate) enum UserCommand {
     Disable(OneArguments),
     /// Let a disabled user log in again
     Enable(OneArguments),
+    /// Take a person's app, recovery codes and passkeys away, for somebody who lost them
+    ResetFactors(DeleteArguments),
     /// Delete a user for good, with second factors, sessions and consents
     Delete(DeleteArguments),
 }
@@ -161,6 +164,7 @@ pub(crate) async fn run(command: UserCommand) -> Outcome {
         UserCommand::SetPassword(arguments) => change::set_password(arguments).await,
         UserCommand::Disable(arguments) => change::enable(arguments, false).await,
         UserCommand::Enable(arguments) => change::enable(arguments, true).await,
+        UserCommand::ResetFactors(arguments) => factors::reset(arguments).await,
         UserCommand::Delete(arguments) => change::delete(arguments).await,
     }
 }

@@ -134,6 +134,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "migrate",
             "directory",
             "factors",
+            "login",
         ],
     ),
     ("testkit", &["identity"]),

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 const PEPPER: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 pub(crate) const KEK: &str = "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100";
 
-pub(crate) fn wait<T>(work: impl Future<Output = T>) -> T {
+fn wait<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -46,7 +46,7 @@ impl Data {
         data
     }
 
-    fn with_store<T>(&self, work: impl AsyncFnOnce(&SqlStore) -> T) -> T {
+    pub(crate) fn with_store<T>(&self, work: impl AsyncFnOnce(&SqlStore) -> T) -> T {
         wait(async {
             let store = SqlStore::open(&self.0.path().join("sealstone.db")).await.unwrap();
             let done = work(&store).await;

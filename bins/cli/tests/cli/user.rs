@@ -3,26 +3,21 @@
 use std::{fs, os::unix::fs::PermissionsExt as _, sync::Arc};
 
 use sealstone_directory::{DirectoryStore as _, DirectoryUser, UserName};
-use sealstone_identity::DomainId;
-use sealstone_storage::SqlStore;
+use sealstone_identity::{DomainId, UserId};
+use sealstone_login::{FactorStore as _, Kept, Swap, TotpFactor, UserFactors};
 use serde_json::{Value, json};
 
 use crate::{
-    program::{Done, sealstone, text, with_input},
-    store::{Data, wait},
+    program::{Done, now, sealstone, text, with_input},
+    store::Data,
 };
 
 impl Data {
     fn user(&self, name: &str) -> Option<Arc<DirectoryUser>> {
-        wait(async {
-            let store = SqlStore::open(&self.path().join("sealstone.db")).await.unwrap();
+        self.with_store(async |store| {
             let domain = DomainId::parse("demo").unwrap();
-            let found = store
-                .user_named(&domain, &UserName::parse(name).unwrap())
-                .await
-                .unwrap();
-            store.close().await;
-            found
+            let name = UserName::parse(name).unwrap();
+            store.user_named(&domain, &name).await.unwrap()
         })
     }
 
@@ -32,6 +27,23 @@ impl Data {
             && user
                 .password()
                 .is_some_and(|hash| hash.matches(password).unwrap())
+    }
+
+    /// As if the person had set an app up.
+    fn enrol(&self, user: &str) {
+        self.with_store(async |store| {
+            let (domain, user) = (DomainId::parse("demo").unwrap(), UserId::parse(user).unwrap());
+            let app = TotpFactor::new(Kept::of(&"sealed").unwrap(), 1, now());
+            let factors = UserFactors::none(domain, user).with_totp(app);
+            assert_eq!(store.replace_factors(&factors).await.unwrap(), Swap::Done);
+        });
+    }
+
+    fn has_factors(&self, user: &str) -> bool {
+        self.with_store(async |store| {
+            let (domain, user) = (DomainId::parse("demo").unwrap(), UserId::parse(user).unwrap());
+            store.factors(&domain, &user).await.unwrap().is_some()
+        })
     }
 
     /// With the password on standard input.
@@ -253,6 +265,25 @@ fn users_are_listed_by_name_and_domain() {
     let of_demo = data.json(&["user", "show", "ada", "--domain", "demo"])["id"].clone();
     data.run(&["user", "show", of_demo.as_str().unwrap(), "--domain", "other"])
         .refused(1, "no user");
+}
+
+#[test]
+fn who_lost_every_factor_gets_in_by_the_password_again() {
+    let data = Data::new();
+    let ada = data.typed(&["user", "create", "ada"], "correct horse").json();
+    let id = ada["id"].as_str().unwrap();
+    data.run(&["user", "reset-factors", "ada"]).refused(2, "--yes");
+    data.run(&["user", "reset-factors", "ada", "--yes"])
+        .refused(1, "no second factor");
+    for which in ["ada", id, "keystone-user"] {
+        let user = if which == "keystone-user" { which } else { id };
+        data.enrol(user);
+        data.run(&["user", "reset-factors", which, "--yes"]).ok();
+        assert!(!data.has_factors(user), "{which}");
+    }
+    assert!(data.takes_password("ada", "correct horse"), "the password stays");
+    let trail = fs::read_to_string(data.path().join("audit.jsonl")).unwrap();
+    assert_eq!(trail.matches("delete/factor").count(), 4, "{trail}");
 }
 
 #[test]
