@@ -149,6 +149,7 @@ texts! {
     account_sessions,
     account_current,
     account_unknown_device,
+    account_browser_on,
     account_signed_in,
     account_last_used,
     account_end_session,

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::Setting;
+use crate::agent::Agent;
 use crate::date::Moment;
 use crate::texts::{Rich, Texts, emphasized, fill};
 use crate::view::{ErrorKind, ScopeLine, Trouble};
@@ -59,6 +60,19 @@ impl Texts {
     /// What a button does, and to what, for those who hear only buttons.
     pub(super) fn action(&self, action: &str, what: &str) -> String {
         fill(&fill(&self.account_line, "action", action), "what", what)
+    }
+
+    /// A browser or a program, by what it says of itself.
+    pub(super) fn agent(&self, agent: Option<&str>) -> String {
+        match agent.map(Agent::of) {
+            Some(Agent::Known(browser, system)) => fill(
+                &fill(&self.account_browser_on, "browser", browser),
+                "system",
+                system,
+            ),
+            Some(Agent::Other(other)) => other.to_owned(),
+            None => self.account_unknown_device.clone().into_owned(),
+        }
     }
 
     /// A text with a moment in it.

@@ -150,6 +150,7 @@ pub(super) const GERMAN: Texts = Texts {
     account_sessions: Borrowed("Wo Sie angemeldet sind"),
     account_current: Borrowed("Dieser Browser"),
     account_unknown_device: Borrowed("Unbekannter Browser"),
+    account_browser_on: Borrowed("{browser} auf {system}"),
     account_signed_in: Borrowed("Angemeldet {when}"),
     account_last_used: Borrowed("zuletzt benutzt {when}"),
     account_end_session: Borrowed("Abmelden"),

@@ -134,6 +134,7 @@ pub(super) const ENGLISH: Texts = Texts {
     account_sessions: Borrowed("Where you are signed in"),
     account_current: Borrowed("This browser"),
     account_unknown_device: Borrowed("Unknown browser"),
+    account_browser_on: Borrowed("{browser} on {system}"),
     account_signed_in: Borrowed("Signed in {when}"),
     account_last_used: Borrowed("last used {when}"),
     account_end_session: Borrowed("Sign out"),

@@ -346,8 +346,16 @@ fn account() -> AccountPage {
         person: alice(),
         email: some("alice@example.org"),
         sessions: vec![
-            session("s1", some("Firefox on Linux"), true),
-            session("s2", some("Safari on iPhone"), false),
+            session(
+                "s1",
+                some("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
+                true,
+            ),
+            session(
+                "s2",
+                some("Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Version/19.0 Safari/604.1"),
+                false,
+            ),
             session("s3", None, false),
         ],
         grants: vec![GrantLine {
