@@ -10,7 +10,7 @@ use serde::Deserialize;
 use tempfile::TempDir;
 
 use crate::process::{Running, built, listens};
-use crate::{Client, Https};
+use crate::{Browser, Client, Https};
 
 /// When [`DevServer::expired`] ends: 2025-06-01.
 pub const EXPIRED_AT: UnixTime = unix_time(1_748_736_000);
@@ -39,12 +39,29 @@ pub struct DevClient {
     pub scope: Option<String>,
 }
 
+/// Somebody of the demo, as `dev.json` has them.
+#[derive(Clone, Debug, Deserialize)]
+#[non_exhaustive]
+pub struct DevUser {
+    /// What they sign in with.
+    pub name: String,
+    /// Their password.
+    pub password: String,
+    /// The secret of their authenticator app, in base32.
+    #[serde(default)]
+    pub totp_secret: Option<String>,
+}
+
 #[derive(Debug, Deserialize)]
 struct DevFile {
     issuer: String,
     mtls_base: String,
     ca: PathBuf,
     clients: Vec<DevClient>,
+    #[serde(default)]
+    users: Vec<DevUser>,
+    #[serde(default)]
+    relying_party: String,
 }
 
 /// A running `sealstoned dev`. It ends when this is dropped; its folder goes with it.
@@ -153,6 +170,48 @@ impl DevServer {
     pub fn client(&self, name: &str) -> Client<'_> {
         let found = self.file.clients.iter().find(|client| client.name == name);
         Client::new(self, found.expect("a demo client of that name").clone())
+    }
+
+    /// The person called `name`: `demo` or `demo-mfa`.
+    #[must_use]
+    pub fn user(&self, name: &str) -> &DevUser {
+        let found = self.file.users.iter().find(|user| user.name == name);
+        found.expect("a person of that name")
+    }
+
+    /// The address of the demo's own relying party, with a slash at the end.
+    #[must_use]
+    pub fn relying_party(&self) -> &str {
+        &self.file.relying_party
+    }
+
+    /// A browser without a cookie that trusts the server's CA.
+    #[must_use]
+    pub fn browser(&self) -> Browser {
+        Browser::new(self.https())
+    }
+
+    /// Runs `sealstone` with these arguments on the server's data folder, and returns what it wrote as JSON.
+    ///
+    /// # Panics
+    /// With what it said, when it fails.
+    #[must_use]
+    pub fn administer(&self, arguments: &[&str]) -> serde_json::Value {
+        let program = built(
+            "SEALSTONE",
+            &["--package", "sealstone-cli", "--bin", "sealstone"],
+            "sealstone",
+        );
+        let output = Command::new(program)
+            .args(arguments)
+            .arg("--data")
+            .arg(self.data())
+            .args(["--output", "json"])
+            .output()
+            .expect("sealstone runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {said}");
+        serde_json::from_slice(&output.stdout).unwrap_or_default()
     }
 
     /// The certificate of the demo client called `name`.

@@ -23,7 +23,7 @@ mod wsgi;
 pub use browser::{Browser, Page, PageForm, Step};
 pub use chromium::walk;
 pub use clients::{Client, Program, Run};
-pub use dev::{DevClient, DevServer, EXPIRED_AT};
+pub use dev::{DevClient, DevServer, DevUser, EXPIRED_AT};
 pub use front::{Front, FrontKind, FrontSetup};
 pub use https::{Answer, Https, HttpsError};
 pub use keystone_lab::{

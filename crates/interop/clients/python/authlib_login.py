@@ -26,7 +26,7 @@ class RelyingParty:
             redirect_uri=parameters["redirect_uri"],
             code_challenge_method="S256",
         )
-        self.session.verify = parameters["ca"]
+        self.verify = parameters["ca"]
         self.verifier = generate_token(64)
         self.nonce = generate_token(24)
         self.state = None
@@ -63,6 +63,7 @@ class RelyingParty:
             authorization_response=url,
             state=self.state,
             code_verifier=self.verifier,
+            verify=self.verify,
         )
         told = self.told(tokens)
         if told["claims"] and told["claims"].get("nonce") != self.nonce:
@@ -70,16 +71,16 @@ class RelyingParty:
         return told
 
     def refresh(self):
-        return self.told(self.session.refresh_token(self.metadata["token_endpoint"]))
+        return self.told(self.session.refresh_token(self.metadata["token_endpoint"], verify=self.verify))
 
     def userinfo(self):
-        answer = self.session.get(self.metadata["userinfo_endpoint"], timeout=30)
+        answer = self.session.get(self.metadata["userinfo_endpoint"], timeout=30, verify=self.verify)
         answer.raise_for_status()
         return {"userinfo": answer.json()}
 
     def revoke(self):
         token = self.session.token["refresh_token"]
-        self.session.revoke_token(self.metadata["revocation_endpoint"], token=token)
+        self.session.revoke_token(self.metadata["revocation_endpoint"], token=token, verify=self.verify)
         return {"revoked": True}
 
 
