@@ -224,6 +224,7 @@ fn a_registration_that_lies_is_refused() {
             E::Key,
         ),
         ("a key twice", |l| l.cose = Some(point(|p| p[3] = 0x01)), E::Key),
+        ("y twice", |l| l.cose = Some(point(y_twice)), E::Key),
         ("no object", |l| l.attestation = Some(|_| vec![]), E::Malformed),
         (
             "an empty object",
@@ -508,6 +509,13 @@ fn point(change: fn(&mut Vec<u8>)) -> Vec<u8> {
     let mut cose = SoftAuthenticator::new(KeyKind::P256, ORIGIN).cose();
     change(&mut cose);
     cose
+}
+
+/// A sixth member: `-3` again, with the same value.
+fn y_twice(cose: &mut Vec<u8>) {
+    cose[0] = 0xa6;
+    let y = cose[cose.len() - 35..].to_vec();
+    cose.extend(y);
 }
 
 fn flip(mut signature: Vec<u8>) -> Vec<u8> {
