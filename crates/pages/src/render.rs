@@ -14,7 +14,7 @@ pub struct Setting<'a> {
     pub brand: &'a Brand,
     /// What it says; of the same brand.
     pub texts: &'a Texts,
-    /// What stands at the head if the brand has no name: the domain's.
+    /// What stands at the head if the brand has no name: the service's.
     pub site: &'a str,
     /// The issuer's path (`/v4/oauth2/demo`): the files of the brand are under its `assets/`.
     pub issuer_path: &'a str,

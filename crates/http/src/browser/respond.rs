@@ -17,7 +17,7 @@ use crate::answer;
 use crate::edge::Edge;
 use crate::route::{BrowserEndpoint, issuer_path};
 
-/// What stands at the head of pages without a brand.
+/// What stands at the head of pages where nothing else does.
 const SITE: &str = "Sealstone";
 
 impl Edge {
@@ -119,7 +119,7 @@ impl Edge {
         let setting = Setting {
             brand,
             texts: brand.texts(&[first, second]),
-            site: SITE,
+            site: self.provider.service_name(&visitor.domain).unwrap_or(SITE),
             issuer_path: &issuer_path(&self.base_path, visitor.domain.as_str()),
             form,
         };
