@@ -1,7 +1,7 @@
 //! Authorization codes (RFC 6749 §4.1): what one stands for, and that it is exchanged once.
 //!
 //! ```text
-//! NeedsCode ──with_code──▶ NeedsPerson ──with_person──▶ (NeedsAuthority) ──▶ Exchanged ──redemption──▶ CodeStore::redeem
+//! NeedsCode ──with_code──▶ NeedsSession ──with_session──▶ NeedsPerson ──with_person──▶ (NeedsAuthority) ──▶ Exchanged ──redemption──▶ CodeStore::redeem
 //! ```
 
 mod checks;
@@ -9,7 +9,7 @@ mod flow;
 mod port;
 mod record;
 
-pub use flow::NeedsCode;
 pub(crate) use flow::{CodeProof, begin};
+pub use flow::{NeedsCode, NeedsSession};
 pub use port::{CodeStore, Redeemed, Redemption, Spending};
 pub use record::{CODE_LIFETIME, CODE_MEMORY, CodeRecord, CodeState, Produced, StoredCode};

@@ -176,6 +176,7 @@ pub fn decide(client: Authenticated, request: GrantRequest, now: UnixTime) -> Re
         GrantRequest::DeviceCode { code, resources } => {
             device::begin(client, &code, resources, now).map(TokenStep::NeedsDevice)
         }
+        GrantRequest::Malformed { fault, .. } => Err(Denial::Malformed(fault)),
         GrantRequest::NotOffered(_) | GrantRequest::Unsupported => Err(Denial::UnsupportedGrantType),
     }
 }

@@ -121,7 +121,7 @@ const OF_CLIENTS: [(Denial, &str, u16, &str); 25] = [
 ];
 
 /// Of what a person granted.
-const OF_GRANTS: [(GrantDenial, &str, u16, &str); 31] = [
+const OF_GRANTS: [(GrantDenial, &str, u16, &str); 32] = [
     (GrantDenial::UnknownCode, "invalid_grant", 400, "unknown_code"),
     (
         GrantDenial::CodeOfAnotherClient,
@@ -150,6 +150,7 @@ const OF_GRANTS: [(GrantDenial, &str, u16, &str); 31] = [
         400,
         "unexpected_code_verifier",
     ),
+    (GrantDenial::SessionEnded, "invalid_grant", 400, "session_ended"),
     (
         GrantDenial::UnknownRefreshToken,
         "invalid_grant",

@@ -2,8 +2,10 @@
 
 mod age;
 mod redirect_uri;
+mod session;
 mod verifier;
 
 pub(super) use age::check as age;
 pub(super) use redirect_uri::check as redirect_uri;
+pub(super) use session::check as session;
 pub(super) use verifier::check as verifier;

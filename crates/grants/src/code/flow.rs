@@ -6,6 +6,7 @@ use crate::{
     token,
 };
 use rustls_pki_types::UnixTime;
+use sealstone_login::{Session, Sid};
 use sealstone_mtls::ClientCertificate;
 use sealstone_oauth_types::{CodeVerifier, GrantType, OpaqueToken, RedirectUri, ResourceUri, TokenHash};
 use sealstone_registry::Client;
@@ -63,7 +64,7 @@ impl NeedsCode {
         &self.hash
     }
 
-    /// Goes on with what the store said.
+    /// Goes on with what the store of codes said.
     ///
     /// Whose code it is decides first: another client's request spends nothing. From then on a wrong proof spends it,
     /// and a second use ends what the first gave.
@@ -73,7 +74,7 @@ impl NeedsCode {
     /// [`GrantDenial::RegisteredAnew`], [`GrantDenial::CodeSpent`], [`GrantDenial::CodeExpired`],
     /// [`GrantDenial::OtherRedirectUri`], [`GrantDenial::NoVerifier`], [`GrantDenial::WrongVerifier`],
     /// [`GrantDenial::UnexpectedVerifier`], [`GrantDenial::GrantLost`] or [`GrantDenial::TargetBeyondGrant`].
-    pub fn with_code(self, stored: Option<Box<StoredCode>>, now: UnixTime) -> Result<NeedsPerson, Refused> {
+    pub fn with_code(self, stored: Option<Box<StoredCode>>, now: UnixTime) -> Result<NeedsSession, Refused> {
         let stored = stored.ok_or(GrantDenial::UnknownCode)?;
         let record = &stored.record;
         if !narrowing::is_of(&self.client, &record.grant) {
@@ -100,9 +101,37 @@ impl NeedsCode {
             bound_to: self.bound_to,
             nonce: record.nonce.clone(),
         };
-        Ok(NeedsPerson {
+        Ok(NeedsSession {
             facts,
-            source: Source::Code(record.hash),
+            hash: record.hash,
+        })
+    }
+}
+
+/// The code is good; whether the session in which it was given still stands is not known.
+#[derive(Debug)]
+pub struct NeedsSession {
+    facts: Facts,
+    hash: TokenHash,
+}
+
+impl NeedsSession {
+    /// The session to look up, in the domain of the code.
+    #[must_use]
+    pub const fn sid(&self) -> Option<&Sid> {
+        self.facts.grant.sid.as_ref()
+    }
+
+    /// Goes on with what the store of sessions said: who signed out while the code was on its way is signed out.
+    ///
+    /// # Errors
+    /// [`Refused`] with [`GrantDenial::SessionEnded`].
+    pub fn with_session(self, session: Option<&Session>, now: UnixTime) -> Result<NeedsPerson, Refused> {
+        checks::session(&self.facts.grant, session, now)
+            .map_err(|denial| Refused::spending(denial, self.hash))?;
+        Ok(NeedsPerson {
+            facts: self.facts,
+            source: Source::Code(self.hash),
         })
     }
 }

@@ -35,6 +35,9 @@ pub enum GrantDenial {
     /// spent.
     #[error("a code verifier for a code without challenge")]
     UnexpectedVerifier,
+    /// The person signed out between the code and its exchange. The code is spent.
+    #[error("the session of the code has ended")]
+    SessionEnded,
     /// No such refresh token, or its family has ended (RFC 6749 §5.2).
     #[error("no such refresh token")]
     UnknownRefreshToken,
@@ -108,7 +111,7 @@ pub enum GrantDenial {
 
 impl GrantDenial {
     /// All of them; those with a refusal with one of each.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::UnknownCode,
         Self::CodeOfAnotherClient,
         Self::CodeSpent,
@@ -117,6 +120,7 @@ impl GrantDenial {
         Self::NoVerifier,
         Self::WrongVerifier,
         Self::UnexpectedVerifier,
+        Self::SessionEnded,
         Self::UnknownRefreshToken,
         Self::RefreshTokenOfAnotherClient,
         Self::RefreshTokenExpired,
@@ -154,6 +158,7 @@ impl GrantDenial {
             | Self::NoVerifier
             | Self::WrongVerifier
             | Self::UnexpectedVerifier
+            | Self::SessionEnded
             | Self::UnknownRefreshToken
             | Self::RefreshTokenOfAnotherClient
             | Self::RefreshTokenExpired
@@ -202,9 +207,11 @@ impl GrantDenial {
             Self::ScopeBeyondGrant => "The scope goes beyond what was granted",
             Self::TargetBeyondGrant => "The resource is not one that was granted",
             Self::GrantLost => "The client is no longer registered for what was granted",
-            Self::PersonRefused(_) | Self::OtherPerson | Self::OtherAuthority | Self::LoginOutdated => {
-                "The login no longer stands: the person must sign in again"
-            }
+            Self::SessionEnded
+            | Self::PersonRefused(_)
+            | Self::OtherPerson
+            | Self::OtherAuthority
+            | Self::LoginOutdated => "The login no longer stands: the person must sign in again",
             Self::UnknownDeviceCode | Self::DeviceCodeOfAnotherClient | Self::DeviceCodeSpent => {
                 "The device code is not good: it is unknown, used, or was given to another client"
             }
@@ -231,6 +238,7 @@ impl GrantDenial {
             Self::NoVerifier => "no_code_verifier",
             Self::WrongVerifier => "wrong_code_verifier",
             Self::UnexpectedVerifier => "unexpected_code_verifier",
+            Self::SessionEnded => "session_ended",
             Self::UnknownRefreshToken => "unknown_refresh_token",
             Self::RefreshTokenOfAnotherClient => "refresh_token_of_another_client",
             Self::RefreshTokenExpired => "refresh_token_expired",

@@ -2,7 +2,7 @@
 
 use super::support::{
     CALLBACK, CHALLENGE, VERIFIER, at, bound, certificate, client, client_of, grant, person, public, secret,
-    token, user, web, with,
+    session, session_of, token, user, web, with,
 };
 use super::world::World;
 use sealstone_grants::code::{CODE_LIFETIME, CODE_MEMORY, CodeRecord, CodeState};
@@ -282,6 +282,31 @@ fn h14_authority_is_that_of_now() {
     none.roles = vec![];
     let want = GrantDenial::PersonRefused(LoginRefusal::NoRole);
     assert_eq!(none.ask(&right(), at(1)), Err(want.into()));
+}
+
+#[test]
+fn n13_a_code_of_a_session_that_ended_gives_nothing() {
+    let web = client("web", &web());
+    let cases = [
+        ("signed out", None),
+        ("another session", Some(session_of("ada", 2, false, at(0)))),
+        ("another person's", Some(session_of("eve", 1, false, at(0)))),
+    ];
+    for (name, found) in cases {
+        let mut world = world(&web, "openid offline_access");
+        world.session = found;
+        assert_eq!(
+            world.ask(&right(), at(1)),
+            Err(GrantDenial::SessionEnded.into()),
+            "{name}"
+        );
+        world.session = Some(session("ada"));
+        assert_eq!(
+            world.ask(&right(), at(2)),
+            Err(GrantDenial::CodeSpent.into()),
+            "{name}"
+        );
+    }
 }
 
 #[test]

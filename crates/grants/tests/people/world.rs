@@ -1,6 +1,6 @@
 //! The ports as a model, and the driver over them: what a provider and a store do, without waiting for either.
 
-use super::support::{authenticate, delegated, person, user};
+use super::support::{authenticate, delegated, person, session, user};
 use rustls_pki_types::UnixTime;
 use sealstone_grants::code::{CodeRecord, CodeState, Produced, Redeemed, Redemption, Spending, StoredCode};
 use sealstone_grants::device::{DeviceRequest, DeviceState};
@@ -11,6 +11,7 @@ use sealstone_grants::refresh::{EndedFamily, FamilyId, RefreshFamily, RefreshRot
 use sealstone_grants::token::{self, Target, TokenStep};
 use sealstone_grants::{Denial, GrantDenial, IssuedToken, PresentedCertificate};
 use sealstone_identity::{LoginRefusal, Person, UserId};
+use sealstone_login::Session;
 use sealstone_oauth_types::{ClientId, OpaqueToken, TokenHash, TokenId};
 use sealstone_registry::Client;
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,6 +49,8 @@ pub(crate) struct World {
     pub(crate) families: BTreeMap<FamilyId, RefreshFamily>,
     pub(crate) revoked: BTreeSet<String>,
     pub(crate) people: BTreeMap<UserId, Result<Person, LoginRefusal>>,
+    /// The session in which `ada` is signed in.
+    pub(crate) session: Option<Session>,
     /// The roles of everybody in `p1`; none is a refusal.
     pub(crate) roles: Vec<&'static str>,
     drawn: u8,
@@ -61,6 +64,7 @@ impl World {
         Self {
             clients: clients.collect(),
             people: BTreeMap::from([(user("ada"), Ok(person("ada")))]),
+            session: Some(session("ada")),
             roles: vec!["member", "reader"],
             ..Self::default()
         }
@@ -107,6 +111,7 @@ impl World {
             TokenStep::NeedsCode(step) => {
                 let stored = self.codes.get(step.hash()).cloned().map(Box::new);
                 step.with_code(stored, now)
+                    .and_then(|step| step.with_session(self.session.as_ref(), now))
             }
             TokenStep::NeedsFamily(step) => {
                 let family = self.families.get(&step.family_id()).cloned().map(Box::new);

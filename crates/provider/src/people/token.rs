@@ -60,7 +60,7 @@ impl Provider {
         now: UnixTime,
     ) -> Result<Given, TokenError> {
         let people = self.people()?;
-        let mut step = match self.found(people, asked, now).await? {
+        let mut step = match self.found(people, issuer, asked, now).await? {
             Ok(step) => step,
             Err(refused) => return Err(self.refused(people, issuer, refused, now).await),
         };
@@ -85,13 +85,23 @@ impl Provider {
     async fn found(
         &self,
         people: &PeoplePorts,
+        issuer: &IssuerState,
         asked: OfPerson,
         now: UnixTime,
     ) -> Result<Result<NeedsPerson, Refused>, BackendError> {
         Ok(match asked {
             OfPerson::Code(step) => {
                 let stored = people.codes.code(step.hash()).await?;
-                step.with_code(stored, now)
+                match step.with_code(stored, now) {
+                    Ok(step) => {
+                        let session = match step.sid() {
+                            Some(sid) => people.sessions.session_by_sid(&issuer.domain, sid).await?,
+                            None => None,
+                        };
+                        step.with_session(session.as_ref(), now)
+                    }
+                    Err(refused) => Err(refused),
+                }
             }
             OfPerson::Family(step) => {
                 let family = people.refresh.family(&step.family_id()).await?;
