@@ -15,4 +15,10 @@ impl Provider {
     pub fn serves_people(&self, domain: &DomainId) -> bool {
         self.issuer_exists(domain) && self.realm(domain).is_some()
     }
+
+    /// What the domain's service is called before people; `None` where nobody signs in.
+    #[must_use]
+    pub fn service_name(&self, domain: &DomainId) -> Option<&str> {
+        self.realm(domain).map(|realm| realm.config.service_name.as_str())
+    }
 }
