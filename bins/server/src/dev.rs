@@ -239,6 +239,7 @@ fn people_section() -> PeopleSection {
         session_idle_s: 8 * 3600,
         session_lifetime_s: 7 * 86_400,
         email_is_verified: false,
+        keystone_domain_id: None,
         privacyidea: None,
         upstream: None,
     }

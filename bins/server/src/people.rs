@@ -1,5 +1,6 @@
 //! From `[people]` and its kin to the realms by which people sign in.
 
+mod describe;
 mod logout;
 
 use crate::config::{
@@ -12,7 +13,7 @@ use sealstone_ca::files;
 use sealstone_directory::EmbeddedDirectory;
 use sealstone_http::IpNetwork;
 use sealstone_identity::{DomainId, LoginSource};
-use sealstone_keystone::{KeystoneIdentity, KeystonePeople};
+use sealstone_keystone::{DomainKey, KeystoneIdentity, KeystonePeople};
 use sealstone_login::{FactorKind, FirstFactors, LoginPolicy, SessionLimits};
 use sealstone_pages::Brands;
 use sealstone_privacyidea::{Demand, PrivacyIdea, PrivacyIdeaConfig};
@@ -43,6 +44,8 @@ pub(crate) struct People {
 struct Plan {
     source: SourceName,
     vouched: bool,
+    /// Whose people of the Keystone sign in; `None`: those of each issuer's own domain.
+    users_of: Option<DomainId>,
     second_factor: Option<Arc<PrivacyIdea>>,
     upstream: Option<Arc<UpstreamProvider>>,
     config: PeopleConfig,
@@ -119,12 +122,13 @@ impl People {
         let realm = |plan: &Plan| {
             let source = match plan.source {
                 SourceName::Directory => Some(Arc::new(directory.clone()) as Arc<dyn LoginSource>),
-                SourceName::Keystone => self.keystone.clone().map(|people| {
-                    let people = if plan.vouched {
-                        people.with_vouched_addresses()
-                    } else {
-                        people
-                    };
+                SourceName::Keystone => self.keystone.clone().map(|mut people| {
+                    if plan.vouched {
+                        people = people.with_vouched_addresses();
+                    }
+                    if let Some(domain) = &plan.users_of {
+                        people = people.with_users_of(DomainKey::Id(domain.clone()));
+                    }
                     Arc::new(people) as Arc<dyn LoginSource>
                 }),
                 SourceName::Upstream => None,
@@ -180,6 +184,13 @@ fn plan(key: &str, section: &PeopleSection) -> Result<Plan, Vec<anyhow::Error>> 
         .ok()
         .flatten();
     let sessions = sessions(key, section).map_err(&mut keep).ok();
+    let users_of = section.keystone_domain_id.as_deref().map(DomainId::parse);
+    let users_of = users_of
+        .transpose()
+        .with_context(|| format!("{key}.keystone_domain_id"))
+        .map_err(&mut keep)
+        .ok()
+        .flatten();
     for fault in contradictions(key, section) {
         keep(fault);
     }
@@ -205,6 +216,7 @@ fn plan(key: &str, section: &PeopleSection) -> Result<Plan, Vec<anyhow::Error>> 
     Ok(Plan {
         source: section.source,
         vouched: section.email_is_verified,
+        users_of,
         second_factor: second_factor.map(Arc::new),
         upstream: upstream.map(Arc::new),
         config: PeopleConfig {
@@ -235,6 +247,11 @@ fn contradictions(key: &str, section: &PeopleSection) -> Vec<anyhow::Error> {
     if section.source == SourceName::Upstream && section.upstream.is_none() {
         faults.push(anyhow!(
             "{key}.source = \"upstream\" without [{key}.upstream]: say there which provider"
+        ));
+    }
+    if section.source != SourceName::Keystone && section.keystone_domain_id.is_some() {
+        faults.push(anyhow!(
+            "{key}.keystone_domain_id is for source = \"keystone\": remove it"
         ));
     }
     if section.first_factors.contains(&FirstFactor::Upstream) && section.upstream.is_none() {

@@ -28,6 +28,7 @@ pub(crate) struct PeopleSection {
     pub(crate) session_lifetime_s: u64,
     #[serde(default)]
     pub(crate) email_is_verified: bool,
+    pub(crate) keystone_domain_id: Option<String>,
     #[serde(default)]
     pub(crate) privacyidea: Option<PrivacyIdeaSection>,
     #[serde(default)]
