@@ -105,6 +105,11 @@ impl Provider {
         token_id: &'a str,
         now: UnixTime,
     ) -> Result<Decided<'a>, TokenError> {
+        // Where nobody signs in, there is no grant of a person.
+        let grant = match grant.of_person() {
+            Some(kind) if self.realm(&issuer.domain).is_none() => GrantRequest::NotOffered(kind),
+            Some(_) | None => grant,
+        };
         match token::decide(client, grant, now)? {
             TokenStep::Granted(granted) => mint(issuer, &granted, token_id, now).map(Decided::Issued),
             TokenStep::NeedsIdentity(step) => Ok(Decided::Pending(Box::pin(

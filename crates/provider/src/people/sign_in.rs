@@ -156,6 +156,10 @@ impl Visit<'_> {
         if first.upstream && !first.password && passkey.is_none() {
             return self.to_upstream(underway, &asked).await.map(Advanced::Leave);
         }
+        if underway.changed {
+            // What was chosen before the login is not on its page.
+            self.keep(underway).await?;
+        }
         if asked.renders == Renders::Later && underway.interaction.version > 0 {
             return Ok(Advanced::PageDue);
         }

@@ -1,0 +1,12 @@
+//! People: whole flows in process, over the stores in memory, with a clock that moves when told.
+
+mod people {
+    mod authorize;
+    mod codes;
+    mod devices;
+    mod login;
+    mod logout;
+    mod refresh;
+    mod support;
+    mod userinfo;
+}
