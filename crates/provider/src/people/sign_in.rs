@@ -127,7 +127,13 @@ impl Visit<'_> {
         let (signed_in, cookie) = self
             .begin_session(authenticated, asked.signed_in.cloned())
             .await?;
-        underway.interaction.logged_in = Some(signed_in.session.sid().clone());
+        // A step-up stands on what was proved before: it is no login that `prompt=login` or `max_age` asks for.
+        let sid = Some(signed_in.session.sid().clone());
+        if is_step_up {
+            underway.interaction.stepped_up = sid;
+        } else {
+            underway.interaction.logged_in = sid;
+        }
         underway.interaction.login = LoginProgress::default();
         underway.changed = true;
         Ok(Advanced::SignedIn(Box::new(signed_in), cookie))
