@@ -42,6 +42,7 @@ documents! {
     runbook_audit_disk_full: "guides/serve.md", "runbooks/audit-disk-full.md";
     runbook_database: "guides/serve.md", "runbooks/database.md";
     runbook_invalid_client: "guides/serve.md", "runbooks/invalid-client.md";
+    runbook_somebody_cannot_sign_in: "guides/serve.md", "runbooks/somebody-cannot-sign-in.md";
     runbook_server_does_not_start: "guides/serve.md", "runbooks/server-does-not-start.md";
 }
 
