@@ -30,8 +30,9 @@ pub struct CodePage {
 }
 
 impl CodePage {
-    pub(crate) fn only_passkey(&self) -> bool {
-        self.kinds.is_empty()
+    /// The passkey is what the person means to use: recovery codes are for when it is lost.
+    pub(crate) fn passkey_first(&self) -> bool {
+        self.passkey.is_some() && self.only_recovery()
     }
 
     pub(crate) fn only_recovery(&self) -> bool {

@@ -144,6 +144,14 @@ fn codes() -> Vec<(&'static str, Page)> {
             Page::Code(CodePage {
                 kinds: Vec::new(),
                 passkey: some(GET),
+                ..code.clone()
+            }),
+        ),
+        (
+            "code_passkey_or_recovery",
+            Page::Code(CodePage {
+                kinds: vec![CodeKind::Recovery],
+                passkey: some(GET),
                 ..code
             }),
         ),
