@@ -65,6 +65,14 @@ pub enum GrantRequest {
         /// The resources asked for of those of the device's request (RFC 8707 §2.2); none asks for all.
         resources: Vec<ResourceUri>,
     },
+    /// One of the three above whose parameters cannot be read: told to a client that is known, where the grant is
+    /// offered at all.
+    Malformed {
+        /// Which.
+        grant: GrantType,
+        /// What is wrong.
+        fault: RequestError,
+    },
     /// A grant type of a registry that this server does not offer.
     NotOffered(GrantType),
     /// A grant type that this server does not know.
@@ -239,7 +247,8 @@ impl TokenRequest {
     /// Reads a token request from its `Authorization` header and its form.
     ///
     /// # Errors
-    /// The [`RequestError`] of the first fault: client authentication, then `grant_type`, then its parameters.
+    /// The [`RequestError`] of the first fault: client authentication, then `grant_type`, then the parameters of
+    /// `client_credentials`. Those of other grants are [`GrantRequest::Malformed`].
     pub fn parse(authorization: Option<&str>, form: &Form) -> Result<Self, RequestError> {
         let client = PresentedClient::parse(authorization, form)?;
         let name = form.get("grant_type").ok_or(RequestError::MissingGrantType)?;
@@ -248,33 +257,27 @@ impl TokenRequest {
                 scope: read_scope(form)?,
                 resources: read_resources(form)?,
             },
-            Some(GrantType::AuthorizationCode) => GrantRequest::AuthorizationCode {
-                code: read_opaque(form, "code", RequestError::MissingCode)?,
-                redirect_uri: form
-                    .get("redirect_uri")
-                    .map(RedirectUri::parse)
-                    .transpose()
-                    .map_err(|_| RequestError::RedirectUri)?,
-                verifier: form
-                    .get("code_verifier")
-                    .map(CodeVerifier::parse)
-                    .transpose()
-                    .map_err(|_| RequestError::CodeVerifier)?,
-                resources: read_resources(form)?,
-            },
-            Some(GrantType::RefreshToken) => GrantRequest::RefreshToken {
-                token: read_opaque(form, "refresh_token", RequestError::MissingRefreshToken)?,
-                scope: read_scope(form)?,
-                resources: read_resources(form)?,
-            },
-            Some(GrantType::DeviceCode) => GrantRequest::DeviceCode {
-                code: read_opaque(form, "device_code", RequestError::MissingDeviceCode)?,
-                resources: read_resources(form)?,
-            },
+            Some(
+                grant @ (GrantType::AuthorizationCode | GrantType::RefreshToken | GrantType::DeviceCode),
+            ) => of_person(grant, form).unwrap_or_else(|fault| GrantRequest::Malformed { grant, fault }),
             Some(other @ GrantType::TokenExchange) => GrantRequest::NotOffered(other),
             None => GrantRequest::Unsupported,
         };
         Ok(Self { client, grant })
+    }
+}
+
+impl GrantRequest {
+    /// The grant, if it is one in which a person takes part.
+    #[must_use]
+    pub const fn of_person(&self) -> Option<GrantType> {
+        match self {
+            Self::AuthorizationCode { .. } => Some(GrantType::AuthorizationCode),
+            Self::RefreshToken { .. } => Some(GrantType::RefreshToken),
+            Self::DeviceCode { .. } => Some(GrantType::DeviceCode),
+            Self::Malformed { grant, .. } => Some(*grant),
+            Self::ClientCredentials { .. } | Self::NotOffered(_) | Self::Unsupported => None,
+        }
     }
 }
 
@@ -298,6 +301,36 @@ impl RevocationRequest {
         let (client, token, hint) = token_and_hint(authorization, form)?;
         Ok(Self { client, token, hint })
     }
+}
+
+/// The parameters of a grant in which a person takes part.
+fn of_person(grant: GrantType, form: &Form) -> Result<GrantRequest, RequestError> {
+    Ok(match grant {
+        GrantType::AuthorizationCode => GrantRequest::AuthorizationCode {
+            code: read_opaque(form, "code", RequestError::MissingCode)?,
+            redirect_uri: form
+                .get("redirect_uri")
+                .map(RedirectUri::parse)
+                .transpose()
+                .map_err(|_| RequestError::RedirectUri)?,
+            verifier: form
+                .get("code_verifier")
+                .map(CodeVerifier::parse)
+                .transpose()
+                .map_err(|_| RequestError::CodeVerifier)?,
+            resources: read_resources(form)?,
+        },
+        GrantType::RefreshToken => GrantRequest::RefreshToken {
+            token: read_opaque(form, "refresh_token", RequestError::MissingRefreshToken)?,
+            scope: read_scope(form)?,
+            resources: read_resources(form)?,
+        },
+        GrantType::DeviceCode => GrantRequest::DeviceCode {
+            code: read_opaque(form, "device_code", RequestError::MissingDeviceCode)?,
+            resources: read_resources(form)?,
+        },
+        GrantType::ClientCredentials | GrantType::TokenExchange => GrantRequest::NotOffered(grant),
+    })
 }
 
 pub(crate) fn read_scope(form: &Form) -> Result<Option<ScopeSet>, RequestError> {

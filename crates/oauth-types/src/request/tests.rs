@@ -321,7 +321,14 @@ fn h04_h06_h10_k10_k11_what_was_never_given_here() {
             "invalid_request",
         ),
     ] {
-        assert_eq!(token(&body), Err(want), "{body}");
+        let read: Result<(), RequestError> = token(&body).and_then(|request| match request.grant {
+            GrantRequest::Malformed { grant, fault } => {
+                assert!(body.contains(grant.as_str()));
+                Err(fault)
+            }
+            other => panic!("{body}: {other:?}"),
+        });
+        assert_eq!(read, Err(want), "{body}");
         assert_eq!((want.code().as_str(), want.status()), (code, 400), "{body}");
     }
 }
