@@ -14,6 +14,9 @@ use sealstone_login::{Authenticated, Session, SessionSecrets, Sid, Swap};
 use sealstone_oauth_types::{ClientId, OpaqueToken};
 use std::sync::Arc;
 
+/// How often it is tried to note a client with its session: as often as a person has tabs that answer at once.
+const JOIN_TRIES: usize = 16;
+
 /// A session that counts, and the person as they are now.
 #[derive(Clone)]
 pub(crate) struct SignedIn {
@@ -95,11 +98,21 @@ impl Visit<'_> {
     }
 
     /// Notes that a client has a part in the session, and is told when it ends.
-    pub(crate) async fn join(&self, session: Session, client: &ClientId) -> Result<Session, BackendError> {
-        match session.joined(client) {
-            Some(joined) => self.replace(session, joined).await,
-            None => Ok(session),
+    pub(crate) async fn join(&self, session: Session, client: &ClientId) -> Result<(), BackendError> {
+        let store = &self.people.sessions;
+        let mut known = Some(session);
+        // A tab beside this one may be faster each time: a client that is not noted would not be told.
+        for _try in 0..JOIN_TRIES {
+            let Some(session) = known else { return Ok(()) };
+            let Some(joined) = session.joined(client) else {
+                return Ok(());
+            };
+            match store.replace_session(session.version(), &joined).await? {
+                Swap::Done => return Ok(()),
+                Swap::Conflict => known = store.session_by_sid(self.domain(), session.sid()).await?,
+            }
         }
+        Ok(())
     }
 
     /// A session for a login that was just finished, with a cookie that no browser had before. The session of the same
