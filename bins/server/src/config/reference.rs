@@ -194,6 +194,8 @@ fn the_example_can_be_read_and_its_comments_are_the_defaults() {
         let own = PeopleSection {
             privacyidea: None,
             upstream: None,
+            // The issuer's own: not one for all.
+            keystone_domain_id: None,
             ..people
         };
         format!("{own:?} {demand:?} {asks:?} {trusts:?}")
