@@ -17,7 +17,8 @@ pub use self::telephone::Telephone;
 /// A running privacyIDEA. One that was started here ends when this is dropped, and its state goes with it.
 ///
 /// Its users, as the lab seeds them: `bob` has a counter token, `dave` a counter and a clock token, `alice` and `carol`
-/// clock tokens, `erin` none, `frank` a locked one, `grace` a disabled one. A test keeps to one of them.
+/// clock tokens, `erin` none, `frank` a locked one, `grace` a disabled one. A test that uses up codes holds
+/// the user by [`PrivacyIdeaLab::alone`].
 #[derive(Debug)]
 pub struct PrivacyIdeaLab {
     home: PathBuf,
@@ -83,6 +84,14 @@ impl PrivacyIdeaLab {
 
     fn host(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Keeps other tests from this user's tokens as long as it lives.
+    #[must_use]
+    pub fn alone(&self, user: &str) -> File {
+        let lock = File::create(self.home.join(format!("{user}.lock"))).expect("a lock file");
+        lock.lock().expect("a lock");
+        lock
     }
 
     /// The next code of a user's counter token.

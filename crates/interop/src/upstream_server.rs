@@ -55,8 +55,8 @@ impl UpstreamServer {
     /// Its secret.
     pub const CLIENT_SECRET: &'static str = "upstream-secret-of-the-interop-tests";
 
-    /// Starts it with the people `ada` (groups `staff`, `cloud-admins`) and `bob`, who are privacyIDEA's users too in
-    /// its lab, and `mallory`, who is not.
+    /// Starts it with the people `ada` (groups `staff`, `cloud-admins`) and `mallory`, whom privacyIDEA's lab
+    /// does not know, and those whom it knows: `alice` to `grace`.
     ///
     /// # Panics
     /// When it does not start.
@@ -178,6 +178,10 @@ fn people() -> Value {
         },
         {"login": "bob", "preferred_username": "bob", "email": "bob@example.org", "groups": []},
         {"login": "alice", "preferred_username": "alice"},
+        {"login": "carol", "preferred_username": "carol", "name": "Carol Example", "email": "carol@example.org", "groups": ["staff"]},
+        {"login": "dave", "preferred_username": "dave", "name": "Dave Example", "email": "dave@example.org", "groups": ["staff"]},
+        {"login": "frank", "preferred_username": "frank", "name": "Frank Example", "email": "frank@example.org", "groups": ["staff"]},
+        {"login": "grace", "preferred_username": "grace", "name": "Grace Example", "email": "grace@example.org", "groups": ["staff"]},
         {"login": "erin", "preferred_username": "erin"},
         {"login": "mallory", "preferred_username": "mallory"},
     ])

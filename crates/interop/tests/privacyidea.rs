@@ -43,6 +43,7 @@ const ONE_TIME: Verdict = Verdict::Accepted {
 #[tokio::test]
 async fn a_code_is_accepted_once_and_for_the_one_who_was_asked() {
     let lab = PrivacyIdeaLab::shared();
+    let _alone = lab.alone("bob");
     let (adapter, bob) = (adapter(lab), person("bob"));
     assert_eq!(adapter.due(&bob).await.unwrap(), Due::Yes);
     let challenge = adapter.trigger(&bob).await.unwrap();
@@ -88,6 +89,7 @@ async fn a_code_is_accepted_once_and_for_the_one_who_was_asked() {
 #[tokio::test]
 async fn one_of_two_tokens_is_enough() {
     let lab = PrivacyIdeaLab::shared();
+    let _alone = lab.alone("dave");
     let (adapter, dave) = (adapter(lab), person("dave"));
     let challenge = adapter.trigger(&dave).await.unwrap();
     let right = lab.next_code("dave", "HOTPDAVE");
@@ -101,6 +103,7 @@ async fn one_of_two_tokens_is_enough() {
 #[tokio::test]
 async fn r13_guessing_does_not_lock_the_token() {
     let lab = PrivacyIdeaLab::shared();
+    let _alone = lab.alone("alice");
     let (adapter, alice) = (adapter(lab), person("alice"));
     lab.reset("TOTPALICE");
     let challenge = adapter.trigger(&alice).await.unwrap();
@@ -216,6 +219,7 @@ async fn r17_an_adapter_that_may_not_ask_lets_nobody_in() {
 #[tokio::test]
 async fn a_telephone_is_asked_and_agrees_or_declines() {
     let lab = PrivacyIdeaLab::shared();
+    let _alone = lab.alone("carol");
     let (adapter, carol) = (adapter(lab), person("carol"));
     let telephone = Telephone::enrol(lab, "carol", "PIPUCAROL");
     let challenge = adapter.trigger(&carol).await.unwrap();
