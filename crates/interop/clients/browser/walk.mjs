@@ -49,7 +49,8 @@ export async function tab(chromium) {
       request.respond({ status: 200, contentType: 'text/html', body: '<title>client</title>back at the client' })
       return
     }
-    if (!url.startsWith(parameters.origin) && !url.startsWith('data:')) page.foreign.push(url)
+    const ours = [parameters.origin, new URL(parameters.redirect_uri).origin, 'data:']
+    if (!ours.some((start) => url.startsWith(start))) page.foreign.push(url)
     request.continue()
   })
   page.violations = []

@@ -52,7 +52,7 @@ const walks = {
     must((await page.$eval('input[name="password"]', (field) => field.value)) === '', 'no password stays in the page')
     await signIn(page, user)
     await allow(page)
-    return { answer: answer(page), same: wrong.replace(user.name, '') === unknown.replace('nobody-of-this-name', '') }
+    return { answer: answer(page), same: wrong === unknown, wrong, unknown }
   },
 
   async keyboard(chromium) {
@@ -123,20 +123,45 @@ const walks = {
 
   async passkey(chromium) {
     const page = await tab(chromium)
-    await authenticator(page)
+    const { devtools, authenticatorId } = await authenticator(page)
     await page.goto(`${issuer}/account`)
     await signIn(page, user)
     await press(page, 'add_passkey')
-    const named = await page.$('input[name="name"]')
-    if (named) await named.type('laptop')
+    await fill(page, 'name', 'Work laptop')
     await enrolPasskey(page)
+    // Recovery codes come with the first factor, once.
+    if (await page.$('button[value="continue"]')) await press(page, 'continue')
+    await says(page, 'Work laptop')
     clean(page)
     await press(page, 'logout')
+    // Instead of name and password.
     await page.goto(authorize)
     await usePasskey(page)
     await allow(page)
     clean(page)
-    return answer(page)
+    const alone = answer(page)
+    await page.goto(`${issuer}/account`)
+    await press(page, 'logout')
+    // Beside the password, which is no longer enough.
+    await page.goto(`${authorize}&prompt=login`)
+    await signIn(page, user)
+    must(page.arrived.length === 1, 'a password alone is not enough')
+    await usePasskey(page)
+    await allow(page)
+    clean(page)
+    const beside = answer(page)
+    // Without the authenticator the page says so, and another way is open.
+    await page.goto(`${issuer}/account`)
+    await press(page, 'logout')
+    await devtools.send('WebAuthn.removeCredential', {
+      authenticatorId,
+      credentialId: (await devtools.send('WebAuthn.getCredentials', { authenticatorId })).credentials[0].credentialId,
+    })
+    await page.goto(authorize)
+    await page.click('form[data-passkey="get"] button')
+    await page.waitForSelector('[data-failed]:not([hidden])', { timeout: 15000 })
+    must(page.arrived.length === 2, 'nobody gets in')
+    return { alone, beside }
   },
 
   async device(chromium) {
@@ -203,11 +228,12 @@ const walks = {
   async expired_page(chromium) {
     const page = await tab(chromium)
     await page.goto(authorize)
-    const form = page.url()
     await signIn(page, user)
+    const form = page.url()
+    must(form.includes('/interaction'), `the question has an address of its own: ${form}`)
     await allow(page)
     answer(page)
-    // The address of the page that has done its work.
+    // The page that has done its work.
     await page.goto(form)
     return { seen: await text(page), arrived: page.arrived.length }
   },
@@ -232,15 +258,14 @@ const walks = {
   },
 }
 
-/** The page's script asks the authenticator when its button is pressed, or by itself. */
+/** The page's script asks the authenticator, and posts what it says. */
 async function enrolPasskey(page) {
-  const button = await page.$('button[data-passkey]')
-  if (button) await Promise.all([page.waitForNavigation({ timeout: 15000 }), button.click()])
-  else await page.waitForNavigation({ timeout: 15000 })
+  const button = await page.waitForSelector('form[data-passkey="create"] button', { timeout: 5000 })
+  await Promise.all([page.waitForNavigation({ timeout: 15000 }), button.click()])
 }
 
 async function usePasskey(page) {
-  const button = await page.waitForSelector('button[data-passkey]', { timeout: 5000 })
+  const button = await page.waitForSelector('form[data-passkey="get"] button', { timeout: 5000 })
   await Promise.all([page.waitForNavigation({ timeout: 15000 }), button.click()])
 }
 
