@@ -1,3 +1,4 @@
+use crate::audit_trail::Attempt;
 use crate::error::{BackendError, TokenError};
 use crate::issuer::IssuerState;
 use crate::peer::Peer;
@@ -39,8 +40,7 @@ impl Provider {
         let token_id = base64url::encode(attempt.random.token);
         let result = match request {
             Ok(request) => {
-                let (client, grant) = (request.client, request.grant);
-                self.issue(&issuer, (client, grant), &token_id, peer, attempt.now)
+                self.issue(&issuer, request.client, request.grant, &token_id, &attempt)
                     .await
             }
             Err(fault) => Err(Denial::Malformed(fault).into()),
@@ -58,20 +58,24 @@ impl Provider {
         result.map(|given| given.response)
     }
 
-    async fn issue(
-        &self,
-        issuer: &IssuerState,
-        (client, grant): (PresentedClient, GrantRequest),
-        token_id: &str,
-        peer: &Peer,
-        now: UnixTime,
-    ) -> Result<Given, TokenError> {
-        let client = self.authenticate(client, peer, issuer, now).await?;
-        let pending = match self.decide(issuer, client, grant, token_id, now)? {
-            Decided::Issued(response) => return Ok(Given::new(response)),
-            Decided::Pending(pending) => pending,
-        };
-        pending.await
+    /// A block, since a function's arguments would lie in its future twice.
+    fn issue<'a>(
+        &'a self,
+        issuer: &'a IssuerState,
+        client: PresentedClient,
+        grant: GrantRequest,
+        token_id: &'a str,
+        attempt: &'a Attempt<'a>,
+    ) -> impl Future<Output = Result<Given, TokenError>> + Send + 'a {
+        async move {
+            let (peer, now) = (attempt.peer, attempt.now);
+            let client = self.authenticate(client, peer, issuer, now).await?;
+            let pending = match self.decide(issuer, client, grant, token_id, now)? {
+                Decided::Issued(response) => return Ok(Given::new(response)),
+                Decided::Pending(pending) => pending,
+            };
+            pending.await
+        }
     }
 
     /// Apart from the future above, which stays as small as a machine's token needs it.

@@ -100,7 +100,7 @@ impl Visit<'_> {
             renders: turn.renders,
         };
         match self.advance(&mut underway, asked).await? {
-            Advanced::Page(view) => Ok(BrowserAnswer::page(view)),
+            Advanced::Page(view) => Ok(BrowserAnswer::page(*view)),
             Advanced::PageDue => {
                 self.keep(&mut underway).await?;
                 Ok(underway.see())
@@ -162,7 +162,7 @@ impl Visit<'_> {
             .step(&mut underway, need, signed_in.as_ref(), form, None)
             .await?
         {
-            Ok(Enrolled::Show(view)) => Ok(BrowserAnswer::page(view)),
+            Ok(Enrolled::Show(view)) => Ok(BrowserAnswer::page(*view)),
             Ok(Enrolled::Nothing) => Box::pin(self.account_login(underway, turn)).await,
             Err(Refused::Fault(fault)) => {
                 Box::pin(self.account_login(underway, turn.again(Some(fault)))).await
@@ -203,7 +203,7 @@ impl Visit<'_> {
             ..turn
         };
         match step {
-            Ok(Enrolled::Show(view)) => Ok(BrowserAnswer::page(view)),
+            Ok(Enrolled::Show(view)) => Ok(BrowserAnswer::page(*view)),
             Ok(Enrolled::Nothing) => Box::pin(self.go_on_with_account(underway.clone(), turn)).await,
             Err(Refused::Fault(fault)) => {
                 Box::pin(self.go_on_with_account(underway.clone(), turn.again(Some(fault)))).await

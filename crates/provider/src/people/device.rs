@@ -172,7 +172,7 @@ impl Visit<'_> {
             renders: turn.renders,
         };
         match self.advance(underway, asked).await? {
-            Advanced::Page(view) => Ok(Some(BrowserAnswer::page(view))),
+            Advanced::Page(view) => Ok(Some(BrowserAnswer::page(*view))),
             Advanced::PageDue => {
                 self.keep(underway).await?;
                 Ok(Some(underway.see()))
@@ -317,7 +317,7 @@ impl Visit<'_> {
             .step(&mut underway, need, signed_in.as_ref(), form, Some(client.id()))
             .await?
         {
-            Ok(Enrolled::Show(view)) => Ok(BrowserAnswer::page(view)),
+            Ok(Enrolled::Show(view)) => Ok(BrowserAnswer::page(*view)),
             Ok(Enrolled::Nothing) => Box::pin(self.go_on_with_device(underway, hash, turn)).await,
             Err(Refused::Fault(fault)) => {
                 Box::pin(self.go_on_with_device(underway, hash, turn.again(Some(fault)))).await

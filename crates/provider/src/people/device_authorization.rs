@@ -7,7 +7,9 @@ use crate::peer::Peer;
 use crate::provider::Provider;
 use rustls_pki_types::UnixTime;
 use sealstone_audit::{Action, Target};
-use sealstone_grants::device::{DEVICE_INTERVAL_S, DEVICE_LIFETIME, DeviceInsertion, Origin, authorize};
+use sealstone_grants::device::{
+    DEVICE_INTERVAL_S, DEVICE_LIFETIME, DeviceAuthorized, DeviceInsertion, Origin, authorize,
+};
 use sealstone_grants::{Denial, GrantDenial};
 use sealstone_identity::DomainId;
 use sealstone_oauth_types::{
@@ -43,8 +45,19 @@ impl Provider {
         let client = request.as_ref().ok().map(|request| &request.client);
         let attempt = self.attempt(Action::AskForDevice, client, peer)?;
         let origin = origin(user_agent, peer);
-        let asked = self.ask_for_device(people, &issuer, request, origin, peer, attempt.now);
-        let result = Box::pin(asked).await;
+        let result = match request {
+            Ok(request) => {
+                let asked = self.may_ask(&issuer, request, peer, attempt.now);
+                match Box::pin(asked).await {
+                    Ok(authorized) => {
+                        self.make_codes(people, &issuer, &authorized, origin, attempt.now)
+                            .await
+                    }
+                    Err(error) => Err(error),
+                }
+            }
+            Err(fault) => Err(Denial::Malformed(fault).into()),
+        };
         self.record(
             &attempt,
             Target::Issuer(domain.as_str().into()),
@@ -53,18 +66,25 @@ impl Provider {
         result
     }
 
-    async fn ask_for_device(
+    async fn may_ask(
+        &self,
+        issuer: &IssuerState,
+        request: DeviceAuthorizationRequest,
+        peer: &Peer,
+        now: UnixTime,
+    ) -> Result<DeviceAuthorized, TokenError> {
+        let client = self.authenticate(request.client, peer, issuer, now).await?;
+        Ok(authorize(client, request.scope, request.resources, now)?)
+    }
+
+    async fn make_codes(
         &self,
         people: &PeoplePorts,
         issuer: &IssuerState,
-        request: Result<DeviceAuthorizationRequest, RequestError>,
+        authorized: &DeviceAuthorized,
         origin: Origin,
-        peer: &Peer,
         now: UnixTime,
     ) -> Result<DeviceAuthorizationResponse, TokenError> {
-        let request = request.map_err(Denial::Malformed)?;
-        let client = self.authenticate(request.client, peer, issuer, now).await?;
-        let authorized = authorize(client, request.scope, request.resources, now)?;
         let device_code = self.draw_token()?;
         for _try in 0..TRIES {
             let mut octets = [0_u8; 8];

@@ -133,7 +133,7 @@ impl Visit<'_> {
             iss: parameters.get("iss"),
             error: parameters.get("error"),
         };
-        let refused = match self.from_upstream(&mut underway, &callback).await? {
+        let refused = match self.back_from_upstream(&mut underway, &callback).await? {
             Ok(()) => return self.go_on(underway, Turn::new(Renders::Later)).await,
             Err(refused) => refused,
         };

@@ -1,7 +1,7 @@
 //! Back-channel logout (OpenID Connect Back-Channel Logout): whom to tell that a session ended, and telling them.
 
 use super::PeoplePorts;
-use super::visit::{Record, record};
+use super::visit::{Causes, Record, record};
 use crate::error::BackendError;
 use crate::issuer::IssuerState;
 use crate::peer::Peer;
@@ -154,7 +154,7 @@ impl Provider {
         let token = mint.logout_token(&claims).map_err(|_error| "no_signature")?;
         let sent = people.logout_sender.send(backchannel.uri.as_str(), &token).await;
         sent.map_err(|error| {
-            tracing::warn!(client.id = %client.id(), error = &error as &dyn std::error::Error, "a client could not be told of a logout");
+            tracing::warn!(client.id = %client.id(), error = %Causes(&error), "a client could not be told of a logout");
             "receiver_failed"
         })
     }

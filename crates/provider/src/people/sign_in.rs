@@ -46,7 +46,7 @@ pub(crate) enum Renders {
 /// How far it came.
 pub(crate) enum Advanced {
     /// A page is due: this one.
-    Page(View),
+    Page(Box<View>),
     /// A page is due, and is made when the browser comes for it.
     PageDue,
     /// The browser goes to the upstream provider.
@@ -97,13 +97,16 @@ impl Visit<'_> {
                 {
                     return Ok(Advanced::PageDue);
                 }
-                Ok(NextStep::SourceCode) => return Ok(Advanced::Page(self.source_code(underway, asked))),
+                Ok(NextStep::SourceCode) => {
+                    return Ok(Advanced::Page(Box::new(self.source_code(underway, asked))));
+                }
                 Ok(NextStep::Second(kinds)) => match self.second(underway, &asked, &kinds).await? {
-                    Some(view) => return Ok(Advanced::Page(view)),
+                    Some(view) => return Ok(Advanced::Page(Box::new(view))),
                     None => continue,
                 },
                 Ok(NextStep::Enrolment(kinds)) => {
-                    return self.enrolment(underway, &asked, &kinds).await.map(Advanced::Page);
+                    let view = self.enrolment(underway, &asked, &kinds).await?;
+                    return Ok(Advanced::Page(Box::new(view)));
                 }
             }
         }
@@ -173,7 +176,7 @@ impl Visit<'_> {
             .signed_in
             .filter(|_| asked.need.cause != LoginCause::OtherPerson);
         let known = known.map(|signed_in| signed_in.person.user.name().as_str());
-        Ok(Advanced::Page(View::Login(LoginView {
+        Ok(Advanced::Page(Box::new(View::Login(LoginView {
             form: underway.form(self),
             user_name: known.or(asked.login_hint).map(str::to_owned),
             is_same_person: false,
@@ -183,7 +186,7 @@ impl Visit<'_> {
             may_cancel: asked.may_cancel,
             fault: asked.fault,
             client: asked.client,
-        })))
+        }))))
     }
 
     fn source_code(&self, underway: &Underway, asked: Asked<'_>) -> View {

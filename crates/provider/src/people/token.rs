@@ -17,6 +17,7 @@ use sealstone_grants::person::{
 };
 use sealstone_grants::refresh::{Ending, NeedsFamily, Rotation};
 use sealstone_grants::{Denial, GrantDenial, IssuedToken};
+use sealstone_login::{Session, Sid};
 use sealstone_oauth_types::{OpaqueToken, TokenId, TokenResponse};
 
 /// How often a use of a refresh token is judged again because another use came before: the second one finds the first,
@@ -94,10 +95,7 @@ impl Provider {
                 let stored = people.codes.code(step.hash()).await?;
                 match step.with_code(stored, now) {
                     Ok(step) => {
-                        let session = match step.sid() {
-                            Some(sid) => people.sessions.session_by_sid(&issuer.domain, sid).await?,
-                            None => None,
-                        };
+                        let session = session_of(people, issuer, step.sid()).await?;
                         step.with_session(session.as_ref(), now)
                     }
                     Err(refused) => Err(refused),
@@ -158,6 +156,10 @@ impl Provider {
             } => {
                 let redeemed = people.codes.redeem(&hash, &redemption, now).await?;
                 spent(issuer, redeemed, GrantDenial::CodeSpent)?;
+                let session = session_of(people, issuer, granted.grant().sid.as_ref()).await?;
+                if let Err(refused) = granted.with_session_after(session.as_ref(), now) {
+                    return Ok(Err(Again::Refused(refused)));
+                }
                 refresh_token
             }
             Completion::Device {
@@ -235,6 +237,17 @@ impl Provider {
         }
         Ok(())
     }
+}
+
+async fn session_of(
+    people: &PeoplePorts,
+    issuer: &IssuerState,
+    sid: Option<&Sid>,
+) -> Result<Option<Session>, BackendError> {
+    Ok(match sid {
+        Some(sid) => people.sessions.session_by_sid(&issuer.domain, sid).await?,
+        None => None,
+    })
 }
 
 /// Why a use of a refresh token is not answered yet.

@@ -187,7 +187,7 @@ impl Visit<'_> {
             renders: turn.renders,
         };
         match self.advance(underway, asked).await? {
-            Advanced::Page(view) => Ok(Some(BrowserAnswer::page(view))),
+            Advanced::Page(view) => Ok(Some(BrowserAnswer::page(*view))),
             Advanced::PageDue => {
                 self.keep(underway).await?;
                 Ok(Some(underway.see()))

@@ -75,7 +75,7 @@ impl Visit<'_> {
             .step(&mut underway, need, signed_in.as_ref(), form, Some(client.id()))
             .await?;
         match judged {
-            Ok(Enrolled::Show(view)) => Ok(BrowserAnswer::page(view)),
+            Ok(Enrolled::Show(view)) => Ok(BrowserAnswer::page(*view)),
             Ok(Enrolled::Nothing) => Box::pin(self.go_on_authorizing(underway, client, turn)).await,
             Err(Refused::Fault(fault)) => {
                 let turn = turn.again(Some(fault));

@@ -23,7 +23,7 @@ pub(crate) enum Enrolled {
     /// Nothing that must be shown at once.
     Nothing,
     /// This page, which nobody can come back to.
-    Show(View),
+    Show(Box<View>),
 }
 
 /// Who sets up a factor, for what, and whether they may: which kinds.
@@ -131,7 +131,7 @@ impl Visit<'_> {
         })?;
         self.keep(underway).await?;
         Ok(Ok(match self.first_recovery_codes(underway, &person).await? {
-            Some(view) => Enrolled::Show(view),
+            Some(view) => Enrolled::Show(Box::new(view)),
             None => Enrolled::Nothing,
         }))
     }

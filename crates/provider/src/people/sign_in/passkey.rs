@@ -65,9 +65,12 @@ impl Visit<'_> {
             .interaction
             .login
             .passkey_answered(&person, &methods, self.now);
-        Ok(told.map_err(|denial| match denial {
-            LoginDenial::WrongCode => Fault::WrongPasskey.into(),
-            other => Refused::from(other),
+        Ok(told.map_err(|denial| {
+            if denial == LoginDenial::WrongCode {
+                Fault::WrongPasskey.into()
+            } else {
+                Refused::from(denial)
+            }
         }))
     }
 

@@ -4,7 +4,7 @@ use crate::people::browser::{BrowserAnswer, BrowserContent};
 use crate::people::persons::{UPSTREAM, unavailable};
 use crate::people::underway::Underway;
 use crate::people::view::PageErrorKind;
-use crate::people::visit::{Step, Stop, Visit};
+use crate::people::visit::{Causes, Step, Stop, Visit};
 use sealstone_audit::{Action, Reason, Target};
 use sealstone_grants::interaction::{LoginCause, LoginNeed};
 use sealstone_login::{
@@ -78,7 +78,7 @@ impl Visit<'_> {
     }
 
     /// Back from there. What was kept of it is gone before the code is redeemed: a second callback finds none.
-    pub(crate) async fn from_upstream(
+    pub(crate) async fn back_from_upstream(
         &self,
         underway: &mut Underway,
         callback: &UpstreamCallback<'_>,
@@ -110,7 +110,7 @@ impl Visit<'_> {
             }
             UpstreamError::Malformed { source } => {
                 tracing::warn!(
-                    error = &*source as &dyn std::error::Error,
+                    error = %Causes(&*source),
                     "the upstream provider can't be believed"
                 );
                 ("upstream_malformed", self.stop(PageErrorKind::Upstream))
