@@ -9,6 +9,7 @@ mod flow;
 mod port;
 mod record;
 
+pub(crate) use checks::session as still_in_session;
 pub(crate) use flow::{CodeProof, begin};
 pub use flow::{NeedsCode, NeedsSession};
 pub use port::{CodeStore, Redeemed, Redemption, Spending};

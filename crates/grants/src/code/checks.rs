@@ -7,5 +7,5 @@ mod verifier;
 
 pub(super) use age::check as age;
 pub(super) use redirect_uri::check as redirect_uri;
-pub(super) use session::check as session;
+pub(crate) use session::check as session;
 pub(super) use verifier::check as verifier;

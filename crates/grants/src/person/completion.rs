@@ -1,10 +1,11 @@
 use super::{NeedsPerson, PersonGranted, Refused};
 use crate::{
     GrantDenial, IssuedToken,
-    code::Redemption,
+    code::{self, Redemption},
     refresh::{self, FamilyKey, LastIssue, RefreshFamily, RefreshRotation, RefreshUse},
 };
 use rustls_pki_types::UnixTime;
+use sealstone_login::Session;
 use sealstone_oauth_types::{OpaqueToken, TokenHash};
 use zeroize::Zeroize as _;
 
@@ -48,7 +49,8 @@ impl std::fmt::Debug for FamilyRandom {
 #[expect(clippy::exhaustive_enums, reason = "the driver does each")]
 pub enum Completion {
     /// [`CodeStore::redeem`](crate::code::CodeStore::redeem). Anything but `Done` is
-    /// [`GrantDenial::CodeSpent`].
+    /// [`GrantDenial::CodeSpent`]. After `Done` the session is looked up once more:
+    /// [`PersonGranted::with_session_after`].
     Code {
         /// The hash of the code.
         hash: TokenHash,
@@ -137,6 +139,19 @@ impl PersonGranted {
         match self.source {
             Source::Refresh(used) => used.with_changed(family, now),
             Source::Code(_) | Source::Device(_) => Err(GrantDenial::UnknownRefreshToken.into()),
+        }
+    }
+
+    /// Whether the session of the code still stands now that the family is kept. Who signed out before this was written
+    /// is seen here; who signs out after it ends the family that is there by then.
+    ///
+    /// # Errors
+    /// [`Refused`] with [`GrantDenial::SessionEnded`]: what was written ends again, since the code is spent twice.
+    pub fn with_session_after(&self, session: Option<&Session>, now: UnixTime) -> Result<(), Refused> {
+        match &self.source {
+            Source::Code(hash) => code::still_in_session(&self.facts.grant, session, now)
+                .map_err(|denial| Refused::spending(denial, *hash)),
+            Source::Device(_) | Source::Refresh(_) => Ok(()),
         }
     }
 

@@ -310,6 +310,21 @@ fn n13_a_code_of_a_session_that_ended_gives_nothing() {
 }
 
 #[test]
+fn n13_who_signs_out_while_a_code_is_exchanged_is_signed_out() {
+    let web = client("web", &web());
+    let mut world = world(&web, "openid");
+    let ready = world.prepare(&right(), None, at(1)).unwrap();
+    world.session = None;
+    assert_eq!(world.write(ready, at(1)), Err(GrantDenial::SessionEnded.into()));
+    assert!(world.families.is_empty());
+    assert_eq!(
+        world.revoked.len(),
+        1,
+        "the access token that was about to be given"
+    );
+}
+
+#[test]
 fn h15_a_client_that_lost_the_grant_gets_nothing() {
     let web_before = client("web", &web());
     let device_only = json!({

@@ -179,7 +179,11 @@ impl World {
                 redemption,
                 refresh_token,
             } => match self.redeem(&hash, &redemption, now) {
-                Redeemed::Done => refresh_token,
+                Redeemed::Done => {
+                    let after = granted.with_session_after(self.session.as_ref(), now);
+                    after.map_err(|refused| self.follow(refused, now))?;
+                    refresh_token
+                }
                 Redeemed::Spent(_) | Redeemed::Unknown => return Err(GrantDenial::CodeSpent.into()),
             },
             Completion::Device {
