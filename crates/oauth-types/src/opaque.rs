@@ -22,7 +22,10 @@ use crate::{Secret, ValueError};
 /// # Ok::<(), sealstone_oauth_types::ValueError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct OpaqueToken(Secret);
+pub struct OpaqueToken(
+    /// Apart, so that a request of a machine, which has none, is not made larger by it.
+    Box<Secret>,
+);
 
 /// SHA-256 of an [`OpaqueToken`]'s text: what is stored and compared.
 ///
@@ -46,9 +49,8 @@ impl OpaqueToken {
     #[must_use]
     pub fn from_octets(octets: [u8; 32]) -> Self {
         let octets = Zeroizing::new(octets);
-        Self(Secret::from(
-            base64_simd::URL_SAFE_NO_PAD.encode_to_string(octets.as_slice()),
-        ))
+        let text = base64_simd::URL_SAFE_NO_PAD.encode_to_string(octets.as_slice());
+        Self(Box::new(Secret::from(text)))
     }
 
     /// Parses the text of a token. One spelling is accepted: no padding, no other alphabet, no stray bits.
@@ -64,7 +66,7 @@ impl OpaqueToken {
             .map(Zeroizing::new)
             .map_err(|_| ValueError::OpaqueToken)?;
         if octets.len() == 32 {
-            Ok(Self(Secret::from(text)))
+            Ok(Self(Box::new(Secret::from(text))))
         } else {
             Err(ValueError::OpaqueToken)
         }

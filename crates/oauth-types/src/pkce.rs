@@ -8,7 +8,7 @@ use crate::{Secret, ValueError};
 
 /// The secret that a client made for one authorization request: 43 to 128 unreserved characters (RFC 7636 §4.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CodeVerifier(Secret);
+pub struct CodeVerifier(Box<Secret>);
 
 /// What the client showed of its verifier beforehand, by `S256`, the only method here (RFC 7636 §4.2).
 ///
@@ -33,7 +33,7 @@ impl CodeVerifier {
         if !(43..=128).contains(&text.len()) || !text.bytes().all(unreserved) {
             return Err(ValueError::CodeVerifier);
         }
-        Ok(Self(Secret::from(text)))
+        Ok(Self(Box::new(Secret::from(text))))
     }
 
     /// Its challenge.
