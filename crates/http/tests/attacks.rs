@@ -10,6 +10,7 @@ mod attacks_g;
 mod attacks_m;
 mod attacks_r;
 mod attacks_s;
+mod bearers;
 mod conformance;
 mod ended_logins;
 mod faults;
