@@ -119,6 +119,7 @@ fn code(view: &CodeView) -> Page {
     };
     Page::Code(CodePage {
         account: view.person.user_name.clone(),
+        client: client_name(view.client.as_ref()),
         kinds: view.kinds.iter().map(kind).collect(),
         message: view.message.clone(),
         passkey: view.passkey.as_ref().map(|question| question.options.clone()),
@@ -131,6 +132,7 @@ fn wait(view: &WaitView, issuer_path: &str, typing: bool) -> Page {
     let mark = if view.path.contains('?') { '&' } else { '?' };
     Page::Wait(WaitPage {
         account: view.person.user_name.clone(),
+        client: client_name(view.client.as_ref()),
         message: view.message.clone(),
         refresh_s: view.refresh_s,
         typing_address: view.takes_code.then(|| format!("{address}{mark}{TYPING}")),

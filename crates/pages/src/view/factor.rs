@@ -19,6 +19,8 @@ pub enum CodeKind {
 pub struct CodePage {
     /// Who signs in.
     pub account: String,
+    /// For which client, where one asks.
+    pub client: Option<String>,
     /// Which codes are taken; one field takes each. Empty where only a passkey will do.
     pub kinds: Vec<CodeKind>,
     /// What whoever judges the code says to the person ("Enter the code that was sent to …").
@@ -59,6 +61,8 @@ impl CodePage {
 pub struct WaitPage {
     /// Who signs in.
     pub account: String,
+    /// For which client, where one asks.
+    pub client: Option<String>,
     /// What whoever judges it says to the person.
     pub message: Option<String>,
     /// After how many seconds the page is loaded again.

@@ -63,6 +63,7 @@ fn pages(m: &str) -> Vec<Page> {
         }),
         Page::Code(CodePage {
             account: text(),
+            client: some(),
             kinds: vec![CodeKind::Totp, CodeKind::Recovery, CodeKind::Other],
             message: some(),
             passkey: some(),
@@ -70,6 +71,7 @@ fn pages(m: &str) -> Vec<Page> {
         }),
         Page::Wait(WaitPage {
             account: text(),
+            client: some(),
             message: some(),
             refresh_s: 3,
             address: text(),

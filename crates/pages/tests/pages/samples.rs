@@ -103,11 +103,13 @@ fn logins() -> Vec<(&'static str, Page)> {
 fn codes() -> Vec<(&'static str, Page)> {
     let code = CodePage {
         account: text("alice"),
+        client: some("Grafana"),
         kinds: vec![CodeKind::Totp],
         ..CodePage::default()
     };
     let wait = WaitPage {
         account: text("alice"),
+        client: some("Grafana"),
         refresh_s: 3,
         address: text("/v4/oauth2/demo/interaction?id=AAAA"),
         typing_address: some("/v4/oauth2/demo/interaction?id=AAAA&typing=1"),
