@@ -264,6 +264,9 @@ impl OpenToken {
     }
 }
 
+/// What privacyIDEA says where nobody changed it, of a code that the person reads off: the page says it better.
+const NOTHING_TO_SAY: &str = "please enter otp:";
+
 /// Of `POST /validate/triggerchallenge`, with what the person shall read, such as the number to choose on a telephone:
 /// `None` if no challenge came of it that a person could answer here.
 pub(crate) fn triggered(
@@ -273,8 +276,6 @@ pub(crate) fn triggered(
 ) -> Result<Option<(Triggered, Option<String>)>, Fault> {
     #[derive(Deserialize)]
     struct Detail {
-        #[serde(default)]
-        message: Option<String>,
         #[serde(default)]
         transaction_id: Option<Word>,
         #[serde(default)]
@@ -287,6 +288,8 @@ pub(crate) fn triggered(
         #[serde(rename = "type")]
         kind: Word,
         client_mode: String,
+        #[serde(default)]
+        message: String,
     }
     let count = answer.value.as_u64().ok_or(Fault::Shape)?;
     let detail: Detail = Answer::member(answer.detail)?;
@@ -301,6 +304,7 @@ pub(crate) fn triggered(
     }
     let transaction = detail.transaction_id.ok_or(Fault::Shape)?;
     let mut open = BTreeMap::new();
+    let mut messages: Vec<String> = Vec::new();
     for challenge in detail.multi_challenge {
         if own.listed.get(&challenge.serial) != Some(&challenge.kind) {
             return Err(Fault::Mismatch("token"));
@@ -318,8 +322,14 @@ pub(crate) fn triggered(
             kind: challenge.kind,
             mode,
         };
-        if token.shows().is_some() {
-            open.insert(challenge.serial, token);
+        if token.shows().is_none() {
+            continue;
+        }
+        open.insert(challenge.serial, token);
+        let message = challenge.message.trim();
+        if !message.is_empty() && message != NOTHING_TO_SAY && !messages.iter().any(|known| known == message)
+        {
+            messages.push(message.to_owned());
         }
     }
     let triggered = (!open.is_empty()).then(|| Triggered {
@@ -327,7 +337,8 @@ pub(crate) fn triggered(
         transaction,
         tokens: open,
     });
-    Ok(triggered.map(|triggered| (triggered, detail.message)))
+    let message = (!messages.is_empty()).then(|| messages.join(" "));
+    Ok(triggered.map(|triggered| (triggered, message)))
 }
 
 /// Of `POST /validate/check` in a transaction: the token that answered, or `None` for a refusal.

@@ -18,7 +18,11 @@ async fn a_code_is_asked_for_and_accepted() {
     assert_eq!(lab.adapter.due(&bob).await.unwrap(), Due::Yes);
     let challenge = lab.adapter.trigger(&bob).await.unwrap();
     assert_eq!(challenge.modes(), [ChallengeMode::Code]);
-    assert_eq!(challenge.message(), Some("please enter otp: "));
+    assert_eq!(
+        challenge.message(),
+        None,
+        "the page says it in the person's language"
+    );
     let verdict = lab.adapter.answer(&bob, &challenge, &code()).await.unwrap();
     let method = AuthMethod::OneTimeCode;
     assert_eq!(verdict, Verdict::Accepted { method });
@@ -61,14 +65,14 @@ async fn a_push_is_polled_and_then_answered() {
     let bob = person("bob");
     lab.change(|script| {
         script.tokens = tokens(&[token("PIPU1", "push", "bob"), token("HOTPBOB", "hotp", "bob")]);
-        script.trigger = triggered(&[
-            challenge("PIPU1", "push", "poll"),
-            challenge("HOTPBOB", "hotp", "interactive"),
-        ]);
+        let mut push = challenge("PIPU1", "push", "poll");
+        push["message"] = json!("Please choose 42 on your telephone! ");
+        script.trigger = triggered(&[push, challenge("HOTPBOB", "hotp", "interactive")]);
         script.check = accepted("PIPU1");
     });
     let challenge = lab.adapter.trigger(&bob).await.unwrap();
     assert_eq!(challenge.modes(), [ChallengeMode::Code, ChallengeMode::Push]);
+    assert_eq!(challenge.message(), Some("Please choose 42 on your telephone!"));
     assert_eq!(lab.adapter.poll(&bob, &challenge).await.unwrap(), Poll::Pending);
     assert_eq!(
         lab.fake.count("/validate/check"),
