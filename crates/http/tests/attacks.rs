@@ -24,4 +24,5 @@ mod support;
 mod tied;
 
 #[path = "../../pages/tests/pages/document.rs"]
+#[expect(dead_code, reason = "the tests of the pages look closer at a document")]
 mod document;
