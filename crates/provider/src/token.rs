@@ -58,7 +58,10 @@ impl Provider {
         result.map(|given| given.response)
     }
 
-    /// A block, since a function's arguments would lie in its future twice.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "a function's arguments would lie in its future twice"
+    )]
     fn issue<'a>(
         &'a self,
         issuer: &'a IssuerState,
