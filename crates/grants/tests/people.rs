@@ -4,6 +4,7 @@
 mod people {
     mod authorize;
     mod codes;
+    mod decisions;
     mod devices;
     mod inspect;
     mod interaction;

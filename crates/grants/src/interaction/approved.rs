@@ -1,4 +1,4 @@
-use super::{Authorizing, SignedIn};
+use super::{Answer, Authorizing, Given, SignedIn};
 use crate::{
     PersonGrant,
     code::{CODE_LIFETIME, CODE_MEMORY, CodeRecord},
@@ -43,7 +43,10 @@ impl Approved {
             project,
             claims: request.claims.clone(),
         };
-        let answered = known.steps.given.is_some();
+        let is_answer = |given: &Given| {
+            given.user_id == *session.user_id() && matches!(given.answer, Answer::Allowed { .. })
+        };
+        let answered = known.steps.given.is_some_and(is_answer);
         let before = known
             .consent
             .filter(|before| consent::is_of(before, known.client, session));
