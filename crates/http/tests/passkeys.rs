@@ -172,7 +172,8 @@ async fn beside_the_password_a_key_that_verifies_nobody_is_enough() {
 async fn r12_a_passkey_that_lies_lets_nobody_in() {
     let world = world().await;
     let mut authenticator = enrolled(&world, Lie::default()).await;
-    let cases: [(&str, fn(&mut Lie)); 9] = [
+    type Change = fn(&mut Lie);
+    let cases: [(&str, Change); 9] = [
         ("nobody verified", |lie| lie.flags = Some(0x01)),
         ("nobody there", |lie| lie.flags = Some(0x04)),
         ("another site", |lie| lie.origin = Some("https://id.example.evil")),
