@@ -6,11 +6,12 @@
     reason = "a test: what it cannot read has failed"
 )]
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use sealstone_interop::{
-    Answer, DevServer, Front, FrontKind, FrontSetup, Https, KeystoneLab, LabOptions, free_ports,
+    Answer, DevServer, Front, FrontKind, FrontSetup, Https, KeystoneLab, LabOptions, Step, free_ports,
 };
 use sealstone_testkit::TestCertificate;
 use serde_json::{Value, json};
@@ -143,6 +144,11 @@ fn federate(lab: &KeystoneLab, server: &DevServer) {
 }
 
 fn apache(lab: &KeystoneLab, server: &DevServer) -> Front {
+    site(lab, server, "keystone.conf")
+}
+
+/// One of the example's sites before the lab's Keystone.
+fn site(lab: &KeystoneLab, server: &DevServer, name: &str) -> Front {
     let [port] = free_ports();
     let setup = FrontSetup::new();
     setup.write_certificate("server", &server.authority().server());
@@ -174,7 +180,7 @@ fn apache(lab: &KeystoneLab, server: &DevServer) -> Front {
     // The lab's node speaks the uWSGI protocol twenty ports on.
     let uwsgi = format!("127.0.0.1:{}", node.checked_add(20).unwrap());
     let config = filled(
-        "keystone.conf",
+        name,
         &[
             (ISSUER, server.issuer()),
             ("/etc/keystone-front", &folder),
@@ -322,16 +328,235 @@ fn claims_sent_by_the_client_count_for_nothing(world: &World) {
     assert_eq!(https.get(&page, &forged).unwrap().status, 401);
 }
 
-fn the_device_grant_is_not_offered_yet(world: &World) {
-    let metadata = format!("{}/.well-known/openid-configuration", world.server.issuer());
-    let metadata = world.server.https().get(&metadata, &[]).unwrap().json();
-    assert_eq!(metadata.get("device_authorization_endpoint"), None);
-    let options = json!({
+/// Apache before the same Keystone, for people: without a certificate, and with no machine's token.
+fn for_people(world: &World) -> Front {
+    let group = world.lab.seed().groups["fed-users"].clone();
+    let changes = [(ISSUER, world.server.issuer()), ("GROUP_ID", group.as_str())];
+    let rules: Value = serde_json::from_str(&filled("mapping-people.json", &changes)).unwrap();
+    world.lab.change(
+        "PUT",
+        "/OS-FEDERATION/mappings/people",
+        Some(&json!({"mapping": {"rules": rules}})),
+    );
+    mapped_by(world, "people");
+    site(&world.lab, &world.server, "keystone-people.conf")
+}
+
+/// Keystone takes a protocol's name for its method, and an issuer for one provider's: the mapping changes.
+fn mapped_by(world: &World, mapping: &str) {
+    let protocol = json!({"protocol": {"mapping_id": mapping}});
+    let path = "/OS-FEDERATION/identity_providers/sealstone/protocols/openid";
+    world.lab.change("PATCH", path, Some(&protocol));
+}
+
+/// keystoneauth's `plugin` for a person, who is sent to the browser by what it writes.
+fn log_in_by_browser(world: &World, apache: &Front, plugin: &str, own: &Value, user: &str) -> Value {
+    let mut options = json!({
+        "auth_url": format!("{}/v3", apache.url()),
+        "identity_provider": "sealstone", "protocol": "openid",
         "discovery_endpoint": format!("{}/.well-known/openid-configuration", world.server.issuer()),
-        "client_id": "machine",
+        "project_id": world.lab.seed().project("lab"),
+        "scope": "openid profile openstack:api",
     });
-    let outcome = world.keystoneauth("v3oidcdeviceauthz", &options, Some("machine"));
-    assert!(outcome["error"].is_object(), "{outcome}");
+    let members = options.as_object_mut().unwrap();
+    members.extend(own.as_object().unwrap().clone());
+    let parameters = json!({"plugin": plugin, "options": options, "ca": world.server.ca_path()});
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut child = Command::new(here.join("../../target/interop-python/bin/python"))
+        .args(["-W", "ignore", "-u"])
+        .arg(here.join("clients/python/keystoneauth_client.py"))
+        .arg(parameters.to_string())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(child.stderr.take().unwrap()).lines();
+    if let Some(line) = told.find_map(|line| line.ok().filter(|line| line.contains("https://"))) {
+        let url = line
+            .split_ascii_whitespace()
+            .find(|word| word.starts_with("https://"));
+        allowed_in_the_browser(world, url.unwrap(), user);
+    }
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    serde_json::from_str(said.lines().last().unwrap_or_default()).unwrap_or(Value::Null)
+}
+
+/// Signs in and says yes, wherever that begins; where the browser went, if it left.
+fn allowed_in_the_browser(world: &World, url: &str, user: &str) -> Option<String> {
+    let mut browser = world.server.browser();
+    let mut step = browser.open(url);
+    let person = world.server.user(user);
+    for _ in 0..5 {
+        let page = match step {
+            Step::Left(url) => return Some(url),
+            Step::Page(page) => page,
+        };
+        let has = |name: &str| {
+            page.forms()
+                .iter()
+                .any(|form| form.fields.iter().any(|(known, _)| known == name))
+        };
+        let can = |value: &str| {
+            page.forms()
+                .iter()
+                .any(|form| form.buttons.iter().any(|(_, known)| known == value))
+        };
+        step = if has("password") {
+            browser.submit(
+                &page,
+                &[("user_name", &person.name), ("password", &person.password)],
+            )
+        } else if can("user_code") {
+            browser.press(&page, "user_code", &[])
+        } else if can("allow") {
+            browser.press(&page, "allow", &[("project", "demo-project")])
+        } else {
+            return None;
+        };
+    }
+    None
+}
+
+/// keystoneauth's `v3oidcdeviceauthz` and `v3oidcauthcode`: a person in a browser, a Keystone token in the terminal.
+fn people_get_keystone_tokens_through_us(world: &World) {
+    let apache = for_people(world);
+    let by_device = json!({"client_id": "cli", "code_challenge_method": "S256"});
+    let outcome = log_in_by_browser(world, &apache, "v3oidcdeviceauthz", &by_device, "demo");
+    assert_eq!(outcome["user_name"], "demo", "{outcome}\n{}", apache.said());
+    assert_eq!(outcome["project_id"], world.lab.seed().project("lab"));
+
+    // This plugin knows no PKCE: its client is confidential and registered without.
+    let redirect_uri = "https://127.0.0.1:9/callback";
+    let made = world.server.administer(&[
+        "client",
+        "create",
+        "keystoneauth",
+        "--auth-method",
+        "client_secret_basic",
+        "--grant",
+        "authorization_code",
+        "--redirect-uri",
+        redirect_uri,
+        "--scope",
+        "openid profile openstack:api",
+        "--require-pkce",
+        "false",
+    ]);
+    let secret = made["client_secret"].as_str().unwrap();
+    let ask = format!(
+        "{}/authorize?response_type=code&client_id=keystoneauth&scope=openid%20profile%20openstack:api&redirect_uri={}",
+        world.server.issuer(),
+        sealstone_testkit::escaped(redirect_uri),
+    );
+    let back = allowed_in_the_browser(world, &ask, "demo").unwrap();
+    let code = back.split("code=").nth(1).unwrap().split('&').next().unwrap();
+    let by_code = json!({
+        "client_id": "keystoneauth", "client_secret": secret, "redirect_uri": redirect_uri, "code": code,
+    });
+    let outcome = log_in_by_browser(world, &apache, "v3oidcauthcode", &by_code, "demo");
+    assert_eq!(outcome["user_name"], "demo", "{outcome}\n{}", apache.said());
+    let again = log_in_by_browser(world, &apache, "v3oidcauthcode", &by_code, "demo");
+    assert!(again["error"].is_object(), "a code comes once: {again}");
+
+    // A machine's token is no person's, with its certificate or without.
+    let bearer = format!("Bearer {}", world.token("machine", "openstack:api"));
+    let url = format!(
+        "{}/v3/OS-FEDERATION/identity_providers/sealstone/protocols/openid/auth",
+        apache.url()
+    );
+    let answer = world
+        .server
+        .https()
+        .post(&url, &[("authorization", &bearer)], &[])
+        .unwrap();
+    assert_eq!(answer.status, 401, "{}", answer.text());
+    mapped_by(world, "sealstone");
+}
+
+/// Apache as a relying party (`relying-party.conf`): pages for people, and for some of them.
+#[test]
+fn people_see_pages_behind_apache() {
+    let server = DevServer::start();
+    let [port] = free_ports();
+    let own = format!("https://127.0.0.1:{port}");
+    let redirect_uri = format!("{own}/people/redirect_uri");
+    let made = server.administer(&[
+        "client",
+        "create",
+        "apache",
+        "--auth-method",
+        "client_secret_basic",
+        "--grant",
+        "authorization_code",
+        "--redirect-uri",
+        &redirect_uri,
+        "--scope",
+        "openid profile email groups",
+    ]);
+    let setup = FrontSetup::new();
+    setup.write_certificate("server", &server.authority().server());
+    setup.write(
+        "sealstone-ca.pem",
+        &std::fs::read_to_string(server.ca_path()).unwrap(),
+    );
+    let secret = made["client_secret"].as_str().unwrap();
+    setup.write(
+        "client.conf",
+        &format!("OIDCClientID apache\nOIDCClientSecret {secret}\nOIDCCryptoPassphrase {secret}\n"),
+    );
+    for (path, text) in [
+        ("people", "for people"),
+        ("people/ops", "for operators"),
+        ("people/admins", "no"),
+    ] {
+        std::fs::create_dir_all(setup.path(path)).unwrap();
+        std::fs::write(setup.path(path).join("page.txt"), text).unwrap();
+    }
+    let folder = setup.folder().to_string_lossy().into_owned();
+    let config = filled(
+        "relying-party.conf",
+        &[
+            (ISSUER, server.issuer()),
+            ("/etc/pages-front", &folder),
+            ("/var/www/pages", &folder),
+            ("*:443", &format!("127.0.0.1:{port}")),
+            ("https://pages.example", &own),
+        ],
+    );
+    let config = format!("{config}\n<Directory {folder}>\n    Require all granted\n</Directory>\n");
+    let apache = setup.start(
+        FrontKind::Apache,
+        port,
+        &config,
+        &["ssl", "auth_openidc", "authz_user"],
+    );
+    let mut browser = server.browser();
+    let person = server.user("demo");
+    let asked = browser.open(&format!("{own}/people/page.txt")).left();
+    assert!(asked.starts_with(server.issuer()), "{asked}");
+    let login = browser.open(&asked).page();
+    let consent = browser
+        .submit(
+            &login,
+            &[("user_name", &person.name), ("password", &person.password)],
+        )
+        .page();
+    let back = browser.press(&consent, "allow", &[]).left();
+    assert!(back.starts_with(&redirect_uri), "{back}");
+    let page = browser.open(&back).page();
+    assert_eq!(page.answer.text(), "for people", "{}", apache.said());
+    let ops = browser.open(&format!("{own}/people/ops/page.txt")).page();
+    assert_eq!(ops.answer.text(), "for operators", "{}", apache.said());
+    let admins = browser.open(&format!("{own}/people/admins/page.txt"));
+    assert!(
+        !matches!(admins, Step::Page(ref page) if page.answer.status == 200),
+        "{admins:?}"
+    );
+    // Another browser with the same answer: it began nothing there.
+    let mut other = server.browser();
+    let stolen = other.open(&back);
+    assert!(!matches!(stolen, Step::Page(ref page) if page.answer.text() == "for people"));
 }
 
 fn no_token_is_in_the_log(world: &World, tokens: &[String]) {
@@ -351,7 +576,7 @@ fn keystone_behind_mod_auth_openidc() {
     what_is_not_meant_for_keystone_is_refused(&world);
     a_revoked_token_is_refused(&world);
     claims_sent_by_the_client_count_for_nothing(&world);
-    the_device_grant_is_not_offered_yet(&world);
+    people_get_keystone_tokens_through_us(&world);
     let token = world.token("machine", "openstack:api");
     assert_eq!(
         world
