@@ -30,8 +30,8 @@ pub(crate) use self::memory::PeopleMemory;
 
 type Failure = crate::failure::Failure<LoginRefusal>;
 
-const NEEDS_READER: &str = "a service account that may read users, groups, projects, role assignments and \
-                            revocations: give it the role `reader` on the system, and `admin` or `service`";
+const NEEDS_READER: &str = "a service account with the role `admin`: it reads users, groups, domains, projects, role \
+                            assignments and revocations";
 const NEEDS_EITHER: &str = "a service account, or a signing key that Keystone trusts";
 const NEEDS_OWN: &str = "a Keystone that lets people read their own user, groups and projects";
 
