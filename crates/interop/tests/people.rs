@@ -1,5 +1,10 @@
 //! People who sign in through libraries that others wrote: openid-client, Authlib and the `openidconnect` crate.
 
+use openidconnect::core::{CoreAuthenticationFlow, CoreClient, CoreProviderMetadata, CoreUserInfoClaims};
+use openidconnect::{
+    AuthorizationCode, ClientId, ClientSecret, CsrfToken, IssuerUrl, Nonce, OAuth2TokenResponse as _,
+    PkceCodeChallenge, RedirectUrl, Scope, TokenResponse as _,
+};
 use sealstone_interop::{Browser, DevServer, Library, Page, RelyingParty, Step};
 use serde_json::{Value, json};
 
@@ -112,6 +117,69 @@ fn stock_libraries_log_people_in() {
             );
         }
     }
+}
+
+/// The `openidconnect` crate, with everything that it checks.
+#[test]
+fn the_openidconnect_crate_logs_people_in() {
+    let server = DevServer::start();
+    let https = server.https();
+    let transport = |request: openidconnect::HttpRequest| https.transport(&request);
+    let issuer = IssuerUrl::new(server.issuer().to_owned()).unwrap();
+    let metadata = CoreProviderMetadata::discover(&issuer, &transport).unwrap();
+    let web = server.client("web").registered().clone();
+    let client = CoreClient::from_provider_metadata(
+        metadata,
+        ClientId::new(web.client_id),
+        web.client_secret.map(ClientSecret::new),
+    );
+    let callback = format!("{}callback", server.relying_party());
+    let client = client.set_redirect_uri(RedirectUrl::new(callback).unwrap());
+    let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+    let (url, state, nonce) = client
+        .authorize_url(
+            CoreAuthenticationFlow::AuthorizationCode,
+            CsrfToken::new_random,
+            Nonce::new_random,
+        )
+        .add_scopes(["profile", "email", "offline_access"].map(|scope| Scope::new(scope.to_owned())))
+        .set_pkce_challenge(challenge)
+        .url();
+    let back = through(&server, &mut server.browser(), url.as_str(), "demo");
+    assert!(back.contains(&format!("state={}", state.secret())), "{back}");
+    let code = back.split("code=").nth(1).unwrap().split('&').next().unwrap();
+    let tokens = client
+        .exchange_code(AuthorizationCode::new(code.to_owned()))
+        .unwrap()
+        .set_pkce_verifier(verifier)
+        .request(&transport)
+        .unwrap();
+    let id_token = tokens.id_token().unwrap();
+    let claims = id_token.claims(&client.id_token_verifier(), &nonce).unwrap();
+    assert_eq!(claims.preferred_username().unwrap().as_str(), "demo");
+    let hash = openidconnect::AccessTokenHash::from_token(
+        tokens.access_token(),
+        id_token.signing_alg().unwrap(),
+        id_token.signing_key(&client.id_token_verifier()).unwrap(),
+    );
+    assert_eq!(claims.access_token_hash(), Some(&hash.unwrap()));
+    assert!(
+        id_token
+            .claims(&client.id_token_verifier(), &Nonce::new_random())
+            .is_err()
+    );
+    let userinfo: CoreUserInfoClaims = client
+        .user_info(tokens.access_token().clone(), Some(claims.subject().clone()))
+        .unwrap()
+        .request(&transport)
+        .unwrap();
+    assert_eq!(userinfo.email().unwrap().as_str(), "demo@demo.test");
+    let refreshed = client
+        .exchange_refresh_token(tokens.refresh_token().unwrap())
+        .unwrap()
+        .request(&transport)
+        .unwrap();
+    assert!(refreshed.id_token().is_some() && refreshed.refresh_token().is_some());
 }
 
 /// OpenID Connect form_post: the browser carries the answer in a body.
