@@ -16,10 +16,7 @@ use sealstone_identity::{
     PersonProject, ProjectId, Refusal, UserId,
 };
 
-use self::{
-    memory::{KnownAuthority, KnownPerson},
-    spent::SpentCodes,
-};
+use self::memory::{KnownAuthority, KnownPerson};
 use crate::{
     AssignmentFilter, DomainKey, DomainRef, IssuedToken, KeystoneClient, KeystoneError, KeystoneIdentity,
     KeystoneRefusal, KeystoneSession, Label, Token, memory::Outcome, mint::Minted,
@@ -53,6 +50,7 @@ const NEEDS_OWN: &str = "a Keystone that lets people read their own user, groups
 /// # Security
 /// - A token that a login gives is used to look at its own user at most, and dropped. A password is sent, and not kept.
 /// - A code is shown to Keystone once by this process: Keystone itself takes one as often as it comes.
+/// - Eight logins are with Keystone at a time; others wait for seconds, then fail as an outage.
 /// - Names are looked up in one domain, and an answer about a user of another is [`LoginError::Malformed`].
 /// - Keystone's revocations go back as far as its tokens live and half an hour more. Who keeps logins for longer follows
 ///   [`KeystonePeople::changes_after`] and ends them for good: a restart later than that would not find the change.
@@ -65,7 +63,6 @@ struct Inner {
     identity: KeystoneIdentity,
     users_of: Option<DomainKey>,
     vouched: bool,
-    spent: SpentCodes,
 }
 
 impl KeystonePeople {
@@ -77,7 +74,6 @@ impl KeystonePeople {
             identity,
             users_of: None,
             vouched: false,
-            spent: SpentCodes::default(),
         })
     }
 
@@ -88,7 +84,6 @@ impl KeystonePeople {
             identity: self.inner.identity.clone(),
             users_of: Some(domain),
             vouched: self.inner.vouched,
-            spent: SpentCodes::default(),
         })
     }
 
@@ -100,7 +95,6 @@ impl KeystonePeople {
             identity: self.inner.identity.clone(),
             users_of: self.inner.users_of.clone(),
             vouched: true,
-            spent: SpentCodes::default(),
         })
     }
 

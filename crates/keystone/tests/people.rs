@@ -558,3 +558,35 @@ async fn a_fresh_login_stands_whatever_changed_before() {
         Some(START - 5)
     );
 }
+
+#[tokio::test]
+async fn r17_logins_that_pile_up_leave_calls_for_those_who_are_known() {
+    let world = World::new().await;
+    let go = Arc::new(tokio::sync::Notify::new());
+    world.on("login", Reply::issued(TOKEN, &token(START)).held(&go));
+    let people = world.people.clone();
+    let logins: Vec<_> = (0..40)
+        .map(|_stranger| {
+            let people = people.clone();
+            tokio::spawn(async move {
+                let domain = DomainId::parse("d1").unwrap();
+                let attempt = PasswordAttempt {
+                    domain: &domain,
+                    user_name: "alice",
+                    password: PASSWORD,
+                };
+                people.begin(&attempt).await
+            })
+        })
+        .collect();
+    world.fake.came(8).await;
+    world.person().await.unwrap();
+    let with_keystone = world.fake.seen_at("POST", "/v3/auth/tokens");
+    assert!(
+        with_keystone <= 9,
+        "eight, and the service account's: {with_keystone}"
+    );
+    for login in &logins {
+        login.abort();
+    }
+}

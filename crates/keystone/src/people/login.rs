@@ -11,12 +11,14 @@ use zeroize::Zeroizing;
 
 use super::{Failure, KeystonePeople, read};
 use crate::{
-    Authentication, DomainKey, DomainRef, Factor, KeystoneError, Label, Login, LoginScope, Receipt, Secret,
-    Token, UserKey, moment,
+    Authentication, DomainKey, DomainRef, Factor, KeystoneError, Label, Login, LoginScope, Outage, Receipt,
+    Secret, Token, UserKey, moment,
 };
 
 /// Keystone's own limit (`[identity] max_password_length`).
 const MAX_PASSWORD: usize = 4_096;
+/// How long a login waits for its turn: as long as a person waits for a page.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// As long as a receipt may be believed to live: Keystone's default is 300 s.
 const MAX_RECEIPT: Duration = Duration::from_secs(900);
 
@@ -41,7 +43,7 @@ impl KeystonePeople {
         let login = Authentication::password(user, Secret::from(attempt.password));
         let login = login.with_scope(LoginScope::Unscoped);
         let asked_at = self.client().now();
-        let answer = self.client().authenticate(&login).await;
+        let answer = self.authenticate(&login).await;
         let answer = answer.map_err(|error| Failure::of(error, LoginRefusal::Credentials))?;
         self.step(answer, &domain, &["password"], asked_at).await
     }
@@ -59,18 +61,18 @@ impl KeystonePeople {
             .map(|method| method.as_str().to_owned())
             .collect();
         let id = open.user().id();
-        let shown = self.inner.spent.show(id, code, asked_at);
+        let shown = self.memory().spent.show(id, code, asked_at);
         let shown = shown.map_err(|_spent| Failure::Refused(LoginRefusal::Code))?;
         let factor = Factor::Totp {
             user: UserKey::Id(id.clone()),
             passcode: Secret::from(digits),
         };
         let login = Authentication::continuing(receipt, factor).with_scope(LoginScope::Unscoped);
-        let answer = match self.client().authenticate(&login).await {
+        let answer = match self.authenticate(&login).await {
             Ok(answer) => answer,
             Err(error) => {
                 if matches!(error, KeystoneError::Unavailable { .. }) {
-                    self.inner.spent.take_back(&shown);
+                    self.memory().spent.take_back(&shown);
                 }
                 return Err(Failure::of(error, LoginRefusal::Code));
             }
@@ -88,6 +90,18 @@ impl KeystonePeople {
         } else {
             Err(read::mismatch("user"))
         }
+    }
+
+    /// One login at Keystone, when it is its turn.
+    async fn authenticate(&self, login: &Authentication) -> Result<Login, KeystoneError> {
+        let turn = tokio::time::timeout(PATIENCE, self.memory().logins.acquire()).await;
+        let Ok(Ok(_turn)) = turn else {
+            return Err(KeystoneError::Unavailable {
+                operation: "to authenticate",
+                outage: Outage::Crowded,
+            });
+        };
+        self.client().authenticate(login).await
     }
 
     /// `proved` are the methods that were shown: Keystone's answer must name just these.

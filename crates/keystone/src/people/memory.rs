@@ -10,12 +10,17 @@ use std::{
 
 use rustls_pki_types::UnixTime;
 use sealstone_identity::{Delegated, LoginRefusal, Person, ProjectId, UserId};
+use tokio::sync::Semaphore;
 
-use super::changes::Changes;
+use super::{changes::Changes, spent::SpentCodes};
 use crate::{
     RevocationEvent,
     memory::{Memory, Remembered},
 };
+
+/// A quarter of the calls that run at a time. Whoever sees the login page can make Keystone hash passwords: the other
+/// calls are for people and machines that are known already.
+const LOGINS_AT_ONCE: usize = 8;
 
 /// A person, as Keystone knew them then.
 pub(super) struct KnownPerson {
@@ -79,6 +84,9 @@ pub(crate) struct PeopleMemory {
     pub(crate) changes: Changes,
     pub(super) persons: Memory<UserId, KnownPerson>,
     pub(super) authorities: Memory<(UserId, ProjectId), KnownAuthority>,
+    pub(super) spent: SpentCodes,
+    /// Logins that are with Keystone.
+    pub(super) logins: Semaphore,
     used: AtomicBool,
 }
 
@@ -88,6 +96,8 @@ impl PeopleMemory {
             changes: Changes::default(),
             persons: Memory::new(capacity, max_age),
             authorities: Memory::new(capacity, max_age),
+            spent: SpentCodes::default(),
+            logins: Semaphore::new(LOGINS_AT_ONCE),
             used: AtomicBool::new(false),
         }
     }
