@@ -2,6 +2,7 @@
 
 mod account;
 mod authorize;
+mod broker;
 mod browser;
 mod changed;
 mod config;
@@ -24,6 +25,7 @@ mod userinfo;
 mod view;
 mod visit;
 
+pub use broker::Misuse;
 pub use browser::{BrowserAnswer, BrowserContent, BrowserContext, FormPost, SessionCookie};
 pub use config::{PeopleConfig, Profile};
 pub use error::{BrowserError, UserinfoError};

@@ -15,8 +15,10 @@ use super::sign_in::Renders;
 use super::underway::{Draft, Underway};
 use super::visit::{Step, Visit};
 use crate::provider::Provider;
-use sealstone_grants::authorize::{Displayed, Hint, NeedsClient, Redirected};
-use sealstone_grants::interaction::Purpose;
+use sealstone_grants::authorize::{
+    AuthorizationAnswer, AuthorizationDenial, Displayed, Hint, NeedsClient, Redirected,
+};
+use sealstone_grants::interaction::{AuthorizePurpose, Purpose};
 use sealstone_identity::DomainId;
 use sealstone_oauth_types::{
     AuthorizationHead, AuthorizationHeadError, AuthorizationParameters, AuthorizationRequest, Secret,
@@ -64,9 +66,28 @@ impl Visit<'_> {
         let step = self.or_redirected(&client, step.with_request(request))?;
         let hint = self.hint(&client, step.id_token_hint());
         let (client, request) = self.or_redirected(&client, step.with_hint(hint))?;
+        self.within_profile(&client, &request)?;
         let text = String::from_utf8_lossy(encoded).into_owned();
         let underway = Underway::new(self, Purpose::Authorize(request), Draft::Authorize(text));
         Ok((underway, client))
+    }
+
+    /// A broker knows codes with PKCE alone, and compares redirect URIs whole, those on loopback too.
+    fn within_profile(&self, client: &Client, request: &AuthorizePurpose) -> Step<()> {
+        if !self.is_broker() {
+            return Ok(());
+        }
+        if !client.redirect_uris().contains(&request.redirect_uri) {
+            return Err(self.displayed(Displayed::UnregisteredRedirectUri)?);
+        }
+        if request.challenge.is_none() {
+            let redirected = Redirected {
+                answer: AuthorizationAnswer::of(request),
+                denial: AuthorizationDenial::NoChallenge,
+            };
+            return Err(self.redirected(client, &redirected)?);
+        }
+        Ok(())
     }
 
     fn or_displayed<T>(&self, result: Result<T, Displayed>) -> Step<T> {

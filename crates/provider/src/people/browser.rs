@@ -1,5 +1,6 @@
 //! What the edge tells of a browser, and what it is told to answer.
 
+use super::broker::Misuse;
 use super::view::View;
 use crate::peer::Peer;
 use sealstone_oauth_types::Secret;
@@ -59,6 +60,8 @@ pub enum BrowserContent {
     /// Away from us, to a checked address of the client or of the upstream provider: 303. Holds a code or an error: it
     /// is not logged.
     Leave(Secret),
+    /// Outside of a broker's profile: 400, and this as JSON.
+    Misuse(Misuse),
     /// Away from us by a form that the browser posts (`response_mode=form_post`): a page with one form, sent by itself
     /// or by its button.
     FormPost(FormPost),

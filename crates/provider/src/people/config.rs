@@ -16,8 +16,7 @@ pub struct PeopleConfig {
     /// The upstream provider's name on the login page. Without a password or passkey to ask for there is no such page:
     /// the browser goes there at once.
     pub upstream_name: String,
-    /// The strict profile of a broker: refusals of the authorization endpoint that a client can mend are told as JSON
-    /// beside the page, with the `feature` that is at fault.
+    /// How strict the endpoints are beyond the standards.
     pub profile: Profile,
 }
 
@@ -28,8 +27,9 @@ pub enum Profile {
     /// What the standards ask for.
     #[default]
     Standard,
-    /// The broker's: public clients with PKCE, exact redirect URIs, and refusals as
-    /// `{"error":"invalid_profile_usage","description":…,"feature":…}`.
+    /// A broker's: codes with PKCE alone, redirect URIs compared whole, and what is outside of that refused where it was
+    /// asked, as `{"error":"invalid_profile_usage","description":…,"feature":…}`. Its tokens have `roles`, `tenant`,
+    /// `principal_type` and `assurance`.
     Broker,
 }
 

@@ -8,7 +8,7 @@ use crate::issuer::IssuerState;
 use crate::people::PeoplePorts;
 use crate::provider::Provider;
 use mint::Issue;
-pub(crate) use mint::{groups, person_claims};
+pub(crate) use mint::{groups, person_claims, roles};
 use rustls_pki_types::UnixTime;
 use sealstone_grants::code::{NeedsCode, Redeemed};
 use sealstone_grants::device::NeedsDevice;

@@ -1,7 +1,7 @@
 //! `/userinfo` (OpenID Connect Core §5.3): who a token is of, as far as its client may know, and as they are now.
 
 use super::error::UserinfoError;
-use super::token::{groups, person_claims};
+use super::token::{groups, person_claims, roles};
 use super::visit::{Record, record};
 use crate::error::BackendError;
 use crate::issuer::IssuerState;
@@ -14,7 +14,7 @@ use sealstone_grants::userinfo::{Place, opens_userinfo, told};
 use sealstone_identity::DomainId;
 use sealstone_oauth_types::{BearerError, ClaimsRequest, ClientId, UserinfoRequest};
 use sealstone_registry::Client;
-use sealstone_tokens::{Possession, UserinfoClaims, VerifiedToken};
+use sealstone_tokens::{PersonClaims, Possession, UserinfoClaims, VerifiedToken};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -88,10 +88,18 @@ impl Provider {
         let claims = asked(&token);
         let told = told(&person, &owner, &token.scope, claims.as_ref(), Place::Userinfo);
         let groups = groups(&told);
+        let (amr, roles) = (amr(&token), roles(token.authority.as_ref()));
+        let brokered = token
+            .login()
+            .and_then(|login| self.brokered(issuer, login.acr.unwrap_or_default(), &amr, login.auth_time));
         let wanted = owner.userinfo_algorithm();
         let claims = UserinfoClaims {
             subject: &token.subject,
-            person: person_claims(&told, groups.as_deref()),
+            person: PersonClaims {
+                roles: brokered.as_ref().map(|_| roles.as_slice()),
+                further: brokered.as_ref(),
+                ..person_claims(&told, groups.as_deref())
+            },
             signed_for: wanted.map(|_algorithm| (&issuer.issuer, owner.id())),
         };
         let userinfo = match wanted {
@@ -122,6 +130,14 @@ impl Provider {
 
 fn unwritable(_error: serde_json::Error) -> BackendError {
     BackendError::Factor("a userinfo answer can't be written")
+}
+
+fn amr(token: &VerifiedToken) -> Vec<&str> {
+    let values = token
+        .other
+        .get(ReservedClaim::AMR.name())
+        .and_then(Value::as_array);
+    values.into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
 /// What the request asked for by name, as the token tells it.

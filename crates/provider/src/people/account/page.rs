@@ -22,7 +22,6 @@ impl Visit<'_> {
         let user = signed_in.session.user_id();
         let factors = self.factors_of(user).await?;
         let policy = &self.realm.config.policy;
-        let own = [FactorKind::Totp, FactorKind::Passkey];
         let projects = self.projects(signed_in).await?;
         let person = &signed_in.person;
         let totp = factors.as_ref().and_then(UserFactors::totp);
@@ -35,7 +34,8 @@ impl Visit<'_> {
             devices: self.device_rows(signed_in, &projects).await?,
             consents: self.consent_rows(signed_in, &projects).await?,
             passkeys: factors.as_ref().map(passkey_rows).unwrap_or_default(),
-            has_factors: own.into_iter().any(|kind| policy.allows(kind)),
+            offers_totp: policy.allows(FactorKind::Totp),
+            offers_passkey: policy.allows(FactorKind::Passkey),
             totp_since: totp.map(|totp| totp.enrolled_at().as_secs()),
             recovery_codes_left: match recovery {
                 Some(_) => Some(recovery_left(factors.as_ref())?),

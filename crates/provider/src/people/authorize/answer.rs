@@ -1,5 +1,6 @@
 //! The answers that leave us: to the client, or to the person where nobody else may be told.
 
+use crate::people::broker::{Misuse, misuse_of_head, misuse_of_request};
 use crate::people::browser::{BrowserAnswer, BrowserContent, FormPost};
 use crate::people::underway::Underway;
 use crate::people::view::{PageErrorKind, View};
@@ -20,6 +21,9 @@ impl Visit<'_> {
             target: Target::Issuer(self.domain().as_str().into()),
             refused: Some(Reason::new(400, displayed.rule())),
         })?;
+        if self.is_broker() {
+            return Ok(misused(misuse_of_head(displayed)));
+        }
         let mut fault = self.fault(PageErrorKind::Request);
         fault.code = Some(ErrorCode::InvalidRequest.as_str());
         fault.description = Some(described(displayed));
@@ -28,9 +32,11 @@ impl Visit<'_> {
 
     /// A fault that the client is told.
     pub(super) fn redirected(&self, client: &Client, redirected: &Redirected) -> Step<Stop> {
-        let user = None;
-        let answer = self.refusal(client.id(), user, &redirected.answer, redirected.denial)?;
-        Ok(Stop::Answer(Box::new(answer)))
+        let answer = self.refusal(client.id(), None, &redirected.answer, redirected.denial)?;
+        match misuse_of_request(redirected.denial).filter(|_| self.is_broker()) {
+            Some(misuse) => Ok(misused(misuse)),
+            None => Ok(Stop::Answer(Box::new(answer))),
+        }
     }
 
     fn refusal(
@@ -93,6 +99,11 @@ impl Visit<'_> {
         let parameters = answer.success(&code, &self.issuer.issuer);
         Ok(with_locales(away(&answer, parameters), request))
     }
+}
+
+/// A broker tells what is outside of its profile where it was asked, and redirects nobody.
+fn misused(misuse: Misuse) -> Stop {
+    Stop::Answer(Box::new(BrowserAnswer::new(BrowserContent::Misuse(misuse))))
 }
 
 fn with_locales(answer: BrowserAnswer, request: &AuthorizePurpose) -> BrowserAnswer {

@@ -10,7 +10,7 @@ use sealstone_grants::refresh::LastIssue;
 use sealstone_grants::token::Target;
 use sealstone_grants::userinfo::{Place, Told, told};
 use sealstone_grants::{IssuedToken, PersonGrant, scopes};
-use sealstone_identity::{AuthMethod, Name};
+use sealstone_identity::{AuthMethod, Authority, Name, RoleName};
 use sealstone_jose::JwtBuffer;
 use sealstone_login::Sid;
 use sealstone_mtls::ClientCertificate;
@@ -42,7 +42,7 @@ impl Issue {
             None => (new_token(granted, token_id, now)?, now),
         };
         let access_token = access_token(issuer, granted, &subject, &token, issued_at)?;
-        let id_token = id_token(issuer, granted, &subject, &access_token, now)?;
+        let id_token = id_token(provider, issuer, granted, (&subject, &access_token), now)?;
         let expires_in = token.expires_at.as_secs().saturating_sub(now.as_secs());
         let response = TokenResponse::new(access_token, expires_in, Some(granted.scope().clone()));
         Ok(Self {
@@ -112,10 +112,10 @@ fn access_token(
 
 /// An ID token for `openid`. It says when and how the person signed in, not when a token was refreshed.
 fn id_token(
+    provider: &Provider,
     issuer: &IssuerState,
     granted: &PersonGranted,
-    subject: &str,
-    access_token: &str,
+    (subject, access_token): (&str, &str),
     now: UnixTime,
 ) -> Result<Option<String>, TokenError> {
     if !granted.scope().contains(scopes::OPENID) {
@@ -136,6 +136,8 @@ fn id_token(
     );
     let told = without_templated(client, told);
     let groups = groups(&told);
+    let brokered = provider.brokered(issuer, grant.acr.as_str(), &amr, grant.authenticated_at);
+    let roles = roles(granted.authority());
     let at_hash = AccessTokenHash::of(access_token, mint.algorithm());
     let claims = IdTokenClaims {
         issuer: &issuer.issuer,
@@ -146,7 +148,11 @@ fn id_token(
         login: login(client, grant, &amr),
         nonce: granted.nonce(),
         at_hash: Some(&at_hash),
-        person: person_claims(&told, groups.as_deref()),
+        person: PersonClaims {
+            roles: brokered.as_ref().map(|_| roles.as_slice()),
+            further: brokered.as_ref(),
+            ..person_claims(&told, groups.as_deref())
+        },
         mapped: Some(client.claims().map(&of)?),
     };
     Ok(Some(mint.id_token(&claims)?))
@@ -206,6 +212,12 @@ fn may_know_session(client: &Client, grant: &PersonGrant) -> bool {
     client.sector_identifier().is_none()
         || client.backchannel_logout().is_some()
         || grant.amr.methods().any(|method| method == AuthMethod::Upstream)
+}
+
+/// The roles that a token for OpenStack carries; none of any other.
+pub(crate) fn roles(authority: Option<&Authority>) -> Vec<&str> {
+    let roles = authority.map(Authority::roles).unwrap_or_default();
+    roles.iter().map(RoleName::as_str).collect()
 }
 
 pub(crate) fn groups<'a>(told: &Told<'a>) -> Option<Vec<&'a str>> {

@@ -22,8 +22,10 @@ pub struct AccountView {
     pub consents: Vec<AccountConsent>,
     /// Their passkeys.
     pub passkeys: Vec<AccountPasskey>,
-    /// Whether second factors are kept here: only then they can be set up or removed.
-    pub has_factors: bool,
+    /// Whether an authenticator app counts here: only then it can be set up or removed.
+    pub offers_totp: bool,
+    /// Whether passkeys count here.
+    pub offers_passkey: bool,
     /// When their authenticator app was set up; `None`: there is none.
     pub totp_since: Option<u64>,
     /// How many recovery codes are left; `None`: they never had any.

@@ -1,0 +1,161 @@
+//! The strict profile of a broker: what is outside of it is refused in its own words, and its tokens say who made sure
+//! of a person, and how.
+
+use super::config::Profile;
+use super::visit::Visit;
+use crate::error::TokenError;
+use crate::issuer::IssuerState;
+use crate::provider::Provider;
+use rustls_pki_types::UnixTime;
+use sealstone_grants::Denial;
+use sealstone_grants::authorize::{AuthorizationDenial, Displayed};
+use sealstone_identity::DomainId;
+use sealstone_oauth_types::{AuthorizationError, AuthorizationHeadError};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+/// A request that is outside of a broker's profile: the whole body of the answer, with status 400.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Misuse {
+    error: &'static str,
+    description: &'static str,
+    feature: &'static str,
+}
+
+impl Misuse {
+    const fn new(description: &'static str, feature: &'static str) -> Self {
+        Self {
+            error: "invalid_profile_usage",
+            description,
+            feature,
+        }
+    }
+
+    /// What the request asked for that there is not: a parameter or a grant.
+    #[must_use]
+    pub const fn feature(&self) -> &'static str {
+        self.feature
+    }
+}
+
+impl Provider {
+    fn is_broker(&self, domain: &DomainId) -> bool {
+        self.realm(domain)
+            .is_some_and(|realm| realm.config.profile == Profile::Broker)
+    }
+
+    /// How a broker answers a refusal of its token endpoint, if it is one of what its profile leaves out.
+    #[must_use]
+    pub fn misuse(&self, domain: &DomainId, error: &TokenError) -> Option<Misuse> {
+        match error {
+            TokenError::Denied(Denial::UnsupportedGrantType | Denial::UnauthorizedGrantType)
+                if self.is_broker(domain) =>
+            {
+                Some(Misuse::new(
+                    "this profile does not have that grant type",
+                    "grant_type",
+                ))
+            }
+            TokenError::Denied(_) | TokenError::UnknownIssuer | TokenError::Backend(_) => None,
+        }
+    }
+
+    /// What a broker's tokens say beside the standard: whose kind of person it is, and how sure that is.
+    pub(crate) fn brokered(
+        &self,
+        issuer: &IssuerState,
+        acr: &str,
+        amr: &[&str],
+        authenticated_at: UnixTime,
+    ) -> Option<Map<String, Value>> {
+        if !self.is_broker(&issuer.domain) {
+            return None;
+        }
+        let claims = json!({
+            "tenant": issuer.domain.as_str(),
+            "principal_type": "user",
+            "assurance": {
+                "level": acr,
+                "methods": amr,
+                "mfa": amr.contains(&"mfa"),
+                "source": issuer.issuer.as_str(),
+                "at": authenticated_at.as_secs(),
+            },
+        });
+        match claims {
+            Value::Object(members) => Some(members),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => None,
+        }
+    }
+}
+
+impl Visit<'_> {
+    pub(crate) fn is_broker(&self) -> bool {
+        self.realm.config.profile == Profile::Broker
+    }
+}
+
+/// A fault that has nowhere to go.
+pub(crate) const fn misuse_of_head(displayed: Displayed) -> Misuse {
+    match displayed {
+        Displayed::UnregisteredRedirectUri | Displayed::Malformed(AuthorizationHeadError::RedirectUri) => {
+            Misuse::new("redirect_uri does not match any registered URI", "redirect_uri")
+        }
+        Displayed::UnknownClient
+        | Displayed::DisabledClient
+        | Displayed::Malformed(AuthorizationHeadError::ClientId | AuthorizationHeadError::MissingClientId) => {
+            Misuse::new("client_id is not registered", "client_id")
+        }
+        Displayed::Malformed(
+            AuthorizationHeadError::Form(_)
+            | AuthorizationHeadError::Encoding
+            | AuthorizationHeadError::Repeated,
+        ) => Misuse::new("the request can't be read", "request_encoding"),
+    }
+}
+
+/// What the profile leaves out; `None` for what a client is told by redirect in any profile: what became of the login.
+pub(crate) const fn misuse_of_request(denial: AuthorizationDenial) -> Option<Misuse> {
+    let feature = match denial {
+        AuthorizationDenial::Malformed(error) => feature(error),
+        AuthorizationDenial::UnauthorizedClient => "grant_type",
+        AuthorizationDenial::NoChallenge => "code_challenge",
+        AuthorizationDenial::ScopeNotAllowed => "scope",
+        AuthorizationDenial::TargetNotAllowed | AuthorizationDenial::MixedTargets => "resource",
+        AuthorizationDenial::LoginRequired
+        | AuthorizationDenial::AccountSelectionRequired
+        | AuthorizationDenial::ConsentRequired
+        | AuthorizationDenial::OtherPerson
+        | AuthorizationDenial::AcrUnmet
+        | AuthorizationDenial::LoginFailed(_)
+        | AuthorizationDenial::Refused
+        | AuthorizationDenial::NoProject
+        | AuthorizationDenial::Outdated
+        | AuthorizationDenial::TooMany
+        | AuthorizationDenial::Unavailable
+        | AuthorizationDenial::Failed => return None,
+    };
+    Some(Misuse::new(denial.description(), feature))
+}
+
+const fn feature(error: AuthorizationError) -> &'static str {
+    match error {
+        AuthorizationError::Repeated | AuthorizationError::Encoding => "request_encoding",
+        AuthorizationError::State => "state",
+        AuthorizationError::ResponseMode => "response_mode",
+        AuthorizationError::RequestObject => "request",
+        AuthorizationError::RequestUri => "request_uri",
+        AuthorizationError::Registration => "registration",
+        AuthorizationError::MissingResponseType | AuthorizationError::ResponseType => "response_type",
+        AuthorizationError::CodeChallenge => "code_challenge",
+        AuthorizationError::CodeChallengeMethod => "code_challenge_method",
+        AuthorizationError::Scope => "scope",
+        AuthorizationError::Resource => "resource",
+        AuthorizationError::Nonce => "nonce",
+        AuthorizationError::Prompt => "prompt",
+        AuthorizationError::MaxAge => "max_age",
+        AuthorizationError::AcrValues => "acr_values",
+        AuthorizationError::Claims => "claims",
+        AuthorizationError::IdTokenHint => "id_token_hint",
+    }
+}
