@@ -7,6 +7,8 @@ mod attacks_c;
 mod attacks_e;
 mod attacks_f;
 mod attacks_g;
+mod attacks_k;
+mod attacks_l;
 mod attacks_m;
 mod attacks_r;
 mod attacks_s;
@@ -20,6 +22,7 @@ mod pages;
 mod passkeys;
 mod people;
 mod preset;
+mod relying_parties;
 mod support;
 mod tied;
 
