@@ -388,3 +388,43 @@ async fn where_a_passkey_is_no_login_it_is_neither_offered_nor_taken() {
     send(&mut browser, &form, &authenticator.assert(&options.to_string())).await;
     assert!(!is_in(&browser));
 }
+
+/// Neither a button for it, nor a way around the missing button.
+#[tokio::test]
+async fn an_account_page_offers_the_factors_that_count_there() {
+    use sealstone_login::FactorKind;
+    for kinds in [
+        &[][..],
+        &[FactorKind::Totp],
+        &[FactorKind::Passkey],
+        &[FactorKind::Passkey, FactorKind::Totp],
+    ] {
+        let policy = LoginPolicy {
+            kinds: kinds.to_vec(),
+            ..LoginPolicy::password()
+        };
+        let people = People {
+            policy,
+            ..People::default()
+        };
+        let world = World::with_people(people).await;
+        let mut browser = Browser::new(&world);
+        let page = browser.get(&format!("{ISSUER}/account")).await;
+        let page = browser.sign_in(&page).await;
+        for (kind, button) in [
+            (FactorKind::Totp, "add_totp"),
+            (FactorKind::Passkey, "add_passkey"),
+        ] {
+            let counts = kinds.contains(&kind);
+            assert_eq!(
+                page.text.contains(&format!("value=\"{button}\"")),
+                counts,
+                "{kinds:?} {button}"
+            );
+            let answer = browser.post(&PageForm::of(&page).with(&[("do", button)])).await;
+            let answer = browser.follow(answer).await;
+            let is_set_up = answer.text.contains("value=\"confirm\"");
+            assert_eq!(is_set_up, counts, "{kinds:?} {button}: {answer:?}");
+        }
+    }
+}

@@ -16,8 +16,10 @@ pub struct AccountPage {
     pub grants: Vec<GrantLine>,
     /// What was allowed and is not asked again.
     pub consents: Vec<ConsentLine>,
-    /// Whether factors are kept here; else the three that follow are not shown.
-    pub own_factors: bool,
+    /// Whether an authenticator app counts here. Without it and passkeys nothing of second factors is shown.
+    pub takes_totp: bool,
+    /// Whether passkeys count here.
+    pub takes_passkey: bool,
     /// Passkeys.
     pub passkeys: Vec<PasskeyLine>,
     /// When an authenticator app was set up, in seconds since 1970.

@@ -148,7 +148,8 @@ fn pages(m: &str) -> Vec<Page> {
                 project: some(),
                 since: 0,
             }],
-            own_factors: true,
+            takes_totp: true,
+            takes_passkey: true,
             passkeys: vec![PasskeyLine {
                 id: text(),
                 name: text(),

@@ -338,7 +338,8 @@ fn empty_account() -> AccountPage {
             name: None,
         },
         sessions: account().sessions.into_iter().take(1).collect(),
-        own_factors: true,
+        takes_totp: true,
+        takes_passkey: true,
         trouble: Some(Trouble::FactorNeeded),
         ..AccountPage::default()
     }
@@ -392,7 +393,8 @@ fn account() -> AccountPage {
                 since: NOW - 90_000,
             },
         ],
-        own_factors: true,
+        takes_totp: true,
+        takes_passkey: true,
         passkeys: vec![PasskeyLine {
             id: text("k1"),
             name: text("Work laptop"),
