@@ -53,6 +53,9 @@ struct DevArguments {
     /// Only the TLS versions and cipher suites of the FAPI 2.0 security profile
     #[arg(long)]
     fapi: bool,
+    /// Call the public address `localhost`: browsers have passkeys for names alone
+    #[arg(long)]
+    localhost: bool,
 }
 
 #[derive(Debug, Args)]
@@ -81,6 +84,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
                 admin_listen: dev.admin_listen,
                 data: dev.data,
                 fapi: dev.fapi,
+                localhost: dev.localhost,
             };
             runtime()?.block_on(async { dev::run(options, asked_to_stop()?).await })
         }

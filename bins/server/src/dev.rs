@@ -39,6 +39,7 @@ pub(crate) struct DevOptions {
     pub(crate) admin_listen: Option<SocketAddr>,
     pub(crate) data: PathBuf,
     pub(crate) fapi: bool,
+    pub(crate) localhost: bool,
 }
 
 /// `dev.json`: where the demo is and who may use it. Paths are absolute.
@@ -111,6 +112,10 @@ pub(crate) async fn run(options: DevOptions, shutdown: impl Future<Output = ()>)
     }
     let made = certificates::make(&data, &[public_address.ip(), mtls_address.ip()])?;
     let mut config = config(&data, public_address, mtls_address);
+    if options.localhost {
+        config.server.base_url = format!("https://localhost:{}", public_address.port());
+        config.people = Some(with_passkeys());
+    }
     if options.fapi {
         config.tls.profile = ProfileName::Fapi;
     }
@@ -242,6 +247,15 @@ fn people_section() -> PeopleSection {
         keystone_domain_id: None,
         privacyidea: None,
         upstream: None,
+    }
+}
+
+/// The same where there is a name.
+fn with_passkeys() -> PeopleSection {
+    PeopleSection {
+        first_factors: vec![FirstFactor::Password, FirstFactor::Passkey],
+        second_factors: vec![FactorKind::Passkey, FactorKind::Totp, FactorKind::Recovery],
+        ..people_section()
     }
 }
 

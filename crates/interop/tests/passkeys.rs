@@ -7,7 +7,7 @@ use sealstone_factors::{
     AssertionResponse, Challenge, KeyAlgorithm, RegistrationResponse, RelyingParty, UserHandle,
     UserVerification, WebAuthnError,
 };
-use sealstone_interop::walk;
+use sealstone_interop::{DevServer, walk};
 use serde_json::{Value, json};
 
 const CREATED: Challenge = Challenge::from_octets([3; 32]);
@@ -61,6 +61,37 @@ fn a_browser_registers_a_passkey_and_signs_in_with_it() {
     let elsewhere = RelyingParty::of_origin("http://localhost:1", "Example Cloud").unwrap();
     let judged = elsewhere.assert(&ASKED, UserVerification::Required, &assertion, &passkey);
     assert_eq!(judged, Err(WebAuthnError::Origin));
+}
+
+/// Set up on the person's own page, then used instead of the password and beside it.
+#[test]
+fn a_person_signs_in_with_a_passkey() {
+    const CALLBACK: &str = "http://127.0.0.1:53113/callback";
+    let server = DevServer::start_with(&["--localhost"]);
+    let person = server.user("demo");
+    let origin = server.issuer().split("/v4/").next().unwrap();
+    assert!(origin.starts_with("https://localhost:"), "{origin}");
+    let authorize = format!(
+        "{}/authorize?response_type=code&client_id=cli&redirect_uri={}&scope=openid&state=s\
+         &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256",
+        server.issuer(),
+        sealstone_testkit::escaped(CALLBACK),
+    );
+    let found = walk(
+        "walks.mjs",
+        &json!({
+            "walk": "passkey",
+            "issuer": server.issuer(),
+            "origin": origin,
+            "redirect_uri": CALLBACK,
+            "authorize": authorize,
+            "user": {"name": person.name, "password": person.password},
+        }),
+    );
+    for way in ["alone", "beside"] {
+        assert!(found[way]["code"].is_string(), "{way}: {found}");
+    }
+    assert_ne!(found["alone"]["code"], found["beside"]["code"]);
 }
 
 fn text<'a>(found: &'a Value, member: &str) -> &'a str {
