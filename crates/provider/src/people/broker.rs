@@ -11,30 +11,22 @@ use sealstone_grants::Denial;
 use sealstone_grants::authorize::{AuthorizationDenial, Displayed};
 use sealstone_identity::DomainId;
 use sealstone_oauth_types::{AuthorizationError, AuthorizationHeadError};
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-/// A request that is outside of a broker's profile: the whole body of the answer, with status 400.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Misuse {
-    error: &'static str,
-    description: &'static str,
-    feature: &'static str,
+/// A request that is outside of the [broker's profile](Profile::Broker): status 400, and exactly
+/// `{"error":"invalid_profile_usage","description":…,"feature":…}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the edge writes all of it")]
+pub struct ProfileRefusal {
+    /// Fixed text, for who develops the client.
+    pub description: &'static str,
+    /// What of the request is outside the profile: a parameter's name, mostly.
+    pub feature: &'static str,
 }
 
-impl Misuse {
+impl ProfileRefusal {
     const fn new(description: &'static str, feature: &'static str) -> Self {
-        Self {
-            error: "invalid_profile_usage",
-            description,
-            feature,
-        }
-    }
-
-    /// What the request asked for that there is not: a parameter or a grant.
-    #[must_use]
-    pub const fn feature(&self) -> &'static str {
-        self.feature
+        Self { description, feature }
     }
 }
 
@@ -46,12 +38,12 @@ impl Provider {
 
     /// How a broker answers a refusal of its token endpoint, if it is one of what its profile leaves out.
     #[must_use]
-    pub fn misuse(&self, domain: &DomainId, error: &TokenError) -> Option<Misuse> {
+    pub fn outside_profile(&self, domain: &DomainId, error: &TokenError) -> Option<ProfileRefusal> {
         match error {
             TokenError::Denied(Denial::UnsupportedGrantType | Denial::UnauthorizedGrantType)
                 if self.is_broker(domain) =>
             {
-                Some(Misuse::new(
+                Some(ProfileRefusal::new(
                     "this profile does not have that grant type",
                     "grant_type",
                 ))
@@ -96,26 +88,26 @@ impl Visit<'_> {
 }
 
 /// A fault that has nowhere to go.
-pub(crate) const fn misuse_of_head(displayed: Displayed) -> Misuse {
+pub(crate) const fn misuse_of_head(displayed: Displayed) -> ProfileRefusal {
     match displayed {
         Displayed::UnregisteredRedirectUri | Displayed::Malformed(AuthorizationHeadError::RedirectUri) => {
-            Misuse::new("redirect_uri does not match any registered URI", "redirect_uri")
+            ProfileRefusal::new("redirect_uri does not match any registered URI", "redirect_uri")
         }
         Displayed::UnknownClient
         | Displayed::DisabledClient
         | Displayed::Malformed(AuthorizationHeadError::ClientId | AuthorizationHeadError::MissingClientId) => {
-            Misuse::new("client_id is not registered", "client_id")
+            ProfileRefusal::new("client_id is not registered", "client_id")
         }
         Displayed::Malformed(
             AuthorizationHeadError::Form(_)
             | AuthorizationHeadError::Encoding
             | AuthorizationHeadError::Repeated,
-        ) => Misuse::new("the request can't be read", "request_encoding"),
+        ) => ProfileRefusal::new("the request can't be read", "request_encoding"),
     }
 }
 
 /// What the profile leaves out; `None` for what a client is told by redirect in any profile: what became of the login.
-pub(crate) const fn misuse_of_request(denial: AuthorizationDenial) -> Option<Misuse> {
+pub(crate) const fn misuse_of_request(denial: AuthorizationDenial) -> Option<ProfileRefusal> {
     let feature = match denial {
         AuthorizationDenial::Malformed(error) => feature(error),
         AuthorizationDenial::UnauthorizedClient => "grant_type",
@@ -135,7 +127,7 @@ pub(crate) const fn misuse_of_request(denial: AuthorizationDenial) -> Option<Mis
         | AuthorizationDenial::Unavailable
         | AuthorizationDenial::Failed => return None,
     };
-    Some(Misuse::new(denial.description(), feature))
+    Some(ProfileRefusal::new(denial.description(), feature))
 }
 
 const fn feature(error: AuthorizationError) -> &'static str {

@@ -1,6 +1,6 @@
 //! What the edge tells of a browser, and what it is told to answer.
 
-use super::broker::Misuse;
+use super::broker::ProfileRefusal;
 use super::view::View;
 use crate::peer::Peer;
 use sealstone_oauth_types::Secret;
@@ -61,7 +61,7 @@ pub enum BrowserContent {
     /// is not logged.
     Leave(Secret),
     /// Outside of a broker's profile: 400, and this as JSON.
-    Misuse(Misuse),
+    Refusal(ProfileRefusal),
     /// Away from us by a form that the browser posts (`response_mode=form_post`): a page with one form, sent by itself
     /// or by its button.
     FormPost(FormPost),

@@ -1,6 +1,6 @@
 //! The answers that leave us: to the client, or to the person where nobody else may be told.
 
-use crate::people::broker::{Misuse, misuse_of_head, misuse_of_request};
+use crate::people::broker::{ProfileRefusal, misuse_of_head, misuse_of_request};
 use crate::people::browser::{BrowserAnswer, BrowserContent, FormPost};
 use crate::people::underway::Underway;
 use crate::people::view::{PageErrorKind, View};
@@ -102,8 +102,8 @@ impl Visit<'_> {
 }
 
 /// A broker tells what is outside of its profile where it was asked, and redirects nobody.
-fn misused(misuse: Misuse) -> Stop {
-    Stop::Answer(Box::new(BrowserAnswer::new(BrowserContent::Misuse(misuse))))
+fn misused(refusal: ProfileRefusal) -> Stop {
+    Stop::Answer(Box::new(BrowserAnswer::new(BrowserContent::Refusal(refusal))))
 }
 
 fn with_locales(answer: BrowserAnswer, request: &AuthorizePurpose) -> BrowserAnswer {
