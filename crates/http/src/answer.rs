@@ -6,6 +6,7 @@ use axum::response::Response;
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use sealstone_oauth_types::{ErrorCode, ErrorResponse};
+use sealstone_provider::people::ProfileRefusal;
 use sealstone_provider::{BackendError, Denial, TokenError};
 use serde::Serialize;
 
@@ -38,6 +39,11 @@ pub(crate) fn error(status: StatusCode, code: ErrorCode, description: &'static s
         response.headers_mut().insert(WWW_AUTHENTICATE, CHALLENGE);
     }
     response
+}
+
+/// What is outside a broker's profile, in the profile's own shape.
+pub(crate) fn outside_profile(refusal: &ProfileRefusal) -> Response {
+    json(StatusCode::BAD_REQUEST, refusal)
 }
 
 /// What the provider would not or could not do. Our own faults are logged here, with their causes, once.

@@ -3,7 +3,7 @@ use axum::response::Response;
 use http::{HeaderValue, Request, StatusCode};
 use sealstone_oauth_types::{
     DeviceAuthorizationRequest, Form, IntrospectionRequest, OsOauth2Request, PresentedClient, RequestError,
-    RevocationRequest, TokenRequest, TokenResponse,
+    RevocationRequest, TokenRequest,
 };
 use sealstone_provider::{BackendError, DomainId, Peer, TokenError};
 use serde_json::Value;
@@ -96,8 +96,14 @@ impl Edge {
                 let request = parsed(arrived, form, TokenRequest::parse);
                 let suspect = self.suspect(request.as_ref().ok().map(|request| &request.client), peer);
                 let work = Box::pin(self.provider.token(domain, request, peer));
-                let answer = |token: TokenResponse| answer::written(StatusCode::OK, token.to_json());
-                self.ask(peer, suspect, work, answer).await
+                match self.tried(peer, suspect, work).await {
+                    Ok(Ok(token)) => answer::written(StatusCode::OK, token.to_json()),
+                    Ok(Err(failure)) => match self.provider.outside_profile(domain, &failure) {
+                        Some(refusal) => answer::outside_profile(&refusal),
+                        None => self.blame(suspect, answer::token_error(&failure, &peer.request_id)),
+                    },
+                    Err(too_many) => too_many,
+                }
             }
             FormEndpoint::Introspection => {
                 let request = parsed(arrived, form, IntrospectionRequest::parse);
