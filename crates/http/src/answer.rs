@@ -41,9 +41,20 @@ pub(crate) fn error(status: StatusCode, code: ErrorCode, description: &'static s
     response
 }
 
-/// What is outside a broker's profile, in the profile's own shape.
-pub(crate) fn outside_profile(refusal: &ProfileRefusal) -> Response {
-    json(StatusCode::BAD_REQUEST, refusal)
+/// What is outside a broker's profile: a shape of its own, of exactly these three members.
+pub(crate) fn outside_profile(refusal: ProfileRefusal) -> Response {
+    #[derive(Serialize)]
+    struct Body {
+        error: &'static str,
+        description: &'static str,
+        feature: &'static str,
+    }
+    let body = Body {
+        error: "invalid_profile_usage",
+        description: refusal.description,
+        feature: refusal.feature,
+    };
+    json(StatusCode::BAD_REQUEST, &body)
 }
 
 /// What the provider would not or could not do. Our own faults are logged here, with their causes, once.

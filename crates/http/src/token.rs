@@ -99,7 +99,7 @@ impl Edge {
                 match self.tried(peer, suspect, work).await {
                     Ok(Ok(token)) => answer::written(StatusCode::OK, token.to_json()),
                     Ok(Err(failure)) => match self.provider.outside_profile(domain, &failure) {
-                        Some(refusal) => answer::outside_profile(&refusal),
+                        Some(refusal) => answer::outside_profile(refusal),
                         None => self.blame(suspect, answer::token_error(&failure, &peer.request_id)),
                     },
                     Err(too_many) => too_many,

@@ -43,7 +43,7 @@ impl Edge {
                 });
                 self.written(visitor, StatusCode::OK, &page, &Form::default(), &wishes)
             }
-            BrowserContent::Refusal(refusal) => answer::outside_profile(&refusal),
+            BrowserContent::Refusal(refusal) => answer::outside_profile(refusal),
         };
         let cookies = [
             session(&visitor.domain, answer.session),
