@@ -22,7 +22,6 @@ mod pages;
 mod passkeys;
 mod people;
 mod preset;
-mod relying_parties;
 mod support;
 mod tied;
 
