@@ -51,6 +51,9 @@ pub(crate) async fn run(path: &Path) -> anyhow::Result<()> {
     if let (Some(keystone), Some(section)) = (&composition.keystone, &config.keystone) {
         lines.extend(keystone::describe(keystone, section).await);
     }
+    if let Some(people) = &composition.people {
+        lines.extend(people.describe().await);
+    }
     lines.push(format!("database   {database}"));
     lines.push("The configuration can be used.".to_owned());
     let mut out = std::io::stdout().lock();
