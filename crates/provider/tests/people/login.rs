@@ -10,7 +10,7 @@ use sealstone_login::{
     UpstreamLogin, UpstreamRedirect, UpstreamRefusal, UpstreamSecrets, Verdict,
 };
 use sealstone_oauth_types::Form;
-use sealstone_provider::people::{BrowserContent, CodeKind, Fault, PeopleConfig, View};
+use sealstone_provider::people::{BrowserContent, CodeKind, Fault, PeopleConfig, Profile, View};
 use sealstone_testkit::{KeyKind, SoftAuthenticator, unix_time};
 use serde_json::json;
 use std::sync::{Arc, Mutex};
@@ -671,4 +671,75 @@ async fn factors_are_changed_by_who_has_just_signed_in() {
     assert!(matches!(page.view(), Some(View::Account(view)) if view.totp_since.is_none()));
     let actions = world.actions();
     assert!(actions.contains(&"create/factor") && actions.contains(&"delete/factor"));
+}
+
+#[tokio::test]
+async fn a_broker_tells_what_is_outside_of_its_profile_and_redirects_nobody() {
+    let mut config = config();
+    config.profile = Profile::Broker;
+    let world = world_with(config, None, None).await;
+    world
+        .register("lax", with(web(), "require_pkce", json!(false)))
+        .await;
+    let native = with(web(), "application_type", json!("native"));
+    let native = with(native, "redirect_uris", json!(["http://127.0.0.1:8876/cb"]));
+    let native = with(native, "post_logout_redirect_uris", json!([]));
+    world.register("native", native).await;
+    let stripped: Vec<&str> = "client_id=lax&response_type=code".split('&').collect();
+    let port = request_of("native", "").replace(&encoded(CALLBACK), &encoded("http://127.0.0.1:9999/cb"));
+    let cases = [
+        (
+            request("").replace(&encoded(CALLBACK), &encoded("https://app.example/cb/")),
+            "redirect_uri",
+        ),
+        (port, "redirect_uri"),
+        (request_of("nobody", ""), "client_id"),
+        (
+            request("").replace("response_type=code", "response_type=token"),
+            "response_type",
+        ),
+        (request("&response_mode=fragment"), "response_mode"),
+        (request("&request=eyJ"), "request"),
+        (request("&scope=admin"), "scope"),
+        (stripped.join("&"), "code_challenge"),
+    ];
+    for (query, feature) in cases {
+        let answer = world.browser().authorize(&query).await;
+        let BrowserContent::Refusal(refusal) = &answer.0 else {
+            panic!("{query}: {answer:?}");
+        };
+        assert_eq!(refusal.feature, feature, "{query}");
+        assert_eq!(world.actions().last(), Some(&"create/authorization_code"));
+    }
+    // What became of the login is told to the client in any profile.
+    assert_eq!(
+        world.browser().authorize(&request("&prompt=none")).await.kind(),
+        "login_required"
+    );
+    let error = world
+        .token("grant_type=password&username=a&password=b")
+        .await
+        .unwrap_err();
+    assert_eq!(
+        world.provider.outside_profile(&demo(), &error).unwrap().feature,
+        "grant_type"
+    );
+    // Its tokens say who made sure of the person, and how.
+    let code = world.browser().code("&scope=openid").await;
+    let token = world.exchange(&code).await.unwrap();
+    let told = super::userinfo::read(&world, &token.access_token).await.unwrap();
+    for claims in [claims(token.id_token.as_deref().unwrap()), told] {
+        assert_eq!(
+            (&claims["tenant"], &claims["principal_type"]),
+            (&json!("demo"), &json!("user"))
+        );
+        assert_eq!(claims["roles"], json!([]));
+        let assurance = &claims["assurance"];
+        assert_eq!(
+            (&assurance["mfa"], &assurance["methods"]),
+            (&json!(false), &json!(["pwd"]))
+        );
+        assert_eq!(assurance["level"], "urn:sealstone:acr:one-factor");
+        assert_eq!(assurance["at"], world.clock.seconds());
+    }
 }

@@ -551,14 +551,20 @@ impl Answer {
     pub(crate) fn view(&self) -> Option<&View> {
         match &self.0 {
             BrowserContent::Page(view) => Some(view),
-            BrowserContent::See(_) | BrowserContent::Leave(_) | BrowserContent::FormPost(_) => None,
+            BrowserContent::See(_)
+            | BrowserContent::Leave(_)
+            | BrowserContent::FormPost(_)
+            | BrowserContent::Refusal(_) => None,
         }
     }
 
     pub(crate) fn url(&self) -> Option<&str> {
         match &self.0 {
             BrowserContent::Leave(url) => Some(url.expose()),
-            BrowserContent::Page(_) | BrowserContent::See(_) | BrowserContent::FormPost(_) => None,
+            BrowserContent::Page(_)
+            | BrowserContent::See(_)
+            | BrowserContent::FormPost(_)
+            | BrowserContent::Refusal(_) => None,
         }
     }
 
