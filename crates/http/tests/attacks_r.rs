@@ -623,3 +623,28 @@ async fn r13_passwords_are_slowed_down_and_nobody_is_locked_out() {
     let (got_in, answer) = attempt(PASSWORD).await;
     assert!(got_in, "for a minute at most: {answer:?}");
 }
+
+#[tokio::test]
+async fn r13_strangers_take_no_turn_of_a_browser_that_was_signed_in() {
+    let world = world(People::default()).await;
+    let mut own = Browser::new(&world);
+    let page = own.get(&format!("{ISSUER}/authorize?{}", request(""))).await;
+    own.sign_in(&page).await;
+    own.cookies.remove("__Host-session-demo");
+    let mut stranger = Browser::new(&world);
+    for number in 0..30 {
+        let page = stranger.get(&format!("{ISSUER}/authorize?{}", request(""))).await;
+        let form = PageForm::of(&page).with(&[
+            ("user_name", "alice"),
+            ("password", &format!("wrong-{number}")),
+            ("do", "password"),
+        ]);
+        stranger.post(&form).await;
+    }
+    let page = stranger.get(&format!("{ISSUER}/authorize?{}", request(""))).await;
+    let answer = stranger.sign_in(&page).await;
+    nobody_is_in(&stranger, &answer);
+    let page = own.get(&format!("{ISSUER}/authorize?{}", request(""))).await;
+    let answer = own.sign_in(&page).await;
+    is_in(&own, &answer);
+}

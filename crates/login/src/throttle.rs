@@ -15,8 +15,9 @@ use crate::LoginStoreError;
 const FREE: u32 = 5;
 /// The first wait; each further one is twice as long.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
-/// Whoever knows a name can make its owner wait, so this wait is short: 1,440 passwords a day, and a minute at most for
-/// the owner, who has passkeys beside. Nobody is ever locked out.
+/// Whoever knows a name can make its owner wait, so this wait is short: 1,440 passwords a day. Who guesses without end
+/// takes the owner's turns as well; so a browser in which the owner was signed in within a day has a count of its own, and
+/// a passkey waits for nothing.
 const LONGEST_PASSWORD_WAIT: Duration = Duration::from_secs(60);
 /// Guesses at codes need the password first: nobody else drives them. With three codes of a million good at a time, a
 /// thief of the password needs 38 years on average.
@@ -31,6 +32,8 @@ const FORGET_AFTER: Duration = Duration::from_secs(24 * 3600);
 pub enum Guess {
     /// A password, for a name that may be nobody's.
     Password,
+    /// A password, in a browser in which it was right within a day: strangers have no part in this count.
+    KnownBrowser,
     /// A one-time or recovery code, after the password.
     Code,
 }
@@ -49,6 +52,13 @@ impl ThrottleKey {
         Self::of(Guess::Password, domain, &user_name.trim().to_lowercase())
     }
 
+    /// The same in one browser, by the hash of its cookie. It counts only where [`ThrottleStore::know_browser`] noted it.
+    #[must_use]
+    pub fn known_browser(domain: &DomainId, user_name: &str, browser: TokenHash) -> Self {
+        let who = format!("{browser} {}", user_name.trim().to_lowercase());
+        Self::of(Guess::KnownBrowser, domain, &who)
+    }
+
     /// Codes of a person, whatever judges them.
     #[must_use]
     pub fn code(domain: &DomainId, user: &UserId) -> Self {
@@ -58,6 +68,7 @@ impl ThrottleKey {
     fn of(guess: Guess, domain: &DomainId, who: &str) -> Self {
         let kind = match guess {
             Guess::Password => "password",
+            Guess::KnownBrowser => "known-browser",
             Guess::Code => "code",
         };
         let mut hash = Sha256::new();
@@ -122,13 +133,25 @@ pub struct MustWait {
 }
 
 impl Throttle {
+    /// The count of a browser in which a password was just right: it begins anew.
+    #[must_use]
+    pub const fn known(now: UnixTime) -> Self {
+        Self {
+            tried: 0,
+            last_at: Some(now),
+        }
+    }
+
     /// Counts one guess, and says whether it may be judged. One that may not is not counted.
     ///
     /// # Errors
-    /// [`MustWait`].
+    /// [`MustWait`]; also for a browser that is not known.
     pub fn count(&mut self, guess: Guess, now: UnixTime) -> Result<(), MustWait> {
         if self.forget_at().is_none_or(|end| now >= end) {
             *self = Self::default();
+        }
+        if guess == Guess::KnownBrowser && self.last_at.is_none() {
+            return Err(MustWait { until: now });
         }
         if let Some(until) = self.waits_until(guess)
             && now < until
@@ -151,7 +174,7 @@ impl Throttle {
         let last = self.last_at?;
         let beyond = self.tried.checked_sub(FREE)?;
         let longest = match guess {
-            Guess::Password => LONGEST_PASSWORD_WAIT,
+            Guess::Password | Guess::KnownBrowser => LONGEST_PASSWORD_WAIT,
             Guess::Code => LONGEST_CODE_WAIT,
         };
         let wait = 2_u32
@@ -193,6 +216,13 @@ pub trait ThrottleStore: Send + Sync {
         key: &ThrottleKey,
         now: UnixTime,
     ) -> Result<Result<(), MustWait>, LoginStoreError>;
+
+    /// Notes that the password was right in this browser, by [`Throttle::known`]: its next guesses are counted by
+    /// themselves. Whatever was counted for it is forgotten.
+    ///
+    /// # Errors
+    /// [`LoginStoreError`]; the browser is then as any other.
+    async fn know_browser(&self, key: &ThrottleKey, now: UnixTime) -> Result<(), LoginStoreError>;
 
     /// After a guess was judged: a right one forgets the count, one that was never judged is taken back.
     ///

@@ -3,6 +3,7 @@ use std::{collections::BTreeSet, time::Duration};
 use proptest::prelude::*;
 use rustls_pki_types::UnixTime;
 use sealstone_identity::{DomainId, UserId};
+use sealstone_oauth_types::TokenHash;
 
 use super::{FREE, Guess, LONGEST_CODE_WAIT, LONGEST_PASSWORD_WAIT, Throttle, ThrottleKey};
 
@@ -58,6 +59,29 @@ fn r13_a_stranger_makes_nobody_wait_longer_than_a_minute() {
 }
 
 #[test]
+fn r13_a_browser_has_a_count_of_its_own_only_once_the_password_was_right_in_it() {
+    let mut unknown = Throttle::default();
+    for second in 0..100 {
+        assert!(unknown.count(Guess::KnownBrowser, at(second)).is_err());
+    }
+    assert_eq!(unknown, Throttle::default());
+    let mut known = Throttle::known(at(100));
+    for _attempt in 0..FREE {
+        known.count(Guess::KnownBrowser, at(100)).unwrap();
+    }
+    let wait = known.count(Guess::KnownBrowser, at(100)).unwrap_err();
+    assert_eq!(
+        wait.until,
+        at(101),
+        "a thief of the browser is slowed down as well"
+    );
+    assert!(
+        known.count(Guess::KnownBrowser, at(100 + 25 * 3600)).is_err(),
+        "known for a day"
+    );
+}
+
+#[test]
 fn what_was_not_judged_is_not_counted() {
     let mut throttle = Throttle::default();
     for _outage in 0..100 {
@@ -92,6 +116,9 @@ fn keys_differ_by_what_who_and_where() {
         ThrottleKey::password(&other, "ada"),
         ThrottleKey::password(&demo, "ada2"),
         ThrottleKey::code(&demo, &user),
+        ThrottleKey::known_browser(&demo, "ada", TokenHash::from_octets([1; 32])),
+        ThrottleKey::known_browser(&demo, "ada", TokenHash::from_octets([2; 32])),
+        ThrottleKey::known_browser(&demo, "bob", TokenHash::from_octets([1; 32])),
     ];
     let different: BTreeSet<_> = keys.iter().map(ThrottleKey::hash).collect();
     assert_eq!(different.len(), keys.len());

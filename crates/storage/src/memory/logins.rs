@@ -1,5 +1,6 @@
 //! Sessions, second factors, and counts of guesses.
 
+use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use async_trait::async_trait;
@@ -7,7 +8,7 @@ use rustls_pki_types::UnixTime;
 use sealstone_identity::{DomainId, UserId};
 use sealstone_login::{
     FactorStore, Judged, LoginStoreError, MAX_SESSIONS_PAGE, MAX_THROTTLES, MustWait, Session, SessionStore,
-    Sid, Swap, ThrottleKey, ThrottleStore, UserFactors,
+    Sid, Swap, Throttle, ThrottleKey, ThrottleStore, UserFactors,
 };
 use sealstone_oauth_types::TokenHash;
 
@@ -150,6 +151,17 @@ impl FactorStore for MemoryStore {
     }
 }
 
+/// Keeps a count; the one that was touched longest ago makes room for a new one.
+fn keep(throttles: &mut BTreeMap<TokenHash, Throttle>, hash: TokenHash, throttle: Throttle) {
+    if !throttles.contains_key(&hash) && throttles.len() >= MAX_THROTTLES {
+        let oldest = throttles.iter().min_by_key(|(_, throttle)| throttle.forget_at());
+        if let Some(oldest) = oldest.map(|(hash, _)| *hash) {
+            throttles.remove(&oldest);
+        }
+    }
+    throttles.insert(hash, throttle);
+}
+
 #[async_trait]
 impl ThrottleStore for MemoryStore {
     async fn count_guess(
@@ -162,17 +174,14 @@ impl ThrottleStore for MemoryStore {
         if let Err(wait) = throttle.count(key.guess(), now) {
             return Ok(Err(wait));
         }
-        if !records.throttles.contains_key(&key.hash()) && records.throttles.len() >= MAX_THROTTLES {
-            let oldest = records
-                .throttles
-                .iter()
-                .min_by_key(|(_, throttle)| throttle.forget_at());
-            if let Some(oldest) = oldest.map(|(hash, _)| *hash) {
-                records.throttles.remove(&oldest);
-            }
-        }
-        records.throttles.insert(key.hash(), throttle);
+        keep(&mut records.throttles, key.hash(), throttle);
         Ok(Ok(()))
+    }
+
+    async fn know_browser(&self, key: &ThrottleKey, now: UnixTime) -> Result<(), LoginStoreError> {
+        let mut records = self.inner.records.write();
+        keep(&mut records.throttles, key.hash(), Throttle::known(now));
+        Ok(())
     }
 
     async fn settle_guess(&self, key: &ThrottleKey, judged: Judged) -> Result<(), LoginStoreError> {

@@ -186,6 +186,23 @@ async fn make_room(connection: &mut SqliteConnection) -> Result<(), Failure> {
     Ok(())
 }
 
+struct Know {
+    hash: TokenHash,
+    now: UnixTime,
+}
+
+#[async_trait]
+impl Transaction for Know {
+    type Answer = ();
+
+    async fn make(&self, connection: &mut SqliteConnection) -> Result<(), Failure> {
+        if throttle_of(connection, &self.hash).await?.is_none() {
+            make_room(connection).await?;
+        }
+        write(connection, &self.hash, &Throttle::known(self.now)).await
+    }
+}
+
 struct Settle {
     hash: TokenHash,
     judged: Judged,
@@ -228,6 +245,11 @@ impl ThrottleStore for SqlStore {
             now,
         };
         self.write(change).await.map_err(LoginStoreError::new)
+    }
+
+    async fn know_browser(&self, key: &ThrottleKey, now: UnixTime) -> Result<(), LoginStoreError> {
+        let hash = key.hash();
+        self.write(Know { hash, now }).await.map_err(LoginStoreError::new)
     }
 
     async fn settle_guess(&self, key: &ThrottleKey, judged: Judged) -> Result<(), LoginStoreError> {

@@ -1,4 +1,5 @@
 use sealstone_login::{Judged, Kept, Swap, ThrottleKey, TotpFactor, UserFactors};
+use sealstone_oauth_types::TokenHash;
 
 use crate::fixtures::{Store, at, count, domain_id, race, user_id};
 
@@ -130,4 +131,37 @@ pub(crate) async fn r13_guesses_at_once_are_each_counted<S: Store>(store: S) {
     assert_eq!(store.purge_throttles(at(1_000 + day - 1)).await.unwrap(), 0);
     assert_eq!(store.purge_throttles(at(1_000 + day)).await.unwrap(), 3);
     assert_eq!(store.purge_throttles(at(1_004 + day)).await.unwrap(), 1);
+}
+
+/// R13: strangers who guess without end take no turn of a browser in which the password was right.
+pub(crate) async fn r13_a_known_browser_is_counted_by_itself<S: Store>(store: S) {
+    let domain = domain_id("demo");
+    let browser = |octet| ThrottleKey::known_browser(&domain, "ada", TokenHash::from_octets([octet; 32]));
+    let everybody = ThrottleKey::password(&domain, "ada");
+    let (own, other) = (browser(1), browser(2));
+    assert!(
+        store.count_guess(&own, at(1_000)).await.unwrap().is_err(),
+        "not known yet"
+    );
+    store.know_browser(&own, at(1_000)).await.unwrap();
+    for _guess in 0..20 {
+        let _stranger = store.count_guess(&everybody, at(1_001)).await.unwrap();
+        assert!(store.count_guess(&other, at(1_001)).await.unwrap().is_err());
+    }
+    assert!(store.count_guess(&everybody, at(1_001)).await.unwrap().is_err());
+    for _guess in 0..5 {
+        assert_eq!(store.count_guess(&own, at(1_001)).await.unwrap(), Ok(()));
+    }
+    assert!(store.count_guess(&own, at(1_001)).await.unwrap().is_err());
+    store.know_browser(&own, at(1_002)).await.unwrap();
+    assert_eq!(
+        store.count_guess(&own, at(1_002)).await.unwrap(),
+        Ok(()),
+        "right again: anew"
+    );
+    let day = 24 * 3600;
+    assert!(
+        store.count_guess(&own, at(1_002 + day)).await.unwrap().is_err(),
+        "for a day"
+    );
 }

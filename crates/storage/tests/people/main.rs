@@ -83,6 +83,7 @@ macro_rules! store_contract {
             factors {
                 factors_are_compared_and_swapped,
                 r14_a_code_is_spent_once,
+                r13_a_known_browser_is_counted_by_itself,
                 r13_guesses_at_once_are_each_counted,
             }
             directory {

@@ -23,10 +23,9 @@ impl Visit<'_> {
         if is_nobodys || user_name.len() > LONGEST || password.len() > LONGEST {
             return Ok(Err(Fault::WrongPassword.into()));
         }
-        let key = ThrottleKey::password(self.domain(), user_name);
-        if let Err(_wait) = self.people.throttles.count_guess(&key, self.now).await? {
+        let Some(key) = self.count_guess(user_name).await? else {
             return Ok(Err(Fault::TooManyAttempts.into()));
-        }
+        };
         let counted = match underway.interaction.login.count_password() {
             Ok(counted) => counted,
             Err(denial) => return Ok(Err(denial.into())),
@@ -48,10 +47,27 @@ impl Visit<'_> {
             }
         };
         self.people.throttles.settle_guess(&key, Judged::Right).await?;
+        let known = self.known_browser(user_name);
+        self.people.throttles.know_browser(&known, self.now).await?;
         let told = underway
             .interaction
             .login
             .password_answered(counted, step, self.now);
         Ok(told.map_err(Refused::from))
+    }
+    /// Counts a guess: for this browser, if the password was right in it within a day; else for the name. `None`: too
+    /// many already.
+    async fn count_guess(&self, user_name: &str) -> Step<Option<ThrottleKey>> {
+        let names = ThrottleKey::password(self.domain(), user_name);
+        for key in [self.known_browser(user_name), names] {
+            if let Ok(()) = self.people.throttles.count_guess(&key, self.now).await? {
+                return Ok(Some(key));
+            }
+        }
+        Ok(None)
+    }
+
+    fn known_browser(&self, user_name: &str) -> ThrottleKey {
+        ThrottleKey::known_browser(self.domain(), user_name, self.cookie.hash())
     }
 }
