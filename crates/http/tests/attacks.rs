@@ -24,6 +24,7 @@ mod people;
 mod preset;
 mod support;
 mod tied;
+mod waiting;
 
 #[path = "../../pages/tests/pages/document.rs"]
 #[expect(dead_code, reason = "the tests of the pages look closer at a document")]
