@@ -220,6 +220,13 @@ pub trait IdentitySource: Send + Sync {
     /// [`IdentitySourceError`]; none of them grants anything.
     async fn machine(&self, login: &MachineLogin<'_>) -> Result<Arc<Delegated>, IdentitySourceError>;
 
+    /// What [`machine`](Self::machine) would answer at once, where nothing is to be asked and nothing to be renewed.
+    ///
+    /// `None` says nothing about the login: ask [`machine`](Self::machine). A source that remembers nothing keeps this.
+    fn remembered(&self, _login: &MachineLogin<'_>) -> Option<Arc<Delegated>> {
+        None
+    }
+
     /// A fresh Keystone token for the login, with `bound_to` one that holds only with that certificate: a source that
     /// can't bind it is not configured for it.
     ///

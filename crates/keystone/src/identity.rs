@@ -281,6 +281,12 @@ impl IdentitySource for KeystoneIdentity {
         Ok(Arc::clone(&known.delegated))
     }
 
+    fn remembered(&self, login: &MachineLogin<'_>) -> Option<Arc<Delegated>> {
+        let now = self.inner.client.now();
+        let known = self.inner.known.remembered(&Key::of(login), now)?;
+        Some(Arc::clone(&known.delegated))
+    }
+
     /// A token that Keystone issues anew for an application credential with its secret; else one made here, after
     /// [`IdentitySource::machine`] found that Keystone would take it.
     async fn keystone_token(

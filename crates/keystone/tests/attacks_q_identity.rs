@@ -266,6 +266,32 @@ async fn q15_a_credential_revoked_upstream_ends_with_the_age_of_what_is_known() 
     assert!(is_refused(&world.ask().await, Refusal::Credential));
 }
 
+/// What is told without waiting is what would be told anyway, and never where there is something to ask or to renew.
+#[tokio::test]
+async fn q15_what_is_remembered_is_no_older_than_what_is_asked_for() {
+    let world = World::new().await;
+    let id = credential_id("ac1");
+    let told = |secret: &str| {
+        let login = MachineLogin::ApplicationCredential { id: &id, secret };
+        world.source.remembered(&login)
+    };
+    assert_eq!(told(PASSWORD), None, "nothing was asked yet");
+    let asked = MachineLogin::ApplicationCredential {
+        id: &id,
+        secret: PASSWORD,
+    };
+    let known = world.source.machine(&asked).await.unwrap();
+    assert_eq!(told(PASSWORD), Some(known));
+    assert_eq!(told("another secret"), None, "a wrong secret meets nothing");
+    world.clock.advance(Duration::from_secs(4));
+    assert!(told(PASSWORD).is_some());
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(told(PASSWORD), None, "due to be renewed");
+    world.source.machine(&asked).await.unwrap();
+    world.source.forget_all();
+    assert_eq!(told(PASSWORD), None);
+}
+
 #[tokio::test]
 async fn q15_a_renewal_in_the_background_ends_it_sooner() {
     let world = World::new().await;

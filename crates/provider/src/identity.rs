@@ -57,6 +57,18 @@ impl Provider {
         }
     }
 
+    /// The same without waiting, where the source remembers the answer; `None`: it is to be asked.
+    pub(crate) fn remembered(&self, step: &NeedsIdentity) -> Result<Option<Arc<Delegated>>, TokenError> {
+        let (Some(source), Some(question)) = (self.0.ports.identity.as_deref(), step.question()) else {
+            return Ok(None);
+        };
+        let remembered = source.remembered(&self.login(step.client(), question)?);
+        if remembered.is_some() {
+            self.0.identity_answers.given.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(remembered)
+    }
+
     /// Opens the secret if there is one, asks, and tells what is theirs from what is ours.
     pub(crate) async fn ask(
         &self,

@@ -45,16 +45,15 @@ impl Provider {
             }
             Err(fault) => Err(Denial::Malformed(fault).into()),
         };
-        let target = match &result {
+        let of = result.as_ref().ok().and_then(|given| given.of.as_deref());
+        let target = match (&result, of) {
             // A repeated answer names the token that it repeats.
-            Ok(Given {
-                token_id: Some(given),
-                ..
-            }) => AuditTarget::Token(given.as_str().into()),
-            Ok(Given { token_id: None, .. }) => AuditTarget::Token(token_id.as_str().into()),
-            Err(_) => AuditTarget::Issuer(domain.as_str().into()),
+            (Ok(_), Some(of)) => AuditTarget::Token(of.token_id.as_str().into()),
+            (Ok(_), None) => AuditTarget::Token(token_id.as_str().into()),
+            (Err(_), _) => AuditTarget::Issuer(domain.as_str().into()),
         };
-        self.record(&attempt, target, result.as_ref().err())?;
+        let user = of.map(|of| of.user_id.as_str());
+        self.record_of(&attempt, user, target, result.as_ref().err())?;
         result.map(|given| given.response)
     }
 
@@ -119,9 +118,15 @@ impl Provider {
         };
         match token::decide(client, grant, now)? {
             TokenStep::Granted(granted) => mint(issuer, &granted, token_id, now).map(Decided::Issued),
-            TokenStep::NeedsIdentity(step) => Ok(Decided::Pending(Box::pin(
-                self.of_tie(issuer, step, token_id, now),
-            ))),
+            TokenStep::NeedsIdentity(step) => match self.remembered(&step)? {
+                Some(delegated) => {
+                    let granted = step.with_identity(delegated, now)?;
+                    mint(issuer, &granted, token_id, now).map(Decided::Issued)
+                }
+                None => Ok(Decided::Pending(Box::pin(
+                    self.of_tie(issuer, step, token_id, now),
+                ))),
+            },
             TokenStep::NeedsCode(step) => Ok(self.of_person(issuer, OfPerson::Code(step), token_id, now)),
             TokenStep::NeedsFamily(step) => Ok(self.of_person(issuer, OfPerson::Family(step), token_id, now)),
             TokenStep::NeedsDevice(step) => Ok(self.of_person(issuer, OfPerson::Device(step), token_id, now)),
