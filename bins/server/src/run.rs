@@ -224,10 +224,10 @@ async fn maintain(provider: &Provider, store: &SqlStore, stop: impl Future<Outpu
     }
 }
 
-/// Tells clients that sessions ended: when something changed, and when one is due that failed before.
+/// Tells clients that sessions ended: when notices were kept, and when one is due that failed before.
 async fn send_logouts(provider: &Provider, store: &SqlStore, stop: impl Future<Output = ()>) {
     const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
-    let mut changes = store.changes();
+    let mut changes = store.notice_changes();
     tokio::pin!(stop);
     loop {
         let next = tokio::select! {

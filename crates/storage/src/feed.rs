@@ -36,6 +36,8 @@ pub(crate) struct Feed {
     clients: watch::Sender<u64>,
     key_rings: watch::Sender<u64>,
     revocations: watch::Sender<u64>,
+    /// Notices are counted here alone: whoever sends them looks now and then anyway, and nobody caches them.
+    notices: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
@@ -53,6 +55,7 @@ impl Feed {
             clients: watch::Sender::new(counts.clients),
             key_rings: watch::Sender::new(counts.key_rings),
             revocations: watch::Sender::new(counts.revocations),
+            notices: watch::Sender::new(0),
         }
     }
 
@@ -96,6 +99,15 @@ impl Feed {
 
     pub(crate) fn revocations(&self) -> watch::Receiver<u64> {
         self.revocations.subscribe()
+    }
+
+    pub(crate) fn notices(&self) -> watch::Receiver<u64> {
+        self.notices.subscribe()
+    }
+
+    /// Says that there are notices to send.
+    pub(crate) fn add_notices(&self) {
+        self.notices.send_modify(|count| *count = count.saturating_add(1));
     }
 
     /// Called with the state locked, so that two publishers cannot overtake each other.

@@ -119,6 +119,12 @@ impl MemoryStore {
     pub fn revocation_changes(&self) -> watch::Receiver<u64> {
         self.inner.feed.revocations()
     }
+
+    /// Rises when notices of back-channel logout were kept.
+    #[must_use]
+    pub fn notice_changes(&self) -> watch::Receiver<u64> {
+        self.inner.feed.notices()
+    }
 }
 
 impl Default for MemoryStore {

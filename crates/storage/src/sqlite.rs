@@ -204,6 +204,13 @@ impl SqlStore {
         self.inner.feed.revocations()
     }
 
+    /// Rises when this process has kept notices of back-channel logout. Another process's are found by
+    /// [`next_due`](sealstone_grants::logout::LogoutStore::next_due).
+    #[must_use]
+    pub fn notice_changes(&self) -> watch::Receiver<u64> {
+        self.inner.feed.notices()
+    }
+
     /// The schema's version and what is pending (nothing, in an open store).
     ///
     /// # Errors

@@ -122,6 +122,7 @@ impl LogoutStore for MemoryStore {
                 records.notices.insert(notice.id.clone(), Waiting::new(notice));
             }
         }
+        self.inner.feed.add_notices();
         Ok(dropped)
     }
 

@@ -127,7 +127,9 @@ impl LogoutStore for SqlStore {
         }
         let rows = notices.iter().map(NoticeRow::of).collect::<Result<_, _>>();
         let rows = rows.map_err(|failure| self.grants_failed(failure))?;
-        self.write(Insert(rows)).await.map_err(GrantStoreError::new)
+        let dropped = self.write(Insert(rows)).await.map_err(GrantStoreError::new)?;
+        self.inner.feed.add_notices();
+        Ok(dropped)
     }
 
     async fn take_due(&self, now: UnixTime, limit: usize) -> Result<Vec<LogoutNotice>, GrantStoreError> {

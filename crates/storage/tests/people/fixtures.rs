@@ -46,11 +46,16 @@ pub(crate) trait Store:
     + 'static
 {
     fn revocation_changes(&self) -> watch::Receiver<u64>;
+    fn notice_changes(&self) -> watch::Receiver<u64>;
 }
 
 impl Store for MemoryStore {
     fn revocation_changes(&self) -> watch::Receiver<u64> {
         Self::revocation_changes(self)
+    }
+
+    fn notice_changes(&self) -> watch::Receiver<u64> {
+        Self::notice_changes(self)
     }
 }
 
@@ -58,6 +63,10 @@ impl Store for MemoryStore {
 impl Store for SqlStore {
     fn revocation_changes(&self) -> watch::Receiver<u64> {
         Self::revocation_changes(self)
+    }
+
+    fn notice_changes(&self) -> watch::Receiver<u64> {
+        Self::notice_changes(self)
     }
 }
 

@@ -24,9 +24,12 @@ fn ids(notices: &[LogoutNotice]) -> Vec<&str> {
 pub(crate) async fn notices_wait_until_they_are_due<S: Store>(store: S) {
     assert_eq!(store.next_due().await.unwrap(), None);
     assert_eq!(store.insert_notices(&[]).await.unwrap(), 0);
+    let mut announced = store.notice_changes();
     let notices = [notice("b", 1_020), notice("a", 1_010), notice("c", 1_030)];
     assert_eq!(store.insert_notices(&notices).await.unwrap(), 0);
     assert_eq!(store.next_due().await.unwrap(), Some(at(1_010)));
+    assert!(announced.has_changed().unwrap(), "whoever sends them hears of it");
+    announced.mark_unchanged();
     assert!(store.take_due(at(1_009), 10).await.unwrap().is_empty());
     let due = store.take_due(at(1_020), 10).await.unwrap();
     assert_eq!(due, [notices[1].clone(), notices[0].clone()], "the oldest first");
@@ -36,6 +39,7 @@ pub(crate) async fn notices_wait_until_they_are_due<S: Store>(store: S) {
     );
     assert_eq!(store.next_due().await.unwrap(), Some(at(1_030)));
 
+    assert!(!announced.has_changed().unwrap(), "taking is no news");
     // One is sent, one is to be tried again.
     store.remove_notice(&token_id("a")).await.unwrap();
     let later = due[1].clone().after_failure(at(1_025)).unwrap();
