@@ -54,6 +54,17 @@ impl Provider {
         target: Target<'_>,
         error: Option<&TokenError>,
     ) -> Result<(), BackendError> {
+        self.record_of(attempt, None, target, error)
+    }
+
+    /// The same for what a client got on behalf of this person.
+    pub(crate) fn record_of(
+        &self,
+        attempt: &Attempt<'_>,
+        user: Option<&str>,
+        target: Target<'_>,
+        error: Option<&TokenError>,
+    ) -> Result<(), BackendError> {
         let event = Event {
             id: EventId::from_random(attempt.random.event),
             time: attempt.now,
@@ -66,7 +77,7 @@ impl Provider {
             reason: error.map(reason),
             initiator: Actor {
                 client_id: attempt.claimed.as_deref().map(Into::into),
-                user_id: None,
+                user_id: user.map(Into::into),
                 address: attempt.peer.address,
             },
             target,

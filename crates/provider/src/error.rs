@@ -166,7 +166,7 @@ pub enum BackendError {
 }
 
 impl BackendError {
-    const fn code(&self) -> ErrorCode {
+    pub(crate) const fn code(&self) -> ErrorCode {
         match self {
             Self::Clients(_)
             | Self::Revocations(_)

@@ -14,7 +14,7 @@ use super::visit::{Step, Visit};
 use crate::provider::Provider;
 use sealstone_grants::interaction::{LoginCause, LoginNeed, Purpose};
 use sealstone_identity::DomainId;
-use sealstone_login::{AcrWish, Enrolling, FactorKind};
+use sealstone_login::{Acr, AcrWish, Enrolling, FactorKind};
 use sealstone_oauth_types::Form;
 use std::time::Duration;
 
@@ -128,7 +128,7 @@ impl Visit<'_> {
             }
             "add_totp" | "add_passkey" | "confirm" | "back" | "new_recovery_codes" | "remove_totp"
             | "remove_passkey" => {
-                if !self.is_recent(&signed_in) {
+                if !self.may_change_factors(&signed_in).await? {
                     turn.renders = Renders::Now;
                     return Box::pin(self.account_login(underway, turn)).await;
                 }
@@ -143,8 +143,13 @@ impl Visit<'_> {
         }
     }
 
-    fn is_recent(&self, signed_in: &SignedIn) -> bool {
-        signed_in.session.is_fresh(RECENT, self.now)
+    /// Whoever has a second factor has just proved it: a session from before it was set up changes none.
+    async fn may_change_factors(&self, signed_in: &SignedIn) -> Step<bool> {
+        let session = &signed_in.session;
+        let factors = self.factors_of(session.user_id()).await?;
+        let has_any = factors.is_some_and(|factors| factors.has_any());
+        let is_sure = !has_any || session.acr() >= Acr::TwoFactor;
+        Ok(is_sure && session.is_fresh(RECENT, self.now))
     }
 
     async fn submit_account_login(

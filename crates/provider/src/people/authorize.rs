@@ -13,7 +13,7 @@ use super::browser::{BrowserAnswer, BrowserContext};
 use super::error::BrowserError;
 use super::sign_in::Renders;
 use super::underway::{Draft, Underway};
-use super::visit::{Step, Visit};
+use super::visit::{Step, Stop, Visit};
 use crate::provider::Provider;
 use sealstone_grants::authorize::{
     AuthorizationAnswer, AuthorizationDenial, Displayed, Hint, NeedsClient, Redirected,
@@ -49,7 +49,13 @@ impl Provider {
 impl Visit<'_> {
     async fn authorize(&self, encoded: &[u8]) -> Step<BrowserAnswer> {
         let (underway, client) = self.authorization_request(encoded).await?;
-        Box::pin(self.go_on_authorizing(underway, client, Turn::new(Renders::Now))).await
+        let request = self.authorize_purpose(&underway)?;
+        let answer = Box::pin(self.go_on_authorizing(underway, client, Turn::new(Renders::Now))).await;
+        match answer {
+            // Who asks without a page is told without one.
+            Err(Stop::Fault(fault)) if request.demand.prompt.none => self.failed_silently(&request, *fault),
+            answer => answer,
+        }
     }
 
     /// The request, checked: every fault is told where it may be told.

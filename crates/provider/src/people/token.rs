@@ -17,6 +17,7 @@ use sealstone_grants::person::{
 };
 use sealstone_grants::refresh::{Ending, NeedsFamily, Rotation};
 use sealstone_grants::{Denial, GrantDenial, IssuedToken};
+use sealstone_identity::UserId;
 use sealstone_login::{Session, Sid};
 use sealstone_oauth_types::{OpaqueToken, TokenId, TokenResponse};
 
@@ -31,18 +32,22 @@ pub(crate) enum OfPerson {
     Device(NeedsDevice),
 }
 
-/// What is given: the answer, and the `jti` in it where that is not the one that was drawn for it.
+/// What is given.
 pub(crate) struct Given {
     pub(crate) response: TokenResponse,
-    pub(crate) token_id: Option<TokenId>,
+    /// For a person: whose token it is.
+    pub(crate) of: Option<Box<Of>>,
+}
+
+/// Whose token was given, and its `jti`: that of before, if an answer was repeated.
+pub(crate) struct Of {
+    pub(crate) token_id: TokenId,
+    pub(crate) user_id: UserId,
 }
 
 impl Given {
     pub(crate) const fn new(response: TokenResponse) -> Self {
-        Self {
-            response,
-            token_id: None,
-        }
+        Self { response, of: None }
     }
 }
 
@@ -285,7 +290,10 @@ impl Issue {
                 Some(token) => response.with_refresh_token(token),
                 None => response,
             },
-            token_id: Some(self.token.token_id),
+            of: Some(Box::new(Of {
+                token_id: self.token.token_id,
+                user_id: self.user_id,
+            })),
         }
     }
 

@@ -381,10 +381,12 @@ async fn a_source_that_gives_no_answer_lets_nobody_in() {
     browser.sign_in(&page).await;
     // Nor does it keep anybody in.
     world.people.change(|people| people.down = true);
-    let silent = request("&prompt=none");
+    let silent = browser.authorize(&request("&prompt=none")).await;
+    assert_eq!(silent.kind(), "temporarily_unavailable");
+    let shown = request("");
     let answer = world
         .provider
-        .authorize(&demo(), silent.as_bytes(), &browser.context())
+        .authorize(&demo(), shown.as_bytes(), &browser.context())
         .await;
     assert!(answer.is_err());
 }

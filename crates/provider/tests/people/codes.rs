@@ -1,6 +1,7 @@
 //! Codes at the token endpoint.
 
 use super::support::*;
+use sealstone_audit::Target;
 use sealstone_provider::TokenError;
 use serde_json::json;
 use std::time::Duration;
@@ -41,6 +42,11 @@ async fn a_code_gives_tokens_that_tell_the_truth() {
     }
     assert!(id["at_hash"].is_string() && id["sid"].is_string());
     assert!(token.refresh_token.is_some());
+    // The trail says whose token it is.
+    let events = world.audit.events();
+    let event = events.last().unwrap();
+    assert_eq!(event.initiator.user_id.as_deref(), Some("u1"));
+    assert!(matches!(&event.target, Target::Token(id) if access["jti"] == **id));
 }
 
 #[tokio::test]

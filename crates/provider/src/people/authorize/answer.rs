@@ -2,9 +2,10 @@
 
 use crate::people::broker::{ProfileRefusal, misuse_of_head, misuse_of_request};
 use crate::people::browser::{BrowserAnswer, BrowserContent, FormPost};
+use crate::people::error::BrowserError;
 use crate::people::underway::Underway;
 use crate::people::view::{PageErrorKind, View};
-use crate::people::visit::{Record, Step, Stop, Visit};
+use crate::people::visit::{Causes, Record, Step, Stop, Visit};
 use sealstone_audit::{Action, Reason, Target};
 use sealstone_grants::authorize::{AuthorizationAnswer, AuthorizationDenial, Displayed, Redirected};
 use sealstone_grants::interaction::{Approved, AuthorizePurpose};
@@ -55,6 +56,30 @@ impl Visit<'_> {
             refused: Some(Reason::new(status, denial.rule()).with_detail(denial.detail())),
         })?;
         Ok(away(answer, answer.refusal(denial, &self.issuer.issuer)))
+    }
+
+    /// The client of a silent request is told that we can't answer.
+    pub(super) fn failed_silently(
+        &self,
+        request: &AuthorizePurpose,
+        fault: BrowserError,
+    ) -> Step<BrowserAnswer> {
+        let BrowserError::Backend(cause) = fault else {
+            return Err(Stop::Fault(Box::new(fault)));
+        };
+        tracing::error!(client.id = %request.client_id, error = %Causes(&cause), "a silent authorization request failed");
+        let is_passing = cause.code() == ErrorCode::TemporarilyUnavailable;
+        let denial = if is_passing {
+            AuthorizationDenial::Unavailable
+        } else {
+            AuthorizationDenial::Failed
+        };
+        self.refusal(
+            &request.client_id,
+            None,
+            &AuthorizationAnswer::of(request),
+            denial,
+        )
     }
 
     /// The client gets no code. What was under way is over.

@@ -10,7 +10,7 @@ use sealstone_grants::refresh::LastIssue;
 use sealstone_grants::token::Target;
 use sealstone_grants::userinfo::{Place, Told, told};
 use sealstone_grants::{IssuedToken, PersonGrant, scopes};
-use sealstone_identity::{AuthMethod, Authority, Name, RoleName};
+use sealstone_identity::{AuthMethod, Authority, Name, RoleName, UserId};
 use sealstone_jose::JwtBuffer;
 use sealstone_login::Sid;
 use sealstone_mtls::ClientCertificate;
@@ -25,6 +25,7 @@ use sealstone_tokens::{
 pub(super) struct Issue {
     pub(super) response: TokenResponse,
     pub(super) token: IssuedToken,
+    pub(super) user_id: UserId,
 }
 
 impl Issue {
@@ -51,6 +52,7 @@ impl Issue {
                 None => response,
             },
             token,
+            user_id: granted.grant().user_id.clone(),
         })
     }
 }
