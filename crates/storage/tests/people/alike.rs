@@ -30,7 +30,7 @@ struct Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = (0..35_u8, 0..4_u8, 0..3_u8, 0..4_u64, 1_000..5_000_u64);
+    let step = (0..36_u8, 0..4_u8, 0..3_u8, 0..4_u64, 1_000..5_000_u64);
     let step = step.prop_map(|(what, which, who, version, now)| Step {
         what,
         which,
@@ -228,6 +228,15 @@ async fn do_logins<S: Store>(store: &S, step: &Step) -> String {
                 .replace_user(step.version, user(step.who, step.version + 1))
                 .await,
         ),
+        34 => {
+            let browser = ThrottleKey::known_browser(&domain, &name, hash(u64::from(step.which)));
+            let counted = told(store.count_guess(&browser, now).await);
+            if step.version == 0 {
+                counted + &told(store.know_browser(&browser, now).await)
+            } else {
+                counted
+            }
+        }
         33 => told(store.delete_user(user(step.who, 1).id()).await),
         _ => {
             let purged = [
