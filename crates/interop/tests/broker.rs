@@ -266,6 +266,14 @@ fn keycape_06_a_code_is_issued_after_the_second_factor_and_not_before() {
     assert_eq!(claims["groups"], serde_json::json!(["staff"]));
     assert_eq!(claims["amr"], serde_json::json!(["mfa", "otp", "pwd"]), "row 11");
     assert_eq!(claims["acr"], "urn:sealstone:acr:two-factor");
+    assert_eq!(claims["tenant"], "demo");
+    assert_eq!(claims["principal_type"], "user");
+    let assurance = &claims["assurance"];
+    assert_eq!(assurance["mfa"], true);
+    assert_eq!(assurance["methods"], claims["amr"]);
+    assert_eq!(assurance["level"], claims["acr"]);
+    assert_eq!(assurance["source"], broker.server.public_url(""));
+    assert_eq!(assurance["at"], claims["auth_time"]);
     let bearer = format!("Bearer {}", tokens["access_token"].as_str().unwrap());
     let userinfo = broker.server.https().get(
         &broker.server.public_url("/userinfo"),
@@ -352,4 +360,100 @@ fn r01_a_callback_belongs_to_one_browser_and_works_once() {
         "the right one, after all those"
     );
     refused(&mut browser, &back);
+}
+
+/// Rows 1, 2 and 4: the registered text, and nothing that resembles it.
+#[test]
+fn keycape_01_another_redirect_uri_is_refused_as_json_and_nobody_is_redirected() {
+    let broker = Broker::start();
+    for registered in [CALLBACK, "http://localhost:8876/oidc/callback"] {
+        let mut browser = broker.browser();
+        let sent = browser
+            .open(&broker.request(&[("redirect_uri", registered)]))
+            .left();
+        assert!(sent.starts_with(&broker.upstream.issuer()), "{sent}");
+    }
+    for other in [
+        "http://127.0.0.1:8877/oidc/callback",
+        "http://127.0.0.1/oidc/callback",
+        "http://127.0.0.1:8876/oidc/callback/",
+        "http://127.0.0.1:8876/oidc/Callback",
+        "http://127.0.0.1:8876/oidc/callback?x=1",
+        "http://127.0.0.1:8876/oidc",
+        "http://localhost:8877/oidc/callback",
+        "http://[::1]:8876/oidc/callback",
+        "http://127.0.0.1:8876.evil.example/oidc/callback",
+        "https://127.0.0.1:8876/oidc/callback",
+        "https://evil.example/oidc/callback",
+    ] {
+        let answer = broker
+            .browser()
+            .ask("GET", &broker.request(&[("redirect_uri", other)]), b"");
+        let want = serde_json::json!({
+            "error": "invalid_profile_usage",
+            "description": "redirect_uri does not match any registered URI",
+            "feature": "redirect_uri",
+        });
+        assert_eq!((answer.status, answer.json()), (400, want), "{other}");
+        assert_eq!(answer.header("location"), None, "{other}");
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+    }
+}
+
+/// Row 3: each thing that the profile has not, by its own name, with one event.
+#[test]
+fn keycape_03_what_is_outside_the_profile_is_named() {
+    let broker = Broker::start();
+    let cases: &[(&str, &[(&str, &str)])] = &[
+        ("response_type", &[("response_type", "token")]),
+        ("response_type", &[("response_type", "code id_token")]),
+        ("response_type", &[("response_type", "")]),
+        ("response_mode", &[("response_mode", "fragment")]),
+        (
+            "code_challenge",
+            &[("code_challenge", ""), ("code_challenge_method", "")],
+        ),
+        ("code_challenge_method", &[("code_challenge_method", "plain")]),
+        ("request", &[("request", "e30.e30.")]),
+        ("request_uri", &[("request_uri", "https://evil.example/r")]),
+        ("registration", &[("registration", "{}")]),
+        ("scope", &[("scope", "openid openstack:api")]),
+        ("client_id", &[("client_id", "nobody")]),
+    ];
+    for (feature, changes) in cases {
+        let before = broker.server.audit().len();
+        let answer = broker.browser().ask("GET", &broker.request(changes), b"");
+        let body = answer.json();
+        assert_eq!(answer.status, 400, "{changes:?}: {body}");
+        assert_eq!(body["error"], "invalid_profile_usage", "{changes:?}");
+        assert_eq!(body["feature"], *feature, "{changes:?}");
+        let members: Vec<&String> = body.as_object().unwrap().keys().collect();
+        assert_eq!(members.len(), 3, "{members:?}");
+        assert_eq!(answer.header("location"), None, "{changes:?}");
+        assert_eq!(broker.server.audit().len(), before + 1, "{changes:?}: one event");
+    }
+    // The password grant, at the token endpoint.
+    let form = [
+        ("grant_type", "password"),
+        ("client_id", CLIENT),
+        ("username", "bob"),
+        ("password", "x"),
+    ];
+    let answer = broker
+        .server
+        .https()
+        .post(&broker.server.public_url("/token"), &[], &form)
+        .unwrap();
+    assert_eq!(
+        (answer.status, answer.json()["feature"].as_str()),
+        (400, Some("grant_type"))
+    );
+    assert_eq!(answer.json()["error"], "invalid_profile_usage");
+    // What came of a right request goes to the client.
+    let left = broker
+        .browser()
+        .open(&broker.request(&[("prompt", "none")]))
+        .left();
+    assert_eq!(parameter(&left, "error").as_deref(), Some("login_required"));
 }
