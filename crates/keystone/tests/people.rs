@@ -520,6 +520,50 @@ async fn an_authority_is_over_the_project_that_was_asked_about() {
 }
 
 #[tokio::test]
+async fn projects_are_offered_with_their_domains_and_none_of_a_disabled_one() {
+    let domain = |enabled: bool| {
+        let domain = json!({"domain": {"id": "d2", "name": "globex", "enabled": enabled}});
+        Reply::valid(&domain)
+    };
+    let mut other = project();
+    other["id"] = json!("p2");
+    other["domain_id"] = json!("d2");
+    let mut there = assignment();
+    there["scope"]["project"]["id"] = json!("p2");
+    for (reply, want) in [
+        (domain(true), Some(&["acme", "globex"][..])),
+        (domain(false), Some(&["acme"][..])),
+        (Reply::refused(404), Some(&["acme"][..])),
+        (Reply::refused(500), None),
+    ] {
+        let world = World::new().await;
+        world.on("/v3/domains/d2", reply);
+        world.on(
+            "/v3/users/u1/projects",
+            list("projects", &json!([project(), other])),
+        );
+        world.on(
+            "/v3/role_assignments",
+            list("role_assignments", &json!([assignment(), there])),
+        );
+        let choice = world.people.projects(&user_id("u1")).await;
+        let names = choice.ok().map(|choice| {
+            let mut names: Vec<String> = choice
+                .iter()
+                .map(|choice| choice.project.domain_name().unwrap().as_str().to_owned())
+                .collect();
+            names.sort();
+            names
+        });
+        assert_eq!(
+            names.as_deref(),
+            want.map(|want| want.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
+                .as_deref()
+        );
+    }
+}
+
+#[tokio::test]
 async fn no_name_and_no_password_that_keystone_stumbles_over_is_sent() {
     let world = World::new().await;
     let domain = DomainId::parse("d1").unwrap();

@@ -60,7 +60,7 @@ pub(super) fn projects(
     user: &UserId,
     projects: Vec<Project>,
     assignments: &[Assignment],
-    domain_name: impl Fn(&DomainId) -> Option<Label>,
+    domains: &BTreeMap<DomainId, Option<DomainRef>>,
 ) -> Result<Vec<PersonProject>, Failure> {
     let roles = roles_by_project(user, assignments)?;
     let mut choice = Vec::new();
@@ -74,13 +74,14 @@ pub(super) fn projects(
         let Some(held) = roles.get(&project.id) else {
             continue;
         };
+        let domain_name = match domains.get(&domain_id) {
+            Some(Some(domain)) => Some(&domain.name),
+            // Disabled: nobody acts there.
+            Some(None) => continue,
+            None => None,
+        };
         // A project whose authority no token can hold cannot be chosen.
-        let scope = scope(
-            &project.id,
-            &project.name,
-            &domain_id,
-            domain_name(&domain_id).as_ref(),
-        );
+        let scope = scope(&project.id, &project.name, &domain_id, domain_name);
         let held = role_names(held);
         if let (Ok(project), Ok(roles)) = (scope, held) {
             choice.push(PersonProject { project, roles });
