@@ -11,8 +11,10 @@ use tempfile::TempDir;
 
 use crate::process::{Running, free_ports};
 use crate::service::private;
-use crate::{Browser, Page, Step};
+use crate::{Browser, Https, Page, Step};
 
+/// A path that nobody asks for but [`UpstreamServer::asked_as`].
+const MARK: &str = "/so-far";
 /// A person that the provider knows. Any password is right.
 const ADA: &str = "ada";
 
@@ -127,12 +129,25 @@ impl UpstreamServer {
         self.folder.path().join("ca.pem")
     }
 
-    /// Which paths were asked under this name: `localhost` or `127.0.0.1`.
+    /// Which paths were asked under this name so far: `localhost` or `127.0.0.1`.
+    ///
+    /// # Panics
+    /// When it does not answer.
     #[must_use]
     pub fn asked_as(&self, host: &str) -> Vec<String> {
+        // It tells of each request in order: once it tells of this one, it has told of those before.
+        let (https, url) = (Https::trusting(&self.ca), format!("{}{MARK}", self.issuer()));
+        let marks = || self.running.said().matches(MARK).count();
+        let before = marks();
+        let is_told = |_attempt| {
+            let _not_found = https.get(&url, &[]).expect("an answer");
+            marks() > before
+        };
+        assert!((0..5_000).any(is_told), "the provider does not tell of requests");
         let start = format!("{host}:{} ", self.port);
         let said = self.running.said();
         let lines = said.lines().filter_map(|line| line.strip_prefix(&start));
+        let lines = lines.filter(|line| !line.ends_with(MARK));
         lines.map(str::to_owned).collect()
     }
 
