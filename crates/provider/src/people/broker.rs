@@ -138,6 +138,7 @@ const fn feature(error: AuthorizationError) -> &'static str {
         AuthorizationError::RequestObject => "request",
         AuthorizationError::RequestUri => "request_uri",
         AuthorizationError::Registration => "registration",
+        AuthorizationError::DpopJkt => "dpop_jkt",
         AuthorizationError::MissingResponseType | AuthorizationError::ResponseType => "response_type",
         AuthorizationError::CodeChallenge => "code_challenge",
         AuthorizationError::CodeChallengeMethod => "code_challenge_method",
@@ -149,5 +150,6 @@ const fn feature(error: AuthorizationError) -> &'static str {
         AuthorizationError::AcrValues => "acr_values",
         AuthorizationError::Claims => "claims",
         AuthorizationError::IdTokenHint => "id_token_hint",
+        AuthorizationError::DpopJkt => "dpop_jkt",
     }
 }
