@@ -18,8 +18,8 @@ mod token;
 
 pub(crate) use binding::thumbprint;
 pub use family::{
-    FamilyKey, FamilyLifetime, LastIssue, MAX_LIVE_TOKENS, PreviousToken, REFRESH_GRACE, RefreshFamily,
-    Rotates,
+    FamilyKey, FamilyLifetime, LastIssue, MAX_FAMILIES_AT_CLIENT, MAX_LIVE_TOKENS, PreviousToken,
+    REFRESH_GRACE, RefreshFamily, Rotates,
 };
 pub use flow::NeedsFamily;
 pub(crate) use flow::{RefreshUse, begin};

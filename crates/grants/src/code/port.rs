@@ -68,6 +68,9 @@ pub trait CodeStore: Send + Sync {
 
     /// Spends a fresh code for what it gives; a spent one ends what it gave.
     ///
+    /// Of the person's other families at the client the 99 that would end last stay, and the rest end in the same step:
+    /// [`MAX_FAMILIES_AT_CLIENT`](crate::refresh::MAX_FAMILIES_AT_CLIENT). Ties are broken by what began first, then by id.
+    ///
     /// # Errors
     /// [`GrantStoreError`] when it is not known which: the caller gives nothing.
     async fn redeem(

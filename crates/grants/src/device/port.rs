@@ -98,8 +98,8 @@ pub trait DeviceStore: Send + Sync {
     /// [`GrantStoreError`] when the store cannot tell.
     async fn poll(&self, hash: &TokenHash, now: UnixTime) -> Result<Option<Poll>, GrantStoreError>;
 
-    /// Spends an approved request for what it gives; one that was spent ends what it gave. A pending or denied one is
-    /// [`Redeemed::Unknown`].
+    /// Spends an approved request for what it gives, as [`CodeStore::redeem`](crate::code::CodeStore::redeem) does; one
+    /// that was spent ends what it gave. A pending or denied one is [`Redeemed::Unknown`].
     ///
     /// # Errors
     /// [`GrantStoreError`] when it is not known which: the caller gives nothing.

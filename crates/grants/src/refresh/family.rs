@@ -17,6 +17,10 @@ pub const REFRESH_GRACE: Duration = Duration::from_secs(60);
 /// what must be revoked when the family ends, stay small.
 pub const MAX_LIVE_TOKENS: usize = 32;
 
+/// How many families one person has at one client: a device each, and as many again that nobody has signed out. A
+/// login beyond them ends the one that would end first by itself, so that a script that signs in each time fills nothing.
+pub const MAX_FAMILIES_AT_CLIENT: usize = 100;
+
 /// What one login gave one client, for as long as it may be refreshed.
 ///
 /// Stored whole; [`RefreshStore`](super::RefreshStore) says what the store compares.

@@ -6,7 +6,8 @@ use sealstone_grants::{
     GrantStoreError, IssuedToken,
     code::{CodeRecord, CodeState, CodeStore, Produced, Redeemed, Redemption, Spending, StoredCode},
     refresh::{
-        EndedFamily, Ending, FamilyId, FamilyLifetime, RefreshFamily, RefreshRotation, RefreshStore, Rotation,
+        EndedFamily, Ending, FamilyId, FamilyLifetime, MAX_FAMILIES_AT_CLIENT, RefreshFamily,
+        RefreshRotation, RefreshStore, Rotation,
     },
 };
 use sealstone_identity::{DomainId, UserId};
@@ -47,14 +48,40 @@ impl Records {
     }
 
     /// Keeps the family of a redemption and tells what it gave. Fails, having done nothing, if the family is there.
-    pub(super) fn begin(&mut self, redemption: &Redemption) -> Result<Produced, GrantStoreError> {
+    pub(super) fn begin(
+        &mut self,
+        redemption: &Redemption,
+        now: UnixTime,
+    ) -> Result<Produced, GrantStoreError> {
         if let Some(family) = &redemption.family {
             if self.families.contains_key(&family.id) {
                 return Err(GrantStoreError::new(TAKEN));
             }
             self.families.insert(family.id, family.clone());
+            self.make_room_for(family, now);
         }
         Ok(produced(redemption))
+    }
+}
+
+impl Records {
+    /// Ends what the person has too many of at the client.
+    fn make_room_for(&mut self, new: &RefreshFamily, now: UnixTime) {
+        let is_beside = |family: &&RefreshFamily| {
+            let (own, other) = (&new.grant, &family.grant);
+            let is_same = own.user_id == other.user_id && own.client_id == other.client_id;
+            is_same && own.domain == other.domain && family.id != new.id
+        };
+        let mut beside: Vec<_> = self
+            .families
+            .values()
+            .filter(is_beside)
+            .map(|family| (family.expires_at(), family.created_at, family.id))
+            .collect();
+        beside.sort_unstable_by(|one, other| other.cmp(one));
+        for (.., id) in beside.into_iter().skip(MAX_FAMILIES_AT_CLIENT.saturating_sub(1)) {
+            self.end_family(&id, now);
+        }
     }
 }
 
@@ -72,9 +99,13 @@ impl MemoryStore {
         };
         match &code.state {
             CodeState::Fresh => {
+                let revoked = records.revoked.len();
                 let produced = begin(&mut records)?;
                 if let Some(code) = records.codes.get_mut(hash) {
                     code.state = CodeState::Spent(produced);
+                }
+                if records.revoked.len() > revoked {
+                    self.inner.feed.add(0, 0, 1);
                 }
                 Ok(Redeemed::Done)
             }
@@ -110,7 +141,7 @@ impl CodeStore for MemoryStore {
         redemption: &Redemption,
         now: UnixTime,
     ) -> Result<Redeemed, GrantStoreError> {
-        self.spend_by(hash, now, |records| records.begin(redemption))
+        self.spend_by(hash, now, |records| records.begin(redemption, now))
     }
 
     async fn spend(&self, hash: &TokenHash, now: UnixTime) -> Result<Redeemed, GrantStoreError> {

@@ -107,9 +107,13 @@ impl DeviceStore for MemoryStore {
         match &request.state {
             DeviceState::Pending | DeviceState::Denied => Ok(Redeemed::Unknown),
             DeviceState::Approved(_) => {
-                let produced = records.begin(redemption)?;
+                let revoked = records.revoked.len();
+                let produced = records.begin(redemption, now)?;
                 if let Some(request) = records.devices.get_mut(hash) {
                     request.state = DeviceState::Redeemed(produced);
+                }
+                if records.revoked.len() > revoked {
+                    self.inner.feed.add(0, 0, 1);
                 }
                 Ok(Redeemed::Done)
             }

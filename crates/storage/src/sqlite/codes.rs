@@ -1,5 +1,7 @@
 //! Authorization codes.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use async_trait::async_trait;
 use rustls_pki_types::UnixTime;
 use sealstone_grants::{
@@ -12,7 +14,7 @@ use sqlx::{Row, SqliteConnection};
 use super::{
     SqlStore,
     error::Failure,
-    families::{FamilyRow, end_one, revoke_live},
+    families::{FamilyRow, begin, end_one, revoke_live},
     rows::{from_text, of_another, seconds, to_text},
     writer::Transaction,
 };
@@ -41,6 +43,8 @@ struct Spend {
     hash: TokenHash,
     gift: Gift,
     now: UnixTime,
+    /// Whether families ended that made room for this one.
+    has_revoked: AtomicBool,
 }
 
 #[async_trait]
@@ -57,7 +61,8 @@ impl Transaction for Spend {
             .await?;
         if done.rows_affected() > 0 {
             if let Some(family) = &self.gift.family {
-                family.insert(connection).await?;
+                let has_revoked = begin(connection, family, self.now).await?;
+                self.has_revoked.store(has_revoked, Ordering::Relaxed);
             }
             return Ok(Redeemed::Done);
         }
@@ -76,7 +81,7 @@ impl Transaction for Spend {
     }
 
     fn is_counted(&self, answer: &Redeemed) -> bool {
-        revokes(answer)
+        revokes(answer) || self.has_revoked.load(Ordering::Relaxed)
     }
 }
 
@@ -122,6 +127,7 @@ impl SqlStore {
             hash: *hash,
             gift,
             now,
+            has_revoked: AtomicBool::new(false),
         };
         self.write(change).await.map_err(GrantStoreError::new)
     }

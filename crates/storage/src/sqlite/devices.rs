@@ -1,5 +1,7 @@
 //! Device requests.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use async_trait::async_trait;
 use rustls_pki_types::UnixTime;
 use sealstone_grants::{
@@ -17,7 +19,7 @@ use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 use super::{
     SqlStore,
     error::Failure,
-    families::{FamilyRow, end_one, revoke_live},
+    families::{FamilyRow, begin, end_one, revoke_live},
     rows::{from_text, number, of_another, seconds, to_text},
     writer::Transaction,
 };
@@ -153,6 +155,8 @@ struct Redeem {
     produced: Produced,
     family: Option<FamilyRow>,
     now: UnixTime,
+    /// Whether families ended that made room for this one.
+    has_revoked: AtomicBool,
 }
 
 #[async_trait]
@@ -169,7 +173,8 @@ impl Transaction for Redeem {
                 request.state = DeviceState::Redeemed(self.produced.clone());
                 write(connection, &request).await?;
                 if let Some(family) = &self.family {
-                    family.insert(connection).await?;
+                    let has_revoked = begin(connection, family, self.now).await?;
+                    self.has_revoked.store(has_revoked, Ordering::Relaxed);
                 }
                 Ok(Redeemed::Done)
             }
@@ -185,7 +190,7 @@ impl Transaction for Redeem {
     }
 
     fn is_counted(&self, answer: &Redeemed) -> bool {
-        super::codes::revokes(answer)
+        super::codes::revokes(answer) || self.has_revoked.load(Ordering::Relaxed)
     }
 }
 
@@ -264,6 +269,7 @@ impl DeviceStore for SqlStore {
                 .transpose()
                 .map_err(|failure| self.grants_failed(failure))?,
             now,
+            has_revoked: AtomicBool::new(false),
         };
         self.write(change).await.map_err(GrantStoreError::new)
     }

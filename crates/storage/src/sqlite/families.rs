@@ -11,8 +11,8 @@ use rustls_pki_types::UnixTime;
 use sealstone_grants::{
     GrantStoreError, IssuedToken,
     refresh::{
-        EndedFamily, Ending, FamilyId, FamilyLifetime, RefreshFamily, RefreshRotation, RefreshStore, Rotates,
-        Rotation,
+        EndedFamily, Ending, FamilyId, FamilyLifetime, MAX_FAMILIES_AT_CLIENT, RefreshFamily,
+        RefreshRotation, RefreshStore, Rotates, Rotation,
     },
 };
 use sealstone_identity::{DomainId, UserId};
@@ -60,7 +60,7 @@ impl FamilyRow {
         })
     }
 
-    pub(super) async fn insert(&self, connection: &mut SqliteConnection) -> Result<(), Failure> {
+    async fn insert(&self, connection: &mut SqliteConnection) -> Result<(), Failure> {
         let query = sqlx::query(
             "INSERT INTO refresh_families
                  (id, domain_id, user_id, client_id, sid, generation, created_at, expires_at, record)
@@ -78,6 +78,34 @@ impl FamilyRow {
         query.execute(connection).await?;
         Ok(())
     }
+}
+
+/// Keeps a family that begins. Says whether it revoked tokens of others, which made room.
+pub(super) async fn begin(
+    connection: &mut SqliteConnection,
+    row: &FamilyRow,
+    now: UnixTime,
+) -> Result<bool, Failure> {
+    row.insert(connection).await?;
+    let query = sqlx::query(
+        "SELECT id FROM refresh_families WHERE user_id = ?1 AND domain_id = ?2 AND client_id = ?3 AND id <> ?4
+         ORDER BY expires_at DESC, created_at DESC, id DESC LIMIT -1 OFFSET ?5",
+    );
+    let query = query.bind(&row.user).bind(&row.domain).bind(&row.client);
+    let query = query.bind(row.id.as_octets().as_slice());
+    let kept = i64::try_from(MAX_FAMILIES_AT_CLIENT)
+        .unwrap_or(i64::MAX)
+        .saturating_sub(1);
+    let beyond = query.bind(kept).fetch_all(&mut *connection).await?;
+    let mut has_revoked = false;
+    for row in beyond {
+        let id: &[u8] = row.try_get(0)?;
+        let id = id.try_into().map(FamilyId::from_octets);
+        let id = id.map_err(|_odd| of_another("a refresh family"))?;
+        let ended = end_one(connection, &id, now).await?;
+        has_revoked |= ended.is_some_and(|ended| !ended.revoked.is_empty());
+    }
+    Ok(has_revoked)
 }
 
 /// Of a row of `id, record`.

@@ -47,6 +47,7 @@ macro_rules! store_contract {
                 families_are_rotated_by_generation,
                 k02_of_uses_at_once_one_rotates,
                 uses_of_a_token_that_stays_are_joined,
+                a_person_has_a_bounded_number_of_families_at_a_client,
                 k01_an_ended_family_stays_ended,
                 each_ending_ends_what_it_names_and_no_more,
                 a_persons_families_are_listed,

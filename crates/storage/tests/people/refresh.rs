@@ -1,5 +1,6 @@
 use sealstone_grants::refresh::{
-    Ending, FamilyLifetime, LastIssue, MAX_LIVE_TOKENS, RefreshFamily, RefreshRotation, Rotates, Rotation,
+    Ending, FamilyLifetime, LastIssue, MAX_FAMILIES_AT_CLIENT, MAX_LIVE_TOKENS, RefreshFamily,
+    RefreshRotation, Rotates, Rotation,
 };
 
 use crate::fixtures::{
@@ -144,6 +145,44 @@ pub(crate) async fn uses_of_a_token_that_stays_are_joined<S: Store>(store: S) {
     let ended = store.end(Ending::Family(&first.id), at(1_200)).await.unwrap();
     assert_eq!(ended[0].revoked, family.live);
     assert!(*changes.borrow() > before, "the revocations are announced");
+}
+
+/// Whoever signs in without end ends what they began first, and nobody else's.
+pub(crate) async fn a_person_has_a_bounded_number_of_families_at_a_client<S: Store>(store: S) {
+    let of = |number: usize, user: &str, client: &str| {
+        let number = u64::try_from(number).unwrap();
+        let mut family = family(number);
+        family.grant = grant("demo", user, client);
+        family.last_used_at = at(1_000 + number);
+        family.created_at = at(1_000 + number);
+        family
+    };
+    let beside = [of(500, "eve", "web"), of(501, "ada", "cli")];
+    for other in &beside {
+        keep_family(&store, other).await;
+    }
+    let changes = store.revocation_changes();
+    let before = *changes.borrow();
+    for number in 0..MAX_FAMILIES_AT_CLIENT {
+        keep_family(&store, &of(number, "ada", "web")).await;
+    }
+    assert_eq!(*changes.borrow(), before, "so many have room");
+    for number in MAX_FAMILIES_AT_CLIENT..MAX_FAMILIES_AT_CLIENT + 3 {
+        keep_family(&store, &of(number, "ada", "web")).await;
+    }
+    assert!(*changes.borrow() > before, "the revocations are announced");
+    for number in 0..MAX_FAMILIES_AT_CLIENT + 3 {
+        let family = of(number, "ada", "web");
+        let stored = store.family(&family.id).await.unwrap();
+        assert_eq!(stored.is_some(), number >= 3, "{number}");
+    }
+    for other in &beside {
+        assert!(store.family(&other.id).await.unwrap().is_some());
+    }
+    assert_eq!(
+        revoked(&store, "demo").await,
+        ["access-0", "access-1", "access-2"]
+    );
 }
 
 /// K01: a family that has ended does not come back, and nothing of it lives.
