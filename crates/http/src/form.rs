@@ -10,6 +10,9 @@ use http::{HeaderMap, HeaderValue};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use sealstone_oauth_types::{BasicError, Form, FormError, RequestError, form_content_type};
 
+/// Where a client proves a key that its token shall be bound to (RFC 9449 §4.1).
+const DPOP: HeaderName = HeaderName::from_static("dpop");
+
 /// Why there is no form.
 #[derive(Debug)]
 pub(crate) enum ReadError {
@@ -25,10 +28,14 @@ impl From<RequestError> for ReadError {
     }
 }
 
-/// What the head of a request says of its form: no parameters in the URL, the right content type, at most 64 KiB.
+/// What the head of a request says of its form: no parameters in the URL, no proof of a key that would count for
+/// nothing, the right content type, at most 64 KiB.
 pub(crate) fn head(parts: &Parts) -> Result<(), RequestError> {
     if parts.uri.query().is_some() {
         return Err(RequestError::Query);
+    }
+    if parts.headers.contains_key(DPOP) {
+        return Err(RequestError::Dpop);
     }
     content_type(&parts.headers)?;
     let announced = parts

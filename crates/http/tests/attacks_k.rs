@@ -224,3 +224,32 @@ async fn n13_a_sign_out_ends_refresh_tokens_of_the_session() {
         .is_refused(400, "invalid_grant");
     assert!(!lives(&world, &text(&first, "access_token")).await);
 }
+
+/// Who asks for a token that is bound to a key gets none that is not: there is no DPoP here (RFC 9449 §5, §10).
+#[tokio::test]
+async fn h13_a_key_that_would_bind_nothing_is_refused() {
+    let world = world().await;
+    let mut browser = Browser::new(&world);
+    let query = request("&dpop_jkt=0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I");
+    let ask = Ask::get(&format!("{ISSUER}/authorize?{query}"));
+    let answer = browser.send(ask).await;
+    let location = answer.header("location").unwrap_or_else(|| panic!("{answer:?}"));
+    assert_eq!(
+        pairs(location.split_once('?').unwrap().1)["error"],
+        "invalid_request"
+    );
+
+    let code = code(&world, "app").await;
+    let form = format!(
+        "grant_type=authorization_code&client_id=app&redirect_uri={CALLBACK}&code_verifier={VERIFIER}&code={code}"
+    );
+    for proof in ["e30.e30.e30", ""] {
+        let ask = Ask::post(TOKEN).form(form.as_str()).header("dpop", proof);
+        world.send(ask).await.is_refused(400, "invalid_request");
+    }
+    let machine = Ask::post(TOKEN).basic("ci").form("grant_type=client_credentials");
+    let refused = world.send(machine.header("dpop", "e30.e30.e30")).await;
+    refused.is_refused(400, "invalid_request");
+    // The code was not spent by that.
+    assert_eq!(world.send(Ask::post(TOKEN).form(form)).await.status, 200);
+}

@@ -125,6 +125,7 @@ impl AuthorizationRequest {
             ("request", AuthorizationError::RequestObject),
             ("request_uri", AuthorizationError::RequestUri),
             ("registration", AuthorizationError::Registration),
+            ("dpop_jkt", AuthorizationError::DpopJkt),
         ] {
             if get(name)?.is_some() {
                 return Err(refusal);

@@ -126,6 +126,9 @@ pub enum RequestError {
     /// More than one `Authorization` header (RFC 9110 §5.3).
     #[error("the Authorization header is repeated")]
     RepeatedHeader,
+    /// A `DPoP` header (RFC 9449 §5): who asks for a token bound to a key gets no other one.
+    #[error("tokens are not bound to keys by DPoP here, only to client certificates")]
+    Dpop,
     /// The `Authorization` header cannot be read (RFC 6749 §2.3.1).
     #[error(transparent)]
     Authorization(#[from] BasicError),
@@ -188,6 +191,7 @@ impl RequestError {
             | Self::ForwardedCertificate
             | Self::Incomplete
             | Self::RepeatedHeader
+            | Self::Dpop
             | Self::TwoAuthentications
             | Self::ClientIdMismatch
             | Self::IncompleteAssertion
@@ -224,6 +228,7 @@ impl RequestError {
             Self::ForwardedCertificate => "the forwarded client certificate cannot be read",
             Self::Incomplete => "the body is incomplete",
             Self::RepeatedHeader => "the Authorization header is repeated",
+            Self::Dpop => "tokens are not bound to keys by DPoP here, only to client certificates",
             Self::Authorization(_) => "the Authorization header cannot be read",
             Self::TwoAuthentications => "more than one client authentication is used",
             Self::ClientIdMismatch => "the body names another client than the Authorization header",

@@ -64,6 +64,9 @@ pub enum AuthorizationError {
     /// `registration` (OpenID Connect Core §7.2.1).
     #[error("the parameter registration is not supported")]
     Registration,
+    /// `dpop_jkt` (RFC 9449 §10): who asks for a token bound to a key gets no other one.
+    #[error("tokens are not bound to keys by DPoP here, only to client certificates")]
+    DpopJkt,
     /// No `response_type` (RFC 6749 §3.1.1).
     #[error("the parameter response_type is missing")]
     MissingResponseType,
@@ -130,6 +133,7 @@ impl AuthorizationError {
         Self::RequestObject,
         Self::RequestUri,
         Self::Registration,
+        Self::DpopJkt,
         Self::MissingResponseType,
         Self::ResponseType,
         Self::CodeChallenge,
@@ -158,6 +162,7 @@ impl AuthorizationError {
             | Self::Encoding
             | Self::State
             | Self::ResponseMode
+            | Self::DpopJkt
             | Self::MissingResponseType
             | Self::CodeChallenge
             | Self::CodeChallengeMethod
@@ -181,6 +186,7 @@ impl AuthorizationError {
             Self::RequestObject => "request objects are not supported",
             Self::RequestUri => "request_uri is not supported",
             Self::Registration => "the parameter registration is not supported",
+            Self::DpopJkt => "tokens are not bound to keys by DPoP here, only to client certificates",
             Self::MissingResponseType => "the parameter response_type is missing",
             Self::ResponseType => "the response type is not code",
             Self::CodeChallenge => "the code challenge is not 43 characters of base64url",

@@ -378,6 +378,7 @@ fn malformed_values_are_told_by_their_code() {
             Error::Registration,
             "registration_not_supported",
         ),
+        ("&dpop_jkt=0ZcOCORZNYy", Error::DpopJkt, "invalid_request"),
         ("&scope=a%22", Error::Scope, "invalid_scope"),
         ("&scope=a++b", Error::Scope, "invalid_scope"),
         ("&resource=/x", Error::Resource, "invalid_target"),

@@ -149,6 +149,7 @@ fn every_error_has_its_code_and_an_allowed_description() {
         (RequestError::ForwardedCertificate, ErrorCode::InvalidRequest, 400),
         (RequestError::Incomplete, ErrorCode::InvalidRequest, 400),
         (RequestError::RepeatedHeader, ErrorCode::InvalidRequest, 400),
+        (RequestError::Dpop, ErrorCode::InvalidRequest, 400),
         (
             RequestError::Authorization(BasicError::Scheme),
             ErrorCode::InvalidClient,
