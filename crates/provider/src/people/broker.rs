@@ -150,6 +150,5 @@ const fn feature(error: AuthorizationError) -> &'static str {
         AuthorizationError::AcrValues => "acr_values",
         AuthorizationError::Claims => "claims",
         AuthorizationError::IdTokenHint => "id_token_hint",
-        AuthorizationError::DpopJkt => "dpop_jkt",
     }
 }
