@@ -17,7 +17,6 @@ use crate::document::Document;
 use crate::people::{Browser, PageForm, People, register_app, request};
 use crate::support::{Answer, ISSUER, World};
 
-const PENDING: u8 = 0;
 const ACCEPTED: u8 = 1;
 const DECLINED: u8 = 2;
 const CODE: &str = "123456";
