@@ -225,7 +225,7 @@ async fn n13_a_sign_out_ends_refresh_tokens_of_the_session() {
     assert!(!lives(&world, &text(&first, "access_token")).await);
 }
 
-/// Who asks for a token that is bound to a key gets none that is not: there is no DPoP here (RFC 9449 §5, §10).
+/// Who asks for a token that is bound to a key gets none that is not: there is no `DPoP` here (RFC 9449 §5, §10).
 #[tokio::test]
 async fn h13_a_key_that_would_bind_nothing_is_refused() {
     let world = world().await;
