@@ -131,11 +131,10 @@ impl Feed {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "sqlite"))]
 mod tests {
     use super::*;
 
-    #[cfg(feature = "sqlite")]
     #[test]
     fn what_is_published_never_falls_and_kinds_stay_apart() {
         let feed = Feed::new(Counts {
@@ -161,7 +160,6 @@ mod tests {
         assert_eq!((*all.borrow(), *feed.revocations().borrow()), (10, 1));
     }
 
-    #[cfg(feature = "sqlite")]
     #[test]
     fn a_doubt_makes_everything_old_and_later_changes_still_count() {
         let feed = Feed::new(Counts::default());

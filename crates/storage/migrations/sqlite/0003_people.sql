@@ -38,6 +38,7 @@ CREATE TABLE refresh_families (
     record     TEXT    NOT NULL
 ) STRICT;
 CREATE INDEX refresh_families_by_user ON refresh_families (user_id, domain_id, created_at);
+CREATE INDEX refresh_families_by_grant ON refresh_families (user_id, domain_id, client_id);
 CREATE INDEX refresh_families_by_client ON refresh_families (client_id);
 CREATE INDEX refresh_families_by_session ON refresh_families (domain_id, sid) WHERE sid IS NOT NULL;
 CREATE INDEX refresh_families_by_end ON refresh_families (expires_at);

@@ -5,13 +5,17 @@ use std::path::PathBuf;
 use super::{connect, prepared};
 use sqlx::{Row, SqliteConnection};
 
-/// Statements that may read a whole table, and why.
-const WHOLE: [(&str, &str); 5] = [
+/// Statements that may read a whole table, or sort, and why.
+const WHOLE: [(&str, &str); 6] = [
     (
         "FROM pragma_application_id",
         "the schema, when the file is opened",
     ),
     ("FROM change_counts", "one row"),
+    (
+        "ORDER BY expires_at DESC, created_at DESC",
+        "sorts a person's families at a client, some 100 at most",
+    ),
     ("SELECT domain_id FROM key_rings", "all domains are asked for"),
     (
         "SELECT due_at FROM logout_notices ORDER BY due_at LIMIT 1",
