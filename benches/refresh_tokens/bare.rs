@@ -84,6 +84,15 @@ impl Bare {
                     .bind(1_800_000_010_i64);
                 let query = query.bind(1_801_209_610_i64).bind(&self.rotations[0]);
                 query.execute(&mut self.connection).await.expect("inserted");
+                let query = sqlx::query(
+                    "SELECT id FROM refresh_families
+                     WHERE user_id = ?1 AND domain_id = ?2 AND client_id = ?3 AND id <> ?4
+                     ORDER BY expires_at DESC, created_at DESC, id DESC LIMIT -1 OFFSET ?5",
+                );
+                let query = query.bind(format!("{:032x}", number / 10)).bind("demo");
+                let query = query.bind("dashboard").bind(hash).bind(99_i64);
+                let beyond = query.fetch_all(&mut self.connection).await.expect("read");
+                assert!(beyond.is_empty());
             }
             self.connection.execute("COMMIT").await.expect("committed");
         }
