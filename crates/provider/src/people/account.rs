@@ -169,7 +169,7 @@ impl Visit<'_> {
         {
             Ok(Enrolled::Show(view)) => Ok(BrowserAnswer::page(*view)),
             Ok(Enrolled::Nothing) => Box::pin(self.account_login(underway, turn)).await,
-            Err(Refused::Fault(fault)) => {
+            Err(Refused::Fault(fault, _)) => {
                 Box::pin(self.account_login(underway, turn.again(Some(fault)))).await
             }
             Err(Refused::Denied(_)) => Err(self.stop(PageErrorKind::NotAllowed)),
@@ -210,7 +210,7 @@ impl Visit<'_> {
         match step {
             Ok(Enrolled::Show(view)) => Ok(BrowserAnswer::page(*view)),
             Ok(Enrolled::Nothing) => Box::pin(self.go_on_with_account(underway.clone(), turn)).await,
-            Err(Refused::Fault(fault)) => {
+            Err(Refused::Fault(fault, _)) => {
                 Box::pin(self.go_on_with_account(underway.clone(), turn.again(Some(fault)))).await
             }
             Err(Refused::Denied(_)) => Err(self.stop(PageErrorKind::NotAllowed)),

@@ -319,7 +319,7 @@ impl Visit<'_> {
         {
             Ok(Enrolled::Show(view)) => Ok(BrowserAnswer::page(*view)),
             Ok(Enrolled::Nothing) => Box::pin(self.go_on_with_device(underway, hash, turn)).await,
-            Err(Refused::Fault(fault)) => {
+            Err(Refused::Fault(fault, _)) => {
                 Box::pin(self.go_on_with_device(underway, hash, turn.again(Some(fault)))).await
             }
             Err(Refused::Denied(_)) => Err(self.stop(PageErrorKind::NotAllowed)),

@@ -143,7 +143,7 @@ impl Visit<'_> {
                 let denial = AuthorizationDenial::LoginFailed(denial);
                 self.refuse(&underway, &request.clone(), None, denial).await
             }
-            (Refused::Denied(_) | Refused::Fault(_), _) => Err(self.stop(PageErrorKind::Upstream)),
+            (Refused::Denied(_) | Refused::Fault(..), _) => Err(self.stop(PageErrorKind::Upstream)),
         }
     }
 }

@@ -61,8 +61,8 @@ pub(crate) enum Advanced {
 
 /// Why what the person sent does not count.
 pub(crate) enum Refused {
-    /// The page is shown again, with this.
-    Fault(Fault),
+    /// The page is shown again, with this; and the word for the audit trail, which may say more.
+    Fault(Fault, &'static str),
     /// The sign-in is over.
     Denied(LoginDenial),
 }
@@ -297,7 +297,7 @@ impl Visit<'_> {
         client: Option<&ClientId>,
     ) -> Step<()> {
         let detail = match refused {
-            Refused::Fault(fault) => fault.as_str(),
+            Refused::Fault(_, detail) => detail,
             Refused::Denied(denial) => denial.as_str(),
         };
         let person = underway.interaction.login.person().map(|person| person.user.id());
@@ -364,7 +364,7 @@ pub(crate) fn person_view(person: &Person) -> PersonView {
 
 impl From<Fault> for Refused {
     fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
+        Self::Fault(fault, fault.as_str())
     }
 }
 
@@ -374,11 +374,12 @@ impl Refused {
         if denial.ends_sign_in() {
             return Self::Denied(denial);
         }
-        Self::Fault(if denial == LoginDenial::MustWait {
+        let fault = if denial == LoginDenial::MustWait {
             Fault::TooManyAttempts
         } else {
             Fault::WrongCode
-        })
+        };
+        Self::Fault(fault, denial.as_str())
     }
 }
 

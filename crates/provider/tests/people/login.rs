@@ -101,6 +101,13 @@ async fn r12_r14_an_app_is_set_up_and_asked_for_and_each_code_counts_once() {
             "{fields:?}: {again:?}"
         );
         assert!(browser.session.is_none());
+        if fields == [("do", "totp")] {
+            assert_eq!(
+                world.last_rule(),
+                "login_refused/step_not_due",
+                "none is set up in its place"
+            );
+        }
     }
     let spent = secret.code_at(world.clock.now());
     let again = typed(&mut browser, &page, spent.expose()).await;

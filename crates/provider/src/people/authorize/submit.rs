@@ -77,7 +77,7 @@ impl Visit<'_> {
         match judged {
             Ok(Enrolled::Show(view)) => Ok(BrowserAnswer::page(*view)),
             Ok(Enrolled::Nothing) => Box::pin(self.go_on_authorizing(underway, client, turn)).await,
-            Err(Refused::Fault(fault)) => {
+            Err(Refused::Fault(fault, _)) => {
                 let turn = turn.again(Some(fault));
                 Box::pin(self.go_on_authorizing(underway, client, turn)).await
             }
