@@ -4,6 +4,7 @@ mod people {
     mod authorize;
     mod codes;
     mod devices;
+    mod discovery;
     mod login;
     mod logout;
     mod refresh;
