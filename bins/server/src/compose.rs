@@ -77,20 +77,7 @@ pub(crate) fn compose(config: &Config) -> Result<Composition, Vec<anyhow::Error>
     {
         keep(fault);
     }
-    let keystone = config.keystone.as_ref().map(keystone::compose).transpose();
-    let keystone = keystone.unwrap_or_else(|found| {
-        faults.extend(found);
-        None
-    });
-    let identity = keystone.as_ref().map(|keystone| &keystone.identity);
-    let people = people::compose(config, identity).unwrap_or_else(|found| {
-        faults.extend(found);
-        None
-    });
-    let brands = people::brands(config).unwrap_or_else(|fault| {
-        faults.push(fault);
-        Brands::plain()
-    });
+    let others = others(config, &mut faults);
     match (
         base, mtls_base, rotation, pepper, kek, public_tls, mtls_tls, trust,
     ) {
@@ -116,12 +103,41 @@ pub(crate) fn compose(config: &Config) -> Result<Composition, Vec<anyhow::Error>
                 public_tls: tls,
                 mtls_tls,
                 trust,
-                keystone,
-                people,
-                brands,
+                keystone: others.keystone,
+                people: others.people,
+                brands: others.brands,
             })
         }
         _ => Err(faults),
+    }
+}
+
+/// What not every server has.
+struct Others {
+    keystone: Option<Keystone>,
+    people: Option<People>,
+    brands: Brands,
+}
+
+fn others(config: &Config, faults: &mut Vec<anyhow::Error>) -> Others {
+    let keystone = config.keystone.as_ref().map(keystone::compose).transpose();
+    let keystone = keystone.unwrap_or_else(|found| {
+        faults.extend(found);
+        None
+    });
+    let identity = keystone.as_ref().map(|keystone| &keystone.identity);
+    let people = people::compose(config, identity).unwrap_or_else(|found| {
+        faults.extend(found);
+        None
+    });
+    let brands = people::brands(config).unwrap_or_else(|fault| {
+        faults.push(fault);
+        Brands::plain()
+    });
+    Others {
+        keystone,
+        people,
+        brands,
     }
 }
 

@@ -14,7 +14,9 @@ use sealstone_directory::EmbeddedDirectory;
 use sealstone_http::IpNetwork;
 use sealstone_identity::{DomainId, LoginSource};
 use sealstone_keystone::{DomainKey, KeystoneIdentity, KeystonePeople};
-use sealstone_login::{FactorKind, FirstFactors, LoginPolicy, SessionLimits};
+use sealstone_login::{
+    FactorKind, FirstFactors, LoginPolicy, SecondFactorAuthority, SessionLimits, UpstreamLogin,
+};
 use sealstone_pages::Brands;
 use sealstone_privacyidea::{Demand, PrivacyIdea, PrivacyIdeaConfig};
 use sealstone_provider::people::{PeopleConfig, PeoplePorts, Profile, Realm};
@@ -120,23 +122,26 @@ impl People {
         let hashing = Arc::new(BlockingHashing::new());
         let directory = EmbeddedDirectory::new(store.clone(), hashing, || SystemClock.now());
         let realm = |plan: &Plan| {
-            let source = match plan.source {
-                SourceName::Directory => Some(Arc::new(directory.clone()) as Arc<dyn LoginSource>),
-                SourceName::Keystone => self.keystone.clone().map(|mut people| {
-                    if plan.vouched {
-                        people = people.with_vouched_addresses();
-                    }
-                    if let Some(domain) = &plan.users_of {
-                        people = people.with_users_of(DomainKey::Id(domain.clone()));
-                    }
-                    Arc::new(people) as Arc<dyn LoginSource>
-                }),
+            let source: Option<Arc<dyn LoginSource>> = match plan.source {
+                SourceName::Directory => Some(Arc::new(directory.clone())),
+                SourceName::Keystone => match self.keystone.clone() {
+                    Some(people) => Some(Arc::new(of_keystone(people, plan))),
+                    None => None,
+                },
                 SourceName::Upstream => None,
             };
+            let mut second_factor: Option<Arc<dyn SecondFactorAuthority>> = None;
+            if let Some(authority) = plan.second_factor.clone() {
+                second_factor = Some(authority);
+            }
+            let mut upstream: Option<Arc<dyn UpstreamLogin>> = None;
+            if let Some(provider) = plan.upstream.clone() {
+                upstream = Some(provider);
+            }
             Arc::new(Realm {
                 source,
-                second_factor: plan.second_factor.clone().map(|authority| authority as _),
-                upstream: plan.upstream.clone().map(|upstream| upstream as _),
+                second_factor,
+                upstream,
                 config: plan.config.clone(),
             })
         };
@@ -164,6 +169,17 @@ impl People {
     pub(crate) const fn keystone(&self) -> Option<&KeystonePeople> {
         self.keystone.as_ref()
     }
+}
+
+/// The people of the Keystone that this realm means.
+fn of_keystone(mut people: KeystonePeople, plan: &Plan) -> KeystonePeople {
+    if plan.vouched {
+        people = people.with_vouched_addresses();
+    }
+    if let Some(domain) = &plan.users_of {
+        people = people.with_users_of(DomainKey::Id(domain.clone()));
+    }
+    people
 }
 
 fn plan(key: &str, section: &PeopleSection) -> Result<Plan, Vec<anyhow::Error>> {

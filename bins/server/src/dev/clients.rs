@@ -172,8 +172,8 @@ fn registration(plan: &Plan<'_>) -> anyhow::Result<ClientRegistration> {
         "scope": plan.scope,
         "authority": authority,
     });
-    if !plan.of_people {
-        registration["resources"] = json!(["https://resource.demo.test"]);
+    if let (Value::Object(registration), false) = (&mut registration, plan.of_people) {
+        registration.insert("resources".to_owned(), json!(["https://resource.demo.test"]));
     }
     if let (Value::Object(registration), Value::Object(more)) = (&mut registration, &plan.more) {
         registration.extend(more.clone());

@@ -108,7 +108,9 @@ async fn insert(
     let id = user.id().clone();
     match served.store.insert_user(user).await? {
         UserInsertion::Inserted => Ok(id),
-        _ => changed_under_us(plan.name),
+        UserInsertion::Exists | UserInsertion::NameTaken | UserInsertion::UnknownDomain => {
+            changed_under_us(plan.name)
+        }
     }
 }
 
@@ -117,7 +119,9 @@ async fn with_password(served: &Served, user: &DirectoryUser, password: &str) ->
     let changed = user.with_password(hash, SystemClock.now())?;
     match served.store.replace_user(user.version(), changed).await? {
         UserReplacement::Replaced => Ok(user.id().clone()),
-        _ => changed_under_us(user.name().as_str()),
+        UserReplacement::Conflict | UserReplacement::NameTaken | UserReplacement::Missing => {
+            changed_under_us(user.name().as_str())
+        }
     }
 }
 
@@ -147,7 +151,7 @@ async fn authenticator(
     let factors = factors.unwrap_or_else(|| UserFactors::none(domain.clone(), user.clone()));
     match served.store.replace_factors(&factors.with_totp(totp)).await? {
         Swap::Conflict => changed_under_us(user.as_str()),
-        _ => Ok(secret.expose().to_string()),
+        Swap::Done => Ok(secret.expose().to_string()),
     }
 }
 

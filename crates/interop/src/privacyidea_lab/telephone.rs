@@ -66,6 +66,7 @@ impl<'a> Telephone<'a> {
 
     /// The questions that wait for an answer: the secret of each.
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "a telephone has a clock")]
     pub fn questions(&self) -> Vec<String> {
         let now = OffsetDateTime::from(SystemTime::now());
         let now = now.format(&Iso8601::DATE_TIME_OFFSET).expect("a time");
