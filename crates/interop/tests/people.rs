@@ -182,7 +182,7 @@ fn the_openidconnect_crate_logs_people_in() {
     assert!(refreshed.id_token().is_some() && refreshed.refresh_token().is_some());
 }
 
-/// OpenID Connect form_post: the browser carries the answer in a body.
+/// `form_post` of OpenID Connect: the browser carries the answer in a body.
 #[test]
 fn the_answer_travels_in_a_form() {
     let server = DevServer::start();

@@ -1,4 +1,4 @@
-//! What Grafana, Argo CD, Harbor, Kubernetes, oauth2-proxy and OpenBao ask of a provider, and how Go's oauth2 library asks.
+//! What Grafana, Argo CD, Harbor, Kubernetes, oauth2-proxy and `OpenBao` ask of a provider, and how Go asks.
 //! They are not run here: each test sends what that program's source sends, and looks for what it insists on. Their
 //! settings are in `docs/guides/login-with-openstack.md`.
 
@@ -353,7 +353,7 @@ fn oauth2_proxy() {
     );
 }
 
-/// OpenBao and Vault: PKCE and nonce always, two addresses, groups as an array of strings.
+/// `OpenBao` and Vault: PKCE and nonce always, two addresses, groups as an array of strings.
 #[test]
 fn openbao() {
     let server = DevServer::start();
