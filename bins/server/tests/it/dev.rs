@@ -95,7 +95,7 @@ impl Demo {
 }
 
 #[tokio::test]
-async fn from_nothing_to_five_clients() {
+async fn from_nothing_to_clients_and_people() {
     let folder = TempDir::new().unwrap();
     let data = folder.path().join("made/by/it");
     let mut demo = Demo::start(&data).await;
@@ -107,8 +107,17 @@ async fn from_nothing_to_five_clients() {
         |names: &[&str]| -> BTreeSet<String> { names.iter().map(|name| (*name).to_owned()).collect() };
     assert_eq!(
         members(&demo.file),
-        named(&["ca", "clients", "issuer", "mtls_base"])
+        named(&["ca", "clients", "issuer", "mtls_base", "relying_party", "users"])
     );
+    let people: Vec<_> = demo.file["users"].as_array().unwrap().iter().collect();
+    for (person, (name, has_app)) in people.iter().zip([("demo", false), ("demo-mfa", true)]) {
+        assert_eq!(person["name"], name);
+        assert_eq!(person["password"].as_str().unwrap().len(), 16);
+        assert_eq!(person["totp_secret"].is_string(), has_app, "{name}");
+    }
+    assert_eq!(people.len(), 2);
+    let party = demo.file["relying_party"].as_str().unwrap();
+    assert!(party.starts_with("http://127.0.0.1:"), "{party}");
     let clients: Vec<_> = demo.file["clients"]
         .as_array()
         .unwrap()
@@ -128,7 +137,9 @@ async fn from_nothing_to_five_clients() {
             );
             let by_certificate = client["cert"].is_string();
             assert_eq!(by_certificate, client["key"].is_string());
-            assert_ne!(by_certificate, client["client_secret"].is_string());
+            let has_secret = client["client_secret"].is_string();
+            assert_eq!(by_certificate || has_secret, client["auth"] != "none");
+            assert!(!(by_certificate && has_secret));
             json!([client["name"], client["auth"], by_certificate])
         })
         .collect();
@@ -138,6 +149,8 @@ async fn from_nothing_to_five_clients() {
         ["machine-self-signed", "self_signed_tls_client_auth", true],
         ["machine-secret", "client_secret_basic", false],
         ["gateway", "client_secret_basic", false],
+        ["web", "client_secret_basic", false],
+        ["cli", "none", false],
     ]);
     assert_eq!(Value::from(clients), want);
     let issuer = demo.file["issuer"].as_str().unwrap();
@@ -165,7 +178,13 @@ async fn from_nothing_to_five_clients() {
     let answer = https.send(demo.address("mtls_base"), ask).await;
     answer.is_refused(401, "invalid_client");
     let said = demo.process.output();
-    for command in ["sealstone token --dev", "curl --cacert", "introspect"] {
+    for command in [
+        "sealstone token --dev",
+        "curl --cacert",
+        "introspect",
+        "demo-mfa",
+        party,
+    ] {
         assert!(said.contains(command), "{said}");
     }
     demo.process.stop().await;
@@ -192,6 +211,7 @@ async fn a_second_start_keeps_everything() {
         assert_eq!(demo.process.ended().await.success(), end != "KILL");
         demo = Demo::start(&data).await;
         assert_eq!(demo.file["clients"], first["clients"]);
+        assert_eq!(demo.file["users"], first["users"], "their passwords are kept");
         assert_eq!(demo.keys().await, keys);
         assert!(read() == files, "a file was made anew");
         assert_eq!(
