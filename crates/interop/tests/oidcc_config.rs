@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use sealstone_interop::DevServer;
 use serde_json::Value;
 
-/// Members of OpenID Connect Discovery 1.0 §3, RFC 8414 §2, RFC 8705 §3.3 and §5, and their JSON type.
+/// Members of OpenID Connect Discovery 1.0 §3, RP-Initiated Logout §2.1, Back-Channel Logout §2.1, Prompt Create §4, RFC 8414
+/// §2, RFC 8628 §4, RFC 8705 §3.3 and §5, and their JSON type.
 const MEMBERS: &[(&str, Kind)] = &[
     ("issuer", Kind::Url),
     ("authorization_endpoint", Kind::Url),
@@ -15,7 +16,15 @@ const MEMBERS: &[(&str, Kind)] = &[
     ("registration_endpoint", Kind::Url),
     ("introspection_endpoint", Kind::Url),
     ("revocation_endpoint", Kind::Url),
+    ("device_authorization_endpoint", Kind::Url),
+    ("end_session_endpoint", Kind::Url),
     ("scopes_supported", Kind::Strings),
+    ("acr_values_supported", Kind::Strings),
+    ("claim_types_supported", Kind::Strings),
+    ("prompt_values_supported", Kind::Strings),
+    ("userinfo_signing_alg_values_supported", Kind::Strings),
+    ("backchannel_logout_supported", Kind::Boolean),
+    ("backchannel_logout_session_supported", Kind::Boolean),
     ("response_types_supported", Kind::Strings),
     ("response_modes_supported", Kind::Strings),
     ("grant_types_supported", Kind::Strings),
@@ -127,12 +136,26 @@ fn oidcc_config_every_endpoint_it_names_is_served() {
     let top = document.as_object().unwrap().iter();
     for (name, url) in top.chain(aliases).filter(|(name, _)| name.ends_with("_endpoint")) {
         let answer = server.https().post(url.as_str().unwrap(), &[], &[]).unwrap();
-        assert!(
-            (400..500).contains(&answer.status) && answer.status != 404,
-            "{name}: {}",
-            answer.status
-        );
-        assert!(answer.json()["error"].is_string(), "{name}: an OAuth error");
+        // People are told on a page; that nobody is signed in is no error of theirs.
+        if matches!(name.as_str(), "authorization_endpoint" | "end_session_endpoint") {
+            assert!(matches!(answer.status, 200 | 400), "{name}: {}", answer.status);
+            let kind = answer.header("content-type").unwrap();
+            assert!(kind.starts_with("text/html"), "{name}: {kind}");
+        } else {
+            assert!(
+                (400..500).contains(&answer.status) && answer.status != 404,
+                "{name}: {}",
+                answer.status
+            );
+            // RFC 6750 §3.1: who showed no token is asked for one, and told no error.
+            let is_asked = answer
+                .header("www-authenticate")
+                .is_some_and(|asked| asked.starts_with("Bearer"));
+            assert!(
+                is_asked || answer.json()["error"].is_string(),
+                "{name}: an OAuth error"
+            );
+        }
     }
 }
 

@@ -51,7 +51,8 @@ documents! {
 const RUN_ELSEWHERE: [&str; 2] = ["guides/off-passwords.md", "guides/branding.md"];
 
 /// Documents without a command of their own.
-const WITHOUT_COMMANDS: [&str; 3] = [
+const WITHOUT_COMMANDS: [&str; 4] = [
+    "guides/login-with-openstack.md",
     "guides/protect-a-rust-service.md",
     "guides/openstack-services.md",
     "guides/machine-identity.md",
