@@ -95,17 +95,21 @@ pub(crate) fn front_said(front: &Front) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// A line may be on its way through a pipe while the answer is here already: one quiet look is not enough.
+const QUIET_LOOKS: usize = 6;
+
 /// The lines that came since, once no more come.
 pub(crate) fn settled<const N: usize>(
     before: &[(&'static str, String); N],
     texts: impl Fn() -> [(&'static str, String); N],
 ) -> Observed {
     let mut last = texts();
+    let mut quiet = 0;
     soon("the logs are quiet", || {
         let now = texts();
-        let quiet = now == last;
+        quiet = if now == last { quiet + 1 } else { 0 };
         last = now;
-        quiet
+        quiet >= QUIET_LOOKS
     });
     let fresh = before.iter().zip(last).map(|((head, old), (_, new))| {
         let old: BTreeSet<&str> = old.lines().collect();
