@@ -1,6 +1,7 @@
 //! The token endpoint of the whole server, with a secret, with a certificate, and for a client that is tied to Keystone,
-//! beside its floor in the same run: the same TLS and HTTP stack answering one ES256 signature and nothing else. Counted is the CPU time of the server's
-//! process alone; the load comes from this one. Resident memory is printed too.
+//! beside its floor in the same run: the same TLS and HTTP stack answering one ES256 signature and nothing else. Counted
+//! is the CPU time of the server's process alone; the load comes from this one. Resident memory is printed too, and what
+//! a login page takes.
 
 #[path = "token_endpoint/floor.rs"]
 mod floor;
@@ -89,6 +90,14 @@ fn main() {
         );
     }
     drop(loads);
+    let mut browsers = runtime.block_on(Connection::open_many(&real, Load::LoginPage, CONNECTIONS));
+    let pages = (0..rounds).map(|_| runtime.block_on(load::round(&real, &mut browsers, requests)));
+    println!(
+        "{:<12} sealstoned {:6.1} us",
+        Load::LoginPage.name(),
+        median(pages.collect())
+    );
+    drop(browsers);
     let many = runtime.block_on(Connection::open_many(&real, Load::Certificate, MANY_CONNECTIONS));
     println!(
         "resident     idle {:.1} MiB, with {} mutual-TLS connections {:.1} MiB",

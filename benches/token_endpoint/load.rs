@@ -20,6 +20,8 @@ pub(crate) enum Load {
     Certificate,
     /// By certificate, of a client tied to an application credential of Keystone.
     Tied,
+    /// Nobody yet: a browser that is shown the login page.
+    LoginPage,
 }
 
 impl Load {
@@ -28,6 +30,7 @@ impl Load {
             Self::Secret => "secret",
             Self::Certificate => "certificate",
             Self::Tied => "tied",
+            Self::LoginPage => "login page",
         }
     }
 }
@@ -43,7 +46,7 @@ impl Connection {
     pub(crate) async fn open_many(server: &Server, load: Load, count: usize) -> Vec<Self> {
         let tls = TlsConnector::from(Arc::new(tls(&server.data, load)));
         let authority = match load {
-            Load::Secret => &server.public,
+            Load::Secret | Load::LoginPage => &server.public,
             Load::Certificate | Load::Tied => &server.mtls,
         };
         let mut connections = Vec::new();
@@ -117,13 +120,21 @@ fn content_length(head: &[u8]) -> usize {
     line.parse().expect("a number")
 }
 
+/// As a client's link to sign in has it.
+const LOGIN_PAGE: &str = "GET /v4/oauth2/demo/authorize?response_type=code&client_id=cli&scope=openid%20profile&state=s\
+    &redirect_uri=http%3A%2F%2F127.0.0.1%2Fcallback&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM\
+    &code_challenge_method=S256 HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\n\r\n";
+
 fn request(server: &Server, load: Load) -> Vec<u8> {
+    if let Load::LoginPage = load {
+        return LOGIN_PAGE.as_bytes().to_vec();
+    }
     let dev = fs::read(server.data.join("dev.json")).expect("dev.json");
     let dev: Value = serde_json::from_slice(&dev).expect("JSON");
     let clients = dev["clients"].as_array().expect("clients");
     let name = match load {
         Load::Secret => "machine-secret",
-        Load::Certificate | Load::Tied => "machine",
+        Load::Certificate | Load::Tied | Load::LoginPage => "machine",
     };
     let client = clients
         .iter()
@@ -142,7 +153,7 @@ fn request(server: &Server, load: Load) -> Vec<u8> {
             )
         }
         Load::Certificate => (String::new(), "openstack:api", "&client_id=machine"),
-        Load::Tied => (String::new(), "openstack:api", "&client_id=machine-tied"),
+        Load::Tied | Load::LoginPage => (String::new(), "openstack:api", "&client_id=machine-tied"),
     };
     let body = format!("grant_type=client_credentials&scope={scope}{id}");
     let head = format!(
@@ -161,7 +172,7 @@ fn tls(data: &Path, load: Load) -> ClientConfig {
         .expect("a root");
     let config = ClientConfig::builder().with_root_certificates(roots);
     match load {
-        Load::Secret => config.with_no_client_auth(),
+        Load::Secret | Load::LoginPage => config.with_no_client_auth(),
         Load::Certificate | Load::Tied => {
             let chain =
                 vec![CertificateDer::from_pem_file(data.join("certs/machine.pem")).expect("certificate")];
