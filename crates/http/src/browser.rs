@@ -118,7 +118,7 @@ impl Edge {
         };
         let form = || parsed(visitor, encoded);
         let suspect = self.guesser(visitor, form);
-        if let Err(wait) = self.limits.attempt(suspect) {
+        if let Err(wait) = self.limits.guess(suspect) {
             tracing::info!(address = ?visitor.context.peer.address, "too many failed guesses");
             return self.too_many_page(visitor, wait);
         }
@@ -143,7 +143,7 @@ impl Edge {
         match answered {
             Ok(answer) => {
                 if respond::is_wrong_guess(&answer) {
-                    self.limits.failure(suspect);
+                    self.limits.wrong_guess(suspect);
                 }
                 let is_form = visitor.is_post && visitor.endpoint == BrowserEndpoint::Interaction;
                 let typed = if is_form {

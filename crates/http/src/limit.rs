@@ -150,11 +150,22 @@ type Limiter = RateLimiter<Cell, BoundedStore, LimitClock, NoOpMiddleware<Nanos>
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Suspect(u64);
 
+/// Wrong codes of devices in all: so many at once, then one a second. With 10,000 codes of 34 bits open, whoever guesses
+/// from any number of addresses meets one in a month, and may then let a stranger's device act as himself.
+const WRONG_CODES: u32 = 200;
+const ONE_IN_ALL: Duration = Duration::from_secs(1);
+/// While there are more, an address that has guessed wrong waits for so long; who types a code right is not held up by it.
+const AGAIN: Duration = Duration::from_secs(60);
+/// All of them together, in the table of their own.
+const IN_ALL: u64 = 1;
+
 /// The limits at work.
 #[derive(Debug)]
 pub(crate) struct Limits {
     requests: Option<Limiter>,
     failures: Option<Limiter>,
+    wrong_codes: Option<Limiter>,
+    wrong_again: Option<Limiter>,
     exempt: Vec<IpNetwork>,
     clock: LimitClock,
     hasher: RandomState,
@@ -162,17 +173,22 @@ pub(crate) struct Limits {
 
 impl Limits {
     pub(crate) fn new(settings: &RateLimit, clock: &LimitClock) -> Self {
-        let limiter = |allowance: Option<Allowance>| {
+        let sized = |allowance: Option<Allowance>, tracked| {
             let quota = allowance.and_then(Allowance::quota)?;
-            Some(RateLimiter::new(
-                quota,
-                BoundedStore::new(settings.tracked),
-                clock.clone(),
-            ))
+            Some(RateLimiter::new(quota, BoundedStore::new(tracked), clock.clone()))
+        };
+        let limiter = |allowance| sized(allowance, settings.tracked);
+        // Whoever limits nothing limits no codes either.
+        let codes = |burst: u32, interval, tracked| {
+            let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
+            let allowance = settings.failures.map(|_limited| Allowance::new(burst, interval));
+            sized(allowance, tracked)
         };
         Self {
             requests: limiter(settings.requests),
             failures: limiter(settings.failures),
+            wrong_codes: codes(WRONG_CODES, ONE_IN_ALL, 1),
+            wrong_again: codes(1, AGAIN, settings.tracked),
             exempt: settings.exempt.clone(),
             clock: clock.clone(),
             hasher: RandomState::new(),
@@ -215,6 +231,36 @@ impl Limits {
         if let (Some(limiter), Some(Suspect(fingerprint))) = (&self.failures, suspect) {
             // Refused means already in debt: nothing more to remember.
             drop(limiter.check_key(&Cell::spend(fingerprint)));
+        }
+    }
+
+    /// Whether the suspect may try a code of a device (RFC 8628 §5.1); counts nothing.
+    ///
+    /// # Errors
+    /// How long to wait, when it guessed wrong too often, or has guessed wrong while too many do.
+    pub(crate) fn guess(&self, suspect: Option<Suspect>) -> Result<(), Duration> {
+        self.attempt(suspect)?;
+        let (Some(in_all), Some(again), Some(Suspect(fingerprint))) =
+            (&self.wrong_codes, &self.wrong_again, suspect)
+        else {
+            return Ok(());
+        };
+        match self.check(in_all, Cell::look(IN_ALL)) {
+            Ok(()) => Ok(()),
+            Err(_too_many) => self.check(again, Cell::look(fingerprint)),
+        }
+    }
+
+    /// Counts a wrong code of a device.
+    pub(crate) fn wrong_guess(&self, suspect: Option<Suspect>) {
+        self.failure(suspect);
+        let Some(Suspect(fingerprint)) = suspect else {
+            return;
+        };
+        for (limiter, key) in [(&self.wrong_codes, IN_ALL), (&self.wrong_again, fingerprint)] {
+            if let Some(limiter) = limiter {
+                drop(limiter.check_key(&Cell::spend(key)));
+            }
         }
     }
 

@@ -109,3 +109,43 @@ fn off_only_where_configured() {
         .count();
     assert_eq!(refused, 100, "a request without address is limited");
 }
+
+/// L01: guessing from many addresses is no faster, and stops nobody who types a code right.
+#[test]
+fn l01_many_addresses_guess_no_faster() {
+    let (limits, clock) = limits(&RateLimit::default());
+    let from = |number: u32| {
+        let [_, a, b, c] = number.to_be_bytes();
+        limits.suspect(Some(IpAddr::from([10, a, b, c])), Some("user_code demo"))
+    };
+    let mut tried = 0;
+    for round in 0..3 {
+        for number in 0..200 {
+            if limits.guess(from(number)).is_ok() {
+                limits.wrong_guess(from(number));
+                tried += 1;
+            }
+        }
+        assert_eq!(
+            tried, 200,
+            "round {round}: each address guessed once, and none again"
+        );
+    }
+    assert!(limits.guess(from(7)).unwrap_err() <= Duration::from_secs(60));
+    // Somebody else has never guessed wrong.
+    assert_eq!(limits.guess(from(1_000)), Ok(()));
+    // After a minute 60 are paid for: the table's own addresses may guess as fast as that, and no faster.
+    clock.advance(Duration::from_secs(60));
+    let again = (0..200).filter(|number| {
+        let may = limits.guess(from(*number)).is_ok();
+        if may {
+            limits.wrong_guess(from(*number));
+        }
+        may
+    });
+    let again = again.count();
+    assert!((60..=200).contains(&again), "{again}");
+    assert!(limits.guess(from(7)).is_err());
+    let off = Limits::new(&RateLimit::insecure_off(), &LimitClock::Manual(clock));
+    assert_eq!(off.guess(from(7)), Ok(()));
+}
