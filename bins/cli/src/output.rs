@@ -41,10 +41,10 @@ pub(crate) fn line(text: &str) -> Outcome {
     data(&format!("{text}\n"))
 }
 
-/// Tells something that is not data. Without a reader nothing is lost.
+/// Tells something that is not data, in one piece: what others write to the same terminal comes before it or after it.
+/// Without a reader nothing is lost.
 pub(crate) fn note(text: &str) {
-    let mut out = io::stderr().lock();
-    let _ = writeln!(out, "{text}");
+    let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 
 pub(crate) fn json(value: &impl Serialize) -> Outcome {
