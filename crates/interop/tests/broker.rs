@@ -280,6 +280,16 @@ fn keycape_06_a_code_is_issued_after_the_second_factor_and_not_before() {
         &[("authorization", &bearer)],
     );
     assert_eq!(userinfo.unwrap().json()["name"], "Dave Example");
+    // Row 10: RS256, by a key of the key set that the metadata names.
+    let header = tokens["id_token"].as_str().unwrap().split('.').next().unwrap();
+    let header: Value = serde_json::from_slice(&sealstone_jose::base64url::decode(header).unwrap()).unwrap();
+    assert_eq!(header["alg"], "RS256", "row 10");
+    let document = |url: &str| broker.server.https().get(url, &[]).unwrap().json();
+    let metadata = document(&broker.server.public_url("/.well-known/openid-configuration"));
+    assert_eq!(metadata["issuer"], broker.server.public_url(""), "row 10");
+    let keys = document(metadata["jwks_uri"].as_str().unwrap());
+    let keys = keys["keys"].as_array().unwrap();
+    assert!(keys.iter().any(|key| key["kid"] == header["kid"]), "row 10");
     broker.unseen(&[
         &code,
         &granted,
