@@ -74,8 +74,10 @@ impl LogoutSender for Sender {
 fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
-            let [first, second, ..] = v4.octets();
+            let [first, second, third, _] = v4.octets();
             let is_shared = first == 100 && (64..128).contains(&second);
+            // RFC 6890 §2.2.2, RFC 2544: protocols' own, and laboratories.
+            let is_special = matches!((first, second, third), (192, 0, 0) | (198, 18 | 19, _));
             let is_reserved = first == 0 || first >= 240;
             !(v4.is_private()
                 || v4.is_loopback()
@@ -83,6 +85,7 @@ fn is_public(address: IpAddr) -> bool {
                 || v4.is_multicast()
                 || v4.is_documentation()
                 || is_shared
+                || is_special
                 || is_reserved)
         }
         IpAddr::V6(v6) => {
@@ -111,6 +114,9 @@ mod tests {
             ("192.168.1.1", false),
             ("169.254.169.254", false),
             ("100.64.0.1", false),
+            ("192.0.0.170", false),
+            ("198.19.0.1", false),
+            ("198.20.0.1", true),
             ("0.0.0.0", false),
             ("224.0.0.1", false),
             ("255.255.255.255", false),
