@@ -175,7 +175,8 @@ impl ClientRegistration {
     }
 
     /// The sector that a pairwise subject belongs to: as registered, else the one host of the redirect URIs. It is
-    /// kept, so that a further redirect URI changes no subject.
+    /// kept, so that a further redirect URI changes no subject. Either way it is a host name: what is kept must be
+    /// read again.
     fn sector(
         &self,
         redirect_uris: &[RedirectUri],
@@ -192,7 +193,7 @@ impl ClientRegistration {
                 let hosts: BTreeSet<Option<String>> = redirect_uris.iter().map(web_host).collect();
                 let mut hosts = hosts.into_iter();
                 match (hosts.next(), hosts.next()) {
-                    (Some(Some(host)), None) => Ok((subject_type, Some(host))),
+                    (Some(Some(host)), None) if is_host_name(&host) => Ok((subject_type, Some(host))),
                     _ => Err(RegistrationError::Sector),
                 }
             }

@@ -310,6 +310,16 @@ fn what_does_not_go_together_is_refused() {
         ),
         (
             web(),
+            json!({"subject_type": "pairwise", "redirect_uris": [format!("https://{}.example/cb", "a".repeat(64))]}),
+            is!(RegistrationError::Sector),
+        ),
+        (
+            web(),
+            json!({"subject_type": "pairwise", "redirect_uris": ["https://[2001:db8::1]/cb"]}),
+            is!(RegistrationError::Sector),
+        ),
+        (
+            web(),
             json!({"default_max_age": -1}),
             is!(RegistrationError::Malformed { .. }),
         ),
