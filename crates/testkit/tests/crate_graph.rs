@@ -67,6 +67,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("keystone", &["https", "identity", "jose", "fernet"]),
     ("privacyidea", &["https", "login", "identity", "jose"]),
     ("upstream", &["https", "login", "jose"]),
+    ("bridge", &["fernet", "tls"]),
     ("migrate", &["fernet"]),
     (
         "storage",
@@ -131,6 +132,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "keystone",
             "fernet",
             "https",
+            "bridge",
             "migrate",
             "directory",
             "factors",

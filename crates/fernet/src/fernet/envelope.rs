@@ -13,6 +13,8 @@ use crate::{DecodeError, IssueError, KeyError};
 const VERSION: u8 = 0x80;
 /// Version, time and initialization vector.
 const HEAD: usize = 25;
+/// Where the initialization vector begins.
+const IV: usize = 9;
 const TAG: usize = 32;
 const BLOCK: usize = 16;
 
@@ -106,6 +108,15 @@ impl FernetKeys {
         let mut octets = head(issued_at, iv);
         octets.extend_from_slice(payload);
         self.seal_after_head(octets, iv)
+    }
+
+    /// Writes into the head of `octets` an initialization vector that the primary key derives from all of them.
+    pub(super) fn derive_iv(&self, octets: &mut [u8]) -> Result<Iv, IssueError> {
+        let key = self.keys.first().ok_or(IssueError::Backend)?;
+        let iv = key.derive_iv(octets);
+        let place = octets.get_mut(IV..HEAD).ok_or(IssueError::Backend)?;
+        place.copy_from_slice(iv.octets());
+        Ok(iv)
     }
 
     /// Seals what follows [`head`] in `octets`.

@@ -82,6 +82,16 @@ impl FernetKey {
         hmac::verify(&self.tag, message, tag).is_ok()
     }
 
+    /// 16 octets that nobody can foresee who lacks the key, the same for the same octets. No tag is made over what begins
+    /// with this label: tokens begin with 0x80.
+    pub(super) fn derive_iv(&self, octets: &[u8]) -> Iv {
+        let mut context = hmac::Context::with_key(&self.tag);
+        context.update(b"sealstone fernet initialization vector\0");
+        context.update(octets);
+        let tag = context.sign();
+        Iv::new(tag.as_ref().first_chunk::<16>().copied().unwrap_or_default())
+    }
+
     pub(super) fn tag(&self, message: &[u8]) -> hmac::Tag {
         hmac::sign(&self.tag, message)
     }

@@ -34,6 +34,11 @@ impl AuthMethods {
         Self::new(&names)
     }
 
+    /// Has every one of `names` a bit?
+    pub(super) fn has_all(&self, names: &[String]) -> bool {
+        names.iter().all(|name| self.0.contains(name))
+    }
+
     /// The names of a mask, highest bit first, as Keystone lists them.
     pub(super) fn names(&self, mask: u64) -> Result<Vec<String>, DecodeError> {
         let mut left = mask;

@@ -40,6 +40,12 @@ impl JwsTokenReader {
         })
     }
 
+    /// Is the key among those that tokens are read by, and its algorithm accepted?
+    #[must_use]
+    pub fn trusts(&self, key: &JwsPublicKey) -> bool {
+        self.accepted.contains(&key.algorithm()) && self.keys.contains(key)
+    }
+
     /// Reads a token: first its form, then its signature, then its claims, then its times.
     ///
     /// # Errors

@@ -1,0 +1,68 @@
+//! Translations that were made already: what can be made anew at any time, and nothing else.
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use rustls_pki_types::UnixTime;
+
+use crate::limits::MEMO_OCTETS;
+use crate::translate::Translated;
+
+/// What an entry costs beside its text: the digest, the counts, the place in the table.
+const ENTRY_OCTETS: u64 = 160;
+/// A common entry, by which the table is laid out at first.
+const COMMON_OCTETS: u64 = 800;
+
+#[derive(Clone)]
+struct Weight;
+
+impl Weighter<[u8; 32], Arc<Entry>> for Weight {
+    fn weight(&self, _key: &[u8; 32], entry: &Arc<Entry>) -> u64 {
+        ENTRY_OCTETS.saturating_add(u64::try_from(entry.text.len()).unwrap_or(u64::MAX))
+    }
+}
+
+struct Entry {
+    text: Box<str>,
+    usable_until: UnixTime,
+}
+
+/// By the digest of the token as it came. Only what was proved is kept, and only as long as the keys stay what they are:
+/// other keys come with another memo.
+pub(crate) struct Memo(Cache<[u8; 32], Arc<Entry>, Weight>);
+
+impl Memo {
+    pub(crate) fn new() -> Self {
+        let entries = usize::try_from(MEMO_OCTETS / COMMON_OCTETS).unwrap_or(usize::MAX);
+        Self(Cache::with_weighter(entries, MEMO_OCTETS, Weight))
+    }
+
+    pub(crate) fn key(token: &str) -> [u8; 32] {
+        let digest = digest(&SHA256, token.as_bytes());
+        digest.as_ref().first_chunk().copied().unwrap_or_default()
+    }
+
+    /// The translation, if it was made and would be made again `now`.
+    pub(crate) fn find(&self, key: &[u8; 32], now: UnixTime) -> Option<String> {
+        let entry = self.0.get(key)?;
+        (now < entry.usable_until).then(|| entry.text.as_ref().to_owned())
+    }
+
+    pub(crate) fn keep(&self, key: [u8; 32], translated: &Translated) {
+        if translated.is_stable {
+            let entry = Entry {
+                text: translated.expose().into(),
+                usable_until: translated.usable_until,
+            };
+            self.0.insert(key, Arc::new(entry));
+        }
+    }
+}
+
+impl std::fmt::Debug for Memo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Memo").field("entries", &self.0.len()).finish()
+    }
+}
