@@ -69,6 +69,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("upstream", &["https", "login", "jose"]),
     ("bridge", &["fernet", "tls"]),
     ("migrate", &["fernet"]),
+    ("client", &["https", "jose", "oauth-types", "mtls"]),
     (
         "storage",
         &[
@@ -137,6 +138,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "directory",
             "factors",
             "login",
+            "client",
         ],
     ),
     ("testkit", &["identity"]),
