@@ -1,5 +1,8 @@
 //! One request through the bridge.
 
+mod node;
+mod turn;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +12,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST};
 use http::uri::Scheme;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::{Body as _, Incoming};
 use rustls_pki_types::UnixTime;
@@ -22,12 +25,13 @@ use crate::auth_body;
 use crate::body::{AnswerBody, RequestBody};
 use crate::counts::{Counts, Event, Totals};
 use crate::echo::Swaps;
-use crate::fields::{self, SUBJECT, TOKEN_FIELDS};
+use crate::fields::{self, TOKEN_FIELDS};
 use crate::limits::{BridgeLimits, MAX_AUTH_BODY};
 use crate::memo::Memo;
 use crate::shape::{self, Fault};
 use crate::translate::{TokenForm, Translator};
 use crate::upstream::Upstream;
+use turn::Turn;
 
 /// The time, as the one who runs the bridge reads it.
 pub type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
@@ -236,19 +240,17 @@ impl Inner {
         swaps: &mut Swaps,
     ) -> Result<Request<RequestBody>, Stop> {
         shape::check(&request)?;
-        let rules = self.rules.load_full();
-        let target = self.target();
-        let now = (self.clock)();
         let is_login = *request.method() == Method::POST && auth_body::is_login(request.uri().path());
         let (mut head, body) = request.into_parts();
+        let mut turn = Turn::new(self, swaps);
         for name in &TOKEN_FIELDS {
-            self.translate_field(&mut head.headers, name, &rules, target, now, swaps);
+            turn.translate_field(&mut head.headers, name);
         }
         let body = if is_login {
             let octets = read_login(body, self.limits).await?;
-            let translated = self.translate_body(&octets, &rules, target, now, swaps);
+            let translated = turn.translate_body(&octets);
             let octets = translated
-                .map_err(|()| Stop::Unauthorized(self.base(&head.headers, head.uri.path())))?
+                .map_err(|_refused| Stop::Unauthorized(self.base(&head.headers, head.uri.path())))?
                 .map_or(octets, Bytes::from);
             head.headers
                 .insert(CONTENT_LENGTH, HeaderValue::from(octets.len()));
@@ -262,98 +264,6 @@ impl Inner {
             fields::forward(&mut head.headers, peer, scheme);
         }
         Ok(Request::from_parts(head, body))
-    }
-
-    /// A token that is not proved is taken away: Keystone answers then as to any token that it does not know, where a
-    /// token is needed, and serves what needs none.
-    fn translate_field(
-        &self,
-        headers: &mut HeaderMap,
-        name: &http::HeaderName,
-        rules: &Rules,
-        target: TokenForm,
-        now: UnixTime,
-        swaps: &mut Swaps,
-    ) {
-        let Some(value) = headers.get(name) else { return };
-        if let Some(known) = swaps.for_node(value) {
-            let known = known.clone();
-            headers.insert(name, known);
-            return;
-        }
-        let Ok(token) = value.to_str() else { return };
-        match self.translate(token, rules, target, now, name.as_str()) {
-            Ok(None) => {}
-            Ok(Some(translated)) => match HeaderValue::try_from(translated) {
-                Ok(mut ours) => {
-                    ours.set_sensitive(true);
-                    swaps.add(value.clone(), ours.clone());
-                    headers.insert(name, ours);
-                }
-                Err(_error) => {
-                    headers.remove(name);
-                }
-            },
-            Err(()) => {
-                headers.remove(name);
-            }
-        }
-    }
-
-    /// The login with its token translated, if it has one that is to be; an error if that is not proved.
-    fn translate_body(
-        &self,
-        octets: &[u8],
-        rules: &Rules,
-        target: TokenForm,
-        now: UnixTime,
-        swaps: &mut Swaps,
-    ) -> Result<Option<Vec<u8>>, ()> {
-        let Some(token) = auth_body::token(octets) else {
-            return Ok(None);
-        };
-        let Some(translated) = self.translate(&token, rules, target, now, "the login's body")? else {
-            return Ok(None);
-        };
-        let body = auth_body::replaced(octets, &token, &translated);
-        if let (Ok(client), Ok(node)) = (HeaderValue::try_from(token), HeaderValue::try_from(translated)) {
-            swaps.add(client, node);
-        }
-        body.map(Some).ok_or(())
-    }
-
-    fn translate(
-        &self,
-        token: &str,
-        rules: &Rules,
-        target: TokenForm,
-        now: UnixTime,
-        place: &str,
-    ) -> Result<Option<String>, ()> {
-        if TokenForm::of(token) != Some(target.other()) {
-            return Ok(None);
-        }
-        let key = Memo::key(token);
-        if let Some(known) = rules.memo.find(&key, now) {
-            self.counts.count(Event::Remembered);
-            return Ok(Some(known));
-        }
-        match rules.translator.translate(token, target, now) {
-            Ok(None) => Ok(None),
-            Ok(Some(translated)) => {
-                self.counts.count(match target {
-                    TokenForm::Jws => Event::ToJws,
-                    TokenForm::Fernet => Event::ToFernet,
-                });
-                rules.memo.keep(key, &translated);
-                Ok(Some(translated.into_text()))
-            }
-            Err(refusal) => {
-                self.counts.count(Event::Refused);
-                tracing::debug!(reason = refusal.code(), place, "token refused: {refusal}");
-                Err(())
-            }
-        }
     }
 
     /// Where Keystone is, as it would say in a challenge.
@@ -374,82 +284,6 @@ impl Inner {
         let is_path = |octet: u8| octet.is_ascii_alphanumeric() || b"/-._~".contains(&octet);
         (host.bytes().all(is_plain) && mount.bytes().all(is_path))
             .then(|| format!("{scheme}://{host}{mount}/v3"))
-    }
-
-    async fn passed_on(&self, request: Request<RequestBody>, swaps: &Swaps) -> Response<AnswerBody> {
-        let is_head = *request.method() == Method::HEAD;
-        let answer = match timeout(self.limits.answer, self.upstream.send(request)).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => {
-                self.counts.count(Event::Unanswered);
-                tracing::warn!("{error}");
-                return answer::bad_gateway();
-            }
-            Err(_elapsed) => {
-                self.counts.count(Event::Unanswered);
-                tracing::warn!("the node did not answer within {:?}", self.limits.answer);
-                return answer::gateway_timeout();
-            }
-        };
-        self.settled(answer, swaps, is_head).await
-    }
-
-    /// The answer as the client is to have it.
-    async fn settled(
-        &self,
-        mut answer: Response<Incoming>,
-        swaps: &Swaps,
-        is_head: bool,
-    ) -> Response<AnswerBody> {
-        fields::strip_answer(answer.headers_mut());
-        if answer.status() == StatusCode::CREATED {
-            self.learn(answer.headers());
-        }
-        let mut is_echo = swaps.restore_field(answer.headers_mut());
-        let answer = if !is_head && swaps.may_be_in_body(&answer) {
-            match timeout(self.limits.pause, swaps.restore_body(answer)).await {
-                Ok(Ok((answer, is_restored))) => {
-                    is_echo |= is_restored;
-                    answer.map(AnswerBody::whole)
-                }
-                Ok(Err(_)) | Err(_) => {
-                    self.counts.count(Event::Unanswered);
-                    tracing::warn!("the node's answer ended early");
-                    answer::bad_gateway()
-                }
-            }
-        } else {
-            let pause = self.limits.pause;
-            answer.map(|body| AnswerBody::node(body, pause))
-        };
-        if is_echo {
-            self.counts.count(Event::Echo);
-        }
-        answer
-    }
-
-    /// A node takes what it issues.
-    fn learn(&self, headers: &HeaderMap) {
-        let issued = headers.get(SUBJECT).and_then(|value| value.to_str().ok());
-        let Some(form) = issued.and_then(TokenForm::of) else {
-            return;
-        };
-        let known = self.target();
-        if form == known {
-            return;
-        }
-        self.counts.count(Event::Surprise);
-        if self.is_learning.load(Ordering::Relaxed) {
-            self.is_jws.store(form == TokenForm::Jws, Ordering::Relaxed);
-            tracing::warn!(
-                "the node issues {form} tokens, not {known}: tokens are translated to {form} from now on"
-            );
-        } else {
-            tracing::warn!(
-                "the node issues {form} tokens, and takes no {known} tokens, to which this bridge is told to translate: \
-                 correct the target"
-            );
-        }
     }
 }
 

@@ -38,16 +38,16 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) {
     let of_bridge = bridge.limits();
-    let mut limits = ServeLimits::default();
-    limits.max_connections = CONNECTIONS;
-    // A balancer is one address.
-    limits.max_connections_per_address = CONNECTIONS;
-    limits.header_read_timeout = IDLE;
-    limits.request_timeout = of_bridge
-        .answer
-        .saturating_add(of_bridge.auth_body)
-        .saturating_add(MARGIN);
-    limits.drain_timeout = drain;
+    let request_timeout = of_bridge.answer.saturating_add(of_bridge.auth_body);
+    let limits = ServeLimits {
+        max_connections: CONNECTIONS,
+        // A balancer is one address.
+        max_connections_per_address: CONNECTIONS,
+        header_read_timeout: IDLE,
+        request_timeout: request_timeout.saturating_add(MARGIN),
+        drain_timeout: drain,
+        ..ServeLimits::default()
+    };
     match listener {
         BridgeListener::Plain(listener) => {
             sealstone_tls::serve_plain(listener, bridge, limits, shutdown).await;
