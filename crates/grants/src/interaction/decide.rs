@@ -133,7 +133,7 @@ fn consent_step(known: &Authorizing<'_>, signed_in: SignedIn<'_>, now: UnixTime)
     };
     let asked = scopes::with_claims(&request.scope, request.claims.as_ref(), known.client);
     let new = consent::not_yet_let(known.client, consent, &asked);
-    let must_ask = !new.is_empty() || request.demand.prompt.consent;
+    let must_ask = !new.is_empty() || request.demand.prompt.consent || is_elsewhere(&project, consent);
     match project {
         ProjectNeed::NotNeeded if allowed.is_some() || !must_ask => finish(known, signed_in, None, now),
         ProjectNeed::Settled(project) if allowed.is_some() || !must_ask => {
@@ -147,6 +147,17 @@ fn consent_step(known: &Authorizing<'_>, signed_in: SignedIn<'_>, now: UnixTime)
             };
             silent_or(known, AuthorizationDenial::ConsentRequired, Next::Consent(need))
         }
+    }
+}
+
+/// Whether the token would act in another project than the one that the person let the client act in: they lost their
+/// roles there, and what is left is for them to let it have.
+fn is_elsewhere(project: &ProjectNeed, consent: Option<&Consent>) -> bool {
+    match project {
+        ProjectNeed::Settled(project) => {
+            consent.and_then(|consent| consent.project.as_ref()) != Some(project)
+        }
+        ProjectNeed::NotNeeded | ProjectNeed::Choose => false,
     }
 }
 

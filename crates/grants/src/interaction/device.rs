@@ -9,7 +9,7 @@ use crate::{
     device::{DeviceDecision, DeviceRequest, DeviceState},
 };
 use rustls_pki_types::UnixTime;
-use sealstone_identity::ProjectId;
+use sealstone_identity::{AuthMethod, ProjectId};
 use sealstone_login::Acr;
 use sealstone_registry::Client;
 
@@ -83,16 +83,20 @@ pub fn decide_device(
 }
 
 /// A device's login lives with no session of the browser: whoever approved it signs out of the browser, and not of the
-/// device.
+/// device. Whom an upstream provider vouched for, nobody but the session knows: that person's device lives with it.
 fn approve(request: &DeviceRequest, signed_in: SignedIn<'_>, project: Option<ProjectId>) -> DeviceNext {
     let session = signed_in.session;
+    let is_vouched_for = session
+        .amr()
+        .methods()
+        .any(|method| method == AuthMethod::Upstream);
     DeviceNext::Decide(DeviceDecision::Approve(Box::new(PersonGrant {
         domain: request.domain.clone(),
         client_id: request.client_id.clone(),
         client_created_at: request.client_created_at,
         user_id: session.user_id().clone(),
-        sid: None,
-        session_ends_at: None,
+        sid: is_vouched_for.then(|| session.sid().clone()),
+        session_ends_at: is_vouched_for.then(|| session.ends_at()),
         authenticated_at: session.authenticated_at(),
         amr: session.amr().clone(),
         acr: session.acr(),

@@ -158,7 +158,7 @@ fn g27_prompt_none_shows_no_page() {
     let silent = || Known::new(prompted(&web, "none"), &web);
     assert_eq!(silent().word(10), "finish");
     type Change = fn(&mut Known);
-    let cases: [(&str, Change, &str); 6] = [
+    let cases: [(&str, Change, &str); 7] = [
         ("nobody", |known| known.session = None, "denied: login_required"),
         (
             "too old",
@@ -178,6 +178,17 @@ fn g27_prompt_none_shows_no_page() {
         (
             "not let",
             |known| known.consent = None,
+            "denied: consent_required",
+        ),
+        (
+            "a project that nobody was asked about",
+            |known| {
+                known.request.scope = scope("openstack:api");
+                let let_before = known.consent.as_mut().unwrap();
+                let_before.scope = scope("openstack:api");
+                let_before.project = Some(project("p9"));
+                known.projects = Some(vec![person_project("p1")]);
+            },
             "denied: consent_required",
         ),
         (
@@ -464,7 +475,17 @@ fn projects_are_chosen_once_and_only_among_those_that_are_there() {
             openstack(Some("p1"), Some(&[])),
             "denied: no_project",
         ),
-        ("the only one", openstack(None, Some(&["p2"])), "finish"),
+        (
+            "the only one, and nobody was asked about it",
+            openstack(None, Some(&["p2"])),
+            "consent:  Settled(ProjectId(\"p2\"))",
+        ),
+        ("the only one", openstack(Some("p2"), Some(&["p2"])), "finish"),
+        (
+            "another than the one that was let, and the only one left",
+            openstack(Some("p9"), Some(&["p2"])),
+            "consent:  Settled(ProjectId(\"p2\"))",
+        ),
         ("remembered", openstack(Some("p2"), Some(&["p1", "p2"])), "finish"),
         (
             "remembered, and gone",
