@@ -129,6 +129,16 @@ impl IniDocument {
         self.all(section, key).last().map(String::as_str)
     }
 
+    /// The same with another last value of one option.
+    pub(crate) fn with(&self, section: &str, key: &str, value: &str) -> Self {
+        let mut changed = self.clone();
+        let options = changed.sections.entry(section.to_owned()).or_default();
+        let values = options.entry(key.to_owned()).or_default();
+        values.pop();
+        values.push(value.to_owned());
+        changed
+    }
+
     /// The same as a file, in order of names. It holds whatever secrets the file held.
     #[must_use]
     pub fn to_text(&self) -> String {

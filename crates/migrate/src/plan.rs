@@ -14,7 +14,7 @@ const VERSION: u32 = 1;
 /// How far clocks of nodes may be apart, in milliseconds. Keystone dates tokens by whole seconds and refuses those of
 /// its future, so a node that is behind refuses what was issued in the first moments of a second; half a second is what
 /// clocks kept by NTP never reach, and what asking over `ssh` can tell.
-const MAX_CLOCK_SPREAD_MS: u64 = 500;
+pub(crate) const MAX_CLOCK_SPREAD_MS: u64 = 500;
 /// How long a command may be, in characters: what fits a line of a shell's history.
 const MAX_COMMAND: usize = 1024;
 

@@ -259,7 +259,7 @@ fn copy(from: &mut impl Read, to: &mut impl std::io::Write) -> std::io::Result<(
     }
 }
 
-fn ssh(programs: &Programs, host: &SshHost) -> Command {
+pub(crate) fn ssh(programs: &Programs, host: &SshHost) -> Command {
     let mut command = Command::new(&programs.ssh);
     command.args([
         "-T",
@@ -275,7 +275,7 @@ fn ssh(programs: &Programs, host: &SshHost) -> Command {
     command
 }
 
-fn start(command: &mut Command, input: Stdio) -> Result<(Child, File), InventoryError> {
+pub(crate) fn start(command: &mut Command, input: Stdio) -> Result<(Child, File), InventoryError> {
     let program = PathBuf::from(command.get_program());
     let complaint =
         tempfile::tempfile().map_err(InventoryError::io("make a file in", &std::env::temp_dir()))?;
@@ -293,7 +293,7 @@ fn start(command: &mut Command, input: Stdio) -> Result<(Child, File), Inventory
 }
 
 /// What a program wrote on standard error, on one line and without what would steer a terminal.
-fn told(mut complaint: File) -> String {
+pub(crate) fn told(mut complaint: File) -> String {
     let mut bytes = Vec::new();
     let read = complaint
         .seek(SeekFrom::Start(0))

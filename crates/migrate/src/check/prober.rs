@@ -1,0 +1,142 @@
+//! The change's questions, asked of Keystone.
+
+use std::collections::BTreeMap;
+
+use super::exchange::{Exchange, ProbeRequest};
+use super::judge::{judge_answers, judge_records};
+use super::matrix::run_matrix;
+use super::{Answer, Login, LoginKind, Target};
+use crate::cutover::{Prober, Verdict, Wanted};
+use crate::form::TokenForm;
+use crate::node::Node;
+
+/// Asks nodes by their own addresses, and the balancer by its.
+pub struct KeystoneProber<'a> {
+    exchange: &'a mut dyn Exchange,
+    urls: BTreeMap<Node, String>,
+    logins: Vec<Login>,
+    balancer: Option<String>,
+}
+
+impl std::fmt::Debug for KeystoneProber<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeystoneProber")
+            .field("urls", &self.urls)
+            .field("logins", &self.logins)
+            .field("balancer", &self.balancer)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> KeystoneProber<'a> {
+    /// `urls` are the nodes' own addresses, `balancer` is what users have.
+    #[must_use]
+    pub fn new(
+        exchange: &'a mut dyn Exchange,
+        urls: BTreeMap<Node, String>,
+        logins: Vec<Login>,
+        balancer: Option<String>,
+    ) -> Self {
+        Self {
+            exchange,
+            urls,
+            logins,
+            balancer,
+        }
+    }
+}
+
+impl Prober for KeystoneProber<'_> {
+    fn answers(&mut self, node: &Node) -> bool {
+        let Some(url) = self.urls.get(node) else {
+            return false;
+        };
+        let request = ProbeRequest {
+            method: "GET",
+            url: url.clone(),
+            headers: Vec::new(),
+            body: "",
+        };
+        self.exchange
+            .exchange(&request)
+            .is_ok_and(|answer| answer.status == 200)
+    }
+
+    fn check(&mut self, wanted: &Wanted<'_>) -> Verdict {
+        let mut targets = Vec::new();
+        for (node, form) in wanted.nodes {
+            let Some(url) = self.urls.get(node) else {
+                return Verdict {
+                    faults: vec![format!(
+                        "nobody said where node {node} answers: give --url {node}=URL"
+                    )],
+                    notes: Vec::new(),
+                };
+            };
+            let settings = wanted.records.iter().find(|record| record.name == *node);
+            let settings = settings.map(|record| &record.settings);
+            targets.push(Target {
+                node: node.clone(),
+                url: url.clone(),
+                form: Some(*form),
+                cached_s: settings
+                    .filter(|found| found.caching)
+                    .map(|found| found.cache_time_s),
+            });
+        }
+        let (cells, clocks) = run_matrix(
+            &targets,
+            &self.logins,
+            wanted.about,
+            self.exchange,
+            &mut |_done, _of| {},
+        );
+        let mut verdict = judge_answers(&targets, &cells, &clocks);
+        let is_jws = wanted.nodes.values().any(|form| *form == TokenForm::Jws);
+        let records: Vec<_> = wanted
+            .records
+            .iter()
+            .filter(|record| wanted.nodes.contains_key(&record.name))
+            .cloned()
+            .collect();
+        // The public keys of nodes that are changed later must be there, too.
+        let records = if is_jws { wanted.records } else { &records };
+        verdict.faults.extend(judge_records(records, is_jws));
+        verdict
+    }
+
+    fn through_balancer(&mut self) -> Result<(), String> {
+        let Some(url) = self.balancer.clone() else {
+            return Ok(());
+        };
+        let is_plain = |login: &&Login| matches!(login.kind(), LoginKind::Project | LoginKind::Unscoped);
+        let login = self
+            .logins
+            .iter()
+            .find(is_plain)
+            .or_else(|| self.logins.first())
+            .cloned();
+        let Some(login) = login else { return Ok(()) };
+        let target = Target {
+            node: Node::parse("balancer").map_err(|error| error.to_string())?,
+            url,
+            form: None,
+            cached_s: None,
+        };
+        let logins = [login];
+        let (cells, _clocks) = run_matrix(&[target], &logins, None, self.exchange, &mut |_done, _of| {});
+        let Some(cell) = cells.first() else { return Ok(()) };
+        for (what, answer) in [
+            ("login", &cell.issued),
+            ("validation", &cell.validated),
+            ("use", &cell.used),
+        ] {
+            match answer {
+                Answer::Taken | Answer::NotAsked => {}
+                Answer::Refused(status) => return Err(format!("{what}: {status}")),
+                Answer::Failed(fault) => return Err(format!("{what}: {fault}")),
+            }
+        }
+        Ok(())
+    }
+}

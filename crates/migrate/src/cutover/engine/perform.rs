@@ -1,0 +1,146 @@
+//! Does one operation.
+
+use std::time::Duration;
+
+use super::Cutover;
+use crate::balancer::Traffic;
+use crate::cutover::error::CutoverError;
+use crate::cutover::op::Op;
+use crate::cutover::watch::Sample;
+use crate::form::TokenForm;
+use crate::impact::span;
+use crate::node::Node;
+
+/// How often something is looked at that takes its time.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+impl Cutover<'_> {
+    /// What users feel of it, for whoever is asked.
+    pub(super) fn consequence(&self, op: &Op) -> String {
+        let course = self.history.as_ref().map(|history| &history.course);
+        let (life, late) = course.map_or((0, 0), |course| (course.life_s, course.late_s));
+        match op {
+            Op::Retire => "nothing brings them back: there is no rollback from then on".to_owned(),
+            Op::Switch { .. } if self.options.is_bridged => {
+                "bridges carry tokens of before across; without one that works they are refused".to_owned()
+            }
+            Op::Switch { .. } => format!(
+                "tokens of before are refused from then on: holders log in anew, for {} at most; for long operations \
+                 (allow_expired) {}",
+                span(life),
+                span(late)
+            ),
+            Op::Drain(_) | Op::Set(..) | Op::Restart(_) | Op::Check(..) | Op::Add(_) => String::new(),
+        }
+    }
+
+    pub(super) fn perform(&mut self, op: &Op) -> Result<(), CutoverError> {
+        match op {
+            Op::Drain(_) | Op::Switch { .. } | Op::Add(_) => self.change_pool(op),
+            Op::Set(node, form) => {
+                self.checked.remove(node);
+                Ok(self.ports.control.set_form(node, *form)?)
+            }
+            Op::Restart(node) => self.restart(node),
+            Op::Check(node, _) => {
+                self.checked.remove(node);
+                self.is_fit(node)
+            }
+            Op::Retire => self.retire(),
+        }
+    }
+
+    fn change_pool(&mut self, op: &Op) -> Result<(), CutoverError> {
+        let before = self.ports.balancer.traffic()?;
+        self.ports.balancer.change(op.added(), op.drained())?;
+        self.is_drained(op.drained())?;
+        if !op.added().is_empty() {
+            let seen = self.ports.balancer.look(op.added())?;
+            if let Some((node, _member)) = seen.iter().find(|(_node, member)| !member.takes) {
+                return Err(CutoverError::OutOfPool(node.clone()));
+            }
+        }
+        if matches!(op, Op::Switch { .. }) && !self.options.is_bridged {
+            self.refusals_are_due = true;
+        }
+        self.watch(op, before)
+    }
+
+    fn is_drained(&mut self, nodes: &[Node]) -> Result<(), CutoverError> {
+        let mut waited = Duration::ZERO;
+        loop {
+            let seen = self.ports.balancer.look(nodes)?;
+            let busy = seen
+                .iter()
+                .find(|(_node, member)| member.takes || member.open > 0);
+            let Some((node, member)) = busy else {
+                return Ok(());
+            };
+            if waited >= self.options.drain_limit {
+                return Err(CutoverError::NotDrained {
+                    node: node.clone(),
+                    open: member.open,
+                    after_s: waited.as_secs(),
+                });
+            }
+            self.ports.wait.pause(LOOK_AGAIN);
+            waited = waited.saturating_add(LOOK_AGAIN);
+        }
+    }
+
+    fn restart(&mut self, node: &Node) -> Result<(), CutoverError> {
+        self.ports.control.restart(node)?;
+        let mut waited = Duration::ZERO;
+        while !self.ports.prober.answers(node) {
+            if waited >= self.options.restart_limit {
+                return Err(CutoverError::NotUp {
+                    node: node.clone(),
+                    after_s: waited.as_secs(),
+                });
+            }
+            self.ports.wait.pause(LOOK_AGAIN);
+            waited = waited.saturating_add(LOOK_AGAIN);
+        }
+        Ok(())
+    }
+
+    /// After the pool was changed: by the balancer's counters, and by asking as a user does.
+    fn watch(&mut self, op: &Op, before: Option<Traffic>) -> Result<(), CutoverError> {
+        let limits = self.options.limits;
+        let mut waited = Duration::ZERO;
+        loop {
+            let now = self.ports.balancer.traffic()?;
+            if let (Some(before), Some(now)) = (before, now) {
+                let sample = Sample::between(before, now);
+                if let Some(reason) = sample.judge(&self.before, &limits, self.refusals_are_due) {
+                    return Err(CutoverError::Errors {
+                        op: op.clone(),
+                        reason,
+                    });
+                }
+            }
+            if let Err(reason) = self.ports.prober.through_balancer() {
+                return Err(CutoverError::Errors {
+                    op: op.clone(),
+                    reason: format!("a login through the balancer failed: {reason}"),
+                });
+            }
+            if waited >= limits.settle {
+                return Ok(());
+            }
+            self.ports.wait.pause(LOOK_AGAIN);
+            waited = waited.saturating_add(LOOK_AGAIN);
+        }
+    }
+
+    fn retire(&mut self) -> Result<(), CutoverError> {
+        let Some(history) = &self.history else {
+            return Err(CutoverError::NothingToTakeBack);
+        };
+        let nodes = history.pool.names(|state| state.form == TokenForm::Jws);
+        for node in &nodes {
+            self.ports.control.remove_fernet_keys(node)?;
+        }
+        Ok(())
+    }
+}
