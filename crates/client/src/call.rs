@@ -29,8 +29,8 @@ pub(crate) struct Answer {
     step: Step,
 }
 
-/// A form, or the query of an address.
-pub(crate) struct Fields(form_urlencoded::Serializer<'static, String>);
+/// A form, or the query of an address. A text, because the serializer is not `Send` and callers' futures are to be.
+pub(crate) struct Fields(Zeroizing<String>);
 
 impl Caller {
     pub(crate) const fn new(https: HttpsClient, context: ClientContext) -> Self {
@@ -63,13 +63,18 @@ impl Caller {
         fields: Fields,
         authorization: Option<&str>,
     ) -> Result<Answer, CallError> {
-        let mut builder = Request::post(address)
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-        if let Some(value) = authorization.map(secret_header).transpose() .map_err(|()| shapeless(step, address))? {
+        let mut builder =
+            Request::post(address).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        if let Some(value) = authorization
+            .map(secret_header)
+            .transpose()
+            .map_err(|()| shapeless(step, address))?
+        {
             builder = builder.header(header::AUTHORIZATION, value);
         }
         let body = fields.finish();
-        self.send_body(step, address, builder, Bytes::copy_from_slice(body.as_bytes())).await
+        self.send_body(step, address, builder, Bytes::copy_from_slice(body.as_bytes()))
+            .await
     }
 
     pub(crate) async fn send(
@@ -142,20 +147,25 @@ impl Answer {
 
 impl Fields {
     pub(crate) fn new() -> Self {
-        Self(form_urlencoded::Serializer::new(String::new()))
+        Self(Zeroizing::new(String::new()))
     }
 
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
-        self.0.append_pair(name, value);
+        let text = std::mem::take(&mut *self.0);
+        *self.0 = form_urlencoded::Serializer::new(text)
+            .append_pair(name, value)
+            .finish();
         self
     }
 
     pub(crate) fn with_all<'a>(self, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        pairs.into_iter().fold(self, |fields, (name, value)| fields.with(name, value))
+        pairs
+            .into_iter()
+            .fold(self, |fields, (name, value)| fields.with(name, value))
     }
 
-    pub(crate) fn finish(mut self) -> Zeroizing<String> {
-        Zeroizing::new(self.0.finish())
+    pub(crate) fn finish(self) -> Zeroizing<String> {
+        self.0
     }
 
     /// `address` with these as its query, beside those that it has.
