@@ -17,8 +17,8 @@ use crate::{
 /// By how much a certificate starts before it was made, for clocks that are behind.
 const BACKDATED_S: u64 = 60;
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
-const SUBJECT_ALT_NAME: &str = "2.5.29.17";
-const EXTENDED_KEY_USAGE: &str = "2.5.29.37";
+pub(crate) const SUBJECT_ALT_NAME: &str = "2.5.29.17";
+pub(crate) const EXTENDED_KEY_USAGE: &str = "2.5.29.37";
 const CRL_DISTRIBUTION_POINTS: &str = "2.5.29.31";
 
 /// Which key a renewed certificate has.

@@ -6,6 +6,7 @@ mod error;
 mod folder;
 mod name;
 mod request;
+mod signing_request;
 mod splice;
 mod state;
 
@@ -17,4 +18,5 @@ pub use error::CaError;
 pub use folder::CaFolder;
 pub use name::Subject;
 pub use request::{AltName, CaRequest, CertificateRequest, Issued, KeyKind, Usage};
+pub use signing_request::SigningRequest;
 pub use state::{IssuedRecord, RevocationReason, RevokedRecord};

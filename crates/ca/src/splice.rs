@@ -14,6 +14,9 @@ pub(crate) const SUBJECT: usize = 5;
 /// Where the issuer stands in a `TBSCertList` with a version (RFC 5280 §5.1).
 pub(crate) const LIST_ISSUER: usize = 2;
 
+/// Where the subject stands in a `CertificationRequestInfo` (RFC 2986 §4.1).
+pub(crate) const REQUEST_SUBJECT: usize = 1;
+
 /// The elements of a DER SEQUENCE, each with its header.
 pub(crate) fn elements(sequence: &[u8]) -> Result<Vec<&[u8]>, der::Error> {
     let mut outer = SliceReader::new(sequence)?;

@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime, pem::PemObject};
 use sealstone_ca::{
     AltName, Authority, CaError, CaFolder, CaRequest, CertificateInfo, CertificateRequest, Issued, KeyKind,
-    RenewKey, RevocationReason, Serial, Subject, files, self_signed_client,
+    RenewKey, RevocationReason, Serial, SigningRequest, Subject, files, self_signed_client,
 };
 use webpki::{
     BorrowedCertRevocationList, CertRevocationList, EndEntityCert, ExpirationPolicy, KeyUsage,
@@ -414,4 +414,40 @@ fn alternative_names_that_are_none() {
             "{text}"
         );
     }
+}
+
+/// What another authority is asked for: the names octet for octet, in the order and the sets of the old certificate.
+#[test]
+fn a_request_asks_for_a_successor_of_the_same_names() {
+    use der::{Decode as _, Encode as _};
+    let subject = "CN=machine+UID=7,OU=a,OU=b,DC=example,DC=org";
+    let request = CertificateRequest::client(Subject::parse(subject).unwrap())
+        .with_alt_names(vec![AltName::parse("uri:spiffe://example.org/machine").unwrap()]);
+    let old = self_signed_client(&request, at(0)).unwrap();
+    let info = CertificateInfo::parse(&old.certificate_der).unwrap();
+    for (key, same) in [
+        (RenewKey::New(KeyKind::P256), false),
+        (RenewKey::New(KeyKind::Ed25519), false),
+        (RenewKey::Same(&old.private_key_pem), true),
+    ] {
+        let made = SigningRequest::renewing(&info, key).unwrap();
+        let read = x509_cert::request::CertReq::from_der(&made.der).unwrap();
+        let before = x509_cert::Certificate::from_der(&old.certificate_der).unwrap();
+        let before = before.tbs_certificate();
+        assert_eq!(
+            read.info.subject.to_der().unwrap(),
+            before.subject().to_der().unwrap()
+        );
+        let same_key = read.info.public_key == *before.subject_public_key_info();
+        assert_eq!(same_key, same);
+        let attributes = read.info.attributes.to_der().unwrap();
+        let names = b"spiffe://example.org/machine";
+        assert!(attributes.windows(names.len()).any(|window| window == names));
+        assert!(!format!("{made:?}").contains("PRIVATE"));
+        // Signed by the key that it asks for.
+        rcgen::CertificateSigningRequestParams::from_pem(&made.pem).unwrap();
+    }
+    let other = self_signed_client(&request, at(0)).unwrap();
+    let error = SigningRequest::renewing(&info, RenewKey::Same(&other.private_key_pem)).unwrap_err();
+    assert!(matches!(error, CaError::KeyMismatch), "{error}");
 }

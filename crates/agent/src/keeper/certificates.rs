@@ -1,0 +1,171 @@
+use std::{sync::Arc, time::Duration};
+
+use rustls_pki_types::UnixTime;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Candidate, Renewal, Shared, TICK, after, until};
+use crate::{
+    Backoff, MachinePair, Surroundings, WatchedPair,
+    check::{check_dates, check_successor},
+    schedule::certificate_due,
+    status::Work,
+};
+
+/// An authority is not asked as often as a token endpoint: each answer may be a signature by a hardware module, and a
+/// third of a certificate's life is left.
+const WAITS: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(3600));
+
+pub(super) struct Certificates {
+    pub(super) pair: MachinePair,
+    pub(super) renewal: Option<Renewal>,
+    pub(super) watched: Option<WatchedPair>,
+    pub(super) surroundings: Arc<dyn Surroundings>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) candidates: mpsc::Sender<Candidate>,
+}
+
+impl Certificates {
+    pub(super) async fn run(mut self) {
+        let mut backoff = Backoff::new(WAITS.0, WAITS.1);
+        let mut due = self.next();
+        // Issued, and without a token yet: the authority is not asked for another one.
+        let mut issued = None;
+        loop {
+            let soon = after(self.surroundings.now(), TICK);
+            until(&*self.surroundings, due.unwrap_or(soon).min(soon)).await;
+            if self.look().await {
+                backoff.succeeded();
+                issued = None;
+                due = self.next();
+                continue;
+            }
+            if due.is_none_or(|due| self.surroundings.now() < due) {
+                continue;
+            }
+            due = match self.renew(&mut issued).await {
+                Ok(()) => {
+                    backoff.succeeded();
+                    self.shared.board.works(Work::Certificate);
+                    self.next()
+                }
+                Err((message, wait)) => {
+                    let now = self.surroundings.now();
+                    self.shared.board.failed(Work::Certificate, message, now);
+                    let wait = wait
+                        .unwrap_or_default()
+                        .max(backoff.failed(self.surroundings.random()));
+                    let due = after(now, wait);
+                    self.shared.board.certificate_due(due);
+                    Some(due)
+                }
+            };
+        }
+    }
+
+    /// When this pair's successor is due, if there is somebody to ask.
+    fn next(&self) -> Option<UnixTime> {
+        self.renewal.as_ref()?;
+        let certificate = self.pair.certificate();
+        let due = certificate_due(
+            certificate.not_before(),
+            certificate.not_after(),
+            self.surroundings.random(),
+        );
+        self.shared.board.certificate_due(due);
+        Some(due)
+    }
+
+    /// Whether others have put another pair into the watched files, and it is in use now.
+    async fn look(&mut self) -> bool {
+        let Some(watched) = &mut self.watched else {
+            return false;
+        };
+        let found = match watched.look() {
+            Ok(Some(found)) if found != self.pair => found,
+            Ok(_same) => {
+                self.shared.board.works(Work::Reload);
+                return false;
+            }
+            Err(fault) => {
+                let now = self.surroundings.now();
+                let message = format!("the files of the machine's certificate: {fault}");
+                self.shared.board.failed(Work::Reload, message, now);
+                return false;
+            }
+        };
+        let now = self.surroundings.now();
+        let taken = match check_dates(&found, now) {
+            Ok(()) => self.offer(found).await,
+            Err(unfit) => Err(unfit.to_string()),
+        };
+        match taken {
+            Ok(()) => {
+                self.shared.board.works(Work::Reload);
+                self.shared.board.works(Work::Certificate);
+                true
+            }
+            Err(message) => {
+                if let Some(watched) = &mut self.watched {
+                    watched.look_again();
+                }
+                let message = format!("the certificate that was put into the files: {message}");
+                self.shared.board.failed(Work::Reload, message, now);
+                false
+            }
+        }
+    }
+
+    async fn renew(&mut self, issued: &mut Option<MachinePair>) -> Result<(), (String, Option<Duration>)> {
+        let Some(renewal) = &self.renewal else {
+            return Ok(());
+        };
+        let now = self.surroundings.now();
+        let unfit = |pair: &MachinePair| {
+            check_successor(pair, &self.pair, &renewal.authorities, now)
+                .err()
+                .map(|unfit| unfit.to_string())
+        };
+        if issued.as_ref().is_some_and(|pair| unfit(pair).is_some()) {
+            *issued = None;
+        }
+        let pair = match issued.take() {
+            Some(pair) => pair,
+            None => {
+                let told = renewal.source.successor(&self.pair, now).await;
+                let pair = told.map_err(|fault| (fault.to_string(), fault.retry_after()))?;
+                if let Some(unfit) = unfit(&pair) {
+                    let name = renewal.source.name();
+                    return Err((format!("the certificate of {name} is not used: {unfit}"), None));
+                }
+                pair
+            }
+        };
+        *issued = Some(pair.clone());
+        self.offer(pair).await.map_err(|message| {
+            let message = format!("the new certificate is there, and gets no token yet: {message}");
+            (message, None)
+        })?;
+        *issued = None;
+        Ok(())
+    }
+
+    async fn offer(&mut self, pair: MachinePair) -> Result<(), String> {
+        let (answer, answered) = oneshot::channel();
+        let candidate = Candidate {
+            pair: pair.clone(),
+            answer,
+        };
+        let gone = "the agent is about to end".to_owned();
+        if self.candidates.send(candidate).await.is_err() {
+            return Err(gone);
+        }
+        match answered.await {
+            Ok(Ok(())) => {
+                self.pair = pair;
+                Ok(())
+            }
+            Ok(Err(fault)) => Err(fault.to_string()),
+            Err(_ended) => Err(gone),
+        }
+    }
+}
