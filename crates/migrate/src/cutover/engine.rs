@@ -125,12 +125,9 @@ impl<'a> Cutover<'a> {
             return Err(CutoverError::Nothing(TokenForm::Jws));
         }
         if is_new {
-            let ops = plan
-                .steps
-                .iter()
-                .filter_map(|step| Op::of_action(&step.action))
-                .collect();
-            self.begin(TokenForm::Jws, ops, &plan.nodes, plan.needed)?;
+            let steps = plan.steps.iter();
+            let ops: Vec<Op> = steps.filter_map(|step| Op::of_action(&step.action)).collect();
+            self.begin(TokenForm::Jws, |_pool| ops, &plan.nodes, plan.needed)?;
         }
         self.run()?;
         let Some(history) = &self.history else {
@@ -159,10 +156,14 @@ impl<'a> Cutover<'a> {
             return Err(CutoverError::KeysGone);
         }
         if history.course.target == TokenForm::Jws {
-            let ops = history.pool.course_to(TokenForm::Fernet);
             let nodes: Vec<Node> = history.pool.nodes().keys().cloned().collect();
             let needed = history.pool.needed();
-            self.begin(TokenForm::Fernet, ops, &nodes, needed)?;
+            self.begin(
+                TokenForm::Fernet,
+                |pool| pool.course_to(TokenForm::Fernet),
+                &nodes,
+                needed,
+            )?;
         } else if history.course.next().is_none() {
             return Err(CutoverError::Nothing(TokenForm::Fernet));
         }
@@ -176,7 +177,7 @@ impl<'a> Cutover<'a> {
     fn begin(
         &mut self,
         target: TokenForm,
-        ops: Vec<Op>,
+        ops: impl FnOnce(&Pool) -> Vec<Op>,
         nodes: &[Node],
         needed: usize,
     ) -> Result<(), CutoverError> {
@@ -186,10 +187,21 @@ impl<'a> Cutover<'a> {
                 return Err(CutoverError::NoWay(Unsafe::Stranger(node.clone())));
             }
         }
-        let pool = match &self.history {
-            Some(history) => history.pool.clone(),
-            None => Pool::serving(nodes, needed, TokenForm::Fernet),
+        let (mut pool, cut) = match &self.history {
+            Some(history) => (history.pool.clone(), history.cut_off()),
+            None => (Pool::serving(nodes, needed, TokenForm::Fernet), Vec::new()),
         };
+        let seen = self.ports.balancer.look(&cut)?;
+        let out: Vec<Node> = seen
+            .into_iter()
+            .filter(|(_node, member)| !member.takes)
+            .map(|(node, _member)| node)
+            .collect();
+        pool.set_needed(needed);
+        for node in &out {
+            pool.found_out(node);
+        }
+        let ops = ops(&pool);
         pool.verify(&ops, target).map_err(CutoverError::NoWay)?;
         let greatest = |of: fn(&NodeRecord) -> u64| records.iter().map(of).max().unwrap_or_default();
         let life_s = greatest(|record| record.settings.expiration_s);
@@ -200,6 +212,7 @@ impl<'a> Cutover<'a> {
             target,
             needed,
             nodes: nodes.to_vec(),
+            out,
             ops,
             life_s,
             late_s,
@@ -264,3 +277,6 @@ impl<'a> Cutover<'a> {
         self.write(&Event::Done { at, op: number })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -86,6 +86,7 @@ impl History {
                     target,
                     needed,
                     nodes,
+                    out,
                     ops,
                     life_s,
                     late_s,
@@ -103,7 +104,7 @@ impl History {
                 };
                 history
                     .as_ref()
-                    .map_or(Ok(()), |history| history.may_turn(nodes))?;
+                    .map_or(Ok(()), |history| history.may_turn(nodes, out))?;
                 let fresh = || Self {
                     pool: Pool::serving(nodes, *needed, TokenForm::Fernet),
                     course: course.clone(),
@@ -113,7 +114,11 @@ impl History {
                 };
                 let found = history.get_or_insert_with(fresh);
                 found.course = course;
+                found.pool.set_needed(*needed);
                 found.stopped = None;
+                for node in out {
+                    found.pool.found_out(node);
+                }
                 let sound = found.pool.verify(ops, *target);
                 sound.map_err(|_unsafe| "a course that is not safe from there")
             }
@@ -127,10 +132,25 @@ impl History {
         }
     }
 
-    fn may_turn(&self, nodes: &[Node]) -> Result<(), &'static str> {
+    fn may_turn(&self, nodes: &[Node], out: &[Node]) -> Result<(), &'static str> {
         let known = self.pool.nodes();
         let same = nodes.len() == known.len() && nodes.iter().all(|node| known.contains_key(node));
-        same.then_some(()).ok_or("a course for other nodes")
+        if !same {
+            return Err("a course for other nodes");
+        }
+        let cut = self.cut_off();
+        let explained = out.iter().all(|node| cut.contains(node));
+        explained
+            .then_some(())
+            .ok_or("a node out of the pool that nothing took out")
+    }
+
+    /// Nodes whose place in or out of the pool nobody knows, since an operation on them was cut off.
+    pub(super) fn cut_off(&self) -> Vec<Node> {
+        match self.course.next() {
+            Some(op) if self.course.is_begun => op.added().iter().chain(op.drained()).cloned().collect(),
+            _ => Vec::new(),
+        }
     }
 
     fn begin(&mut self, op: usize) -> Result<(), &'static str> {

@@ -116,6 +116,9 @@ pub enum Event {
         needed: usize,
         /// All nodes.
         nodes: Vec<Node>,
+        /// Those of them that an operation of the course before, which was cut off, was found to have taken out of the
+        /// pool.
+        out: Vec<Node>,
         /// The operations.
         ops: Vec<Op>,
         /// How long a token lives at most, in seconds.

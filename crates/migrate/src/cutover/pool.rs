@@ -213,6 +213,15 @@ impl Pool {
         }
     }
 
+    pub(super) fn set_needed(&mut self, needed: usize) {
+        self.needed = needed.max(1);
+    }
+
+    /// A node that was found out of the pool.
+    pub(super) fn found_out(&mut self, node: &Node) {
+        self.put(node, |state| state.serves = false);
+    }
+
     fn put(&mut self, node: &Node, change: impl FnOnce(&mut NodeState)) {
         if let Some(state) = self.nodes.get_mut(node) {
             change(state);

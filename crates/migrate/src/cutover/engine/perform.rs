@@ -66,7 +66,7 @@ impl Cutover<'_> {
         self.watch(op, before)
     }
 
-    fn is_drained(&mut self, nodes: &[Node]) -> Result<(), CutoverError> {
+    pub(super) fn is_drained(&mut self, nodes: &[Node]) -> Result<(), CutoverError> {
         let mut waited = Duration::ZERO;
         loop {
             let seen = self.ports.balancer.look(nodes)?;

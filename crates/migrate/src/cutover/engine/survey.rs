@@ -76,21 +76,25 @@ impl Cutover<'_> {
             let op = due.as_ref();
             op.is_some_and(|op| op.added().contains(node) || op.drained().contains(node))
         };
+        let mut forgotten = Vec::new();
         for (node, state) in pool.nodes() {
-            let member = seen
-                .get(node)
-                .copied()
-                .ok_or_else(|| CutoverError::NoWay(Unsafe::Stranger(node.clone())))?;
+            let unknown = || CutoverError::NoWay(Unsafe::Stranger(node.clone()));
+            let member = seen.get(node).copied().ok_or_else(unknown)?;
             if member.takes && !state.serves {
-                self.ports.operator.told(&format!(
-                    "node {node} takes requests, and the journal says that it was drained: was the balancer restarted? \
-                     It is drained again"
-                ));
-                self.ports.balancer.change(&[], std::slice::from_ref(node))?;
+                forgotten.push(node.clone());
             }
             if !member.takes && state.serves && !touched(node) {
                 return Err(CutoverError::OutOfPool(node.clone()));
             }
+        }
+        if !forgotten.is_empty() {
+            let names: Vec<&str> = forgotten.iter().map(Node::as_str).collect();
+            self.ports.operator.told(&format!(
+                "{} take requests, and the journal says that they were drained: was the balancer restarted? They are \
+                 drained again",
+                names.join(", ")
+            ));
+            self.ports.balancer.change(&[], &forgotten)?;
         }
         Ok(())
     }
@@ -106,10 +110,11 @@ impl Cutover<'_> {
         let seen = self.ports.balancer.look(&names)?;
         match op {
             Op::Set(node, _) | Op::Restart(node) => {
-                let is_idle = |member: &Member| !member.takes && member.open == 0;
-                if !seen.get(node).is_some_and(is_idle) {
+                if seen.get(node).is_none_or(|member| member.takes) {
                     return Err(refused(Unsafe::StillServes(node.clone())));
                 }
+                // Of an operation that was cut off while it waited.
+                self.is_drained(std::slice::from_ref(node))?;
             }
             Op::Check(node, _) => {
                 if seen.get(node).is_none_or(|member| member.takes) {
