@@ -87,6 +87,11 @@ fn fault_logged(cause: &BackendError, request_id: &str) {
     tracing::error!(request.id = request_id, error = %chain(cause), "a request could not be answered");
 }
 
+/// The process answers. Whether it should be asked is the admin listener's to tell.
+pub(crate) fn alive() -> Response {
+    no_store(StatusCode::OK, Body::from(r#"{"status":"live"}"#))
+}
+
 /// A path that names nothing, or a domain without issuer: the two look the same.
 pub(crate) fn not_found() -> Response {
     error(

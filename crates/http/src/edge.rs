@@ -14,7 +14,8 @@ use axum::response::Response;
 use http::header::{HOST, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, HeaderValue, Method as HttpMethod, Request, StatusCode, Version};
 use sealstone_pages::{Brands, ErrorKind};
-use sealstone_provider::{Clock, DomainId, Provider};
+use sealstone_provider::people::{AbsentEndpoint, Profile};
+use sealstone_provider::{Clock, DomainId, Peer, Provider, TokenError};
 use tower::Service;
 use tracing::Instrument;
 use tracing::field::Empty;
@@ -22,6 +23,7 @@ use tracing::field::Empty;
 use crate::admin::{self, Readiness};
 use crate::answer;
 use crate::browser::Visitor;
+use crate::caller::Caller;
 use crate::certificate::Certificates;
 use crate::deadline::caught;
 use crate::limit::{LimitClock, Limits};
@@ -280,17 +282,57 @@ impl Edge {
                 ControlFlow::Break(self.asset(&domain, &request))
             }
             (Method::Browser(endpoint), Some(domain)) => self.visitor(endpoint, domain, request, request_id),
-            (Method::Form(_) | Method::Document(_) | Method::Userinfo | Method::Browser(_), None) => {
-                ControlFlow::Break(answer::not_found())
+            (Method::Health, Some(_)) => ControlFlow::Break(answer::alive()),
+            (Method::Absent(endpoint), Some(domain)) => {
+                ControlFlow::Break(self.absent(endpoint, &domain, request, request_id))
             }
+            (
+                Method::Form(_)
+                | Method::Document(_)
+                | Method::Userinfo
+                | Method::Browser(_)
+                | Method::Health
+                | Method::Absent(_),
+                None,
+            ) => ControlFlow::Break(answer::not_found()),
+        }
+    }
+
+    /// What a broker's profile leaves out, asked for by its address: nothing of it is read.
+    fn absent(
+        &self,
+        endpoint: AbsentEndpoint,
+        domain: &DomainId,
+        request: Request<Body>,
+        request_id: &str,
+    ) -> Response {
+        let (parts, _body) = request.into_parts();
+        let address = Caller::of(&parts, &self.proxies).address;
+        if let Err(wait) = self.limits.request(address) {
+            return answer::too_many(wait);
+        }
+        let peer = Peer {
+            address,
+            certificate: None,
+            request_id: request_id.to_owned(),
+        };
+        match self.provider.refuse_endpoint(domain, endpoint, &peer) {
+            Ok(refusal) => answer::outside_profile(refusal),
+            Err(error) => answer::token_error(&TokenError::Backend(error), request_id),
         }
     }
 
     fn serves(&self, method: Method, domain: Option<&DomainId>) -> bool {
         match method {
             Method::Keystone => self.provider.speaks_for_keystone(),
+            Method::Browser(BrowserEndpoint::Device) => {
+                domain.is_some_and(|domain| self.provider.profile(domain) == Some(Profile::Standard))
+            }
             Method::Form(FormEndpoint::DeviceAuthorization) | Method::Userinfo | Method::Browser(_) => {
                 domain.is_some_and(|domain| self.provider.serves_people(domain))
+            }
+            Method::Health | Method::Absent(_) => {
+                domain.is_some_and(|domain| self.provider.profile(domain) == Some(Profile::Broker))
             }
             Method::Form(FormEndpoint::Token | FormEndpoint::Introspection | FormEndpoint::Revocation)
             | Method::Document(_) => true,
@@ -302,16 +344,20 @@ impl Edge {
 fn not_allowed(method: Method, used: &HttpMethod) -> Option<Response> {
     let allow = match method {
         Method::Form(_) | Method::Keystone => "POST",
-        Method::Document(_) => "GET, HEAD",
+        Method::Document(_) | Method::Health => "GET, HEAD",
         Method::Userinfo => "GET, POST",
         Method::Browser(endpoint) => endpoint.methods(),
+        Method::Absent(_) => return None,
     };
     let taken = allow.split(", ").any(|one| one == used.as_str());
     (!taken).then(|| match method {
         Method::Keystone => os_oauth2::method_not_allowed(),
-        Method::Form(_) | Method::Document(_) | Method::Userinfo | Method::Browser(_) => {
-            answer::method_not_allowed(allow)
-        }
+        Method::Form(_)
+        | Method::Document(_)
+        | Method::Userinfo
+        | Method::Browser(_)
+        | Method::Health
+        | Method::Absent(_) => answer::method_not_allowed(allow),
     })
 }
 

@@ -30,7 +30,8 @@ fn every_route_is_documented_with_its_methods() {
             .to_owned();
         let methods = match endpoint.method()? {
             Method::Form(_) | Method::Keystone => "POST",
-            Method::Document(_) => "GET, HEAD",
+            Method::Document(_) | Method::Health => "GET, HEAD",
+            Method::Absent(_) => "any",
             Method::Userinfo => "GET, POST",
             Method::Browser(endpoint) => endpoint.methods(),
         };

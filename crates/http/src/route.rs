@@ -1,3 +1,5 @@
+use sealstone_provider::people::AbsentEndpoint;
+
 /// What a path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Endpoint {
@@ -19,6 +21,11 @@ pub(crate) enum Endpoint {
     Logout,
     Account,
     Assets,
+    /// Whether the process answers, where applications look for that.
+    Health,
+    /// What a broker's profile leaves out.
+    Registration,
+    PushedRequest,
     Unknown,
 }
 
@@ -35,6 +42,10 @@ pub(crate) enum Method {
     Userinfo,
     /// What a person's browser sends.
     Browser(BrowserEndpoint),
+    /// Nothing, by GET or HEAD; the answer is always the same.
+    Health,
+    /// Anything: it is refused in a broker's own words.
+    Absent(AbsentEndpoint),
 }
 
 /// What clients authenticate at.
@@ -78,7 +89,7 @@ pub(crate) enum Document {
 }
 
 impl Endpoint {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::Token,
         Self::Introspection,
         Self::Revocation,
@@ -96,6 +107,9 @@ impl Endpoint {
         Self::Logout,
         Self::Account,
         Self::Assets,
+        Self::Health,
+        Self::Registration,
+        Self::PushedRequest,
         Self::Unknown,
     ];
 
@@ -119,6 +133,9 @@ impl Endpoint {
             Self::Logout => "logout",
             Self::Account => "account",
             Self::Assets => "assets",
+            Self::Health => "health",
+            Self::Registration => "registration",
+            Self::PushedRequest => "pushed_request",
             Self::Unknown => "unknown",
         }
     }
@@ -142,6 +159,9 @@ impl Endpoint {
             Self::Logout => Method::Browser(BrowserEndpoint::Logout),
             Self::Account => Method::Browser(BrowserEndpoint::Account),
             Self::Assets => Method::Browser(BrowserEndpoint::Assets),
+            Self::Health => Method::Health,
+            Self::Registration => Method::Absent(AbsentEndpoint::Registration),
+            Self::PushedRequest => Method::Absent(AbsentEndpoint::PushedRequest),
             Self::Unknown => return None,
         })
     }
@@ -163,6 +183,9 @@ impl Endpoint {
             "device" => Self::Device,
             "logout" => Self::Logout,
             "account" => Self::Account,
+            "healthz" => Self::Health,
+            "register" => Self::Registration,
+            "par" => Self::PushedRequest,
             other => return asset(other).map(|_name| Self::Assets),
         })
     }
@@ -189,6 +212,9 @@ impl Endpoint {
             Self::Logout => format!("{issuer}/logout"),
             Self::Account => format!("{issuer}/account"),
             Self::Assets => format!("{issuer}/assets/{{name}}"),
+            Self::Health => format!("{issuer}/healthz"),
+            Self::Registration => format!("{issuer}/register"),
+            Self::PushedRequest => format!("{issuer}/par"),
             Self::Unknown => return None,
         })
     }

@@ -98,10 +98,7 @@ impl Edge {
                 let work = Box::pin(self.provider.token(domain, request, peer));
                 match self.tried(peer, suspect, work).await {
                     Ok(Ok(token)) => answer::written(StatusCode::OK, token.to_json()),
-                    Ok(Err(failure)) => match self.provider.outside_profile(domain, &failure) {
-                        Some(refusal) => answer::outside_profile(refusal),
-                        None => self.blame(suspect, answer::token_error(&failure, &peer.request_id)),
-                    },
+                    Ok(Err(failure)) => self.refused(domain, suspect, peer, &failure),
                     Err(too_many) => too_many,
                 }
             }
@@ -135,8 +132,25 @@ impl Edge {
         let request = parsed(arrived, form, DeviceAuthorizationRequest::parse);
         let suspect = self.suspect(request.as_ref().ok().map(|request| &request.client), peer);
         let work = Box::pin(self.provider.device_authorization(domain, request, agent, peer));
-        let answer = |found| answer::json(StatusCode::OK, &found);
-        self.ask(peer, suspect, work, answer).await
+        match self.tried(peer, suspect, work).await {
+            Ok(Ok(codes)) => answer::json(StatusCode::OK, &codes),
+            Ok(Err(failure)) => self.refused(domain, suspect, peer, &failure),
+            Err(too_many) => too_many,
+        }
+    }
+
+    /// A refusal, in the words of the domain's profile.
+    fn refused(
+        &self,
+        domain: &DomainId,
+        suspect: Option<Suspect>,
+        peer: &Peer,
+        failure: &TokenError,
+    ) -> Response {
+        match self.provider.outside_profile(domain, failure) {
+            Some(refusal) => answer::outside_profile(refusal),
+            None => self.blame(suspect, answer::token_error(failure, &peer.request_id)),
+        }
     }
 
     /// Keystone's own token endpoint, in Keystone's own words.

@@ -13,6 +13,7 @@ mod attacks_m;
 mod attacks_r;
 mod attacks_s;
 mod bearers;
+mod broker;
 mod conformance;
 mod ended_logins;
 mod faults;

@@ -25,6 +25,7 @@ pub(crate) struct People {
     pub(crate) source: Arc<dyn LoginSource>,
     pub(crate) second_factor: Option<Arc<dyn SecondFactorAuthority>>,
     pub(crate) logout_sender: Arc<dyn LogoutSender>,
+    pub(crate) profile: Profile,
     /// What the issuers sign with.
     pub(crate) algorithms: Vec<Algorithm>,
 }
@@ -36,6 +37,7 @@ impl Default for People {
             source: Arc::new(Alice),
             second_factor: None,
             logout_sender: Arc::new(Nobody),
+            profile: Profile::Standard,
             algorithms: RotationSettings::default().algorithms,
         }
     }
@@ -53,7 +55,7 @@ impl People {
                 sessions: SessionLimits::default(),
                 service_name: "Example".to_owned(),
                 upstream_name: "Upstream".to_owned(),
-                profile: Profile::Standard,
+                profile: self.profile,
             },
         };
         PeoplePorts {

@@ -165,7 +165,7 @@ impl Provider {
         let issuer = config.base.issuer(domain)?;
         let mut metadata = metadata(config, &issuer, domain);
         if let Some(realm) = self.realm(domain) {
-            with_people(&mut metadata, &realm.config.policy, &keys);
+            with_people(&mut metadata, &realm.config, &keys);
         }
         if let Some(state) = before {
             state.keys.store(Arc::new(keys));

@@ -2,6 +2,7 @@
 
 use crate::config::ProviderConfig;
 use crate::issuer::IssuerKeys;
+use crate::people::PeopleConfig;
 use sealstone_grants::scopes;
 use sealstone_identity::DomainId;
 use sealstone_jose::{Algorithm, MacAlgorithm};
@@ -40,18 +41,20 @@ pub(crate) fn metadata(config: &ProviderConfig, issuer: &Issuer, domain: &Domain
 
 /// What an issuer with people adds to it (OpenID Connect Discovery §3, RP-Initiated Logout §2.1, Back-Channel Logout
 /// §2.1, RFC 8628 §4, RFC 9207 §3).
-pub(crate) fn with_people(metadata: &mut ServerMetadata, policy: &LoginPolicy, keys: &IssuerKeys) {
+pub(crate) fn with_people(metadata: &mut ServerMetadata, people: &PeopleConfig, keys: &IssuerKeys) {
     let issuer = metadata.issuer.clone();
     let endpoint = |name: &str| Some(format!("{issuer}/{name}"));
     metadata.authorization_endpoint = endpoint("authorize");
     metadata.userinfo_endpoint = endpoint("userinfo");
     metadata.end_session_endpoint = endpoint("logout");
-    metadata.device_authorization_endpoint = endpoint("device_authorization");
+    let has_devices = people.offers(GrantType::DeviceCode);
+    metadata.device_authorization_endpoint = endpoint("device_authorization").filter(|_| has_devices);
     let grants = [
         GrantType::AuthorizationCode,
         GrantType::RefreshToken,
         GrantType::DeviceCode,
     ];
+    let grants = grants.into_iter().filter(|grant| people.offers(*grant));
     metadata
         .grant_types_supported
         .extend(grants.map(|grant| grant.as_str().to_owned()));
@@ -66,7 +69,9 @@ pub(crate) fn with_people(metadata: &mut ServerMetadata, policy: &LoginPolicy, k
     metadata.scopes_supported = SCOPES.map(str::to_owned).to_vec();
     metadata.claims_supported = CLAIMS.map(str::to_owned).to_vec();
     metadata.claim_types_supported = vec!["normal".to_owned()];
-    metadata.acr_values_supported = reachable(policy).map(|acr| acr.as_str().to_owned()).collect();
+    metadata.acr_values_supported = reachable(&people.policy)
+        .map(|acr| acr.as_str().to_owned())
+        .collect();
     metadata.prompt_values_supported = [
         Prompt::None,
         Prompt::Login,
@@ -90,7 +95,8 @@ pub(crate) fn with_people(metadata: &mut ServerMetadata, policy: &LoginPolicy, k
         && let Some(base) = token.strip_suffix("/token")
     {
         aliases.userinfo_endpoint = Some(format!("{base}/userinfo"));
-        aliases.device_authorization_endpoint = Some(format!("{base}/device_authorization"));
+        aliases.device_authorization_endpoint =
+            Some(format!("{base}/device_authorization")).filter(|_| has_devices);
     }
 }
 

@@ -25,7 +25,7 @@ mod userinfo;
 mod view;
 mod visit;
 
-pub use broker::ProfileRefusal;
+pub use broker::{AbsentEndpoint, ProfileRefusal};
 pub use browser::{BrowserAnswer, BrowserContent, BrowserContext, FormPost, SessionCookie};
 pub use config::{PeopleConfig, Profile};
 pub use error::{BrowserError, UserinfoError};

@@ -111,9 +111,9 @@ impl Provider {
         token_id: &'a str,
         now: UnixTime,
     ) -> Result<Decided<'a>, TokenError> {
-        // Where nobody signs in, there is no grant of a person.
+        // Where nobody signs in, there is no grant of a person; a broker has fewer than others.
         let grant = match grant.of_person() {
-            Some(kind) if self.realm(&issuer.domain).is_none() => GrantRequest::NotOffered(kind),
+            Some(kind) if !self.offers(&issuer.domain, kind) => GrantRequest::NotOffered(kind),
             Some(_) | None => grant,
         };
         match token::decide(client, grant, now)? {

@@ -2,11 +2,13 @@
 //! of a person, and how.
 
 use super::config::Profile;
-use super::visit::Visit;
-use crate::error::TokenError;
+use super::visit::{Record, Visit, record};
+use crate::error::{BackendError, TokenError};
 use crate::issuer::IssuerState;
+use crate::peer::Peer;
 use crate::provider::Provider;
 use rustls_pki_types::UnixTime;
+use sealstone_audit::{Action, Reason, Target};
 use sealstone_grants::Denial;
 use sealstone_grants::authorize::{AuthorizationDenial, Displayed};
 use sealstone_identity::DomainId;
@@ -30,13 +32,68 @@ impl ProfileRefusal {
     }
 }
 
+/// An endpoint that others have and that a [broker's profile](Profile::Broker) leaves out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the edge has an address for each")]
+pub enum AbsentEndpoint {
+    /// `/register` (RFC 7591, OpenID Connect Dynamic Client Registration).
+    Registration,
+    /// `/par` (RFC 9126).
+    PushedRequest,
+}
+
+impl AbsentEndpoint {
+    /// What was attempted there, and the rule by which it is refused.
+    const fn attempt(self) -> (Action, &'static str) {
+        match self {
+            Self::Registration => (Action::CreateClient, "registration_not_offered"),
+            Self::PushedRequest => (Action::Authorize, "pushed_request_not_offered"),
+        }
+    }
+
+    const fn refusal(self) -> ProfileRefusal {
+        match self {
+            Self::Registration => {
+                ProfileRefusal::new("this profile does not register clients", "registration")
+            }
+            Self::PushedRequest => {
+                ProfileRefusal::new("this profile does not take pushed requests", "pushed_request")
+            }
+        }
+    }
+}
+
 impl Provider {
+    /// How a broker answers whoever asks for something at an endpoint that its profile leaves out; the attempt is
+    /// recorded first.
+    ///
+    /// # Errors
+    /// [`BackendError`] when that can't be recorded.
+    pub fn refuse_endpoint(
+        &self,
+        domain: &DomainId,
+        endpoint: AbsentEndpoint,
+        peer: &Peer,
+    ) -> Result<ProfileRefusal, BackendError> {
+        let (action, rule) = endpoint.attempt();
+        let event = Record {
+            action,
+            user: None,
+            client: None,
+            target: Target::Issuer(domain.as_str().into()),
+            refused: Some(Reason::new(400, rule)),
+        };
+        record(self, &event, peer, self.0.ports.clock.now())?;
+        Ok(endpoint.refusal())
+    }
+
     fn is_broker(&self, domain: &DomainId) -> bool {
         self.realm(domain)
             .is_some_and(|realm| realm.config.profile == Profile::Broker)
     }
 
-    /// How a broker answers a refusal of its token endpoint, if it is one of what its profile leaves out.
+    /// How a broker answers a refusal of its token endpoint, or of that for devices, if it is one of what its profile
+    /// leaves out.
     #[must_use]
     pub fn outside_profile(&self, domain: &DomainId, error: &TokenError) -> Option<ProfileRefusal> {
         match error {

@@ -1,4 +1,5 @@
 use sealstone_login::{FactorKind, LoginPolicy, SessionLimits};
+use sealstone_oauth_types::GrantType;
 
 /// The rules by which people of a domain sign in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,12 @@ impl PeopleConfig {
             upstream_name: String::new(),
             profile: Profile::Standard,
         }
+    }
+
+    /// Whether clients have this grant of a person here. A device has no redirect URI and no challenge: a broker, which
+    /// knows codes with PKCE alone, has no devices.
+    pub(crate) fn offers(&self, grant: GrantType) -> bool {
+        self.profile == Profile::Standard || grant != GrantType::DeviceCode
     }
 
     /// The same where browsers have no passkeys. What needs one can't be reached there.

@@ -13,7 +13,7 @@ use sealstone_grants::device::{
 use sealstone_grants::{Denial, GrantDenial};
 use sealstone_identity::DomainId;
 use sealstone_oauth_types::{
-    DeviceAuthorizationRequest, DeviceAuthorizationResponse, RequestError, UserCode,
+    DeviceAuthorizationRequest, DeviceAuthorizationResponse, GrantType, RequestError, UserCode,
 };
 
 /// How often a user code is drawn again because another request has it: one of 2^34 is taken by at most ten thousand.
@@ -46,6 +46,7 @@ impl Provider {
         let attempt = self.attempt(Action::AskForDevice, client, peer)?;
         let origin = origin(user_agent, peer);
         let result = match request {
+            Ok(_) if !self.offers(domain, GrantType::DeviceCode) => Err(Denial::UnsupportedGrantType.into()),
             Ok(request) => {
                 let asked = self.may_ask(&issuer, request, peer, attempt.now);
                 match Box::pin(asked).await {

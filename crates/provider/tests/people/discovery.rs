@@ -55,6 +55,21 @@ async fn discovery_says_what_is_served_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_broker_names_no_device_grant() {
+    let mut config = config();
+    config.profile = sealstone_provider::people::Profile::Broker;
+    let document = document(config).await;
+    assert!(document.get("device_authorization_endpoint").is_none());
+    let aliases = &document["mtls_endpoint_aliases"];
+    assert!(
+        aliases.get("device_authorization_endpoint").is_none(),
+        "{aliases}"
+    );
+    let grants = json!(["client_credentials", "authorization_code", "refresh_token"]);
+    assert_eq!(document["grant_types_supported"], grants);
+}
+
+#[tokio::test]
 async fn the_classes_are_those_that_a_login_can_reach() {
     let (one, two) = ("urn:sealstone:acr:one-factor", "urn:sealstone:acr:two-factor");
     for (kinds, want) in [
