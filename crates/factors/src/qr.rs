@@ -36,12 +36,19 @@ impl QrCode {
             .map_err(|_too_long| QrError)
     }
 
-    /// An `<svg>` element of numbers and fixed words only: safe to put into a page as it is, in dark mode too, and
-    /// without a style that a content security policy would refuse. Its text alternative is the page's to give.
+    /// How many modules a side has, with the light ones around: the drawing is `0 0 side side`.
     #[must_use]
-    pub fn svg(&self) -> String {
+    pub fn side(&self) -> u32 {
         let side = self.0.size().saturating_add(QUIET.saturating_mul(2));
-        let mut path = String::new();
+        u32::try_from(side).unwrap_or_default()
+    }
+
+    /// The dark modules as the `d` of one SVG path, to be stroked one module wide: letters, digits, blanks, dots and
+    /// minus signs. A page whose style gives the colours draws it by itself.
+    #[must_use]
+    pub fn path(&self) -> String {
+        // Where the pen is; each step is from there, which makes for short numbers.
+        let (mut pen, mut path) = ((0, 0), format!("M{QUIET} {QUIET}.5"));
         for y in 0..self.0.size() {
             let mut x = 0;
             while x < self.0.size() {
@@ -50,17 +57,26 @@ impl QrCode {
                     .count();
                 let run = i32::try_from(run).unwrap_or_default();
                 if run > 0 {
-                    let (left, top) = (x.saturating_add(QUIET), y.saturating_add(QUIET));
+                    let (right, down) = (x.saturating_sub(pen.0), y.saturating_sub(pen.1));
                     // Writing to a string does not fail.
-                    let _written = write!(path, "M{left} {top}h{run}v1h-{run}z");
+                    let _written = write!(path, "m{right} {down}h{run}");
+                    pen = (x.saturating_add(run), y);
                 }
                 x = x.saturating_add(run).saturating_add(1);
             }
         }
+        path
+    }
+
+    /// An `<svg>` element of numbers and fixed words only: safe to put into a page as it is, in dark mode too, and
+    /// without a style that a content security policy would refuse. Its text alternative is the page's to give.
+    #[must_use]
+    pub fn svg(&self) -> String {
+        let (side, path) = (self.side(), self.path());
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {side} {side}\" \
              shape-rendering=\"crispEdges\" aria-hidden=\"true\" focusable=\"false\">\
-             <path fill=\"#fff\" d=\"M0 0h{side}v{side}h-{side}z\"/><path fill=\"#000\" d=\"{path}\"/></svg>"
+             <path fill=\"#fff\" d=\"M0 0h{side}v{side}h-{side}z\"/><path stroke=\"#000\" d=\"{path}\"/></svg>"
         )
     }
 
@@ -125,27 +141,35 @@ mod tests {
                 assert_eq!(light, !dark(x, y), "{x} {y}");
             }
         }
+        assert_eq!(i32::try_from(code.side()), Ok(side));
         let svg = code.svg();
         assert!(svg.contains(&format!("viewBox=\"0 0 {side} {side}\"")));
-        let drawn: i32 = svg
-            .split('M')
-            .skip(2)
-            .map(|run| {
-                run.split('h')
-                    .nth(1)
-                    .unwrap()
-                    .split('v')
-                    .next()
-                    .unwrap()
-                    .parse::<i32>()
-                    .unwrap()
-            })
-            .sum();
-        let all = (0..side).flat_map(|y| (0..side).map(move |x| (x, y)));
-        assert_eq!(
-            drawn,
-            i32::try_from(all.filter(|(x, y)| dark(*x, *y)).count()).unwrap()
-        );
+        assert!(svg.contains(&code.path()));
+        let drawn = drawn(&code.path());
+        for y in 0..side {
+            for x in 0..side {
+                assert_eq!(drawn.contains(&(x, y)), dark(x, y), "{x} {y}");
+            }
+        }
+    }
+
+    /// The modules that a pen one module wide marks on the way of the path.
+    fn drawn(path: &str) -> std::collections::BTreeSet<(i32, i32)> {
+        let (start, steps) = path.split_once('m').unwrap();
+        assert_eq!(start, format!("M{QUIET} {QUIET}.5"));
+        let (mut x, mut y) = (QUIET, QUIET);
+        let mut marked = std::collections::BTreeSet::new();
+        for step in steps.split('m') {
+            let (to, run) = step.split_once('h').unwrap();
+            let (right, down) = to.split_once(' ').unwrap();
+            x += right.parse::<i32>().unwrap();
+            y += down.parse::<i32>().unwrap();
+            for _module in 0..run.parse::<i32>().unwrap() {
+                marked.insert((x, y));
+                x += 1;
+            }
+        }
+        marked
     }
 
     #[test]

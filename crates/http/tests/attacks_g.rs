@@ -455,14 +455,45 @@ async fn n09_state_of_a_logout_comes_back_encoded() {
     assert!(!browser.cookies.contains_key("__Host-session-demo"), "{answer:?}");
 }
 
+/// A missing cookie has several causes, and the person knows which: each is named, and what to do.
 #[tokio::test]
-async fn cookies_that_are_off_are_told() {
-    let world = world().await;
-    let mut browser = Browser::new(&world);
-    let page = browser.get(&format!("{ISSUER}/authorize?{}", request(""))).await;
-    browser.cookies.clear();
-    let form = PageForm::of(&page).with(&[("user_name", "alice"), ("password", "x"), ("do", "password")]);
-    let answer = browser.post(&form).await;
-    assert_eq!(answer.status, 400);
-    assert!(answer.text.contains("Cookies are switched off"), "{answer:?}");
+async fn a_page_without_its_cookie_says_what_may_be_the_matter() {
+    for (languages, causes) in [
+        (
+            "en",
+            [
+                "another browser",
+                "private window",
+                "closed in between",
+                "cookies are blocked",
+            ],
+        ),
+        (
+            "de",
+            [
+                "anderen Browser",
+                "privaten Fenster",
+                "zwischendurch geschlossen",
+                "Cookies blockiert",
+            ],
+        ),
+    ] {
+        let world = world().await;
+        let mut browser = Browser::new(&world);
+        browser.languages = languages;
+        let page = browser.get(&format!("{ISSUER}/authorize?{}", request(""))).await;
+        browser.cookies.clear();
+        let form = PageForm::of(&page).with(&[("user_name", "alice"), ("password", "x"), ("do", "password")]);
+        let answer = browser.post(&form).await;
+        assert_eq!(answer.status, 400);
+        for cause in causes {
+            assert!(answer.text.contains(cause), "{languages}: {cause}: {answer:?}");
+        }
+        // A link that was copied into another browser is told the same.
+        let mut other = Browser::new(&world);
+        other.languages = languages;
+        let copied = other.get(&format!("{ISSUER}/interaction?id=abc")).await;
+        assert_eq!(copied.status, 400);
+        assert!(copied.text.contains(causes[0]), "{copied:?}");
+    }
 }

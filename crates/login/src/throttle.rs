@@ -25,7 +25,7 @@ const LONGEST_CODE_WAIT: Duration = Duration::from_secs(3600);
 /// What was not tried for a day begins anew.
 const FORGET_AFTER: Duration = Duration::from_secs(24 * 3600);
 
-/// What is counted by itself: the passwords for a name, or the codes of a person.
+/// What is counted by itself: the passwords for a name, the codes of a person, the questions to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "each has a limit of its own")]
@@ -34,7 +34,7 @@ pub enum Guess {
     Password,
     /// A password, in a browser in which it was right within a day: strangers have no part in this count.
     KnownBrowser,
-    /// A one-time or recovery code, after the password.
+    /// A one-time or recovery code, after the password; or a question on a telephone, which is waited for alike.
     Code,
 }
 
@@ -49,28 +49,31 @@ impl ThrottleKey {
     /// Passwords for a name as typed, in the domain of the page. Capitals and outer blanks make no other name.
     #[must_use]
     pub fn password(domain: &DomainId, user_name: &str) -> Self {
-        Self::of(Guess::Password, domain, &user_name.trim().to_lowercase())
+        let name = user_name.trim().to_lowercase();
+        Self::of("password", Guess::Password, domain, &name)
     }
 
     /// The same in one browser, by the hash of its cookie. It counts only where [`ThrottleStore::know_browser`] noted it.
     #[must_use]
     pub fn known_browser(domain: &DomainId, user_name: &str, browser: TokenHash) -> Self {
         let who = format!("{browser} {}", user_name.trim().to_lowercase());
-        Self::of(Guess::KnownBrowser, domain, &who)
+        Self::of("known-browser", Guess::KnownBrowser, domain, &who)
     }
 
     /// Codes of a person, whatever judges them.
     #[must_use]
     pub fn code(domain: &DomainId, user: &UserId) -> Self {
-        Self::of(Guess::Code, domain, user.as_str())
+        Self::of("code", Guess::Code, domain, user.as_str())
     }
 
-    fn of(guess: Guess, domain: &DomainId, who: &str) -> Self {
-        let kind = match guess {
-            Guess::Password => "password",
-            Guess::KnownBrowser => "known-browser",
-            Guess::Code => "code",
-        };
+    /// Questions that a person is asked on their telephone. Each follows a right password, and waits like a guess at a
+    /// code: a thief of the password does not make the telephone ring until its owner gives in.
+    #[must_use]
+    pub fn question(domain: &DomainId, user: &UserId) -> Self {
+        Self::of("question", Guess::Code, domain, user.as_str())
+    }
+
+    fn of(kind: &str, guess: Guess, domain: &DomainId, who: &str) -> Self {
         let mut hash = Sha256::new();
         for part in [kind, domain.as_str(), who] {
             hash.update(part.as_bytes());

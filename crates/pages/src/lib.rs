@@ -3,7 +3,6 @@
 mod agent;
 mod brand;
 mod date;
-mod qr;
 mod render;
 mod texts;
 mod view;
@@ -14,6 +13,6 @@ pub use texts::Texts;
 pub use view::{
     AccountPage, CodeKind, CodePage, ConsentLine, ConsentPage, DeviceCodePage, DeviceConfirmPage,
     DeviceDonePage, EnrolPage, EnrolPasskeyPage, EnrolTotpPage, ErrorKind, ErrorPage, FormPostPage,
-    GrantLine, LoggedOutPage, LoginPage, LogoutPage, Page, PasskeyLine, Person, ProjectLine,
+    GrantLine, LoggedOutPage, LoginPage, LogoutPage, Page, PasskeyLine, Person, Picture, ProjectLine,
     RecoveryCodesPage, ScopeLine, SelectAccountPage, SessionLine, Trouble, WaitPage,
 };

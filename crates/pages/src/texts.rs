@@ -96,6 +96,7 @@ texts! {
     enrol_totp_title,
     enrol_totp_scan,
     enrol_totp_picture,
+    enrol_totp_here,
     enrol_totp_secret,
     enrol_totp_code,
     enrol_totp_button,

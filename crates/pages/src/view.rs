@@ -10,7 +10,7 @@ pub use account::{AccountPage, ConsentLine, GrantLine, PasskeyLine, SessionLine}
 pub use consent::{ConsentPage, ProjectLine, ScopeLine};
 pub use device::{DeviceCodePage, DeviceConfirmPage, DeviceDonePage};
 pub use factor::{
-    CodeKind, CodePage, EnrolPage, EnrolPasskeyPage, EnrolTotpPage, RecoveryCodesPage, WaitPage,
+    CodeKind, CodePage, EnrolPage, EnrolPasskeyPage, EnrolTotpPage, Picture, RecoveryCodesPage, WaitPage,
 };
 pub use login::{LoginPage, SelectAccountPage};
 
@@ -177,8 +177,9 @@ pub enum ErrorKind {
     Request,
     /// Took too long, was sent before, or belongs to another browser.
     Expired,
-    /// The browser keeps no cookies.
-    CookiesOff,
+    /// The page came without the cookie that it belongs to: another browser, a private window, one that was closed in
+    /// between, or one that takes no cookies.
+    NoCookie,
     /// The person may not do this.
     NotAllowed,
     /// The form did not come from a page of ours.
@@ -200,7 +201,7 @@ impl ErrorKind {
     pub const ALL: [Self; 10] = [
         Self::Request,
         Self::Expired,
-        Self::CookiesOff,
+        Self::NoCookie,
         Self::NotAllowed,
         Self::Forged,
         Self::TooMany,

@@ -241,7 +241,8 @@ fn pages_hold_nothing_that_a_strict_policy_would_stop() {
                 );
                 if matches!(&**attribute, "src" | "srcset" | "href") {
                     let own = value.starts_with("/v4/oauth2/demo/");
-                    let followed = element.name == "a" && value.starts_with("https://");
+                    let app = value.starts_with("otpauth://totp/") && matches!(page, Page::EnrolTotp(_));
+                    let followed = element.name == "a" && (app || value.starts_with("https://"));
                     assert!(own || followed, "{name}: {value}");
                 }
             }

@@ -3,8 +3,8 @@
 use sealstone_oauth_types::Secret;
 use sealstone_pages::{
     CodePage, ConsentPage, DeviceCodePage, DeviceConfirmPage, DeviceDonePage, EnrolPage, EnrolPasskeyPage,
-    EnrolTotpPage, ErrorKind, ErrorPage, Form, LoggedOutPage, LoginPage, LogoutPage, Page, RecoveryCodesPage,
-    SelectAccountPage, Trouble, WaitPage,
+    EnrolTotpPage, ErrorKind, ErrorPage, Form, LoggedOutPage, LoginPage, LogoutPage, Page, Picture,
+    RecoveryCodesPage, SelectAccountPage, Trouble, WaitPage,
 };
 use sealstone_provider::people::{
     ClientView, CodeKind, CodeView, ConsentView, DeviceConfirmView, EnrolTotpView, Fault, LoginView,
@@ -147,6 +147,10 @@ fn enrol_totp(view: &EnrolTotpView) -> Page {
         account: view.person.user_name.clone(),
         secret: grouped(view.secret.expose()),
         uri: text(&view.uri),
+        picture: Picture {
+            side: view.qr.0,
+            path: text(&view.qr.1),
+        },
         trouble: trouble(view.fault),
     })
 }
@@ -195,8 +199,9 @@ fn fault(error: PageError) -> ErrorPage {
         kind: match error.kind {
             PageErrorKind::Request => ErrorKind::Request,
             PageErrorKind::Expired => ErrorKind::Expired,
-            PageErrorKind::CookiesOff => ErrorKind::CookiesOff,
+            PageErrorKind::NoCookie => ErrorKind::NoCookie,
             PageErrorKind::NotAllowed => ErrorKind::NotAllowed,
+            PageErrorKind::TooMany => ErrorKind::TooMany,
             PageErrorKind::Upstream => ErrorKind::Upstream,
             PageErrorKind::Unavailable => ErrorKind::Unavailable,
         },

@@ -179,7 +179,7 @@ fn see_other(address: &str) -> Response {
 
 const fn status(kind: ErrorKind) -> StatusCode {
     match kind {
-        ErrorKind::Request | ErrorKind::Expired | ErrorKind::CookiesOff => StatusCode::BAD_REQUEST,
+        ErrorKind::Request | ErrorKind::Expired | ErrorKind::NoCookie => StatusCode::BAD_REQUEST,
         ErrorKind::NotAllowed | ErrorKind::Forged => StatusCode::FORBIDDEN,
         ErrorKind::TooMany => StatusCode::TOO_MANY_REQUESTS,
         ErrorKind::Upstream => StatusCode::BAD_GATEWAY,

@@ -7,9 +7,11 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use sealstone_jose::base64url;
 use sealstone_provider::people::{LogoutSendError, LogoutSender};
+use sealstone_testkit::{KeyKind, TestKey};
 use serde_json::{Value, json};
 
 use super::{BYE, ask, error_of, is_fault_page, pairs, request, tokens, verified, wait, world, world_of};
+use crate::assertions::es256_with;
 use crate::people::{Browser, PageForm, People, escaped};
 use crate::support::{Answer, Ask, ISSUER};
 
@@ -119,20 +121,35 @@ async fn oidcc_rp_initiated_logout_with_bad_id_token_hint_alg_none() {
 
 #[tokio::test]
 async fn oidcc_rp_initiated_logout_with_id_token_hint_by_another_signer() {
+    let stranger = TestKey::generate(KeyKind::P256);
     is_no_hint(|token| {
-        let signature = token.rsplit('.').next().unwrap();
-        let other: String = signature.chars().rev().collect();
-        token.replace(signature, &other)
+        // Every octet is ours, the name of the key too, but for the signature: that is good under a key of somebody else.
+        let mut parts = token.split('.').map(|part| base64url::decode(part).unwrap());
+        let mut part = || String::from_utf8(parts.next().unwrap()).unwrap();
+        let (header, payload) = (part(), part());
+        assert!(header.contains("ES256"), "{header}");
+        es256_with(&stranger, &header, &payload)
     })
     .await;
 }
 
-/// Whatever is left out: a person who agrees is signed out, and nothing breaks.
-async fn signs_out(query: impl Fn(&str) -> String) -> Answer {
+/// Whether a person is asked before they are signed out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asks {
+    First,
+    Nobody,
+}
+
+/// Whatever is left out: a person who agrees is signed out, and nothing breaks. Without a hint they are asked first, and
+/// signed in until they agree.
+async fn signs_out(asks: Asks, query: impl Fn(&str) -> String) -> Answer {
     let world = world().await;
     let mut browser = Browser::new(&world);
     let got = tokens(&world, &mut browser, "query", "").await;
     let page = logout(&mut browser, &query(&got.id_token)).await;
+    let is_asked = page.status == 200 && page.text.contains("value=\"logout\"");
+    assert_eq!(is_asked, asks == Asks::First, "{page:?}");
+    assert_eq!(is_signed_in(&mut browser).await, is_asked);
     let answer = agreed(&mut browser, page).await;
     assert!(matches!(answer.status.as_u16(), 200 | 302 | 303), "{answer:?}");
     assert!(!is_signed_in(&mut browser).await);
@@ -141,31 +158,36 @@ async fn signs_out(query: impl Fn(&str) -> String) -> Answer {
 
 #[tokio::test]
 async fn oidcc_rp_initiated_logout_no_id_token_hint() {
-    signs_out(|_| format!("post_logout_redirect_uri={}&state=x&client_id=rp", escaped(BYE))).await;
+    let query = format!("post_logout_redirect_uri={}&state=x&client_id=rp", escaped(BYE));
+    let answer = signs_out(Asks::First, |_| query.clone()).await;
+    assert_eq!(answer.header("location"), Some(format!("{BYE}?state=x").as_str()));
 }
 
 #[tokio::test]
 async fn oidcc_rp_initiated_logout_no_params() {
-    let answer = signs_out(|_| String::new()).await;
+    let answer = signs_out(Asks::First, |_| String::new()).await;
     assert_eq!(answer.header("location"), None, "{answer:?}");
 }
 
 #[tokio::test]
 async fn oidcc_rp_initiated_logout_no_post_logout_redirect_uri() {
-    let answer = signs_out(|hint| format!("id_token_hint={hint}&state=x")).await;
+    let answer = signs_out(Asks::Nobody, |hint| format!("id_token_hint={hint}&state=x")).await;
     assert_eq!(answer.header("location"), None, "{answer:?}");
 }
 
 #[tokio::test]
 async fn oidcc_rp_initiated_logout_only_state() {
-    let answer = signs_out(|_| "state=x".to_owned()).await;
+    let answer = signs_out(Asks::First, |_| "state=x".to_owned()).await;
     assert_eq!(answer.header("location"), None, "{answer:?}");
 }
 
 #[tokio::test]
 async fn oidcc_rp_initiated_logout_no_state() {
-    let answer =
-        signs_out(|hint| format!("id_token_hint={hint}&post_logout_redirect_uri={}", escaped(BYE))).await;
+    let bye = escaped(BYE);
+    let answer = signs_out(Asks::Nobody, |hint| {
+        format!("id_token_hint={hint}&post_logout_redirect_uri={bye}")
+    })
+    .await;
     assert_eq!(answer.header("location"), Some(BYE));
 }
 

@@ -2,7 +2,6 @@ use askama::Template;
 
 use super::Setting;
 use crate::date::Moment;
-use crate::qr::Picture;
 use crate::texts::Texts;
 use crate::view::{
     AccountPage, CodePage, ConsentPage, DeviceCodePage, DeviceConfirmPage, DeviceDonePage, EnrolPage,

@@ -120,7 +120,7 @@ impl Texts {
         match kind {
             ErrorKind::Request => (&self.error_request_title, &self.error_request),
             ErrorKind::Expired => (&self.error_expired_title, &self.error_expired),
-            ErrorKind::CookiesOff => (&self.error_cookies_title, &self.error_cookies),
+            ErrorKind::NoCookie => (&self.error_cookies_title, &self.error_cookies),
             ErrorKind::NotAllowed => (&self.error_not_allowed_title, &self.error_not_allowed),
             ErrorKind::Forged => (&self.error_forged_title, &self.error_forged),
             ErrorKind::TooMany => (&self.error_many_title, &self.error_many),

@@ -85,6 +85,7 @@ pub(super) const GERMAN: Texts = Texts {
     enrol_totp_title: Borrowed("Authenticator-App einrichten"),
     enrol_totp_scan: Borrowed("Scannen Sie dieses Bild mit einer Authenticator-App auf Ihrem Telefon."),
     enrol_totp_picture: Borrowed("QR-Code mit dem Schlüssel darunter"),
+    enrol_totp_here: Borrowed("Lesen Sie das auf diesem Telefon? App öffnen"),
     enrol_totp_secret: Borrowed("Scannen geht nicht? Tippen Sie diesen Schlüssel in die App:"),
     enrol_totp_code: Borrowed("Geben Sie den Code ein, den die App jetzt zeigt"),
     enrol_totp_button: Borrowed("Fertigstellen"),
@@ -204,9 +205,9 @@ pub(super) const GERMAN: Texts = Texts {
     error_expired: Borrowed(
         "Es hat zu lange gedauert, wurde in einem anderen Tab beendet oder in einem anderen Browser geöffnet. Gehen Sie zurück zur Anwendung und beginnen Sie dort von vorn.",
     ),
-    error_cookies_title: Borrowed("Cookies sind abgeschaltet"),
+    error_cookies_title: Borrowed("Hier geht diese Seite nicht weiter"),
     error_cookies: Borrowed(
-        "Die Anmeldung braucht Cookies: Sie unterscheiden Ihren Browser von anderen. Erlauben Sie Cookies für diese Seite und beginnen Sie in der Anwendung von vorn.",
+        "Es fehlt das Cookie, das diese Seite mit Ihrem Browser verbindet: Sie wurde in einem anderen Browser oder in einem privaten Fenster geöffnet, der Browser war zwischendurch geschlossen, oder es werden Cookies blockiert. Gehen Sie zurück zur Anwendung und beginnen Sie dort von vorn. Kommt diese Seite wieder, erlauben Sie Cookies für diese Website.",
     ),
     error_forged_title: Borrowed("Dieses Formular wurde nicht angenommen"),
     error_forged: Borrowed(

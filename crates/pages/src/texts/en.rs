@@ -71,6 +71,7 @@ pub(super) const ENGLISH: Texts = Texts {
     enrol_totp_title: Borrowed("Set up an authenticator app"),
     enrol_totp_scan: Borrowed("Scan this picture with an authenticator app on your phone."),
     enrol_totp_picture: Borrowed("QR code with the key below"),
+    enrol_totp_here: Borrowed("Reading this on that phone? Open the app"),
     enrol_totp_secret: Borrowed("Can’t scan? Type this key into the app:"),
     enrol_totp_code: Borrowed("Enter the code that the app shows now"),
     enrol_totp_button: Borrowed("Finish"),
@@ -186,9 +187,9 @@ pub(super) const ENGLISH: Texts = Texts {
     error_expired: Borrowed(
         "It took too long, it was finished in another tab, or it was opened in another browser. Go back to the application and start again from there.",
     ),
-    error_cookies_title: Borrowed("Cookies are switched off"),
+    error_cookies_title: Borrowed("This page can’t go on here"),
     error_cookies: Borrowed(
-        "Signing in needs cookies: they keep your browser apart from others. Allow cookies for this site and start again from the application.",
+        "The cookie that ties this page to your browser is missing: it was opened in another browser or in a private window, the browser was closed in between, or cookies are blocked. Go back to the application and start again from there. If this page comes again, allow cookies for this site.",
     ),
     error_forged_title: Borrowed("This form was not accepted"),
     error_forged: Borrowed(

@@ -97,8 +97,10 @@ pub struct EnrolTotpPage {
     pub account: String,
     /// The secret in base32, for typing.
     pub secret: String,
-    /// The `otpauth://` URI; the page draws it as a QR code.
+    /// The `otpauth://` URI: a link, for whoever reads the page on the telephone that has the app.
     pub uri: String,
+    /// The same as a QR code.
+    pub picture: Picture,
     /// What went wrong before.
     pub trouble: Option<Trouble>,
 }
@@ -106,6 +108,21 @@ pub struct EnrolTotpPage {
 impl std::fmt::Debug for EnrolTotpPage {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("EnrolTotpPage").finish_non_exhaustive()
+    }
+}
+
+/// A drawing of black lines, one wide each, on a square.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Picture {
+    /// How long a side of the square is.
+    pub side: u32,
+    /// The `d` attribute of the path (SVG 2 §9.3).
+    pub path: String,
+}
+
+impl std::fmt::Debug for Picture {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Picture").finish_non_exhaustive()
     }
 }
 

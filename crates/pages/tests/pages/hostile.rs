@@ -3,8 +3,8 @@
 use sealstone_pages::{
     AccountPage, Brand, CodeKind, CodePage, ConsentLine, ConsentPage, DeviceCodePage, DeviceConfirmPage,
     DeviceDonePage, EnrolPage, EnrolPasskeyPage, EnrolTotpPage, ErrorKind, ErrorPage, Form, FormPostPage,
-    GrantLine, LoginPage, LogoutPage, Page, PasskeyLine, Person, ProjectLine, RecoveryCodesPage, ScopeLine,
-    SelectAccountPage, SessionLine, Setting, Trouble, WaitPage, render,
+    GrantLine, LoginPage, LogoutPage, Page, PasskeyLine, Person, Picture, ProjectLine, RecoveryCodesPage,
+    ScopeLine, SelectAccountPage, SessionLine, Setting, Trouble, WaitPage, render,
 };
 
 use crate::document::Document;
@@ -89,6 +89,10 @@ fn pages(m: &str) -> Vec<Page> {
             account: text(),
             secret: text(),
             uri: text(),
+            picture: Picture {
+                side: 53,
+                path: text(),
+            },
             trouble: None,
         }),
         Page::EnrolPasskey(EnrolPasskeyPage {

@@ -3,7 +3,7 @@
 use sealstone_pages::{
     AccountPage, CodeKind, CodePage, ConsentLine, ConsentPage, DeviceCodePage, DeviceConfirmPage,
     DeviceDonePage, EnrolPage, EnrolPasskeyPage, EnrolTotpPage, ErrorKind, ErrorPage, FormPostPage,
-    GrantLine, LoggedOutPage, LoginPage, LogoutPage, Page, PasskeyLine, Person, ProjectLine,
+    GrantLine, LoggedOutPage, LoginPage, LogoutPage, Page, PasskeyLine, Person, Picture, ProjectLine,
     RecoveryCodesPage, ScopeLine, SelectAccountPage, SessionLine, Trouble, WaitPage,
 };
 
@@ -198,6 +198,7 @@ fn factors() -> Vec<(&'static str, Page)> {
                     "otpauth://totp/Example%20Cloud:alice@example.org?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\
                      &issuer=Example%20Cloud&algorithm=SHA1&digits=6&period=30",
                 ),
+                picture: picture(),
                 trouble: None,
             }),
         ),
@@ -404,5 +405,17 @@ fn account() -> AccountPage {
         totp_since: Some(NOW - 900_000),
         recovery_codes_left: Some(8),
         trouble: None,
+    }
+}
+
+/// As many lines as a QR code of version 7 has: half of its modules dark, two and two.
+fn picture() -> Picture {
+    let row = |row: i32| {
+        let (right, down) = if row == 0 { (0, 0) } else { (-42, 1) };
+        format!("m{right} {down}h2{}", "m2 0h2".repeat(10))
+    };
+    Picture {
+        side: 53,
+        path: format!("M4 4.5{}", (0..45).map(row).collect::<String>()),
     }
 }

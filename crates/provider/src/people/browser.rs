@@ -15,7 +15,7 @@ pub struct BrowserContext {
     /// The value of this domain's session cookie, as sent.
     pub session: Option<Secret>,
     /// The value of the browser cookie, as sent: what a sign-in is bound to. A browser without one is given one by
-    /// [`BrowserAnswer::browser`]; one that sends a form without it has its cookies off.
+    /// [`BrowserAnswer::browser`]; one that sends a form without it is another browser, or takes no cookies.
     pub browser: Option<Secret>,
     /// `User-Agent`, as sent: shown to the person as the description of a session.
     pub user_agent: Option<String>,

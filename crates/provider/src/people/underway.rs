@@ -172,7 +172,7 @@ impl Visit<'_> {
     /// What a form goes on with. Stops at a page for a form that is not this browser's, or of something that is over.
     pub(crate) async fn sent(&self, form: &Form) -> Step<Sent> {
         if self.is_new_browser {
-            return Err(self.stop(PageErrorKind::CookiesOff));
+            return Err(self.stop(PageErrorKind::NoCookie));
         }
         let expired = || self.stop(PageErrorKind::Expired);
         if let Some(id) = form.get(INTERACTION) {
@@ -198,7 +198,7 @@ impl Visit<'_> {
     pub(crate) async fn stored(&self, id: &str) -> Step<Underway> {
         let expired = || self.stop(PageErrorKind::Expired);
         if self.is_new_browser {
-            return Err(self.stop(PageErrorKind::CookiesOff));
+            return Err(self.stop(PageErrorKind::NoCookie));
         }
         let id = OpaqueToken::parse(id).map_err(|_malformed| expired())?;
         let found = self.people.interactions.interaction(&id.hash()).await?;

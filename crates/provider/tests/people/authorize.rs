@@ -270,7 +270,7 @@ async fn r20_a_form_of_another_browser_or_without_cookies_does_nothing() {
     let fields = [("user_name", "ada"), ("password", PASSWORD), ("do", "password")];
     let body = page.body(&fields);
     let mut other = world.browser();
-    assert_eq!(other.post(&body).await.kind(), "CookiesOff");
+    assert_eq!(other.post(&body).await.kind(), "NoCookie");
     other.authorize(&request("")).await;
     assert_eq!(other.post(&body).await.kind(), "Expired");
     assert!(other.session.is_none());

@@ -9,8 +9,10 @@ use sealstone_login::{
     SecondFactorAuthority, SecondFactorError, UpstreamAsk, UpstreamCallback, UpstreamError, UpstreamIdentity,
     UpstreamLogin, UpstreamRedirect, UpstreamRefusal, UpstreamSecrets, Verdict,
 };
-use sealstone_oauth_types::Form;
-use sealstone_provider::people::{BrowserContent, CodeKind, Fault, PeopleConfig, Profile, View};
+use sealstone_oauth_types::{DeviceAuthorizationRequest, Form};
+use sealstone_provider::people::{
+    AbsentEndpoint, BrowserContent, CodeKind, Fault, PeopleConfig, Profile, View,
+};
 use sealstone_testkit::{KeyKind, SoftAuthenticator, unix_time};
 use serde_json::json;
 use std::sync::{Arc, Mutex};
@@ -38,7 +40,7 @@ async fn enrol(browser: &mut Browser<'_>, world: &World, query: &str) -> (TotpSe
     let Some(View::EnrolTotp(view)) = page.view() else {
         panic!("{page:?}");
     };
-    assert!(view.qr_svg.expose().starts_with("<svg"));
+    assert!(view.qr.0 > 20 && view.qr.1.expose().starts_with('M'));
     let secret = TotpSecret::parse(view.secret.expose()).unwrap();
     let wrong = browser
         .send(&page, &[("code", "000000"), ("do", "confirm")])
@@ -330,6 +332,7 @@ async fn a_passkey_is_set_up_and_asked_for() {
 struct Authority(Arc<Mutex<State>>);
 
 struct State {
+    asked: usize,
     due: Result<Due, &'static str>,
     push: bool,
     poll: Poll,
@@ -338,6 +341,7 @@ struct State {
 
 fn authority() -> Authority {
     Authority(Arc::new(Mutex::new(State {
+        asked: 0,
         due: Ok(Due::Yes),
         push: false,
         poll: Poll::Pending,
@@ -367,6 +371,7 @@ impl SecondFactorAuthority for Authority {
 
     async fn trigger(&self, person: &Person) -> Result<Challenge, SecondFactorError> {
         self.up()?;
+        self.change(|state| state.asked += 1);
         let mode = if self.0.lock().unwrap().push {
             ChallengeMode::Push
         } else {
@@ -464,6 +469,42 @@ async fn a_person_confirms_on_their_telephone() {
     let answer = browser.send(&wait, &[("do", "poll")]).await;
     assert_eq!(answer.kind(), "access_denied", "{answer:?}");
     assert!(browser.session.is_none());
+}
+
+/// Who has the password and begins again and again does not make its owner's telephone ring until they give in.
+#[tokio::test]
+async fn r13_nobody_is_asked_on_their_telephone_without_end() {
+    let authority = authority();
+    authority.change(|state| state.push = true);
+    let world = judged_by(&authority).await;
+    for _login in 0..30 {
+        let answer = begun_in(&world).await;
+        let waits = matches!(answer.view(), Some(View::Wait(_)));
+        assert!(waits || answer.kind() == "TooMany", "{answer:?}");
+    }
+    assert_eq!(authority.0.lock().unwrap().asked, 5);
+    assert_eq!(world.last_rule(), "login_refused/must_wait");
+    // Later they are asked again; an answer of theirs counts anew.
+    world.clock.advance(Duration::from_secs(2));
+    authority.change(|state| {
+        state.poll = Poll::Accepted {
+            method: AuthMethod::SoftwareKey,
+        };
+    });
+    let mut browser = world.browser();
+    let page = browser.authorize(&request("")).await;
+    let wait = browser.sign_in(&page).await;
+    assert_eq!(browser.send(&wait, &[("do", "poll")]).await.kind(), "code");
+    authority.change(|state| state.poll = Poll::Pending);
+    for _login in 0..5 {
+        assert!(matches!(begun_in(&world).await.view(), Some(View::Wait(_))));
+    }
+}
+
+async fn begun_in(world: &World) -> Answer {
+    let mut browser = world.browser();
+    let page = browser.authorize(&request("")).await;
+    browser.sign_in(&page).await
 }
 
 #[tokio::test]
@@ -633,6 +674,48 @@ async fn r12_a_broker_asks_upstream_and_then_the_authority() {
     assert!(world.token(&refresh).await.is_err());
 }
 
+/// Nobody but the session knows whom an upstream provider vouched for: a device that such a person connects works, for
+/// as long as that session.
+#[tokio::test]
+async fn a_device_of_whom_upstream_vouched_for_lives_with_their_session() {
+    let (authority, upstream) = (authority(), Arc::new(Upstream(Mutex::new(Ok(Vec::new())))));
+    let world = broker(&authority, &upstream).await;
+    let asked = DeviceAuthorizationRequest::parse(None, &world.form("web", "scope=openid%20profile"));
+    let (domain, peer) = (demo(), peer());
+    let asked = world.provider.device_authorization(&domain, asked, None, &peer);
+    let device = asked.await.unwrap();
+    let mut browser = world.browser();
+    let page = browser.device_page("").await;
+    let typed_code = [("user_code", device.user_code.as_str()), ("do", "user_code")];
+    let away = browser.send(&page, &typed_code).await;
+    let query = format!("code=c1&state={}", away.parameter("state").unwrap());
+    let page = callback(&world, &mut browser, &query).await;
+    let page = typed(&mut browser, &page, "777777").await;
+    assert!(matches!(page.view(), Some(View::DeviceConfirm(_))), "{page:?}");
+    browser.send(&page, &[("do", "allow")]).await;
+    let poll = format!(
+        "grant_type=urn:ietf:params:oauth:grant-type:device_code&device_code={}",
+        device.device_code
+    );
+    let token = world.token(&poll).await.unwrap();
+    let told = super::userinfo::read(&world, &token.access_token).await.unwrap();
+    assert_eq!(told["preferred_username"], "carol");
+    let refresh = |token: &str| format!("grant_type=refresh_token&refresh_token={token}");
+    let token = world
+        .token(&refresh(&token.refresh_token.unwrap()))
+        .await
+        .unwrap();
+    let page = browser.logout("").await;
+    browser.send(&page, &[("do", "logout")]).await;
+    assert!(super::userinfo::read(&world, &token.access_token).await.is_err());
+    assert!(
+        world
+            .token(&refresh(&token.refresh_token.unwrap()))
+            .await
+            .is_err()
+    );
+}
+
 #[tokio::test]
 async fn an_upstream_provider_that_refuses_lets_nobody_in() {
     for refusal in UpstreamRefusal::ALL {
@@ -738,6 +821,41 @@ async fn a_broker_tells_what_is_outside_of_its_profile_and_redirects_nobody() {
         world.provider.outside_profile(&demo(), &error).unwrap().feature,
         "grant_type"
     );
+    // Devices have neither a redirect URI nor a challenge: not even a client that is registered for them has one here.
+    let device = "grant_type=urn:ietf:params:oauth:grant-type:device_code&device_code=x";
+    let asked = DeviceAuthorizationRequest::parse(None, &world.form("web", "scope=openid"));
+    for error in [
+        world.token(device).await.unwrap_err(),
+        world
+            .provider
+            .device_authorization(&demo(), asked, None, &peer())
+            .await
+            .unwrap_err(),
+    ] {
+        let refusal = world.provider.outside_profile(&demo(), &error).unwrap();
+        assert_eq!(refusal.feature, "grant_type", "{error}");
+    }
+    for (endpoint, feature, action, rule) in [
+        (
+            AbsentEndpoint::Registration,
+            "registration",
+            "create/oauth2_client",
+            "registration_not_offered",
+        ),
+        (
+            AbsentEndpoint::PushedRequest,
+            "pushed_request",
+            "create/authorization_code",
+            "pushed_request_not_offered",
+        ),
+    ] {
+        let before = world.actions().len();
+        let refusal = world.provider.refuse_endpoint(&demo(), endpoint, &peer());
+        assert_eq!(refusal.unwrap().feature, feature);
+        assert_eq!(world.actions().len(), before + 1, "{feature}: one event");
+        assert_eq!(world.actions().last(), Some(&action));
+        assert_eq!(world.last_rule(), rule);
+    }
     // Its tokens say who made sure of the person, and how.
     let code = world.browser().code("&scope=openid").await;
     let token = world.exchange(&code).await.unwrap();

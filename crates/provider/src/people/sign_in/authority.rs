@@ -2,12 +2,12 @@ use super::{Asked, Refused, person_view, takes};
 use crate::error::BackendError;
 use crate::people::persons::{SECOND_FACTOR, unavailable};
 use crate::people::underway::Underway;
-use crate::people::view::{CodeKind, CodeView, View, WaitView};
+use crate::people::view::{CodeKind, CodeView, PageErrorKind, View, WaitView};
 use crate::people::visit::{Step, Visit};
 use sealstone_identity::{Passcode, Person};
 use sealstone_login::{
-    Challenge, ChallengeMode, Counted, Due, FactorKind, LoginDenial, LoginProgress, SecondFactorAuthority,
-    SecondFactorError,
+    Challenge, ChallengeMode, Counted, Due, FactorKind, Judged, LoginDenial, LoginProgress,
+    SecondFactorAuthority, SecondFactorError, ThrottleKey,
 };
 
 /// How often a page that waits looks again: people look at their telephone for seconds, and each look is a call to the
@@ -64,7 +64,7 @@ impl Visit<'_> {
         self.second_factor_refused(person, denial)?;
         Ok(match fault {
             Some(fault) => fault.into(),
-            None => self.stop(crate::people::view::PageErrorKind::NotAllowed),
+            None => self.stop(PageErrorKind::NotAllowed),
         })
     }
 
@@ -103,10 +103,19 @@ impl Visit<'_> {
         Ok(Some(self.challenge_page(underway, asked, &person, &challenge)))
     }
 
+    /// Asks the person, unless that was done too often without an answer.
     async fn trigger(&self, underway: &mut Underway, person: &Person) -> Step<Challenge> {
+        let (throttles, key) = (&self.people.throttles, self.question_to(person));
+        if let Err(_wait) = throttles.count_guess(&key, self.now).await? {
+            self.second_factor_refused(person, LoginDenial::MustWait)?;
+            return Err(self.stop(PageErrorKind::TooMany));
+        }
         let challenge = match self.authority()?.trigger(person).await {
             Ok(challenge) => challenge,
-            Err(error) => return Err(self.authority_failed(person, error)?),
+            Err(error) => {
+                throttles.settle_guess(&key, Judged::NotAtAll).await?;
+                return Err(self.authority_failed(person, error)?);
+            }
         };
         if underway.interaction.login.challenged(challenge.clone()).is_err() {
             let malformed = SecondFactorError::malformed("a question to another person");
@@ -114,6 +123,16 @@ impl Visit<'_> {
         }
         self.keep(underway).await?;
         Ok(challenge)
+    }
+
+    fn question_to(&self, person: &Person) -> ThrottleKey {
+        ThrottleKey::question(self.domain(), person.user.id())
+    }
+
+    /// The person answered: what they were asked before does not count.
+    async fn answered_by(&self, person: &Person) -> Step<()> {
+        let key = self.question_to(person);
+        Ok(self.people.throttles.settle_guess(&key, Judged::Right).await?)
     }
 
     /// Whether the person confirmed.
@@ -131,6 +150,7 @@ impl Visit<'_> {
             Ok(false) => Ok(false),
             Ok(true) => {
                 self.keep(underway).await?;
+                self.answered_by(person).await?;
                 Ok(true)
             }
             Err(denial) => {
@@ -193,6 +213,9 @@ impl Visit<'_> {
             .interaction
             .login
             .authority_answered(counted, verdict, self.now);
+        if told.is_ok() {
+            self.answered_by(&person).await?;
+        }
         Ok(told.map_err(Refused::from))
     }
 }

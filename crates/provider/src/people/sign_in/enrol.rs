@@ -215,7 +215,7 @@ impl Visit<'_> {
             client,
             person: person_view(person),
             uri: Secret::from(uri.as_str()),
-            qr_svg: Secret::from(qr.svg()),
+            qr: (qr.side(), Secret::from(qr.path())),
             secret: Secret::from(secret.expose().as_str()),
             fault,
         }))

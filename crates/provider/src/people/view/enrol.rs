@@ -33,8 +33,8 @@ pub struct EnrolTotpView {
     pub person: PersonView,
     /// The `otpauth://` address: a link for apps on the same device.
     pub uri: Secret,
-    /// The same as a QR code: SVG text made by us, to be put into the page as it is.
-    pub qr_svg: Secret,
+    /// The same as a QR code: the modules of its side, and the `d` of the one SVG path of its dark ones.
+    pub qr: (u32, Secret),
     /// The secret to type, in base32.
     pub secret: Secret,
     /// What went wrong the last time.

@@ -64,12 +64,15 @@ pub enum PageErrorKind {
     Request,
     /// The page was open for too long, was sent already, or is of another browser: start again where it began.
     Expired,
-    /// The browser sends no cookies.
-    CookiesOff,
+    /// The cookie that the page belongs to did not come with it: another browser or a private window, a browser that was
+    /// closed in between, or one that takes no cookies.
+    NoCookie,
     /// The person may not do this.
     NotAllowed,
     /// The upstream provider refused, or answered with something that can't be believed.
     Upstream,
+    /// The person was asked too often already: wait.
+    TooMany,
     /// Something that signing in needs can't be asked now: try again.
     Unavailable,
 }
@@ -79,8 +82,9 @@ impl PageErrorKind {
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
-            Self::Request | Self::Expired | Self::CookiesOff => 400,
+            Self::Request | Self::Expired | Self::NoCookie => 400,
             Self::NotAllowed => 403,
+            Self::TooMany => 429,
             Self::Upstream => 502,
             Self::Unavailable => 503,
         }
