@@ -3,6 +3,8 @@
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
+#[cfg(unix)]
+use crate::agent::{self, AgentCommand};
 use crate::{
     ca::{self, CaCommand},
     cert::{self, CertCommand},
@@ -37,6 +39,10 @@ pub(crate) struct Arguments {
 enum Command {
     /// Get an access token, bound to your certificate
     Token(Box<TokenArguments>),
+    /// Keep a bound token and its certificate fresh for programs that cannot
+    #[cfg(unix)]
+    #[command(subcommand)]
+    Agent(AgentCommand),
     /// Look after registered clients, on the server's database
     #[command(subcommand)]
     Client(Box<ClientCommand>),
@@ -77,12 +83,14 @@ enum Command {
 pub(crate) fn run(arguments: Arguments) -> Outcome {
     match arguments.command {
         Command::Token(arguments) => wait(token::run(*arguments)),
+        #[cfg(unix)]
+        Command::Agent(command) => wait(agent::run(command)),
         Command::Client(command) => wait(client::run(*command)),
         Command::User(command) => wait(user::run(*command)),
         Command::Key(command) => wait(key::run(command)),
         Command::Keystone(command) => wait(keystone::run(command)),
         Command::Mapping(command) => mapping::run(command),
-        Command::Migrate(command) => wait(migrate::run(command)),
+        Command::Migrate(command) => migrate::run(command),
         Command::Ca(command) => ca::run(command),
         Command::Cert(command) => cert::run(command),
         Command::Jwt(command) => wait(jwt::run(command)),
@@ -91,7 +99,7 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
     }
 }
 
-fn wait(work: impl Future<Output = Outcome>) -> Outcome {
+pub(crate) fn wait(work: impl Future<Output = Outcome>) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

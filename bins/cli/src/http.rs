@@ -117,6 +117,22 @@ impl<'c> AsyncHttpClient<'c> for HttpClient {
     }
 }
 
+/// The authorities in a file, or those of the system.
+pub(crate) fn authorities(ca: Option<&Path>) -> Outcome<RootCertStore> {
+    if let Some(path) = ca {
+        return roots(path);
+    }
+    let mut known = RootCertStore::empty();
+    // What cannot be read or is no authority's is not trusted; others are.
+    known.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if known.is_empty() {
+        return Err(crate::failure::Failure::failed(
+            "the system's CA certificates cannot be read: name the server's CA by a file",
+        ));
+    }
+    Ok(known)
+}
+
 fn roots(path: &Path) -> Outcome<RootCertStore> {
     let pem = input::bytes(path)?;
     let mut roots = RootCertStore::empty();

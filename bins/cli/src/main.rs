@@ -1,5 +1,7 @@
 //! The Sealstone command line.
 
+#[cfg(unix)]
+mod agent;
 mod audit;
 mod ca;
 mod cert;

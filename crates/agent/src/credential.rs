@@ -4,8 +4,9 @@ use rustls_pki_types::UnixTime;
 
 use crate::{AgentToken, MachinePair};
 
-/// So long before its end a token is not given out any more: it would end on its way.
-pub(crate) const LAST_SECONDS: u64 = 5;
+/// So long before its end a token is not given out any more: it would end on its way. Of a token that lives for less
+/// than a minute it is the last tenth.
+const LAST_SECONDS: u64 = 5;
 
 /// A certificate with its key, and a token that is bound to it: what is shown together, and changes together.
 #[derive(Debug, Clone)]
@@ -42,8 +43,9 @@ impl Credential {
     /// Whether both are good for a request that is sent now.
     #[must_use]
     pub fn is_good(&self, now: UnixTime) -> bool {
-        let last = self.token().until().as_secs().saturating_sub(LAST_SECONDS);
-        now.as_secs() < last && self.pair().is_in_date(now)
+        let (since, until) = (self.token().since().as_secs(), self.token().until().as_secs());
+        let kept_back = (until.saturating_sub(since) / 10).min(LAST_SECONDS);
+        now.as_secs() < until.saturating_sub(kept_back) && self.pair().is_in_date(now)
     }
 
     /// Whether it is this very one.

@@ -27,7 +27,7 @@ pub(super) struct Certificates {
 impl Certificates {
     pub(super) async fn run(mut self) {
         let mut backoff = Backoff::new(WAITS.0, WAITS.1);
-        let mut due = self.next();
+        let mut due = self.next(false);
         // Issued, and without a token yet: the authority is not asked for another one.
         let mut issued = None;
         loop {
@@ -36,7 +36,7 @@ impl Certificates {
             if self.look().await {
                 backoff.succeeded();
                 issued = None;
-                due = self.next();
+                due = self.next(true);
                 continue;
             }
             if due.is_none_or(|due| self.surroundings.now() < due) {
@@ -46,7 +46,7 @@ impl Certificates {
                 Ok(()) => {
                     backoff.succeeded();
                     self.shared.board.works(Work::Certificate);
-                    self.next()
+                    self.next(true)
                 }
                 Err((message, wait)) => {
                     let now = self.surroundings.now();
@@ -62,15 +62,17 @@ impl Certificates {
         }
     }
 
-    /// When this pair's successor is due, if there is somebody to ask.
-    fn next(&self) -> Option<UnixTime> {
+    /// When this pair's successor is due, if there is somebody to ask. `fresh`: it was issued just now.
+    fn next(&self, fresh: bool) -> Option<UnixTime> {
         self.renewal.as_ref()?;
         let certificate = self.pair.certificate();
-        let due = certificate_due(
-            certificate.not_before(),
-            certificate.not_after(),
-            self.surroundings.random(),
-        );
+        let (not_before, not_after) = (certificate.not_before(), certificate.not_after());
+        let (now, random) = (self.surroundings.now(), self.surroundings.random());
+        let mut due = certificate_due(not_before, not_after, random);
+        if fresh && due <= now {
+            // Certificates of minutes are dated back by most of their life: what counts is what is left.
+            due = certificate_due(now, not_after, random);
+        }
         self.shared.board.certificate_due(due);
         Some(due)
     }

@@ -1,0 +1,95 @@
+//! `sealstone agent status`.
+
+use std::path::Path;
+
+use sealstone_agent::{Health, StateFolder, Status};
+use serde_json::json;
+
+use super::config::Config;
+use crate::{
+    failure::{Failure, Outcome},
+    output::{self, Form},
+};
+
+pub(super) fn run(path: &Path, form: Form) -> Outcome {
+    let config = Config::read(path)?;
+    let folder = &config.state.path;
+    let running = StateFolder::is_taken(folder);
+    let text = StateFolder::status(folder).ok();
+    let status: Option<Status> = text.and_then(|text| serde_json::from_str(&text).ok());
+    match (&status, form) {
+        (Some(status), Form::Json) => {
+            let mut document = serde_json::to_value(status)?;
+            if let Some(object) = document.as_object_mut() {
+                object.insert("running".to_owned(), running.into());
+            }
+            output::json(&document)?;
+        }
+        (None, Form::Json) => output::json(&json!({"running": running, "health": null}))?,
+        (Some(status), Form::Table) => table(status, running)?,
+        (None, Form::Table) => {}
+    }
+    if !running {
+        return Err(Failure::failed(format!(
+            "no agent runs with {}: start it with `sealstone agent run --config {}`",
+            folder.display(),
+            path.display()
+        )));
+    }
+    match status.map(|status| status.health) {
+        Some(Health::Fresh | Health::Degraded) => Ok(()),
+        Some(Health::Starting) => Err(Failure::failed(
+            "the agent has no token yet: ask again in a moment",
+        )),
+        Some(Health::Failing) => Err(Failure::failed(
+            "the agent has no token that is good: see its faults",
+        )),
+        None => Err(Failure::failed(format!(
+            "the agent's status in {} cannot be read: see its log; the disk may be full",
+            folder.display()
+        ))),
+    }
+}
+
+fn table(status: &Status, running: bool) -> Outcome {
+    let health = match status.health {
+        Health::Starting => "starting",
+        Health::Fresh => "fresh",
+        Health::Degraded => "degraded",
+        Health::Failing => "failing",
+    };
+    let health = if running {
+        health.to_owned()
+    } else {
+        format!("not running (was {health})")
+    };
+    let mut rows = vec![("health", health), ("as of", status.at.clone())];
+    if let Some(certificate) = &status.certificate {
+        rows.push(("certificate", certificate.subject.clone()));
+        rows.push(("x5t#S256", certificate.thumbprint.clone()));
+        rows.push(("certificate until", certificate.not_after.clone()));
+    }
+    if let Some(due) = &status.certificate_due {
+        rows.push(("next certificate", due.clone()));
+    }
+    if let Some(token) = &status.token {
+        rows.push(("token until", token.until.clone()));
+    }
+    if let Some(due) = &status.token_due {
+        rows.push(("next token", due.clone()));
+    }
+    rows.push(("rotations", status.rotations.to_string()));
+    for fault in &status.faults {
+        let times = if fault.attempts == 1 {
+            "once".to_owned()
+        } else {
+            format!("{} times", fault.attempts)
+        };
+        let text = format!(
+            "{} (since {}, tried {times}): {}",
+            fault.work, fault.since, fault.message
+        );
+        rows.push(("fault", text));
+    }
+    output::pairs(&rows)
+}
