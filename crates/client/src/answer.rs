@@ -51,13 +51,15 @@ pub(crate) fn read(body: &[u8]) -> Result<Granted, Ungranted> {
     let fits = |token: &Secret| token.expose().len() <= MAX_TOKEN;
     let others = [&document.refresh_token, &document.id_token];
     // RFC 6749 App. A.17: printable ASCII.
-    let printable = |token: &Secret| {
-        !token.is_empty() && token.expose().bytes().all(|byte| matches!(byte, 0x20..=0x7e))
-    };
+    let printable =
+        |token: &Secret| !token.is_empty() && token.expose().bytes().all(|byte| matches!(byte, 0x20..=0x7e));
     if !bearer.eq_ignore_ascii_case("bearer")
         || !is_bearer(access_token.expose())
         || !fits(&access_token)
-        || !others.into_iter().flatten().all(|token| fits(token) && printable(token))
+        || !others
+            .into_iter()
+            .flatten()
+            .all(|token| fits(token) && printable(token))
     {
         return Err(Ungranted::Unusable);
     }

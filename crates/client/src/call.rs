@@ -4,8 +4,6 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
 use rustls_pki_types::UnixTime;
 use sealstone_https::{HttpsClient, HttpsError, Limits};
-use sealstone_jose::json;
-use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use crate::{CallError, CallFault, ClientContext, ClockSkew, error::Step};
@@ -130,11 +128,6 @@ impl Answer {
         self.response.body()
     }
 
-    /// The body as strict JSON of this shape.
-    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, CallError> {
-        json::from_slice(self.body()).map_err(|_not_it| self.fault(CallFault::Shape))
-    }
-
     pub(crate) fn fault(&self, fault: CallFault) -> CallError {
         call_error(self.step, &self.address, fault)
     }
@@ -169,7 +162,7 @@ impl Fields {
     }
 
     /// `address` with these as its query, beside those that it has.
-    pub(crate) fn as_query_of(self, address: &str) -> String {
+    pub(crate) fn into_query_of(self, address: &str) -> String {
         let joint = if address.contains('?') { '&' } else { '?' };
         format!("{address}{joint}{}", *self.finish())
     }

@@ -98,7 +98,10 @@ impl ClientContext {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the clock of those who bring none")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the clock of those who bring none"
+)]
 fn machine_time() -> UnixTime {
     UnixTime::now()
 }

@@ -176,10 +176,15 @@ fn read(body: &[u8]) -> Option<Document> {
     let mut document: Document = json::from_slice(body).ok()?;
     let web = |address: &str| {
         let graphic = address.bytes().all(|byte| byte.is_ascii_graphic());
-        (address.starts_with("https://") || address.starts_with("http://")) && graphic && address.len() <= 2048
+        (address.starts_with("https://") || address.starts_with("http://"))
+            && graphic
+            && address.len() <= 2048
     };
     let code = &document.user_code;
-    if !web(&document.verification_uri) || document.device_code.is_empty() || code.is_empty() || code.len() > 64
+    if !web(&document.verification_uri)
+        || document.device_code.is_empty()
+        || code.is_empty()
+        || code.len() > 64
     {
         return None;
     }

@@ -104,7 +104,13 @@ pub(crate) fn visible(text: &str) -> String {
         character.is_control()
             || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
     };
-    let shown = |character| if hidden(character) { char::REPLACEMENT_CHARACTER } else { character };
+    let shown = |character| {
+        if hidden(character) {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            character
+        }
+    };
     text.chars().take(MAX_TEXT).map(shown).collect()
 }
 
@@ -156,7 +162,9 @@ pub enum TokenError {
     #[error("the provider refused with {0}")]
     Refused(Refusal),
     /// The access token is of a type, or in a form, that cannot be used (RFC 6750 §2.1).
-    #[error("the provider's answer holds no bearer token that can be used (RFC 6750 §2.1): tell its operator")]
+    #[error(
+        "the provider's answer holds no bearer token that can be used (RFC 6750 §2.1): tell its operator"
+    )]
     Unusable,
     /// There is no refresh token to use.
     #[error("there is no refresh token: log in again")]

@@ -119,7 +119,10 @@ fn judge(claims: Claims, algorithm: Algorithm, expected: &Expected<'_>) -> Resul
         Audience::One(one) => one == expected.client_id,
         Audience::Several(several) => several.as_slice() == [expected.client_id],
     };
-    let party = claims.azp.as_deref().is_none_or(|party| party == expected.client_id);
+    let party = claims
+        .azp
+        .as_deref()
+        .is_none_or(|party| party == expected.client_id);
     if !for_us || !party {
         return Err(IdTokenFault::Audience);
     }

@@ -32,7 +32,9 @@ const AUTH_TOKEN: &str = "x-auth-token";
 #[non_exhaustive]
 pub enum KeystoneError {
     /// The address is none, or an identifier cannot be part of one.
-    #[error("{0:?} is no Keystone: write https://HOST[:PORT][/PATH]/v3, and names of letters, digits, - . _ ~")]
+    #[error(
+        "{0:?} is no Keystone: write https://HOST[:PORT][/PATH]/v3, and names of letters, digits, - . _ ~"
+    )]
     Address(String),
     /// It cannot be asked.
     #[error(transparent)]
@@ -177,7 +179,10 @@ impl Keystone {
         }});
         let request = Request::post(&address).header(header::CONTENT_TYPE, "application/json");
         let body = Bytes::from(body.to_string());
-        let answer = self.caller.send_body(FOR_A_TOKEN, &address, request, body).await?;
+        let answer = self
+            .caller
+            .send_body(FOR_A_TOKEN, &address, request, body)
+            .await?;
         token_of(&answer, None)
     }
 

@@ -64,7 +64,9 @@ impl Listener {
         for _try in 0..MAX_PORTS {
             match Self::bind_both(port.unwrap_or(0)).await {
                 Ok(listener) => return Ok(listener),
-                Err(error) if error.kind() != io::ErrorKind::AddrInUse => return Err(LoginError::Listen(error)),
+                Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
+                    return Err(LoginError::Listen(error));
+                }
                 Err(error) => match port {
                     Some(port) => return Err(LoginError::PortTaken(port)),
                     None => last = error,
@@ -91,30 +93,34 @@ impl Listener {
         self.port
     }
 
-    /// Waits for a request that is accepted; all others get their refusal, and are told.
+    /// Waits for a request that is accepted; all others are told, and get their refusal.
     pub(crate) async fn accept<J: Judge>(
         &self,
         judge: &Arc<J>,
         told: &mut (dyn FnMut(RefusedRequest) + Send),
     ) -> (J::Accepted, Visitor) {
-        let mut served = JoinSet::new();
+        let mut served: JoinSet<Option<Served<J::Accepted>>> = JoinSet::new();
         let mut open: VecDeque<AbortHandle> = VecDeque::new();
         loop {
-            tokio::select! {
-                stream = self.stream() => {
-                    open.retain(|task| !task.is_finished());
-                    if open.len() >= MAX_CONNECTIONS && let Some(oldest) = open.pop_front() {
-                        oldest.abort();
-                    }
-                    open.push_back(served.spawn(serve(stream, Arc::clone(judge))));
-                }
+            let task = tokio::select! {
+                stream = self.stream() => served.spawn(serve(stream, Arc::clone(judge))),
                 Some(ended) = served.join_next() => match ended {
-                    Ok(Some(Ok(accepted))) => return accepted,
-                    Ok(Some(Err(refused))) => told(refused),
-                    // It left without a word, or was aborted.
-                    Ok(None) | Err(_) => {}
+                    Ok(Some(Served::Accepted(accepted, visitor))) => return (accepted, visitor),
+                    Ok(Some(Served::Refused(refused, stream))) => {
+                        told(refused);
+                        served.spawn(refuse(stream, refused))
+                    }
+                    // It left without a word, has its page, or was aborted.
+                    Ok(None) | Err(_) => continue,
                 },
+            };
+            open.retain(|task| !task.is_finished());
+            if open.len() >= MAX_CONNECTIONS
+                && let Some(oldest) = open.pop_front()
+            {
+                oldest.abort();
             }
+            open.push_back(task);
         }
     }
 
@@ -136,21 +142,28 @@ impl Listener {
     }
 }
 
+/// What came of one connection.
+enum Served<T> {
+    Accepted(T, Visitor),
+    Refused(RefusedRequest, TcpStream),
+}
+
 /// One request of one connection; `None` if none came.
-async fn serve<J: Judge>(
-    mut stream: TcpStream,
-    judge: Arc<J>,
-) -> Option<Result<(J::Accepted, Visitor), RefusedRequest>> {
+async fn serve<J: Judge>(mut stream: TcpStream, judge: Arc<J>) -> Option<Served<J::Accepted>> {
     let read = tokio::time::timeout(READ_DEADLINE, read(&mut stream)).await;
     let refused = match read {
-        Ok(Ok(None)) | Ok(Err(Broken::Gone)) => return None,
+        Ok(Ok(None) | Err(Broken::Gone)) => return None,
         Ok(Err(Broken::Refused(refused))) => refused,
         Err(_elapsed) => RefusedRequest::Slow,
         Ok(Ok(Some(request))) => match judge.judge(&request) {
-            Ok(accepted) => return Some(Ok((accepted, Visitor(stream)))),
+            Ok(accepted) => return Some(Served::Accepted(accepted, Visitor(stream))),
             Err(refused) => refused,
         },
     };
+    Some(Served::Refused(refused, stream))
+}
+
+async fn refuse<T>(mut stream: TcpStream, refused: RefusedRequest) -> Option<Served<T>> {
     let page = Page::refused(refused);
     let answered = async {
         stream.write_all(&page.to_http()).await?;
@@ -159,7 +172,7 @@ async fn serve<J: Judge>(
     if tokio::time::timeout(WRITE_DEADLINE, answered).await.is_ok() {
         let _left = tokio::time::timeout(DRAIN_DEADLINE, drain(&mut stream)).await;
     }
-    Some(Err(refused))
+    None
 }
 
 enum Broken {

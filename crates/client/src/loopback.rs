@@ -204,11 +204,19 @@ impl LoopbackLogin {
             .with_all(nonce.as_deref().map(|nonce| ("nonce", nonce)))
             .with("code_challenge", &challenge(&verifier))
             .with("code_challenge_method", "S256")
-            .with_all(options.resources.iter().map(|resource| ("resource", resource.as_str())));
-        let others = options.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            .with_all(
+                options
+                    .resources
+                    .iter()
+                    .map(|resource| ("resource", resource.as_str())),
+            );
+        let others = options
+            .parameters
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
         let fields = fields.with_all(others.filter(|(name, _)| !OWN.contains(name)));
         Ok(Self {
-            url: fields.as_query_of(endpoint),
+            url: fields.into_query_of(endpoint),
             expected: Arc::new(Expected {
                 // A browser asks for `/` where the redirect URI has no path.
                 path: if path.is_empty() { "/".to_owned() } else { path },
@@ -295,7 +303,11 @@ impl Redeeming {
             .with("code", code.expose())
             .with("redirect_uri", &self.redirect_uri)
             .with("code_verifier", self.verifier.expose())
-            .with_all(self.resources.iter().map(|resource| ("resource", resource.as_str())));
+            .with_all(
+                self.resources
+                    .iter()
+                    .map(|resource| ("resource", resource.as_str())),
+            );
         let believing = Believing {
             required: self.nonce.is_some(),
             nonce: self.nonce.as_deref(),
@@ -311,7 +323,8 @@ fn page(ended: &Result<TokenSet, LoginError>) -> Page {
         Ok(tokens) => {
             let name = tokens.person().and_then(|person| person.name.as_deref());
             let who = name.map(|name| format!(" as {name}")).unwrap_or_default();
-            let text = format!("You are logged in{who}. You can close this page and go back to the terminal.");
+            let text =
+                format!("You are logged in{who}. You can close this page and go back to the terminal.");
             Page::new(200, "Logged in", &text)
         }
         Err(error) => Page::new(400, "Not logged in", &format!("{error}. The terminal says more.")),
@@ -358,9 +371,10 @@ impl Expected {
         }
         match (form.get("code"), form.get("error")) {
             (Some(code), None) if code.len() <= MAX_CODE => Ok(Answered::Code(Secret::from(code))),
-            (None, Some(error)) => {
-                Ok(Answered::Error(Refusal::new(error, form.get("error_description"))))
-            }
+            (None, Some(error)) => Ok(Answered::Error(Refusal::new(
+                error,
+                form.get("error_description"),
+            ))),
             _ => Err(RefusedRequest::Parameters),
         }
     }

@@ -76,7 +76,12 @@ const REVOCATION: Endpoint = (
 pub(crate) const DEVICE: Endpoint = (
     "device_authorization_endpoint",
     |metadata| metadata.device_authorization_endpoint.as_deref(),
-    |metadata| metadata.mtls_endpoint_aliases.device_authorization_endpoint.as_deref(),
+    |metadata| {
+        metadata
+            .mtls_endpoint_aliases
+            .device_authorization_endpoint
+            .as_deref()
+    },
 );
 
 /// What an ID token in an answer is held against.
@@ -126,12 +131,20 @@ impl RelyingParty {
     ///
     /// # Errors
     /// [`TokenError`].
-    pub async fn client_credentials(&self, request: &ClientCredentialsRequest) -> Result<TokenSet, TokenError> {
+    pub async fn client_credentials(
+        &self,
+        request: &ClientCredentialsRequest,
+    ) -> Result<TokenSet, TokenError> {
         let scope = request.scope.as_deref().filter(|scope| !scope.is_empty());
         let fields = Fields::new()
             .with("grant_type", "client_credentials")
             .with_all(scope.map(|scope| ("scope", scope)))
-            .with_all(request.resources.iter().map(|resource| ("resource", resource.as_str())));
+            .with_all(
+                request
+                    .resources
+                    .iter()
+                    .map(|resource| ("resource", resource.as_str())),
+            );
         let believing = Believing {
             scope,
             ..Believing::default()
@@ -173,7 +186,10 @@ impl RelyingParty {
     /// [`TokenError`]; when the first fails, the second is not tried.
     pub async fn revoke(&self, tokens: &TokenSet) -> Result<(), TokenError> {
         let refresh = tokens.refresh_token().map(|token| (token, "refresh_token"));
-        for (token, hint) in refresh.into_iter().chain([(tokens.access_token(), "access_token")]) {
+        for (token, hint) in refresh
+            .into_iter()
+            .chain([(tokens.access_token(), "access_token")])
+        {
             let fields = Fields::new()
                 .with("token", token.expose())
                 .with("token_type_hint", hint);
@@ -199,7 +215,7 @@ impl RelyingParty {
         let fields = Fields::new()
             .with_all(id_token)
             .with("client_id", self.identity.client_id());
-        self.caller.admits(address).then(|| fields.as_query_of(address))
+        self.caller.admits(address).then(|| fields.into_query_of(address))
     }
 
     pub(crate) const fn caller(&self) -> &Caller {
@@ -221,10 +237,12 @@ impl RelyingParty {
             .certificate()
             .filter(|_pair| shows)
             .and_then(|_pair| alias(metadata));
-        let address = alias.or_else(|| plain(metadata)).ok_or_else(|| TokenError::NoEndpoint {
-            issuer: self.provider.issuer().to_owned(),
-            endpoint: name,
-        })?;
+        let address = alias
+            .or_else(|| plain(metadata))
+            .ok_or_else(|| TokenError::NoEndpoint {
+                issuer: self.provider.issuer().to_owned(),
+                endpoint: name,
+            })?;
         let (fields, authorization) = self.authenticated(fields)?;
         let authorization = authorization.as_ref().map(Secret::expose);
         Ok(self.caller.form(step, address, fields, authorization).await?)
@@ -278,9 +296,11 @@ impl RelyingParty {
         fields: Fields,
         believing: Believing<'_>,
     ) -> Result<TokenSet, TokenError> {
+        // Its life begins before the answer is here.
+        let asked_at = self.provider.now();
         let answer = self.post(FOR_TOKENS, TOKEN, fields).await?;
         let granted = answer::granted(&answer)?;
-        self.believed(granted, &answer, believing).await
+        self.believed(granted, &answer, believing, asked_at).await
     }
 
     async fn believed(
@@ -288,8 +308,8 @@ impl RelyingParty {
         granted: Granted,
         answer: &Answer,
         believing: Believing<'_>,
+        asked_at: UnixTime,
     ) -> Result<TokenSet, TokenError> {
-        let now = self.provider.now();
         let refused = |fault: IdTokenFault| TokenError::IdToken {
             fault,
             skew: answer.skew.filter(|_skew| fault.is_of_time()),
@@ -305,7 +325,7 @@ impl RelyingParty {
                     nonce: believing.nonce,
                     access_token: granted.access_token.expose(),
                     subject: believing.subject,
-                    now,
+                    now: self.provider.now(),
                 };
                 Some(id_token::believe(token, &keys, &expected).map_err(refused)?)
             }
@@ -315,7 +335,7 @@ impl RelyingParty {
         let shows = self.identity.is_mutual_tls() || self.provider.offers_bound_tokens();
         let shown = self.identity.certificate().filter(|_pair| shows);
         Ok(TokenSet {
-            expires_at: granted.expires_in.map(|span| end(now, span)),
+            expires_at: granted.expires_in.map(|span| end(asked_at, span)),
             access_token: granted.access_token,
             refresh_token: granted.refresh_token,
             id_token: granted.id_token,

@@ -205,7 +205,11 @@ fn places(issuer: &str) -> Option<[String; 2]> {
     if host.is_empty() || dots {
         return None;
     }
-    let path = if path.is_empty() { String::new() } else { format!("/{path}") };
+    let path = if path.is_empty() {
+        String::new()
+    } else {
+        format!("/{path}")
+    };
     Some([
         format!("{scheme}://{host}{path}/.well-known/openid-configuration"),
         format!("{scheme}://{host}/.well-known/oauth-authorization-server{path}"),

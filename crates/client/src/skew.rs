@@ -64,6 +64,9 @@ impl fmt::Display for ClockSkew {
             7200..172_800 => (self.seconds / 3600, "h"),
             _ => (self.seconds / 86_400, "d"),
         };
-        write!(formatter, "this machine's clock is {count} {unit} {side} the server's: set it")
+        write!(
+            formatter,
+            "this machine's clock is {count} {unit} {side} the server's: set it"
+        )
     }
 }

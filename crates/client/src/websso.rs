@@ -15,7 +15,7 @@ const PATH: &str = "/auth/websso/";
 /// Tokens that Keystone is asked about: a page that posts guesses does not make us ask for ever.
 const MAX_TOKENS: usize = 8;
 
-/// Where and as whom to log in by Keystone's WebSSO.
+/// Where and as whom to log in by Keystone's single sign-on (`websso`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebSsoOptions {
     identity_provider: String,
@@ -51,7 +51,7 @@ impl WebSsoOptions {
     }
 }
 
-/// A login by Keystone's WebSSO, as Horizon and keystoneauth's `v3websso` do it: the browser posts a Keystone token to a
+/// A login by Keystone's single sign-on (`websso`), as Horizon and keystoneauth's `v3websso` do it: the browser posts a Keystone token to a
 /// port that every cloud knows.
 ///
 /// # Security
@@ -84,7 +84,7 @@ impl WebSso {
         let back = format!("http://localhost:{port}{PATH}");
         let address = format!("{}/auth/{path}/websso", keystone.auth_url());
         Ok(Self {
-            url: Fields::new().with("origin", &back).as_query_of(&address),
+            url: Fields::new().with("origin", &back).into_query_of(&address),
             form: Arc::new(PostedForm {
                 hosts: ["localhost", "127.0.0.1", "[::1]"].map(|host| format!("{host}:{port}")),
                 keystone: keystone.clone(),
@@ -117,12 +117,20 @@ impl WebSso {
             .unwrap_or(Err(LoginError::Deadline(deadline)))
     }
 
-    async fn login(&self, told: &mut (dyn FnMut(RefusedRequest) + Send)) -> Result<KeystoneToken, LoginError> {
+    async fn login(
+        &self,
+        told: &mut (dyn FnMut(RefusedRequest) + Send),
+    ) -> Result<KeystoneToken, LoginError> {
         let mut tries = 0..MAX_TOKENS;
         loop {
             let (token, visitor) = self.listener.accept(&self.form, told).await;
             let refused = match self.keystone.show(&token).await {
-                Ok(token) if self.username.as_ref().is_none_or(|name| *name == token.user().name) => {
+                Ok(token)
+                    if self
+                        .username
+                        .as_ref()
+                        .is_none_or(|name| *name == token.user().name) =>
+                {
                     let text = format!(
                         "You are logged in as {}. You can close this page and go back to the terminal.",
                         token.user().name
@@ -169,7 +177,10 @@ impl Judge for PostedForm {
             _ => {}
         }
         let fits = |name, wanted| Ok(request.header(name)?.is_none_or(|value| value == wanted));
-        if !fits("sec-fetch-mode", "navigate")? || !fits("sec-fetch-dest", "document")? || site == Some("none") {
+        if !fits("sec-fetch-mode", "navigate")?
+            || !fits("sec-fetch-dest", "document")?
+            || site == Some("none")
+        {
             return Err(RefusedRequest::Fetch);
         }
         let kind = request.header("content-type")?.unwrap_or_default();
@@ -184,7 +195,9 @@ impl Judge for PostedForm {
 /// The token of Keystone's form.
 fn posted_token(body: &[u8]) -> Option<Secret> {
     let form = Form::parse(body).ok()?;
-    form.get("token").filter(|token| is_token(token)).map(Secret::from)
+    form.get("token")
+        .filter(|token| is_token(token))
+        .map(Secret::from)
 }
 
 impl fmt::Debug for WebSso {

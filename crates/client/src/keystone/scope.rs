@@ -131,7 +131,9 @@ pub(super) fn read(kind: Kind, body: &[u8]) -> Option<Vec<KeystoneScope>> {
         }
         Kind::System => {
             let Systems { system } = json::from_slice(body).ok()?;
-            let all = system.iter().any(|entry| entry.get("all") == Some(&Value::Bool(true)));
+            let all = system
+                .iter()
+                .any(|entry| entry.get("all") == Some(&Value::Bool(true)));
             Some(all.then_some(KeystoneScope::System).into_iter().collect())
         }
     }
@@ -151,8 +153,14 @@ impl KeystoneScope {
 impl fmt::Display for KeystoneScope {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Project { name, domain: None, .. } => write!(formatter, "project {name}"),
-            Self::Project { name, domain: Some(domain), .. } => {
+            Self::Project {
+                name, domain: None, ..
+            } => write!(formatter, "project {name}"),
+            Self::Project {
+                name,
+                domain: Some(domain),
+                ..
+            } => {
                 write!(formatter, "project {name} of domain {domain}")
             }
             Self::Domain { name, .. } => write!(formatter, "domain {name}"),
@@ -166,10 +174,7 @@ impl ScopeChoice {
         match (self, scope) {
             (Self::Any, _) | (Self::System, KeystoneScope::System) => true,
             (Self::Domain(wanted), KeystoneScope::Domain { id, name }) => wanted == id || wanted == name,
-            (
-                Self::Project { project, domain: of },
-                KeystoneScope::Project { id, name, domain },
-            ) => {
+            (Self::Project { project, domain: of }, KeystoneScope::Project { id, name, domain }) => {
                 let own = domain.as_deref().unwrap_or_default();
                 // A project names its domain by id; the name is known where the user has a role in it too.
                 let named = domains.iter().any(|known| match known {
@@ -212,8 +217,14 @@ impl fmt::Display for ScopeChoice {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Any => formatter.write_str("at all"),
-            Self::Project { project, domain: None } => write!(formatter, "project {project}"),
-            Self::Project { project, domain: Some(domain) } => {
+            Self::Project {
+                project,
+                domain: None,
+            } => write!(formatter, "project {project}"),
+            Self::Project {
+                project,
+                domain: Some(domain),
+            } => {
                 write!(formatter, "project {project} of domain {domain}")
             }
             Self::Domain(domain) => write!(formatter, "domain {domain}"),

@@ -28,7 +28,8 @@ impl Page {
 
     /// What a request gets that is not the one waited for.
     pub(crate) fn refused(refused: RefusedRequest) -> Self {
-        let text = format!("{refused}. The login goes on waiting: go back to the page where you were signing in.");
+        let text =
+            format!("{refused}. The login goes on waiting: go back to the page where you were signing in.");
         let page = Self::new(refused.status(), "This is not the answer to the login", &text);
         Self {
             allow: refused.allow(),
@@ -47,7 +48,10 @@ impl Page {
         );
         let hash = digest::digest(&digest::SHA256, STYLE.as_bytes());
         let hash = base64_simd::STANDARD.encode_to_string(hash.as_ref());
-        let allow = self.allow.map(|allow| format!("allow: {allow}\r\n")).unwrap_or_default();
+        let allow = self
+            .allow
+            .map(|allow| format!("allow: {allow}\r\n"))
+            .unwrap_or_default();
         format!(
             "HTTP/1.1 {} {}\r\n{allow}content-type: text/html; charset=utf-8\r\ncontent-length: {}\r\n\
              cache-control: no-store\r\ncontent-security-policy: default-src 'none'; img-src data:; \

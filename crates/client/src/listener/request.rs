@@ -30,7 +30,11 @@ pub(crate) enum Step {
 
 /// Reads a request from the octets that came until now.
 pub(crate) fn read(seen: &[u8]) -> Result<Step, RefusedRequest> {
-    let Some(end) = seen.windows(4).take(MAX_HEAD).position(|four| four == b"\r\n\r\n") else {
+    let Some(end) = seen
+        .windows(4)
+        .take(MAX_HEAD)
+        .position(|four| four == b"\r\n\r\n")
+    else {
         return if seen.len() >= MAX_HEAD {
             Err(RefusedRequest::TooLarge)
         } else {
@@ -70,7 +74,11 @@ fn head_of(head: &[u8]) -> Result<Request, RefusedRequest> {
     for line in lines {
         let (name, value) = line.split_once(':').ok_or(malformed)?;
         let value = value.trim_matches([' ', '\t']);
-        if !is_token(name) || value.chars().any(|character| character.is_control() && character != '\t') {
+        if !is_token(name)
+            || value
+                .chars()
+                .any(|character| character.is_control() && character != '\t')
+        {
             return Err(malformed);
         }
         if headers.len() >= MAX_HEADERS {
@@ -103,7 +111,11 @@ impl Request {
     /// # Errors
     /// [`RefusedRequest::Malformed`] if there are several: readers differ in which one counts.
     pub(crate) fn header(&self, name: &str) -> Result<Option<&str>, RefusedRequest> {
-        let mut values = self.headers.iter().filter(|(own, _)| own == name).map(|(_, value)| value);
+        let mut values = self
+            .headers
+            .iter()
+            .filter(|(own, _)| own == name)
+            .map(|(_, value)| value);
         match (values.next(), values.next()) {
             (first, None) => Ok(first.map(String::as_str)),
             (_, Some(_)) => Err(RefusedRequest::Malformed),
