@@ -141,6 +141,32 @@ impl KeyEncryptionKey {
         let text = str::from_utf8(&octets).map_err(|_not_text| SecretError::Tampered)?;
         Ok(Zeroizing::new(text.to_owned()))
     }
+
+    /// Seals the record of a login under way, for a store that several nodes share, to its id: moved to another it does
+    /// not open. Returns base64url.
+    ///
+    /// # Errors
+    /// [`SecretError::Seal`] when the cryptographic library refuses.
+    pub fn seal_login(&self, id: &[u8; 32], record: &str) -> Result<String, SecretError> {
+        let octets = Zeroizing::new(record.as_bytes().to_vec());
+        let sealed = self.seal_octets(octets, &login_place(id));
+        sealed.ok_or(SecretError::Seal)
+    }
+
+    /// Opens what [`KeyEncryptionKey::seal_login`] sealed to the same id.
+    ///
+    /// # Errors
+    /// [`SecretError::Tampered`], for one under another key too.
+    pub fn open_login(&self, id: &[u8; 32], sealed: &str) -> Result<Zeroizing<String>, SecretError> {
+        let octets = self.open_octets(sealed, &login_place(id));
+        let octets = octets.ok_or(SecretError::Tampered)?;
+        let text = str::from_utf8(&octets).map_err(|_not_text| SecretError::Tampered)?;
+        Ok(Zeroizing::new(text.to_owned()))
+    }
+}
+
+fn login_place(id: &[u8; 32]) -> Vec<u8> {
+    [b"sealstone login\0".as_slice(), id.as_slice()].concat()
 }
 
 #[cfg(test)]
@@ -156,6 +182,24 @@ mod tests {
         domain: "demo",
         client: "ci",
     };
+
+    #[test]
+    fn a_sealed_login_opens_only_under_its_id_and_key() {
+        let sealed = kek(1).seal_login(&[1; 32], "half a login").unwrap();
+        assert!(!sealed.contains("half"));
+        assert_eq!(*kek(1).open_login(&[1; 32], &sealed).unwrap(), "half a login");
+        let (front, _last) = sealed.split_at(sealed.len() - 2);
+        for (key, id, sealed) in [
+            (kek(1), [2; 32], sealed.as_str()),
+            (kek(2), [1; 32], sealed.as_str()),
+            (kek(1), [1; 32], front),
+            (kek(1), [1; 32], ""),
+        ] {
+            assert!(matches!(key.open_login(&id, sealed), Err(SecretError::Tampered)));
+        }
+        let secret = kek(1).seal_secret(PLACE, "geheim").unwrap();
+        assert!(kek(1).open_login(&[1; 32], &secret).is_err(), "another purpose");
+    }
 
     #[test]
     fn a_sealed_secret_opens_only_in_its_place() {

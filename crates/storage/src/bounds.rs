@@ -6,7 +6,7 @@ use rustls_pki_types::UnixTime;
 use sealstone_registry::MAX_PAGE;
 
 /// The most expired rows that one transaction deletes: some milliseconds, for which every other change waits.
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) const BATCH: u64 = 1_000;
 
 /// How many records a list gives, whatever was asked for.

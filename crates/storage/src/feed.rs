@@ -18,7 +18,7 @@ impl Counts {
             .saturating_add(self.revocations)
     }
 
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
     fn max(self, other: Self) -> Self {
         Self {
             clients: self.clients.max(other.clients),
@@ -60,10 +60,32 @@ impl Feed {
     }
 
     /// Publishes what the database has counted. An older reading changes nothing.
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(crate) fn publish(&self, counts: Counts) {
         let mut state = self.state.lock();
         state.counts = state.counts.max(counts);
+        self.send(&state);
+    }
+
+    /// Publishes what a look at the database found. Counts that fell are those of another database, a replica or a
+    /// backup that took the place of the one before: everything may have changed.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn observe(&self, counts: Counts) {
+        let mut state = self.state.lock();
+        let known = state.counts;
+        let fell = known.max(counts) != counts;
+        if fell {
+            let most = |a: u64, b: u64| a.saturating_sub(b);
+            let by = most(known.clients, counts.clients)
+                .max(most(known.key_rings, counts.key_rings))
+                .max(most(known.revocations, counts.revocations));
+            // Three kinds make the total: it must rise too.
+            state.doubts = state
+                .doubts
+                .saturating_add(by.saturating_mul(3))
+                .saturating_add(1);
+        }
+        state.counts = counts;
         self.send(&state);
     }
 
@@ -78,7 +100,7 @@ impl Feed {
     }
 
     /// Says that any record may have changed, because the database could not be asked.
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(crate) fn doubt(&self) {
         let mut state = self.state.lock();
         state.doubts = state.doubts.saturating_add(1);
@@ -131,7 +153,7 @@ impl Feed {
     }
 }
 
-#[cfg(all(test, feature = "sqlite"))]
+#[cfg(all(test, any(feature = "sqlite", feature = "postgres")))]
 mod tests {
     use super::*;
 
@@ -171,5 +193,29 @@ mod tests {
             ..Counts::default()
         });
         assert_eq!(*clients.borrow(), 2);
+    }
+
+    /// A replica that took over without the last changes, and counts its own from there.
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn counts_that_fell_make_everything_old() {
+        let at = |clients| Counts {
+            clients,
+            key_rings: 2,
+            revocations: 9,
+        };
+        let feed = Feed::new(at(100));
+        let (mut clients, mut all) = (feed.clients(), feed.all());
+        for seen in [at(98), at(99), at(100)] {
+            feed.observe(seen);
+            assert!(
+                clients.has_changed().unwrap() && all.has_changed().unwrap(),
+                "{seen:?}"
+            );
+            clients.mark_unchanged();
+            all.mark_unchanged();
+        }
+        feed.observe(at(100));
+        assert!(!clients.has_changed().unwrap(), "nothing happened");
     }
 }

@@ -41,7 +41,7 @@ impl Orders {
 }
 
 /// Whether nobody has logged in to it, nor gone on with a session.
-const fn is_strangers(interaction: &Interaction) -> bool {
+pub(crate) const fn is_strangers(interaction: &Interaction) -> bool {
     interaction.logged_in.is_none() && interaction.stepped_up.is_none() && interaction.selected.is_none()
 }
 

@@ -7,11 +7,15 @@ mod ended;
 mod feed;
 mod interactions;
 mod memory;
-#[cfg(feature = "sqlite")]
-mod sqlite;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod sql;
 
 pub use audit_file::AuditFile;
 pub use cache::{CachedClients, CachedDomains};
 pub use memory::MemoryStore;
-#[cfg(feature = "sqlite")]
-pub use sqlite::{Migration, MigrationStatus, Migrations, SqlError, SqlErrorKind, SqlStore};
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use sql::{
+    Database, Leadership, Migration, MigrationStatus, Migrations, SqlError, SqlErrorKind, SqlStore,
+};
+#[cfg(feature = "postgres")]
+pub use sql::{PostgresConfig, PostgresConfigError, PostgresPassword};
