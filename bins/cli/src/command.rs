@@ -9,20 +9,25 @@ use crate::{
     ca::{self, CaCommand},
     cert::{self, CertCommand},
     client::{self, ClientCommand},
+    env::{self, EnvArguments, ExecArguments},
     failure::Outcome,
     jwt::{self, JwtCommand},
     key::{self, KeyCommand},
     keystone::{self, KeystoneCommand},
+    login::{self, LoginArguments},
+    logout::{self, LogoutArguments},
     manual::{self, CompletionsArguments, ManArguments},
     mapping::{self, MappingCommand},
     migrate::{self, MigrateCommand},
     token::{self, TokenArguments},
     user::{self, UserCommand},
+    whoami::{self, WhoamiArguments},
 };
 
 /// Sealstone: short-lived tokens that only the holder of a certificate can use.
 ///
-/// Data goes to standard output, everything else to standard error. Exit status: 0 done, 1 failed, 2 wrong usage.
+/// Data goes to standard output, everything else to standard error. Exit status: 0 done, 1 failed, 2 wrong usage, 3 nobody
+/// is logged in.
 #[derive(Debug, Parser)]
 #[command(
     name = "sealstone",
@@ -37,7 +42,17 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Get an access token, bound to your certificate
+    /// Log in, by a browser or by a code; what comes after is silent
+    Login(Box<LoginArguments>),
+    /// Log out: what was granted ends at the server, and is forgotten here
+    Logout(Box<LogoutArguments>),
+    /// Tell who is logged in
+    Whoami(Box<WhoamiArguments>),
+    /// Print a login as variables for a shell, for programs that read OS_*
+    Env(Box<EnvArguments>),
+    /// Run a program that reads OS_* with a login
+    Exec(Box<ExecArguments>),
+    /// Print the token of a login, or get one that is bound to a machine's certificate
     Token(Box<TokenArguments>),
     /// Keep a bound token and its certificate fresh for programs that cannot
     #[cfg(unix)]
@@ -82,7 +97,12 @@ enum Command {
 
 pub(crate) fn run(arguments: Arguments) -> Outcome {
     match arguments.command {
-        Command::Token(arguments) => wait(token::run(*arguments)),
+        Command::Login(arguments) => wait(login::run(*arguments)),
+        Command::Logout(arguments) => wait(logout::run(*arguments)),
+        Command::Whoami(arguments) => whoami::run(&arguments),
+        Command::Env(arguments) => env::env(*arguments),
+        Command::Exec(arguments) => env::exec(*arguments),
+        Command::Token(arguments) => token::run(*arguments),
         #[cfg(unix)]
         Command::Agent(command) => wait(agent::run(command)),
         Command::Client(command) => wait(client::run(*command)),
@@ -100,6 +120,11 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
 }
 
 pub(crate) fn wait(work: impl Future<Output = Outcome>) -> Outcome {
+    wait_for(work)
+}
+
+/// Only what asks others needs a runtime: what is kept is printed without.
+pub(crate) fn wait_for<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -11,6 +11,15 @@ pub(crate) enum Failure {
     Usage(String),
     /// The work failed: exit status 1.
     Failed(anyhow::Error),
+    /// Nobody is logged in, and nobody can be asked: exit status 3.
+    NotLoggedIn(String),
+    /// A program that was to be run is not there, or is none: exit status 127.
+    CannotRun(String),
+    /// A program that was run ended so.
+    #[cfg(not(unix))]
+    Passed(u8),
+    /// The person gave up: exit status 130, as for Ctrl-C.
+    Interrupted,
 }
 
 impl Failure {
@@ -22,10 +31,23 @@ impl Failure {
         Self::Failed(anyhow::Error::msg(text.into()))
     }
 
+    pub(crate) fn not_logged_in(text: &str) -> Self {
+        Self::NotLoggedIn(text.to_owned())
+    }
+
+    pub(crate) const fn cannot_run(text: String) -> Self {
+        Self::CannotRun(text)
+    }
+
     /// The same, with what else can be done.
     pub(crate) fn with_hint(self, hint: &str) -> Self {
         match self {
             Self::Usage(text) => Self::Usage(format!("{text}; {hint}")),
+            Self::NotLoggedIn(text) => Self::NotLoggedIn(format!("{text}; {hint}")),
+            Self::CannotRun(text) => Self::CannotRun(format!("{text}; {hint}")),
+            #[cfg(not(unix))]
+            Self::Passed(code) => Self::Passed(code),
+            Self::Interrupted => Self::Interrupted,
             Self::Failed(error) => Self::failed(format!("{error:#}; {hint}")),
         }
     }
@@ -34,6 +56,11 @@ impl Failure {
         match self {
             Self::Usage(_) => ExitCode::from(2),
             Self::Failed(_) => ExitCode::FAILURE,
+            Self::NotLoggedIn(_) => ExitCode::from(3),
+            Self::CannotRun(_) => ExitCode::from(127),
+            #[cfg(not(unix))]
+            Self::Passed(code) => ExitCode::from(*code),
+            Self::Interrupted => ExitCode::from(130),
         }
     }
 }
@@ -47,7 +74,10 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(text) => f.write_str(text),
+            Self::Usage(text) | Self::NotLoggedIn(text) | Self::CannotRun(text) => f.write_str(text),
+            #[cfg(not(unix))]
+            Self::Passed(code) => write!(f, "the program ended with {code}"),
+            Self::Interrupted => f.write_str("given up: nothing was changed"),
             Self::Failed(error) => write!(f, "{error:#}"),
         }
     }

@@ -133,7 +133,7 @@ pub(crate) fn authorities(ca: Option<&Path>) -> Outcome<RootCertStore> {
     Ok(known)
 }
 
-fn roots(path: &Path) -> Outcome<RootCertStore> {
+pub(crate) fn roots(path: &Path) -> Outcome<RootCertStore> {
     let pem = input::bytes(path)?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {

@@ -9,12 +9,15 @@ mod client;
 mod clock;
 mod command;
 mod discovery;
+mod env;
 mod failure;
 mod http;
 mod input;
 mod jwt;
 mod key;
 mod keystone;
+mod login;
+mod logout;
 mod manual;
 mod mapping;
 mod migrate;
@@ -24,6 +27,7 @@ mod random;
 mod store;
 mod token;
 mod user;
+mod whoami;
 
 use std::process::ExitCode;
 

@@ -12,7 +12,7 @@ use sealstone_keystone::{
 };
 
 use crate::failure::{Failure, Outcome};
-pub(crate) use environment::{Credentials, Environment};
+pub(crate) use environment::{Credentials, Environment, PlainAuth};
 
 /// Where Keystone is, and who vouches for it.
 #[derive(Debug, Clone, Default)]

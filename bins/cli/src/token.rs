@@ -1,6 +1,9 @@
-//! `sealstone token`: an access token by `client_credentials` (RFC 6749 §4.4), bound to a certificate (RFC 8705).
+//! `sealstone token`: the token of a person's login, or one by `client_credentials` (RFC 6749 §4.4), bound to a
+//! certificate (RFC 8705).
 
 mod answer;
+mod forms;
+mod person;
 mod source;
 
 use std::path::{Path, PathBuf};
@@ -9,15 +12,27 @@ use clap::{Args, ValueEnum};
 use oauth2::{AuthType, ClientId, ClientSecret, RequestTokenError, Scope, TokenUrl, basic::BasicClient};
 use sealstone_oauth_types::ServerMetadata;
 
+use crate::login::{MannerArguments, selection::Selection};
 use crate::{
     discovery,
     failure::{Failure, Outcome},
     http::{ClientIdentity, Fault, HttpClient, HttpError},
 };
+pub(crate) use answer::explain;
+use forms::TokenForm;
+use person::TokenKind;
+pub(crate) use person::unless_bound;
 use source::Source;
 
 const EXAMPLES: &str = "\
 Examples:
+  Of the login of `sealstone login --cloud prod`:
+    curl -H \"X-Auth-Token: $(sealstone token --cloud prod)\" ...
+
+  For kubectl, as exec credential plugin of a kubeconfig:
+    sealstone token --issuer https://id.example.org/v4/oauth2/demo --client-id kubectl \\
+      --kind id --format exec-credential
+
   A token that only the holder of the certificate's key can use:
     sealstone token --issuer https://id.example.org/v4/oauth2/demo --client-id ci \\
       --cert ci.pem --key ci.key --scope openstack:api
@@ -28,20 +43,6 @@ Examples:
   With a secret:
     SEALSTONE_CLIENT_SECRET=... sealstone token --issuer https://id.example.org/v4/oauth2/demo \\
       --client-id exporter --scope metrics:read";
-
-/// How the token is printed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-enum TokenForm {
-    /// The token alone
-    #[default]
-    Token,
-    /// The whole answer as JSON
-    Json,
-    /// A header line: Authorization: Bearer ...
-    Header,
-    /// Lines for a shell that export `SEALSTONE_ACCESS_TOKEN` and when it ends
-    Env,
-}
 
 /// How the client proves who it is, when it has a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -57,64 +58,71 @@ enum SecretMethod {
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct TokenArguments {
-    /// The issuer, as the server writes it
-    #[arg(
-        long,
-        value_name = "URL",
-        required_unless_present = "dev",
-        conflicts_with = "dev"
-    )]
-    issuer: Option<String>,
-    /// A data folder of `sealstoned dev`: issuer, CA and client are read from its dev.json
-    #[arg(long, value_name = "DIR", requires = "client")]
-    dev: Option<PathBuf>,
-    /// Which client of dev.json
-    #[arg(long, value_name = "NAME", requires = "dev")]
+    #[command(flatten)]
+    login: Selection,
+    #[command(flatten)]
+    manner: MannerArguments,
+    /// Which token of a person's login [default: keystone where the login has one, else access]
+    #[arg(long, value_enum, value_name = "KIND")]
+    kind: Option<TokenKind>,
+    /// Passes over what is kept, as after a 401: refreshes, or logs in anew
+    #[arg(long)]
+    renew: bool,
+    /// Print a token that is bound to a key of this machine, and with exec-credential that key
+    #[arg(long)]
+    dangerous_print_bound: bool,
+    /// A machine's client of dev.json
+    #[arg(long, value_name = "NAME", requires = "dev", help_heading = "Machines")]
     client: Option<String>,
-    /// The client's identifier
-    #[arg(
-        long,
-        value_name = "ID",
-        required_unless_present = "dev",
-        conflicts_with = "dev"
-    )]
-    client_id: Option<String>,
     /// The client's certificate, PEM, with the CA certificates between it and the root
-    #[arg(long, value_name = "FILE", requires = "key")]
+    #[arg(long, value_name = "FILE", requires = "key", help_heading = "Machines")]
     cert: Option<PathBuf>,
     /// The private key of --cert, PEM
-    #[arg(long, value_name = "FILE", requires = "cert")]
+    #[arg(long, value_name = "FILE", requires = "cert", help_heading = "Machines")]
     key: Option<PathBuf>,
     /// The client's secret, in a file (- for standard input); else the variable `SEALSTONE_CLIENT_SECRET`
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Machines")]
     client_secret_file: Option<PathBuf>,
     /// Refused: other users see it
     #[arg(long, value_name = "SECRET", hide = true)]
     client_secret: Option<String>,
     /// How a secret is sent [default: as the server offers, `client_secret_basic` first]
-    #[arg(long, value_enum, value_name = "METHOD")]
+    #[arg(long, value_enum, value_name = "METHOD", help_heading = "Machines")]
     auth_method: Option<SecretMethod>,
-    /// What the token shall allow, names parted by spaces
-    #[arg(long, value_name = "SCOPE")]
-    scope: Option<String>,
     /// What the token is for (RFC 8707); may be given several times
-    #[arg(long, value_name = "URI")]
+    #[arg(long, value_name = "URI", help_heading = "Machines")]
     resource: Vec<String>,
-    /// The CA of the server's certificate, PEM [default: the system's CAs]
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
     /// How the token is printed
     #[arg(long, value_enum, default_value_t, value_name = "FORM")]
     format: TokenForm,
 }
 
-pub(crate) async fn run(arguments: TokenArguments) -> Outcome {
+pub(crate) fn run(arguments: TokenArguments) -> Outcome {
     if arguments.client_secret.is_some() {
         return Err(Failure::usage(
             "--client-secret is refused: other users of this machine see command lines. Put the secret into a file \
              of your own and use --client-secret-file FILE, or into the variable SEALSTONE_CLIENT_SECRET",
         ));
     }
+    if arguments.is_machines() {
+        crate::command::wait_for(machine(arguments))
+    } else {
+        person::run(&arguments)
+    }
+}
+
+impl TokenArguments {
+    /// Whether a client proves itself, and no person logs in.
+    fn is_machines(&self) -> bool {
+        let secret = || {
+            self.login.issuer.is_some()
+                && std::env::var_os("SEALSTONE_CLIENT_SECRET").is_some_and(|text| !text.is_empty())
+        };
+        self.cert.is_some() || self.client_secret_file.is_some() || self.client.is_some() || secret()
+    }
+}
+
+async fn machine(arguments: TokenArguments) -> Outcome {
     let source = Source::of(&arguments)?;
     let identity = match &source.pair {
         Some((certificate, key)) => Some(ClientIdentity::read(certificate, key)?),
@@ -131,7 +139,7 @@ pub(crate) async fn run(arguments: TokenArguments) -> Outcome {
     };
     let token = asked
         .await
-        .map_err(|failure| with_dev_folder(failure, arguments.dev.as_deref()))?;
+        .map_err(|failure| with_dev_folder(failure, arguments.login.dev.as_deref()))?;
     if let Some(leaf) = &leaf {
         answer::warn_unless_bound(&token, leaf);
     }
@@ -142,7 +150,7 @@ pub(crate) async fn run(arguments: TokenArguments) -> Outcome {
 fn with_dev_folder(failure: Failure, folder: Option<&Path>) -> Failure {
     let error = match &failure {
         Failure::Failed(error) => error.downcast_ref::<HttpError>(),
-        Failure::Usage(_) => None,
+        Failure::Usage(_) | Failure::NotLoggedIn(_) | Failure::CannotRun(_) | Failure::Interrupted => None,
     };
     let (Some(HttpError::Connection { url, fault, .. }), Some(folder)) = (error, folder) else {
         return failure;
@@ -218,7 +226,7 @@ async fn ask(
         request = request.add_extra_param("resource", resource.clone());
     }
     request.request_async(http).await.map_err(|error| match error {
-        RequestTokenError::ServerResponse(refusal) => Failure::failed(answer::explain(
+        RequestTokenError::ServerResponse(refusal) => Failure::failed(explain(
             refusal.error().as_ref(),
             refusal.error_description().map(String::as_str),
         )),

@@ -113,6 +113,23 @@ impl TokenCache {
         Ok(found)
     }
 
+    /// Removes every login, those too that another key encrypted; how many there were. Locks stay.
+    ///
+    /// # Errors
+    /// [`CacheError`] when one cannot be removed.
+    pub fn clear(&self) -> Result<usize, CacheError> {
+        let folder = self.folder()?;
+        let mut removed: usize = 0;
+        for name in folder.names()? {
+            if name.ends_with(ENTRY) {
+                removed = removed.saturating_add(usize::from(folder.remove(&name)?));
+            } else if name.ends_with(UNFINISHED) {
+                folder.remove(&name)?;
+            }
+        }
+        Ok(removed)
+    }
+
     /// The one right to write a slot, if nobody has it now.
     ///
     /// # Errors

@@ -29,7 +29,7 @@ pub(crate) enum Fault {
 
 impl Fault {
     /// By the innermost cause that says something.
-    pub(super) fn of(error: &(dyn Error + 'static)) -> Self {
+    pub(crate) fn of(error: &(dyn Error + 'static)) -> Self {
         let mut found = Self::Other;
         let mut cause = Some(error);
         while let Some(error) = cause {

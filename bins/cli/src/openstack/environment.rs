@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use sealstone_identity::{ApplicationCredentialId, DomainId, ProjectId, UserId};
 use sealstone_keystone::{Authentication, DomainKey, Factor, LoginScope, ProjectKey, Secret, Token, UserKey};
+use serde_json::{Value, json};
 
 use crate::failure::{Failure, Outcome};
 
@@ -72,6 +73,34 @@ impl Environment {
         }
     }
 
+    /// What a cloud of `clouds.yaml` says, by the same names.
+    pub(crate) fn of_cloud(cloud: &sealstone_client::Cloud) -> Self {
+        Self::from(|name| {
+            let name = name.strip_prefix("OS_")?.to_lowercase();
+            cloud
+                .auth(&name)
+                .or_else(|| cloud.setting(&name))
+                .map(str::to_owned)
+        })
+    }
+
+    /// Whether a password is all that is missing.
+    pub(crate) const fn lacks_password(&self) -> bool {
+        !self.names_somebody() && (self.user.name.is_some() || self.user.id.is_some())
+    }
+
+    pub(crate) fn user_name(&self) -> &str {
+        self.user
+            .name
+            .as_deref()
+            .or(self.user.id.as_deref())
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn with_password(&mut self, password: String) {
+        self.password = Some(password);
+    }
+
     /// Whether it says who asks at all.
     pub(crate) const fn names_somebody(&self) -> bool {
         self.token.is_some() || self.application_credential.is_some() || self.password.is_some()
@@ -130,7 +159,59 @@ impl Environment {
     }
 }
 
+/// A login in the words of Keystone's API, for requests that are compared with one another. It holds a secret.
+pub(crate) struct PlainAuth {
+    /// The member `identity` of `auth`.
+    pub(crate) identity: Value,
+    /// Which needs no scope, and takes none.
+    pub(crate) is_application_credential: bool,
+    /// The project that the variables name, as a scope has it.
+    pub(crate) project: Option<Value>,
+}
+
+impl Environment {
+    /// The login as Keystone's API has it; never one by a token, which would be revoked with those that come of it.
+    pub(crate) fn plain_auth(&self) -> Outcome<PlainAuth> {
+        if let Some((id, secret)) = &self.application_credential {
+            let credential = json!({ "id": id, "secret": secret });
+            let methods = ["application_credential"];
+            return Ok(PlainAuth {
+                identity: json!({ "methods": methods, "application_credential": credential }),
+                is_application_credential: true,
+                project: None,
+            });
+        }
+        let missing = "set OS_USERNAME (or OS_USER_ID), OS_USER_DOMAIN_NAME (or OS_USER_DOMAIN_ID) and OS_PASSWORD, or \
+                       the variables of an application credential; a token of yours is not used, since tokens are \
+                       revoked here";
+        let (Some(mut user), Some(password)) = (self.user.scoped(&self.user_domain), &self.password) else {
+            return Err(Failure::failed(missing));
+        };
+        if let Some(members) = user.as_object_mut() {
+            members.insert("password".to_owned(), json!(password));
+        }
+        Ok(PlainAuth {
+            identity: json!({ "methods": ["password"], "password": { "user": user } }),
+            is_application_credential: false,
+            project: self.project.scoped(&self.project_domain),
+        })
+    }
+}
+
 impl Name {
+    /// By its id, or by its name in a domain.
+    fn scoped(&self, domain: &Self) -> Option<Value> {
+        if let Some(id) = &self.id {
+            return Some(json!({ "id": id }));
+        }
+        let domain = match (&domain.id, &domain.name) {
+            (Some(id), _) => json!({ "id": id }),
+            (None, Some(name)) => json!({ "name": name }),
+            (None, None) => return None,
+        };
+        Some(json!({ "name": self.name.as_ref()?, "domain": domain }))
+    }
+
     fn domain(self, variables: &str) -> Outcome<DomainKey> {
         match (self.id, self.name) {
             (Some(id), _) => Ok(DomainKey::Id(DomainId::parse(&id)?)),

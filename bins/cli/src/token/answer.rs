@@ -8,7 +8,7 @@ use sealstone_jose::base64url;
 use sealstone_mtls::CertificateThumbprint;
 use serde_json::Value;
 
-use super::TokenForm;
+use super::forms::{Given, TokenForm};
 use crate::{
     clock,
     failure::{Failure, Outcome},
@@ -23,36 +23,21 @@ pub(super) fn print(token: &BasicTokenResponse, form: TokenForm) -> Outcome {
         )));
     }
     let text = token.access_token().secret();
-    // RFC 6750 §2.1: anything else could break out of a header or a shell line.
-    if text.is_empty()
-        || !text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte))
-    {
-        return Err(Failure::failed(
-            "the answer holds no token (RFC 6750 §2.1): tell the server's operator",
-        ));
+    let mut document = serde_json::to_value(token)?;
+    // As RFC 6750 §4 spells it, for those who put a header together of it.
+    if let Some(kind) = document.get_mut("token_type") {
+        *kind = "Bearer".into();
     }
-    match form {
-        TokenForm::Token => output::line(text),
-        TokenForm::Json => {
-            let mut document = serde_json::to_value(token)?;
-            // As RFC 6750 §4 spells it, for those who put a header together of it.
-            if let Some(kind) = document.get_mut("token_type") {
-                *kind = "Bearer".into();
-            }
-            output::json(&document)
-        }
-        TokenForm::Header => output::line(&format!("Authorization: Bearer {text}")),
-        TokenForm::Env => {
-            let mut lines = format!("export SEALSTONE_ACCESS_TOKEN='{text}'\n");
-            if let Some(span) = token.expires_in() {
-                let end = clock::now().as_secs().saturating_add(span.as_secs());
-                lines.push_str(&format!("export SEALSTONE_ACCESS_TOKEN_EXPIRES_AT='{end}'\n"));
-            }
-            output::data(&lines)
-        }
+    let end = token
+        .expires_in()
+        .map(|span| clock::now().as_secs().saturating_add(span.as_secs()));
+    Given {
+        token: text,
+        end,
+        document,
+        pair: None,
     }
+    .print(form)
 }
 
 /// A certificate was shown, so a token that is not bound to it is worth a word.
@@ -72,7 +57,7 @@ pub(super) fn warn_unless_bound(token: &BasicTokenResponse, leaf: &[u8]) {
 }
 
 /// A refusal (RFC 6749 §5.2) with what to do about it.
-pub(super) fn explain(code: &str, description: Option<&str>) -> String {
+pub(crate) fn explain(code: &str, description: Option<&str>) -> String {
     let advice = match code {
         "invalid_client" => {
             "check that the client is registered and enabled, and that certificate or secret are the ones registered \

@@ -27,11 +27,18 @@ pub(super) struct Source {
 
 impl Source {
     pub(super) fn of(arguments: &TokenArguments) -> Outcome<Self> {
-        let mut source = match (&arguments.dev, &arguments.client) {
+        if arguments.login.dev.is_none()
+            && (arguments.login.issuer.is_none() || arguments.login.client_id.is_none())
+        {
+            return Err(Failure::usage(
+                "a machine's token needs --issuer URL and --client-id ID, or --dev DIR",
+            ));
+        }
+        let mut source = match (&arguments.login.dev, &arguments.client) {
             (Some(folder), Some(name)) => Self::dev(folder, name)?,
             _ => Self {
-                issuer: discovery::issuer(arguments.issuer.as_deref().unwrap_or_default())?,
-                client_id: arguments.client_id.clone().unwrap_or_default(),
+                issuer: discovery::issuer(arguments.login.issuer.as_deref().unwrap_or_default())?,
+                client_id: arguments.login.client_id.clone().unwrap_or_default(),
                 pair: None,
                 secret: None,
                 auth_method: None,
@@ -46,8 +53,8 @@ impl Source {
             source.secret = Some(secret);
         }
         source.auth_method = arguments.auth_method.or(source.auth_method);
-        source.scope = arguments.scope.clone().or(source.scope);
-        source.ca = arguments.ca.clone().or(source.ca);
+        source.scope = arguments.login.scope.clone().or(source.scope);
+        source.ca = arguments.login.ca.clone().or(source.ca);
         if source.pair.is_none() && source.secret.is_none() {
             return Err(Failure::usage(
                 "a client proves who it is: give --cert FILE and --key FILE, or --client-secret-file FILE",
@@ -117,7 +124,7 @@ struct DevClient {
 fn secret(arguments: &TokenArguments) -> Outcome<Option<Zeroizing<String>>> {
     let text = match &arguments.client_secret_file {
         Some(path) => Some(input::secret(path)?),
-        None if arguments.dev.is_some() => None,
+        None if arguments.login.dev.is_some() => None,
         None => match std::env::var_os("SEALSTONE_CLIENT_SECRET") {
             Some(value) => Some(Zeroizing::new(value.into_string().map_err(|_| {
                 Failure::usage("SEALSTONE_CLIENT_SECRET is not text: set it to the client's secret")

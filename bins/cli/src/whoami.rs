@@ -1,0 +1,184 @@
+//! `sealstone whoami`: who is logged in, by what is kept.
+
+use clap::Args;
+use sealstone_client::{Kept as _, KeystoneScope, KeystoneToken, SlotKind, TokenSet};
+use serde::Serialize;
+
+use crate::{
+    clock,
+    failure::{Failure, Outcome},
+    login::{
+        place,
+        selection::Selection,
+        session,
+        target::{Target, Through},
+    },
+    output::{self, Form, OutputArguments},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  sealstone whoami --cloud prod
+  sealstone whoami --all --output json
+
+Nobody is asked: it tells what is kept here. Exit status 3 when nobody is logged in.";
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct WhoamiArguments {
+    #[command(flatten)]
+    selection: Selection,
+    /// Every login that is kept here
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    output: OutputArguments,
+}
+
+pub(crate) fn run(arguments: &WhoamiArguments) -> Outcome {
+    if arguments.all {
+        return all(arguments.output.output);
+    }
+    let target = arguments.selection.target(false)?;
+    let mut shown = Vec::new();
+    if let Through::OAuth(login) = &target.through
+        && let Some(tokens) = session::kept_access(&target)?
+    {
+        shown.extend(access(&tokens, &login.issuer));
+    }
+    if let Some(token) = session::kept_keystone(&target)? {
+        shown.extend(keystone(&token, &target));
+    }
+    if shown.is_empty() {
+        return Err(Failure::not_logged_in(&format!(
+            "nobody is logged in: run `sealstone login{}`",
+            target.options()
+        )));
+    }
+    match arguments.output.output {
+        Form::Table => output::pairs(&shown),
+        Form::Json => output::json(&shown.into_iter().collect::<std::collections::BTreeMap<_, _>>()),
+    }
+}
+
+/// What an authorization server's tokens say.
+pub(crate) fn access(tokens: &TokenSet, issuer: &str) -> Vec<(&'static str, String)> {
+    let now = clock::now();
+    let mut shown = vec![("issuer", issuer.to_owned())];
+    if let Some(person) = tokens.person() {
+        let name = person.name.as_deref().unwrap_or(&person.subject);
+        shown.push(("user", output::visible(name)));
+        shown.push(("subject", output::visible(&person.subject)));
+    }
+    if let Some(scope) = tokens.scope() {
+        shown.push(("scope", output::visible(scope)));
+    }
+    if let Some(end) = tokens.expires_at() {
+        shown.push(("access_token_ends", clock::date_and_relative(end, now)));
+    }
+    shown.push((
+        "renewed_silently",
+        if tokens.refresh_token().is_some() {
+            "yes"
+        } else {
+            "no"
+        }
+        .to_owned(),
+    ));
+    if let Some(thumbprint) = tokens.bound_to() {
+        shown.push(("bound_to", output::visible(&thumbprint)));
+    }
+    shown
+}
+
+/// What a token of Keystone's says.
+pub(crate) fn keystone(token: &KeystoneToken, target: &Target) -> Vec<(&'static str, String)> {
+    let user = token.user();
+    let mut shown = vec![
+        ("keystone", target.auth_url().unwrap_or_default().to_owned()),
+        ("keystone_user", user.name.clone()),
+        ("keystone_user_id", user.id.clone()),
+    ];
+    if let Some(domain) = &user.domain {
+        shown.push(("keystone_user_domain", domain.clone()));
+    }
+    if let Some(scope) = token.scope() {
+        shown.push(("keystone_scope", scope.to_string()));
+        if let KeystoneScope::Project { id, .. } | KeystoneScope::Domain { id, .. } = scope {
+            shown.push(("keystone_scope_id", id.clone()));
+        }
+        shown.push(("roles", token.roles().join(", ")));
+    }
+    shown.push((
+        "keystone_token_ends",
+        clock::date_and_relative(token.expires_at(), clock::now()),
+    ));
+    shown
+}
+
+#[derive(Serialize)]
+struct Row {
+    kind: &'static str,
+    issuer: String,
+    client: String,
+    cloud: String,
+    user: String,
+    scope: String,
+    ends: Option<u64>,
+}
+
+fn all(form: Form) -> Outcome {
+    let mut rows = Vec::new();
+    if let Some(cache) = place::existing()? {
+        for (slot, entry) in cache.list()? {
+            let (kind, user) = match slot.kind {
+                SlotKind::OAuth => (
+                    "oauth",
+                    TokenSet::from_payload(&entry.payload).and_then(|tokens| {
+                        let person = tokens.person()?;
+                        Some(person.name.clone().unwrap_or_else(|| person.subject.clone()))
+                    }),
+                ),
+                SlotKind::Keystone => (
+                    "keystone",
+                    KeystoneToken::from_payload(&entry.payload).map(|token| token.user().name.clone()),
+                ),
+                _ => continue,
+            };
+            rows.push(Row {
+                kind,
+                user: user.unwrap_or(slot.user),
+                issuer: slot.issuer,
+                client: slot.client,
+                cloud: slot.cloud,
+                scope: slot.scope,
+                ends: entry.expires_at.map(|end| end.as_secs()),
+            });
+        }
+    }
+    rows.sort_by(|one, other| {
+        (&one.cloud, &one.issuer, &one.kind).cmp(&(&other.cloud, &other.issuer, &other.kind))
+    });
+    if form == Form::Json {
+        return output::json(&rows);
+    }
+    let now = clock::now();
+    let cells: Vec<Vec<String>> = rows
+        .into_iter()
+        .map(|row| {
+            let ends = row
+                .ends
+                .map(|end| clock::relative(clock::at(end), now))
+                .unwrap_or_default();
+            vec![
+                row.cloud,
+                row.user,
+                row.kind.to_owned(),
+                row.scope,
+                ends,
+                row.issuer,
+            ]
+        })
+        .collect();
+    output::table(&["CLOUD", "USER", "KIND", "SCOPE", "ENDS", "ISSUER"], &cells)
+}
