@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::cutover::Verdict;
 use crate::form::TokenForm;
 use crate::node::Node;
 
@@ -94,6 +95,23 @@ pub struct CheckReport {
 }
 
 impl CheckReport {
+    /// Puts together what was asked and what it means.
+    #[must_use]
+    pub fn new(
+        verdict: Verdict,
+        cells: Vec<Cell>,
+        not_checked: impl Iterator<Item = LoginKind>,
+        clocks: BTreeMap<Node, ClockBounds>,
+    ) -> Self {
+        Self {
+            faults: verdict.faults,
+            notes: verdict.notes,
+            cells,
+            not_checked: not_checked.collect(),
+            clocks,
+        }
+    }
+
     /// Whether every node may serve.
     #[must_use]
     pub const fn is_good(&self) -> bool {

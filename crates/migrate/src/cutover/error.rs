@@ -85,6 +85,17 @@ pub enum CutoverError {
         /// How long was waited.
         after_s: u64,
     },
+    /// A node that answers us and not the balancer.
+    #[error(
+        "the balancer does not take node `{node}` for healthy, {after_s} s after it was checked: see how it asks it \
+         (`option httpchk`); it stays out of the pool"
+    )]
+    NotBelieved {
+        /// Which.
+        node: Node,
+        /// How long was waited.
+        after_s: u64,
+    },
     /// A node that is not what it shall be.
     #[error("node `{node}` stays out of the pool: {}", faults.join("; "))]
     NotFit {

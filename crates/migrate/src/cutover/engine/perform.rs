@@ -51,6 +51,7 @@ impl Cutover<'_> {
     }
 
     fn change_pool(&mut self, op: &Op) -> Result<(), CutoverError> {
+        self.is_believed(op.added())?;
         let before = self.ports.balancer.traffic()?;
         self.ports.balancer.change(op.added(), op.drained())?;
         self.is_drained(op.drained())?;
@@ -64,6 +65,26 @@ impl Cutover<'_> {
             self.refusals_are_due = true;
         }
         self.watch(op, before)
+    }
+
+    /// A balancer that asks its servers itself takes a while to see that one is up again: until then users would get
+    /// nothing of it.
+    fn is_believed(&mut self, nodes: &[Node]) -> Result<(), CutoverError> {
+        let mut waited = Duration::ZERO;
+        loop {
+            let seen = self.ports.balancer.look(nodes)?;
+            let Some((node, _member)) = seen.iter().find(|(_node, member)| !member.healthy) else {
+                return Ok(());
+            };
+            if waited >= self.options.restart_limit {
+                return Err(CutoverError::NotBelieved {
+                    node: node.clone(),
+                    after_s: waited.as_secs(),
+                });
+            }
+            self.ports.wait.pause(LOOK_AGAIN);
+            waited = waited.saturating_add(LOOK_AGAIN);
+        }
     }
 
     pub(super) fn is_drained(&mut self, nodes: &[Node]) -> Result<(), CutoverError> {
