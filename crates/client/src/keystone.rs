@@ -238,6 +238,10 @@ impl Keystone {
         self.rescope(&unscoped, scope).await
     }
 
+    pub(crate) fn is_https(&self) -> bool {
+        self.auth_url.starts_with("https://")
+    }
+
     pub(crate) fn is_origin(&self, origin: &str) -> bool {
         let rest = self.auth_url.split_once("://").map_or("", |(_, rest)| rest);
         let host = rest.split('/').next().unwrap_or_default();

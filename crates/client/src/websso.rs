@@ -56,7 +56,8 @@ impl WebSsoOptions {
 ///
 /// # Security
 /// The protocol has no `state`, no `nonce` and no PKCE: a Keystone page that the browser shows may post a token of
-/// another person's. The form must come from Keystone's own origin, and the user can be named
+/// another person's. So may any https page while the login waits: browsers do not tell whose page leads from https to http.
+/// The form must come from Keystone's own origin as far as they tell; the user can be named
 /// ([`WebSsoOptions::with_username`]); tell the person who is logged in. Where the cloud offers it, use
 /// [`LoopbackLogin`](crate::LoopbackLogin).
 pub struct WebSso {
@@ -170,11 +171,15 @@ impl Judge for PostedForm {
             return Err(RefusedRequest::MethodNotPost);
         }
         let site = request.header("sec-fetch-site")?;
-        match request.header("origin")? {
-            Some(origin) if !self.keystone.is_origin(origin) => return Err(RefusedRequest::Origin),
+        let is_keystones = match request.header("origin")? {
+            // What browsers say instead of a page's origin when it leads from https to http, as it does here.
+            Some("null") => self.keystone.is_https(),
+            Some(origin) => self.keystone.is_origin(origin),
             // A browser that says what kind of request it is says whose form it is too.
-            None if site.is_some() => return Err(RefusedRequest::Origin),
-            _ => {}
+            None => site.is_none(),
+        };
+        if !is_keystones {
+            return Err(RefusedRequest::Origin);
         }
         let fits = |name, wanted| Ok(request.header(name)?.is_none_or(|value| value == wanted));
         if !fits("sec-fetch-mode", "navigate")?
@@ -206,5 +211,67 @@ impl fmt::Debug for WebSso {
             .debug_struct("WebSso")
             .field("url", &self.url)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rustls_pki_types::UnixTime;
+    use sealstone_https::PlainHttp;
+
+    use super::*;
+    use crate::{ClientContext, listener::request};
+
+    fn judged(keystone: &str, headers: &str) -> Result<Secret, RefusedRequest> {
+        let zero = || UnixTime::since_unix_epoch(Duration::ZERO);
+        let context = ClientContext::new(
+            rustls::RootCertStore::empty(),
+            Arc::new(zero),
+            Arc::new(|_| false),
+        );
+        let context = context.with_plain_http(PlainHttp::Loopback);
+        let form = PostedForm {
+            hosts: ["localhost", "127.0.0.1", "[::1]"].map(|host| format!("{host}:9990")),
+            keystone: Keystone::new(&context, keystone, None).unwrap(),
+        };
+        let octets = format!(
+            "POST /auth/websso/ HTTP/1.1\r\nHost: localhost:9990\r\nContent-Length: 7\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\n{headers}\r\ntoken=t"
+        );
+        let request::Step::Whole(request) = request::read(octets.as_bytes()).unwrap() else {
+            panic!("it is whole");
+        };
+        form.judge(&request)
+    }
+
+    /// A browser serializes the origin of a page that leads from https to http as `null`.
+    #[test]
+    fn r08_whose_form_it_is_counts_as_far_as_browsers_tell() {
+        let browser =
+            "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n";
+        for (keystone, origin, taken) in [
+            ("https://keystone.example", "null", true),
+            ("https://keystone.example", "https://keystone.example", true),
+            (
+                "https://keystone.example:443/v3",
+                "https://keystone.example",
+                true,
+            ),
+            (
+                "https://keystone.example",
+                "https://keystone.example.evil.example",
+                false,
+            ),
+            ("https://keystone.example", "https://keystone.example:5000", false),
+            ("https://keystone.example", "http://keystone.example", false),
+            ("https://keystone.example", "", false),
+            ("http://127.0.0.1:5000", "null", false),
+            ("http://127.0.0.1:5000", "http://127.0.0.1:5000", true),
+        ] {
+            let judged = judged(keystone, &format!("Origin: {origin}\r\n{browser}"));
+            assert_eq!(judged.is_ok(), taken, "{keystone} {origin}: {judged:?}");
+        }
     }
 }
