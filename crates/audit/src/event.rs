@@ -219,23 +219,26 @@ impl EventId {
         Self((u128::from_be_bytes(octets) & MASK) | (0x4 << 76) | (0x2 << 62))
     }
 
-    /// The 36 characters, written digit by digit: one id is written for every request.
+    /// The 36 characters, written octet by octet: one id is written for every request.
     pub(crate) fn text(self) -> [u8; 36] {
+        /// Where the two digits of each octet stand: hyphens are between the groups.
+        const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
         let mut text = [b'-'; 36];
-        let places = (0..36).filter(|at| !matches!(at, 8 | 13 | 18 | 23));
-        let mut rest = self.0;
-        for at in places.rev() {
-            let digit = u8::try_from(rest & 0xf).unwrap_or(0);
-            if let Some(place) = text.get_mut(at) {
-                *place = if digit < 10 {
-                    b'0'.wrapping_add(digit)
-                } else {
-                    b'a'.wrapping_add(digit).wrapping_sub(10)
-                };
+        for (place, octet) in PLACES.into_iter().zip(self.0.to_be_bytes()) {
+            let digits = text.get_mut(place..).and_then(<[u8]>::first_chunk_mut);
+            if let Some(digits) = digits {
+                *digits = [hex_digit(octet >> 4), hex_digit(octet & 0xf)];
             }
-            rest >>= 4;
         }
         text
+    }
+}
+
+/// Of a number below 16.
+const fn hex_digit(number: u8) -> u8 {
+    match number {
+        0..=9 => number.wrapping_add(b'0'),
+        _ => number.wrapping_add(b'a' - 10),
     }
 }
 

@@ -25,6 +25,9 @@ use crate::{BindingError, pem};
 pub struct CertificateThumbprint([u8; 32]);
 
 impl CertificateThumbprint {
+    /// Characters of the printed form.
+    pub const TEXT_LENGTH: usize = 43;
+
     /// Hashes `der` without parsing it: the cheapest way from a handshake to a comparison.
     #[must_use]
     pub fn of_der(der: &[u8]) -> Self {
@@ -42,7 +45,7 @@ impl CertificateThumbprint {
     /// # Errors
     /// [`BindingError::Thumbprint`] for anything but 43 canonical characters of base64url.
     pub fn parse(text: &str) -> Result<Self, BindingError> {
-        if text.len() != 43 {
+        if text.len() != Self::TEXT_LENGTH {
             return Err(BindingError::Thumbprint);
         }
         let octets = base64_simd::URL_SAFE_NO_PAD
@@ -62,6 +65,18 @@ impl CertificateThumbprint {
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
+
+    /// The printed form, in the caller's room.
+    ///
+    /// ```
+    /// # use sealstone_mtls::CertificateThumbprint;
+    /// let thumbprint = CertificateThumbprint::of_der(b"a certificate");
+    /// let mut room = [0; CertificateThumbprint::TEXT_LENGTH];
+    /// assert_eq!(thumbprint.encode(&mut room), thumbprint.to_string());
+    /// ```
+    pub fn encode<'t>(&self, room: &'t mut [u8; Self::TEXT_LENGTH]) -> &'t str {
+        base64_simd::URL_SAFE_NO_PAD.encode_as_str(&self.0, base64_simd::Out::from_slice(room))
+    }
 }
 
 impl PartialEq for CertificateThumbprint {
@@ -72,10 +87,7 @@ impl PartialEq for CertificateThumbprint {
 
 impl fmt::Display for CertificateThumbprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = [0_u8; 43];
-        f.write_str(
-            base64_simd::URL_SAFE_NO_PAD.encode_as_str(&self.0, base64_simd::Out::from_slice(&mut text)),
-        )
+        f.write_str(self.encode(&mut [0; Self::TEXT_LENGTH]))
     }
 }
 

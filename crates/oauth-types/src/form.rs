@@ -28,6 +28,9 @@ pub struct Form {
     parameters: Vec<Parameter>,
 }
 
+/// Room for a token request with two authentications' worth of parameters.
+const TYPICAL_PARAMETERS: usize = 8;
+
 struct Parameter {
     name: Range<usize>,
     value: Range<usize>,
@@ -65,14 +68,49 @@ impl Form {
         if body.len() > Self::MAX_LENGTH {
             return Err(FormError::TooLarge);
         }
+        let form = match Self::plain(body)? {
+            Some(form) => form,
+            None => Self::decoded(body)?,
+        };
+        if form.has_repeated_name() {
+            Err(FormError::Repeated)
+        } else {
+            Ok(form)
+        }
+    }
+
+    /// A body without escapes, as most are: its text is the body itself. `None` for any other.
+    fn plain(body: &[u8]) -> Result<Option<Self>, FormError> {
+        let mut parameters = Vec::with_capacity(TYPICAL_PARAMETERS);
+        let (mut start, mut equals) = (0, None);
+        for (place, octet) in body.iter().enumerate() {
+            match octet {
+                b'&' => {
+                    push(&mut parameters, start, equals.take(), place)?;
+                    start = place.saturating_add(1);
+                }
+                b'=' if equals.is_none() => equals = Some(place),
+                octet if is_plain(*octet) => {}
+                _ => return Ok(None),
+            }
+        }
+        push(&mut parameters, start, equals, body.len())?;
+        let text = str::from_utf8(body).map_err(|_| FormError::Encoding)?;
+        Ok(Some(Self {
+            text: Zeroizing::new(text.to_owned()),
+            parameters,
+        }))
+    }
+
+    fn decoded(body: &[u8]) -> Result<Self, FormError> {
         // Each part is followed by a NUL, which no part can hold: so no multi-byte character spans two parts.
         let mut text = Zeroizing::new(Vec::with_capacity(body.len().saturating_add(16)));
-        let mut parameters = Vec::with_capacity(8);
-        for pair in body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
+        let mut parameters = Vec::with_capacity(TYPICAL_PARAMETERS);
+        for pair in body.split(|octet| *octet == b'&').filter(|pair| !pair.is_empty()) {
             if parameters.len() >= Self::MAX_PARAMETERS {
                 return Err(FormError::TooManyParameters);
             }
-            let mut halves = pair.splitn(2, |byte| *byte == b'=');
+            let mut halves = pair.splitn(2, |octet| *octet == b'=');
             let name = decode_into(halves.next().unwrap_or_default(), &mut text)?;
             let value = decode_into(halves.next().unwrap_or_default(), &mut text)?;
             parameters.push(Parameter { name, value });
@@ -81,15 +119,10 @@ impl Form {
             drop(Zeroizing::new(error.into_bytes()));
             FormError::Encoding
         })?;
-        let form = Self {
+        Ok(Self {
             text: Zeroizing::new(text),
             parameters,
-        };
-        if form.has_repeated_name() {
-            Err(FormError::Repeated)
-        } else {
-            Ok(form)
-        }
+        })
     }
 
     /// The value of a parameter; `None` if it is absent or empty. For `resource`, the first.
@@ -102,20 +135,22 @@ impl Form {
     pub fn get_all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.parameters
             .iter()
-            .filter(move |parameter| self.part(&parameter.name) == name)
-            .map(|parameter| self.part(&parameter.value))
+            .filter(move |parameter| self.octets(&parameter.name) == name.as_bytes())
+            .filter_map(|parameter| self.text.get(parameter.value.clone()))
             .filter(|value| !value.is_empty())
     }
 
-    fn part(&self, range: &Range<usize>) -> &str {
-        self.text.get(range.clone()).unwrap_or_default()
+    /// A part as octets: names are compared many times, and need not be looked at as text.
+    fn octets(&self, range: &Range<usize>) -> &[u8] {
+        self.text.as_bytes().get(range.clone()).unwrap_or_default()
     }
 
     fn has_repeated_name(&self) -> bool {
         let mut rest = self.parameters.iter();
         while let Some(first) = rest.next() {
-            let name = self.part(&first.name);
-            if name != REPEATABLE && rest.clone().any(|other| self.part(&other.name) == name) {
+            let name = self.octets(&first.name);
+            let repeats = |other: &Parameter| self.octets(&other.name) == name;
+            if rest.clone().any(repeats) && name != REPEATABLE.as_bytes() {
                 return true;
             }
         }
@@ -142,9 +177,13 @@ impl fmt::Debug for Form {
 /// ```
 #[must_use]
 pub fn form_content_type(value: &str) -> bool {
+    const FORM: &str = "application/x-www-form-urlencoded";
+    if value.eq_ignore_ascii_case(FORM) {
+        return true;
+    }
     let mut parts = value.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default();
-    if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+    if !essence.eq_ignore_ascii_case(FORM) {
         return false;
     }
     parts
@@ -159,6 +198,27 @@ pub fn form_content_type(value: &str) -> bool {
             }
             None => false,
         })
+}
+
+/// Adds the pair from `start` to `end`, unless it is empty; without an equals sign it is all name.
+fn push(
+    parameters: &mut Vec<Parameter>,
+    start: usize,
+    equals: Option<usize>,
+    end: usize,
+) -> Result<(), FormError> {
+    if start == end {
+        return Ok(());
+    }
+    if parameters.len() >= Form::MAX_PARAMETERS {
+        return Err(FormError::TooManyParameters);
+    }
+    let value = equals.map_or(end, |equals| equals.saturating_add(1));
+    parameters.push(Parameter {
+        name: start..equals.unwrap_or(end),
+        value: value..end,
+    });
+    Ok(())
 }
 
 /// Appends a decoded part and a NUL; the range is that of the part. UTF-8 is the caller's to check.

@@ -1,5 +1,4 @@
 use std::fmt;
-use std::io::Write as _;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -95,8 +94,8 @@ impl TokenResponse {
         json.extend_from_slice(b",\"token_type\":\"");
         json.extend_from_slice(self.token_type.as_str().as_bytes());
         json.extend_from_slice(b"\",\"expires_in\":");
-        // Writing into memory does not fail.
-        let _written = write!(json, "{}", self.expires_in);
+        // A number is always JSON, and writing into memory does not fail.
+        let _written = serde_json::to_writer(&mut json, &self.expires_in);
         if self.scope.is_some() {
             json.extend_from_slice(b",\"scope\":");
             push_text(&mut json, scope);
@@ -114,18 +113,29 @@ impl TokenResponse {
     }
 }
 
-/// Text as a JSON string (RFC 8259 §7). The look for octets to escape has no branch, so that it runs 32 at a time.
+/// Text as a JSON string (RFC 8259 §7).
 fn push_text(json: &mut Vec<u8>, text: &str) {
-    let needs_escape = text.bytes().fold(false, |found, byte| {
-        found | (byte < 0x20) | (byte == b'"') | (byte == b'\\')
-    });
-    if needs_escape {
+    if needs_escape(text.as_bytes()) {
         json.extend_from_slice(Value::from(text).to_string().as_bytes());
         return;
     }
     json.push(b'"');
     json.extend_from_slice(text.as_bytes());
     json.push(b'"');
+}
+
+/// Whether any octet is a control character, a quote or a backslash. A token has hundreds of octets: each of 32 lanes
+/// looks at its own, so that all are looked at at once.
+fn needs_escape(text: &[u8]) -> bool {
+    let escaped = |octet: u8| (octet < 0x20) | (octet == b'"') | (octet == b'\\');
+    let (chunks, rest) = text.as_chunks::<32>();
+    let mut lanes = [0_u8; 32];
+    for chunk in chunks {
+        for (lane, octet) in lanes.iter_mut().zip(chunk) {
+            *lane |= u8::from(escaped(*octet));
+        }
+    }
+    rest.iter().copied().any(escaped) || lanes != [0; 32]
 }
 
 impl fmt::Debug for TokenResponse {

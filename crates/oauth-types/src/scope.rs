@@ -84,12 +84,18 @@ impl ScopeSet {
         if text.len() > Self::MAX_LENGTH {
             return Err(ValueError::Scope);
         }
+        if text.is_empty() {
+            return Ok(Self::empty());
+        }
+        // Mostly there is one, and no set to look it up in.
+        if is_token(text) {
+            return Ok(Self {
+                text: text.to_owned(),
+            });
+        }
         let mut set = Self {
             text: String::with_capacity(text.len()),
         };
-        if text.is_empty() {
-            return Ok(set);
-        }
         for (index, token) in text.split(' ').enumerate() {
             if index >= Self::MAX_TOKENS || !is_token(token) {
                 return Err(ValueError::Scope);
@@ -129,7 +135,7 @@ impl ScopeSet {
     /// Whether `token` is in the set.
     #[must_use]
     pub fn contains(&self, token: &str) -> bool {
-        self.iter().any(|own| own == token)
+        !token.is_empty() && self.tokens().any(|own| own == token.as_bytes())
     }
 
     /// The tokens, in order.
@@ -140,7 +146,7 @@ impl ScopeSet {
     /// Whether every token of this set is in `other`.
     #[must_use]
     pub fn is_subset_of(&self, other: &Self) -> bool {
-        self.iter().all(|token| other.contains(token))
+        self.text == other.text || self.iter().all(|token| other.contains(token))
     }
 
     /// The tokens that both sets hold, in the order of this one.
@@ -157,6 +163,11 @@ impl ScopeSet {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// The tokens as octets, which is what they are compared as; one empty one for the empty set.
+    fn tokens(&self) -> impl Iterator<Item = &[u8]> {
+        self.text.as_bytes().split(|octet| *octet == b' ')
     }
 
     fn push(&mut self, token: &str) -> bool {

@@ -140,7 +140,13 @@ impl AccessTokenClaims<'_> {
         object.text(ReservedClaim::JTI.name(), self.token_id);
         object.text(ReservedClaim::SCOPE.name(), self.scope.as_str());
         if let Some(x5t_s256) = self.bound_to {
-            object.value(ReservedClaim::CNF.name(), &Cnf { x5t_s256 })?;
+            object.object(ReservedClaim::CNF.name(), |object| {
+                object.text(
+                    "x5t#S256",
+                    x5t_s256.encode(&mut [0; CertificateThumbprint::TEXT_LENGTH]),
+                );
+                Ok(())
+            })?;
         }
         if let Some(login) = &self.login {
             login.write_into(&mut object)?;

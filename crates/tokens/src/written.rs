@@ -3,7 +3,6 @@
 
 use serde::Serialize;
 use serde::ser::{Error as _, SerializeMap};
-use std::io::Write as _;
 
 /// A JSON object that is being written; its last brace is missing until [`Written::close`].
 pub(crate) struct Written<'a>(&'a mut Vec<u8>);
@@ -19,7 +18,8 @@ impl<'a> Written<'a> {
         self.0.push(b'}');
     }
 
-    /// `name` is one of ours: nothing in it needs an escape.
+    /// `name` is one of ours: nothing in it needs an escape. Inlined, so that its length is known where it is written.
+    #[inline(always)]
     fn name(&mut self, name: &str) {
         if self.0.last() != Some(&b'{') {
             self.0.push(b',');
@@ -29,11 +29,13 @@ impl<'a> Written<'a> {
         self.0.extend_from_slice(b"\":");
     }
 
+    #[inline(always)]
     pub(crate) fn text(&mut self, name: &str, text: &str) {
         self.name(name);
         push_text(self.0, text);
     }
 
+    #[inline(always)]
     pub(crate) fn optional_text(&mut self, name: &str, text: Option<&str>) {
         if let Some(text) = text {
             self.text(name, text);
@@ -42,8 +44,8 @@ impl<'a> Written<'a> {
 
     pub(crate) fn number(&mut self, name: &str, number: u64) {
         self.name(name);
-        // Writing into memory does not fail.
-        let _written = write!(self.0, "{number}");
+        // A number is always JSON, and writing into memory does not fail.
+        let _written = serde_json::to_writer(&mut *self.0, &number);
     }
 
     pub(crate) fn texts<'t>(&mut self, name: &str, texts: impl Iterator<Item = &'t str>) {
@@ -109,17 +111,72 @@ impl SerializeMap for Written<'_> {
     }
 }
 
-/// Text as a JSON string (RFC 8259 §7). The look for octets to escape has no branch, so that it runs many at a time.
+/// Text as a JSON string (RFC 8259 §7).
 fn push_text(json: &mut Vec<u8>, text: &str) {
-    let needs_escape = text.bytes().fold(false, |found, byte| {
-        found | (byte < 0x20) | (byte == b'"') | (byte == b'\\')
-    });
-    if needs_escape {
+    if needs_escape(text.as_bytes()) {
         // Text is always JSON, and writing into memory does not fail.
         let _written = serde_json::to_writer(json, text);
         return;
     }
+    json.reserve(text.len().saturating_add(2));
     json.push(b'"');
     json.extend_from_slice(text.as_bytes());
     json.push(b'"');
+}
+
+/// Whether any octet is a control character, a quote or a backslash. Texts are short: eight octets are looked at at once,
+/// and the last eight once more instead of one by one.
+fn needs_escape(text: &[u8]) -> bool {
+    let (words, rest) = text.as_chunks::<8>();
+    let found = words.iter().fold(0, |found, word| found | escaped(*word));
+    let tail = match text.last_chunk::<8>() {
+        _ if rest.is_empty() => 0,
+        Some(last) => escaped(*last),
+        None => {
+            let mut word = [b' '; 8];
+            for (place, octet) in word.iter_mut().zip(rest) {
+                *place = *octet;
+            }
+            escaped(word)
+        }
+    };
+    found | tail != 0
+}
+
+/// Not zero exactly if one of the octets must be escaped: subtracting sets an octet's high bit if it is below what is
+/// subtracted, and for octets that have it already the mask drops it.
+const fn escaped(octets: [u8; 8]) -> u64 {
+    const EACH: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    const CONTROL: u64 = u64::from_ne_bytes([0x20; 8]);
+    const QUOTE: u64 = u64::from_ne_bytes([b'"'; 8]);
+    const BACKSLASH: u64 = u64::from_ne_bytes([b'\\'; 8]);
+    let word = u64::from_ne_bytes(octets);
+    let below = word.wrapping_sub(CONTROL);
+    let quote = (word ^ QUOTE).wrapping_sub(EACH);
+    let backslash = (word ^ BACKSLASH).wrapping_sub(EACH);
+    (below | quote | backslash) & !word & HIGH
+}
+
+#[cfg(test)]
+mod tests {
+    use super::needs_escape;
+
+    /// Wherever it stands, beside whatever, and in texts of every length.
+    #[test]
+    fn exactly_what_json_escapes_is_found() {
+        for length in 0..=33 {
+            for filler in [b'a', b'~', b' ', b'!', 0x7f, 0x80, 0xff] {
+                assert!(!needs_escape(&vec![filler; length]), "{length} {filler}");
+                for place in 0..length {
+                    for octet in 0..=u8::MAX {
+                        let mut text = vec![filler; length];
+                        text[place] = octet;
+                        let want = octet < 0x20 || octet == b'"' || octet == b'\\';
+                        assert_eq!(needs_escape(&text), want, "{length} {filler} {place} {octet}");
+                    }
+                }
+            }
+        }
+    }
 }

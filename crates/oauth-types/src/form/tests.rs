@@ -134,6 +134,18 @@ proptest! {
         }
     }
 
+    /// A body without escapes is read by its own way, and as the other would.
+    #[test]
+    fn both_ways_read_the_same(body in "[ac=& ]{0,40}") {
+        let read = |form: Form| {
+            let part = |range: &std::ops::Range<usize>| form.text[range.clone()].to_owned();
+            let parts = form.parameters.iter().map(|one| (part(&one.name), part(&one.value)));
+            parts.collect::<Vec<_>>()
+        };
+        let plain = Form::plain(body.as_bytes()).unwrap().unwrap();
+        prop_assert_eq!(read(plain), read(Form::decoded(body.as_bytes()).unwrap()));
+    }
+
     #[test]
     fn any_bytes_are_read_or_refused(body in prop::collection::vec(any::<u8>(), 0..512)) {
         if let Ok(form) = Form::parse(&body) {
