@@ -80,6 +80,13 @@ fn parse_clock(text: &str) -> Result<(Node, ClockOffset), String> {
 impl NodeArguments {
     /// Reads all of them.
     pub(super) fn read(&self) -> Outcome<Vec<NodeRecord>> {
+        let now = || i64::try_from(clock::milliseconds()).unwrap_or(i64::MAX);
+        read_nodes(&self.specs()?, &Programs::default(), &now)
+            .map_err(|(node, error)| Failure::failed(format!("node {node}: {error}")))
+    }
+
+    /// Where each is.
+    pub(super) fn specs(&self) -> Outcome<Vec<NodeSpec>> {
         let named = self.config_file.iter().chain(&self.config_dir);
         let named = named.filter_map(|(name, _path)| name.as_ref());
         let clocks = self.clock.iter().map(|(name, _offset)| name);
@@ -90,14 +97,8 @@ impl NodeArguments {
                 )));
             }
         }
-        let specs: Vec<NodeSpec> = self
-            .nodes
-            .iter()
-            .map(|(name, source)| self.spec(name, source))
-            .collect();
-        let now = || i64::try_from(clock::milliseconds()).unwrap_or(i64::MAX);
-        read_nodes(&specs, &Programs::default(), &now)
-            .map_err(|(node, error)| Failure::failed(format!("node {node}: {error}")))
+        let specs = self.nodes.iter().map(|(name, source)| self.spec(name, source));
+        Ok(specs.collect())
     }
 
     fn spec(&self, name: &Node, source: &Source) -> NodeSpec {
