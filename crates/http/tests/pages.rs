@@ -77,6 +77,40 @@ async fn a_wrong_password_is_told_and_the_name_is_kept() {
     assert!(!page.text.contains("wrong\""), "the password is not repeated");
 }
 
+/// Whose login is too old is known, and proves only that it is still they; whoever must sign in anew may be another.
+#[tokio::test]
+async fn who_is_known_is_asked_for_the_password_alone() {
+    let world = world().await;
+    let mut browser = Browser::new(&world);
+    browser.authorize(&request("")).await;
+    world.clock.advance(std::time::Duration::from_secs(60));
+    let page = browser
+        .get(&format!("{ISSUER}/authorize?{}", request("&max_age=30")))
+        .await;
+    assert!(page.text.contains("Confirm that it’s you"), "{page:?}");
+    let form = PageForm::of(&page);
+    assert!(
+        form.fields
+            .contains(&("user_name".to_owned(), "alice".to_owned())),
+        "{form:?}"
+    );
+    let wrong = browser
+        .post(&form.clone().with(&[("password", "x"), ("do", "password")]))
+        .await;
+    assert!(wrong.text.contains("Confirm that it’s you"), "{wrong:?}");
+    let answer = browser.sign_in(&wrong).await;
+    assert!(answer.header("location").unwrap().contains("code="), "{answer:?}");
+
+    let page = browser
+        .get(&format!("{ISSUER}/authorize?{}", request("&prompt=login")))
+        .await;
+    assert!(page.text.contains("id=\"user_name\"") && page.text.contains("value=\"alice\""));
+    // What is typed into the field stands there again, whoever was expected.
+    let typed = [("user_name", "somebody"), ("password", "x"), ("do", "password")];
+    let page = browser.post(&PageForm::of(&page).with(&typed)).await;
+    assert!(page.text.contains("value=\"somebody\""), "{page:?}");
+}
+
 #[tokio::test]
 async fn what_another_site_posts_comes_again_as_a_link() {
     let world = world().await;

@@ -154,7 +154,10 @@ impl PageForm {
         }
     }
 
+    /// With these fields; one that is there already gets this value.
     pub(crate) fn with(mut self, fields: &[(&str, &str)]) -> Self {
+        self.fields
+            .retain(|(name, _)| fields.iter().all(|(other, _)| other != name));
         let fields = fields
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));

@@ -98,7 +98,9 @@ pub(super) fn of(view: View, issuer_path: &str, typing: bool, typed: &Typed) -> 
 }
 
 fn login(view: &LoginView, typed: &Typed) -> Page {
-    let name = view.user_name.as_ref().or(typed.user_name.as_ref());
+    // What the person typed stands in its field again, whoever was expected; there is no field for one who is known.
+    let typed = typed.user_name.as_ref().filter(|_| !view.is_same_person);
+    let name = typed.or(view.user_name.as_ref());
     Page::Login(LoginPage {
         client: client_name(view.client.as_ref()),
         user_name: name.cloned().unwrap_or_default(),

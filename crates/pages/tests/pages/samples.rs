@@ -408,14 +408,10 @@ fn account() -> AccountPage {
     }
 }
 
-/// As many lines as a QR code of version 7 has: half of its modules dark, two and two.
+/// The QR code of the address above, as `sealstone-factors` draws it.
 fn picture() -> Picture {
-    let row = |row: i32| {
-        let (right, down) = if row == 0 { (0, 0) } else { (-42, 1) };
-        format!("m{right} {down}h2{}", "m2 0h2".repeat(10))
-    };
     Picture {
-        side: 53,
-        path: format!("M4 4.5{}", (0..45).map(row).collect::<String>()),
+        side: 57,
+        path: include_str!("picture.txt").trim_end().to_owned(),
     }
 }

@@ -42,12 +42,12 @@ impl Provider {
     }
 }
 
-/// What stands in the way of the page.
+/// What stands in the way of the page, or of a change: a login that was too long ago for it.
 const fn need(signed_in: Option<&SignedIn>) -> LoginNeed {
     LoginNeed {
         cause: match signed_in {
             None => LoginCause::NobodySignedIn,
-            Some(_) => LoginCause::AskedFor,
+            Some(_) => LoginCause::TooOld,
         },
         wish: AcrWish::None,
     }

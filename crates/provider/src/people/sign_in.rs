@@ -12,7 +12,7 @@ pub(crate) use enrol::{Enrolled, Enrolment};
 pub(crate) use factors::recovery_left;
 
 use super::browser::SessionCookie;
-use super::sessions::SignedIn;
+use super::sessions::{SignedIn, is_upstream};
 use super::underway::Underway;
 use super::view::{ClientView, CodeKind, CodeView, Fault, LoginView, PageErrorKind, PersonView, View};
 use super::visit::{Record, Step, Visit};
@@ -175,11 +175,15 @@ impl Visit<'_> {
         let known = asked
             .signed_in
             .filter(|_| asked.need.cause != LoginCause::OtherPerson);
+        // Too old is a login of this person; whoever was asked to sign in anew may be somebody else.
+        let is_same_person = first.password
+            && asked.need.cause == LoginCause::TooOld
+            && known.is_some_and(|signed_in| !is_upstream(&signed_in.session));
         let known = known.map(|signed_in| signed_in.person.user.name().as_str());
         Ok(Advanced::Page(Box::new(View::Login(LoginView {
             form: underway.form(self),
             user_name: known.or(asked.login_hint).map(str::to_owned),
-            is_same_person: false,
+            is_same_person,
             asks_password: first.password,
             passkey,
             upstream: first.upstream.then(|| self.realm.config.upstream_name.clone()),
