@@ -1,5 +1,8 @@
 //! What every store promises, asked of every store: memory and SQLite, bare and behind the cache.
 
+#[cfg(feature = "postgres")]
+mod cluster;
+
 use std::{sync::Arc, time::Duration};
 
 use rustls_pki_types::UnixTime;
@@ -446,9 +449,9 @@ async fn of_racing_writers_one_wins<S: Store>(store: S) {
     }
 }
 
-/// The suite for one kind of store; `$make` gives a new store, and what must live as long.
-macro_rules! store_contract {
-    ($module:ident, $make:expr, [$($promise:ident),+ $(,)?]) => {
+/// A store for each promise; `$make` gives a new one, and what must live as long.
+macro_rules! each {
+    ($module:ident, $make:tt, [$($promise:ident),+ $(,)?]) => {
         mod $module {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -459,33 +462,65 @@ macro_rules! store_contract {
             )+
         }
     };
-    ($module:ident, $make:expr) => {
-        store_contract!($module, $make, [
-            clients_are_kept_as_given,
-            o13_a_replacement_names_the_version_it_replaces,
-            o17_lists_are_bounded_and_stay_in_their_domain,
-            domains_are_kept_as_given,
-            rings_are_compared_and_swapped,
-            revocations_are_kept_until_they_expire,
-            c10_assertions_are_used_once,
-            c12_one_client_fills_its_own_share_only,
-            of_racing_writers_one_wins,
-        ]);
+}
+
+/// One PostgreSQL server for all promises, and a database for each.
+#[cfg(feature = "postgres")]
+macro_rules! together {
+    ($module:ident, (), [$($promise:ident),+ $(,)?]) => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $module() {
+            let Some(cluster) = cluster::cluster() else { return };
+            $(
+                eprintln!("{}", stringify!($promise));
+                let store = cluster::store(&cluster).await;
+                $promise(store.clone()).await;
+                store.close().await;
+            )+
+        }
     };
 }
 
-store_contract!(memory, async { (sealstone_storage::MemoryStore::new(), ()) });
+/// The suite for one kind of store.
+macro_rules! store_contract {
+    ($how:ident, $module:ident, $make:tt) => {
+        $how!(
+            $module,
+            $make,
+            [
+                clients_are_kept_as_given,
+                o13_a_replacement_names_the_version_it_replaces,
+                o17_lists_are_bounded_and_stay_in_their_domain,
+                domains_are_kept_as_given,
+                rings_are_compared_and_swapped,
+                revocations_are_kept_until_they_expire,
+                c10_assertions_are_used_once,
+                c12_one_client_fills_its_own_share_only,
+                of_racing_writers_one_wins,
+            ]
+        );
+    };
+}
+
+store_contract!(each, memory, {
+    async { (sealstone_storage::MemoryStore::new(), ()) }
+});
 
 #[cfg(feature = "sqlite")]
-store_contract!(sqlite, async {
-    let folder = tempfile::tempdir().unwrap();
-    (
-        sealstone_storage::SqlStore::open(&folder.path().join("test.db"))
-            .await
-            .unwrap(),
-        folder,
-    )
+store_contract!(each, sqlite, {
+    async {
+        let folder = tempfile::tempdir().unwrap();
+        (
+            sealstone_storage::SqlStore::open(&folder.path().join("test.db"))
+                .await
+                .unwrap(),
+            folder,
+        )
+    }
 });
+
+#[cfg(feature = "postgres")]
+store_contract!(together, postgres, ());
 
 #[cfg(feature = "sqlite")]
 mod two_processes {

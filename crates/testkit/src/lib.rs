@@ -16,6 +16,7 @@ mod identity;
 mod key;
 mod name;
 mod pem;
+mod postgres;
 mod seeded;
 
 pub use authenticator::{Lie, MadeOf, SoftAuthenticator};
@@ -28,4 +29,5 @@ pub use identity::{Asked, FakeIdentity, IdentityFault, machine_authority};
 pub use key::{KeyKind, TestKey};
 pub use name::{Attribute, TextType};
 pub use pem::{base64url, escaped, pem, sha256};
+pub use postgres::PostgresCluster;
 pub use seeded::SeededBytes;

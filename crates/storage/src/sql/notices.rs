@@ -7,6 +7,7 @@ use sealstone_grants::{
     logout::{LogoutNotice, LogoutStore, MAX_NOTICES, NOTICE_LEASE},
 };
 use sealstone_oauth_types::TokenId;
+use serde::Serialize;
 
 use super::{
     SqlStore,
@@ -18,6 +19,7 @@ use super::{
 use crate::bounds::{later, page_limit};
 
 /// A notice in the terms of its table.
+#[derive(Serialize)]
 struct NoticeRow {
     id: String,
     due_at: i64,
@@ -36,12 +38,34 @@ impl NoticeRow {
 
 struct Insert(Vec<NoticeRow>);
 
+impl Insert {
+    /// All by one statement: PostgreSQL counts the rows of each.
+    async fn make_at_once(&self, connection: &mut Connection) -> Result<u64, Failure> {
+        // Of two that fill the rest of the room, the second sees what the first took.
+        connection.lock("logout_notices").await?;
+        let query = statement(
+            "INSERT INTO logout_notices (id, due_at, record)
+             SELECT value ->> 'id', (value ->> 'due_at')::bigint, value ->> 'record'
+             FROM json_array_elements($1::json) WITH ORDINALITY AS given (value, place) ORDER BY place
+             LIMIT greatest(0, $2 - (SELECT kept FROM kept_rows WHERE name = 'logout_notices'))",
+        );
+        let query = query.bind(to_text(&self.0)?).bind(number(MAX_NOTICES));
+        let kept = query.execute(connection).await?;
+        Ok(u64::try_from(self.0.len())
+            .unwrap_or(u64::MAX)
+            .saturating_sub(kept))
+    }
+}
+
 #[async_trait]
 impl Transaction for Insert {
     /// How many found no room.
     type Answer = u64;
 
     async fn make(&self, connection: &mut Connection) -> Result<u64, Failure> {
+        if connection.is_postgres() {
+            return self.make_at_once(connection).await;
+        }
         let mut dropped = 0_u64;
         for row in &self.0 {
             let query = statement(

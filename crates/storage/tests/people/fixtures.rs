@@ -19,7 +19,7 @@ use sealstone_login::{Acr, Amr, FactorStore, Session, SessionStore, Sid, Throttl
 use sealstone_oauth_types::{ClientId, CodeChallenge, OpaqueToken, ScopeSet, TokenHash, TokenId, UserCode};
 use sealstone_registry::{ClientStore, Domain, DomainStore, Insertion};
 use sealstone_storage::MemoryStore;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 use sealstone_storage::SqlStore;
 use sealstone_tokens::{RevocationStore, RevokedToken};
 use tokio::{sync::watch, task::JoinSet};
@@ -59,7 +59,7 @@ impl Store for MemoryStore {
     }
 }
 
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 impl Store for SqlStore {
     fn revocation_changes(&self) -> watch::Receiver<u64> {
         Self::revocation_changes(self)

@@ -1,8 +1,11 @@
 //! What every store promises about people: what they granted, that they are logged in, who they are. Asked of every
-//! store: memory and SQLite.
+//! store: memory, SQLite, PostgreSQL.
 
 #[cfg(feature = "sqlite")]
 mod alike;
+#[cfg(feature = "postgres")]
+#[path = "../cluster/mod.rs"]
+mod cluster;
 mod codes;
 mod consents;
 mod devices;
@@ -18,9 +21,9 @@ mod sessions;
 #[cfg(feature = "sqlite")]
 mod two_processes;
 
-/// The suite for one kind of store; `$make` gives a new store, and what must live as long.
-macro_rules! store_contract {
-    ($module:ident, $make:expr, [$($group:ident { $($promise:ident),+ $(,)? })+]) => {
+/// A store for each promise; `$make` gives a new one, and what must live as long.
+macro_rules! each {
+    ($module:ident, $make:tt, [$($group:ident { $($promise:ident),+ $(,)? })+]) => {
         mod $module {
             $(mod $group {
                 $(
@@ -33,8 +36,33 @@ macro_rules! store_contract {
             })+
         }
     };
-    ($module:ident, $make:expr) => {
-        store_contract!($module, $make, [
+}
+
+/// One PostgreSQL server for all promises of a group, and a database for each.
+#[cfg(feature = "postgres")]
+macro_rules! together {
+    ($module:ident, (), [$($group:ident { $($promise:ident),+ $(,)? })+]) => {
+        mod $module {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $group() {
+                    let Some(cluster) = crate::cluster::cluster() else { return };
+                    $(
+                        eprintln!("{}", stringify!($promise));
+                        let store = crate::cluster::store(&cluster).await;
+                        crate::$group::$promise(store.clone()).await;
+                        store.close().await;
+                    )+
+                }
+            )+
+        }
+    };
+}
+
+/// The suite for one kind of store.
+macro_rules! store_contract {
+    ($how:ident, $module:ident, $make:tt) => {
+        $how!($module, $make, [
             codes {
                 codes_are_kept_as_given,
                 h08_a_second_use_ends_what_the_first_gave,
@@ -98,15 +126,22 @@ macro_rules! store_contract {
     };
 }
 
-store_contract!(memory, async { (sealstone_storage::MemoryStore::new(), ()) });
+store_contract!(each, memory, {
+    async { (sealstone_storage::MemoryStore::new(), ()) }
+});
 
 #[cfg(feature = "sqlite")]
-store_contract!(sqlite, async {
-    let folder = tempfile::tempdir().unwrap();
-    (
-        sealstone_storage::SqlStore::open(&folder.path().join("test.db"))
-            .await
-            .unwrap(),
-        folder,
-    )
+store_contract!(each, sqlite, {
+    async {
+        let folder = tempfile::tempdir().unwrap();
+        (
+            sealstone_storage::SqlStore::open(&folder.path().join("test.db"))
+                .await
+                .unwrap(),
+            folder,
+        )
+    }
 });
+
+#[cfg(feature = "postgres")]
+store_contract!(together, postgres, ());

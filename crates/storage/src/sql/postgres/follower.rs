@@ -33,14 +33,17 @@ const ASK: &str = "SELECT clients, key_rings, revocations,
 /// Listens and asks until `stop` changes, or nobody can change it any more.
 pub(super) async fn run(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
     let mut listener = None;
+    let mut was_lost = false;
     loop {
-        if let Err(failure) = step(&shared, &mut listener).await {
+        let is_new = listener.is_none();
+        if let Err(failure) = step(&shared, &mut listener, was_lost && is_new).await {
             let error: &dyn std::error::Error = &failure;
             tracing::warn!(
                 error,
                 "the database could not be asked for changes; cached records are not used"
             );
             listener = None;
+            was_lost = true;
             shared
                 .hears
                 .send_if_modified(|hears| std::mem::replace(hears, false));
@@ -60,8 +63,8 @@ pub(super) async fn run(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
     }
 }
 
-async fn step(shared: &Shared, listener: &mut Option<PgListener>) -> Result<(), Failure> {
-    let is_new = listener.is_none();
+/// `is_another`: it may be another server, which took over from the one that was heard before.
+async fn step(shared: &Shared, listener: &mut Option<PgListener>, is_another: bool) -> Result<(), Failure> {
     let listener = match listener {
         Some(listener) => listener,
         none => none.insert(listen(shared).await?),
@@ -69,7 +72,7 @@ async fn step(shared: &Shared, listener: &mut Option<PgListener>) -> Result<(), 
     let state = ask(shared, listener).await?;
     // The health before the news: what is read because of them must not be answered by a node that may not.
     shared.health.set(state.fault);
-    if is_new || state.fault.is_some() {
+    if is_another || state.fault.is_some() {
         shared.feed.doubt();
     }
     shared.feed.observe(state.counts);
