@@ -177,6 +177,7 @@ impl Selection {
             ca: cloud.setting("cacert").map(PathBuf::from),
             bound: self.bound,
             no_cache: self.no_cache,
+            dev: self.dev.clone(),
             cloud,
             through,
         })

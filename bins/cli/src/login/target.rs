@@ -17,6 +17,8 @@ pub(crate) struct Target {
     pub(crate) ca: Option<PathBuf>,
     pub(crate) bound: bool,
     pub(crate) no_cache: bool,
+    /// The folder of a demo that says it all.
+    pub(crate) dev: Option<PathBuf>,
 }
 
 /// By what somebody logs in.
@@ -184,6 +186,9 @@ impl Target {
     /// How the same login is asked for on a command line.
     pub(crate) fn options(&self) -> String {
         let name = self.cloud.name();
+        if let Some(folder) = &self.dev {
+            return format!(" --dev {}", folder.display());
+        }
         match &self.through {
             _ if !name.is_empty() && name != "envvars" => format!(" --cloud {name}"),
             Through::OAuth(login) if name.is_empty() => {
