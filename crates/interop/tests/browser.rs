@@ -135,6 +135,31 @@ fn a_device_is_allowed_and_another_is_not() {
     }
 }
 
+/// What the demo's relying party shows as a device leads a person with another browser to it, and it says who that was.
+#[test]
+fn the_demo_signs_in_on_another_device() {
+    let server = DevServer::start();
+    for (decision, told) in [("allow", "Dana Demo"), ("deny", "said no")] {
+        let more = json!({"relying_party": server.relying_party(), "decision": decision});
+        let found = walked(&server, "demo_device", "demo", &more);
+        assert!(
+            found["told"].as_str().unwrap().contains(told),
+            "{decision}: {found}"
+        );
+        let address = found["address"].as_str().unwrap();
+        assert_eq!(address, format!("{}/device", server.issuer()));
+        // What a telephone reads in the picture is that address with the code in it.
+        let complete = format!("{address}?user_code={}", found["code"].as_str().unwrap());
+        let drawn = sealstone_factors::QrCode::of(&complete).unwrap().path();
+        assert!(found["shown"].as_str().unwrap().contains(&drawn), "{decision}");
+        assert_eq!(
+            found["again"] == found["told"],
+            decision == "allow",
+            "a refusal is told once: {found}"
+        );
+    }
+}
+
 /// L07: the link alone allows nothing, even for somebody who is signed in.
 #[test]
 fn l07_a_link_with_the_code_only_asks() {

@@ -1,12 +1,19 @@
 //! A page that people can sign in to: what a client of this server sees, in its smallest form. Plain HTTP on loopback.
+//!
+//! It signs in by itself, as a program on a server does, or as a device without a browser of its own.
+
+mod device;
+mod html;
 
 use super::DevFile;
 use super::clients::RelyingParty;
 use anyhow::Context as _;
 use axum::Router;
 use axum::extract::{Query, State};
-use axum::response::{Html, IntoResponse as _, Redirect, Response};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::get;
+use device::{Asking, Device, Waiting};
+use html::{escaped, page};
 use http::{HeaderMap, StatusCode, header};
 use parking_lot::Mutex;
 use sealstone_login::{PendingUpstream, UpstreamAsk, UpstreamCallback, UpstreamLogin as _, UpstreamSecrets};
@@ -15,7 +22,6 @@ use sealstone_upstream::{ClientAuthentication, UpstreamConfig, UpstreamProvider}
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,9 +30,6 @@ use zeroize::Zeroizing;
 /// Browsers that are remembered; who comes after them begins anew.
 const MOST_BROWSERS: usize = 256;
 const COOKIE: &str = "relying-party";
-/// Nothing here runs a script or loads anything.
-const POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; frame-ancestors 'none'";
 
 impl RelyingParty {
     /// Where it waits, if it listens here.
@@ -40,6 +43,7 @@ impl RelyingParty {
 
 struct Party {
     provider: UpstreamProvider,
+    device: Device,
     issuer: String,
     addresses: RelyingParty,
     browsers: Mutex<BTreeMap<String, Browser>>,
@@ -48,7 +52,17 @@ struct Party {
 /// What is known of one browser.
 enum Browser {
     Underway(PendingUpstream),
-    SignedIn(Map<String, Value>),
+    Asking(Asking),
+    SignedIn { claims: Map<String, Value>, by: By },
+}
+
+/// How somebody signed in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// In this browser.
+    Browser,
+    /// In another, for this page as a device.
+    Device,
 }
 
 /// The pages of the relying party.
@@ -56,10 +70,12 @@ pub(super) fn router(file: &DevFile, addresses: RelyingParty) -> anyhow::Result<
     let web = file.clients.iter().find(|client| client.client_id == "web");
     let secret = web.and_then(|client| client.client_secret.clone());
     let secret = Zeroizing::new(secret.context("the demo client web is missing")?);
+    let ca = fs::read(&file.ca)?;
     let config = UpstreamConfig::new(&file.issuer, "web", ClientAuthentication::Basic(secret))?
-        .with_authorities(&fs::read(&file.ca)?)?;
+        .with_authorities(&ca)?;
     let party = Party {
         provider: UpstreamProvider::new(config)?,
+        device: Device::new(&file.issuer, &ca)?,
         issuer: file.issuer.clone(),
         addresses,
         browsers: Mutex::default(),
@@ -69,27 +85,24 @@ pub(super) fn router(file: &DevFile, addresses: RelyingParty) -> anyhow::Result<
         .route("/login", get(login))
         .route("/callback", get(callback))
         .route("/logout", get(logout))
+        .route("/device", get(ask_as_device))
+        .route("/device/wait", get(wait_as_device))
         .with_state(Arc::new(party)))
 }
 
 async fn home(State(party): State<Arc<Party>>, headers: HeaderMap) -> Response {
     let browsers = party.browsers.lock();
     let known = cookie(&headers).and_then(|cookie| browsers.get(&cookie));
-    match known {
-        Some(Browser::SignedIn(claims)) => page(StatusCode::OK, &signed_in(claims)),
-        Some(Browser::Underway(_)) | None => page(
-            StatusCode::OK,
-            "<p>Nobody is signed in here.</p><p><a href=\"/login\">Sign in with Sealstone</a></p>",
-        ),
-    }
+    let body = match known {
+        Some(Browser::SignedIn { claims, by }) => html::signed_in(claims, *by, &party.issuer),
+        Some(Browser::Underway(_) | Browser::Asking(_)) | None => html::signed_out(&party.issuer),
+    };
+    page(StatusCode::OK, None, &body)
 }
 
 async fn login(State(party): State<Arc<Party>>) -> Response {
     match begin(&party).await {
-        Ok((cookie, url)) => {
-            let cookie = format!("{COOKIE}={cookie}; Path=/; HttpOnly; SameSite=Lax");
-            ([(header::SET_COOKIE, cookie)], Redirect::to(&url)).into_response()
-        }
+        Ok((cookie, url)) => sent(&cookie, &url),
         Err(error) => failed(&error),
     }
 }
@@ -109,13 +122,64 @@ async fn begin(party: &Party) -> anyhow::Result<(String, String)> {
         verifier: draw()?,
     };
     let sent = party.provider.begin(&ask, secrets).await?;
-    let cookie = draw()?.expose().to_owned();
-    let mut browsers = party.browsers.lock();
-    if browsers.len() >= MOST_BROWSERS {
-        browsers.clear();
-    }
-    browsers.insert(cookie.clone(), Browser::Underway(sent.pending));
+    let cookie = party.remember(Browser::Underway(sent.pending))?;
     Ok((cookie, sent.url))
+}
+
+impl Party {
+    /// Remembers a new browser; what its cookie is.
+    fn remember(&self, browser: Browser) -> anyhow::Result<String> {
+        let cookie = draw()?.expose().to_owned();
+        let mut browsers = self.browsers.lock();
+        if browsers.len() >= MOST_BROWSERS {
+            browsers.clear();
+        }
+        browsers.insert(cookie.clone(), browser);
+        Ok(cookie)
+    }
+}
+
+/// On to another page, with a cookie.
+fn sent(cookie: &str, url: &str) -> Response {
+    let cookie = format!("{COOKIE}={cookie}; Path=/; HttpOnly; SameSite=Lax");
+    ([(header::SET_COOKIE, cookie)], Redirect::to(url)).into_response()
+}
+
+/// This page as a device: it asks for a code, to be typed elsewhere (RFC 8628 §3.1).
+async fn ask_as_device(State(party): State<Arc<Party>>) -> Response {
+    let asking = party.device.ask().await;
+    match asking.and_then(|asking| party.remember(Browser::Asking(asking))) {
+        Ok(cookie) => sent(&cookie, "/device/wait"),
+        Err(error) => failed(&error),
+    }
+}
+
+/// Shows the code, and asks whether somebody has typed it (RFC 8628 §3.4), each time that the page loads itself anew.
+async fn wait_as_device(State(party): State<Arc<Party>>, headers: HeaderMap) -> Response {
+    let cookie = cookie(&headers).unwrap_or_default();
+    let asking = match party.browsers.lock().get(&cookie) {
+        Some(Browser::Asking(asking)) => asking.clone(),
+        Some(Browser::SignedIn { .. }) => return Redirect::to("/").into_response(),
+        Some(Browser::Underway(_)) | None => return Redirect::to("/device").into_response(),
+    };
+    let next = match party.device.poll(&asking).await {
+        Ok(Waiting::SignedIn(claims)) => Browser::SignedIn {
+            claims,
+            by: By::Device,
+        },
+        Ok(Waiting::Longer(asking)) => {
+            let shown = page(StatusCode::OK, Some(asking.interval_s), &html::code(&asking));
+            party.browsers.lock().insert(cookie, Browser::Asking(asking));
+            return shown;
+        }
+        Ok(Waiting::Over(why)) => {
+            party.browsers.lock().remove(&cookie);
+            return page(StatusCode::OK, None, &html::over(why));
+        }
+        Err(error) => return failed(&error),
+    };
+    party.browsers.lock().insert(cookie, next);
+    Redirect::to("/").into_response()
 }
 
 /// What the browser brings back (RFC 6749 §4.1.2, RFC 9207).
@@ -134,10 +198,7 @@ async fn callback(
 ) -> Response {
     let cookie = cookie(&headers).unwrap_or_default();
     let Some(Browser::Underway(pending)) = party.browsers.lock().remove(&cookie) else {
-        return page(
-            StatusCode::BAD_REQUEST,
-            "<p>This browser did not begin to sign in here.</p><p><a href=\"/login\">Sign in</a></p>",
-        );
+        return page(StatusCode::BAD_REQUEST, None, html::NOT_BEGUN);
     };
     let answer = UpstreamCallback {
         code: answer.code.as_deref(),
@@ -147,7 +208,10 @@ async fn callback(
     };
     match party.provider.finish(&pending, &answer).await {
         Ok(identity) => {
-            let known = Browser::SignedIn(identity.claims);
+            let known = Browser::SignedIn {
+                claims: identity.claims,
+                by: By::Browser,
+            };
             party.browsers.lock().insert(cookie, known);
             Redirect::to("/").into_response()
         }
@@ -156,8 +220,10 @@ async fn callback(
 }
 
 async fn logout(State(party): State<Arc<Party>>, headers: HeaderMap) -> Response {
-    if let Some(cookie) = cookie(&headers) {
-        party.browsers.lock().remove(&cookie);
+    let known = cookie(&headers).and_then(|cookie| party.browsers.lock().remove(&cookie));
+    if let Some(Browser::SignedIn { by: By::Device, .. }) = known {
+        // The browser that approved this device goes on with its own session.
+        return Redirect::to("/").into_response();
     }
     let to = url::form_urlencoded::byte_serialize(party.addresses.signed_out.as_bytes()).collect::<String>();
     let url = format!(
@@ -167,45 +233,12 @@ async fn logout(State(party): State<Arc<Party>>, headers: HeaderMap) -> Response
     Redirect::to(&url).into_response()
 }
 
-fn signed_in(claims: &Map<String, Value>) -> String {
-    let mut rows = String::new();
-    for (name, value) in claims {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        // Writing into memory does not fail.
-        let _written = write!(
-            rows,
-            "<tr><th>{}</th><td>{}</td></tr>",
-            escaped(name),
-            escaped(&value)
-        );
-    }
-    format!(
-        "<p>This is what the client was told, by ID token and userinfo:</p><table>{rows}</table>\
-         <p><a href=\"/logout\">Sign out</a></p>"
-    )
-}
-
 fn failed(error: &anyhow::Error) -> Response {
     let text = format!(
         "<p>Signing in failed: {}</p><p><a href=\"/\">Back</a></p>",
         escaped(&crate::whole(error))
     );
-    page(StatusCode::BAD_GATEWAY, &text)
-}
-
-fn page(status: StatusCode, body: &str) -> Response {
-    let html = format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>A client of the demo</title>\
-         <style>body{{font:1rem/1.5 system-ui,sans-serif;max-width:44rem;margin:3rem auto;padding:0 1rem}}\
-         th{{text-align:left;padding-right:1.5rem;vertical-align:top}}td{{overflow-wrap:anywhere}}</style>\
-         <h1>A client of the demo</h1>{body}</html>"
-    );
-    let headers = [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::REFERRER_POLICY, "no-referrer"),
-    ];
-    (status, headers, Html(html)).into_response()
+    page(StatusCode::BAD_GATEWAY, None, &text)
 }
 
 fn cookie(headers: &HeaderMap) -> Option<String> {
@@ -214,21 +247,6 @@ fn cookie(headers: &HeaderMap) -> Option<String> {
     pairs
         .find(|(name, _)| *name == COOKIE)
         .map(|(_, value)| value.to_owned())
-}
-
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            other => safe.push(other),
-        }
-    }
-    safe
 }
 
 fn draw() -> anyhow::Result<OpaqueToken> {

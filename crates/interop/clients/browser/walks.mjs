@@ -185,6 +185,30 @@ const walks = {
     return { asked: await onConsent(page) }
   },
 
+  // The demo's relying party as a device, and the person in another browser.
+  async demo_device(chromium) {
+    const device = await (await chromium.createBrowserContext()).newPage()
+    await device.goto(parameters.relying_party)
+    await Promise.all([device.waitForNavigation(), device.click('a[href="/device"]')])
+    const code = await device.$eval('.code', (element) => element.textContent)
+    must((await device.$('svg path')) !== null, 'a QR code is shown')
+    const shown = await device.$eval('svg', (element) => element.outerHTML)
+    const address = await device.$eval('main a', (element) => element.href)
+    const page = await tab(chromium)
+    await page.goto(address)
+    await fill(page, 'user_code', code)
+    await press(page, 'user_code')
+    await signIn(page, user)
+    await says(page, code)
+    await press(page, parameters.decision)
+    // The page loads itself anew until it knows.
+    await device.waitForFunction(() => !document.querySelector('.code'), { timeout: 30000 })
+    const told = await text(device)
+    await device.reload()
+    const again = await text(device)
+    return { code, shown, address, told, again }
+  },
+
   async logout(chromium) {
     const page = await tab(chromium)
     await page.goto(authorize)
