@@ -10,7 +10,11 @@ use std::{
     time::Duration,
 };
 
-use http::{Method, Request, Response, StatusCode, Uri, Version, uri::Authority};
+use http::{
+    Method, Request, Response, StatusCode, Uri, Version,
+    header::{self, HeaderValue},
+    uri::Authority,
+};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -198,6 +202,11 @@ impl Proxy {
         head.version = Version::HTTP_11;
         head.extensions.clear();
         headers::strip_request(&mut head.headers);
+        if body.size_hint().exact().is_none() {
+            // Else a body of a GET would be left out.
+            let chunked = HeaderValue::from_static("chunked");
+            head.headers.insert(header::TRANSFER_ENCODING, chunked);
+        }
         let repeatable = body.is_end_stream() && is_idempotent(&head.method);
         let (credential, client) = self.held()?;
         let first = self
