@@ -32,67 +32,104 @@ async fn at(world: &World, method: &str, path: &str, body: &str) -> Answer {
         .await
 }
 
-#[tokio::test]
-async fn what_the_profile_leaves_out_is_refused_by_its_name_with_one_event() {
-    let device = "grant_type=urn:ietf:params:oauth:grant-type:device_code&client_id=tv&device_code=x";
-    let cases = [
-        ("POST", "register", "", "registration", "registration_not_offered"),
-        ("GET", "register", "", "registration", "registration_not_offered"),
-        (
-            "PUT",
-            "register",
-            "a=b",
-            "registration",
-            "registration_not_offered",
-        ),
-        (
-            "POST",
-            "par",
-            "client_id=app",
-            "pushed_request",
-            "pushed_request_not_offered",
-        ),
-        (
-            "POST",
-            "device_authorization",
-            "client_id=tv&scope=openid",
-            "grant_type",
-            "unsupported_grant_type",
-        ),
-        ("POST", "token", device, "grant_type", "unsupported_grant_type"),
-        (
-            "POST",
-            "token",
-            "grant_type=password&client_id=app&username=alice&password=x",
-            "grant_type",
-            "unsupported_grant_type",
-        ),
-    ];
+/// Something that the profile has not: refused where it was asked, in exactly three members, with one event.
+async fn is_outside(feature: &str, rule: &str, ask: Ask) {
     let world = world(Profile::Broker).await;
-    for (method, path, body, feature, rule) in cases {
-        let before = world.events().len();
-        let answer = at(&world, method, path, body).await;
-        assert_eq!(answer.status, 400, "{method} {path}: {answer:?}");
-        let told = answer.json();
-        let members: Vec<&str> = told.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(members.len(), 3, "{members:?}");
-        assert_eq!(told["error"], "invalid_profile_usage", "{method} {path}");
-        assert!(told["description"].is_string());
-        assert_eq!(told["feature"], feature, "{method} {path}");
-        assert_eq!(answer.header("cache-control"), Some("no-store"));
-        assert_eq!(answer.header("content-type"), Some("application/json"));
-        let events = world.events();
-        assert_eq!(events.len(), before + 1, "{method} {path}: one event");
-        let event = events.last().unwrap();
-        assert_eq!(event.outcome, Outcome::Failure);
-        assert_eq!(event.reason.unwrap().rule(), rule, "{method} {path}");
-        assert_eq!(event.request_id, answer.header("x-request-id").unwrap());
+    let before = world.events().len();
+    let answer = world.send(ask).await;
+    assert_eq!(answer.status, 400, "{answer:?}");
+    let told = answer.json();
+    assert_eq!(told.as_object().unwrap().len(), 3, "{told}");
+    assert_eq!(
+        (&told["error"], &told["feature"]),
+        (&json!("invalid_profile_usage"), &json!(feature))
+    );
+    assert!(told["description"].is_string());
+    for (name, value) in [
+        ("location", None),
+        ("cache-control", Some("no-store")),
+        ("content-type", Some("application/json")),
+    ] {
+        assert_eq!(answer.header(name), value);
     }
-    // Nobody types the code of a device that can't have one.
-    assert_eq!(at(&world, "GET", "device", "").await.status, 404);
-    // What the profile has, it gives.
+    let events = world.events();
+    assert_eq!(events.len(), before + 1, "one event");
+    let event = events.last().unwrap();
+    assert_eq!(event.outcome, Outcome::Failure);
+    assert_eq!(event.reason.unwrap().rule(), rule);
+    assert_eq!(event.request_id, answer.header("x-request-id").unwrap());
+    // The same client, within the profile, gets its code.
     let answer = Browser::new(&world).authorize(&request("")).await;
     assert!(answer.header("location").unwrap().contains("code="), "{answer:?}");
+}
+
+/// A right request in which this stands in place of that.
+fn instead(of: &str, with: &str) -> Ask {
+    let right = request("");
+    assert!(right.contains(of), "{of}");
+    Ask::get(&format!("{ISSUER}/authorize?{}", right.replace(of, with)))
+}
+
+/// A right request with this behind it.
+fn beside(more: &str) -> Ask {
+    Ask::get(&format!("{ISSUER}/authorize?{}", request(more)))
+}
+
+fn post(path: &str, form: &str) -> Ask {
+    Ask::post(&format!("{ISSUER}/{path}")).form(form)
+}
+
+/// One test for each thing that the profile has not.
+macro_rules! outside_the_profile {
+    ($($name:ident: $feature:literal, $rule:literal, $ask:expr;)*) => {
+        $(
+            #[tokio::test]
+            async fn $name() {
+                is_outside($feature, $rule, $ask).await;
+            }
+        )*
+    };
+}
+
+const CODE: &str = "response_type=code";
+const CALLBACK: &str = "https%3A%2F%2Fapp.example%2Fcb";
+const CHALLENGE: &str =
+    "&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256";
+
+outside_the_profile! {
+    keycape_02_another_redirect_uri: "redirect_uri", "unregistered_redirect_uri",
+        instead(CALLBACK, "https%3A%2F%2Fapp.example%2Fcb%2F");
+    keycape_03_the_implicit_flow: "response_type", "malformed_request", instead(CODE, "response_type=token");
+    keycape_03_an_id_token_at_once: "response_type", "malformed_request", instead(CODE, "response_type=id_token");
+    keycape_03_the_hybrid_flow: "response_type", "malformed_request", instead(CODE, "response_type=code+id_token");
+    keycape_03_no_response_type: "response_type", "malformed_request", instead("response_type=code&", "");
+    keycape_03_an_answer_in_the_fragment: "response_mode", "malformed_request", beside("&response_mode=fragment");
+    keycape_03_no_pkce: "code_challenge", "no_code_challenge", instead(CHALLENGE, "");
+    keycape_03_plain_pkce: "code_challenge_method", "malformed_request", instead("=S256", "=plain");
+    keycape_03_a_request_object: "request", "malformed_request", beside("&request=e30.e30.");
+    keycape_03_a_request_by_reference: "request_uri", "malformed_request",
+        beside("&request_uri=https%3A%2F%2Fapp.example%2Fr");
+    keycape_03_a_registration_within_a_request: "registration", "malformed_request", beside("&registration=%7B%7D");
+    keycape_03_a_scope_that_is_not_registered: "scope", "scope_not_allowed", instead("scope=openid", "scope=openid+admin");
+    keycape_03_an_unknown_client: "client_id", "unknown_client", instead("client_id=app", "client_id=nobody");
+    keycape_03_the_password_grant: "grant_type", "unsupported_grant_type",
+        post("token", "grant_type=password&client_id=app&username=alice&password=x");
+    keycape_03_codes_of_devices: "grant_type", "unsupported_grant_type",
+        post("token", "grant_type=urn:ietf:params:oauth:grant-type:device_code&client_id=tv&device_code=x");
+    keycape_03_devices: "grant_type", "unsupported_grant_type",
+        post("device_authorization", "client_id=tv&scope=openid");
+    keycape_03_registration: "registration", "registration_not_offered",
+        Ask::post(&format!("{ISSUER}/register")).header("content-type", "application/json");
+    keycape_03_a_look_at_registrations: "registration", "registration_not_offered",
+        Ask::get(&format!("{ISSUER}/register"));
+    keycape_03_a_pushed_request: "pushed_request", "pushed_request_not_offered", post("par", "client_id=app");
+}
+
+/// Nobody types the code of a device that can't have one.
+#[tokio::test]
+async fn a_broker_has_no_page_for_devices() {
+    let world = world(Profile::Broker).await;
+    assert_eq!(at(&world, "GET", "device", "").await.status, 404);
 }
 
 #[tokio::test]
