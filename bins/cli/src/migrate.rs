@@ -1,14 +1,23 @@
 //! `sealstone migrate ...`: a Keystone from Fernet to JWS tokens.
 
+mod bridge;
+mod check;
+mod cutover;
+mod exchange;
 mod inventory;
 mod keys;
+mod logins;
 mod long_lived;
 mod nodes;
 mod plan;
+mod pool;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::failure::Outcome;
+use crate::{command::wait, failure::Outcome};
+use bridge::BridgeArguments;
+use check::CheckArguments;
+use cutover::{CutoverArguments, RollbackArguments};
 use inventory::InventoryArguments;
 use keys::KeysCommand;
 use plan::PlanArguments;
@@ -23,7 +32,9 @@ Examples:
     sealstone migrate keys verify --node a=ssh:root@a --node b=ssh:root@b
 
   The steps:
-    sealstone migrate plan --inventory inventory.json --needed 1 > runbook.md";
+    sealstone migrate plan --inventory inventory.json --needed 1 > runbook.md
+
+  The change: see `sealstone migrate check --help`, `cutover --help` and `rollback --help`.";
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = EXAMPLES)]
@@ -33,8 +44,16 @@ pub(crate) enum MigrateCommand {
     /// Make the nodes' JWS keys, and see whether they are in place
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Stand before a node, and put tokens into the form that it takes, so that none dies at the flip
+    Bridge(Box<BridgeArguments>),
     /// Draw up the steps of the change, or verify steps that were changed by hand
     Plan(Box<PlanArguments>),
+    /// See that every node takes the tokens of every other, and refuses them once they are revoked
+    Check(Box<CheckArguments>),
+    /// Make the change, node by node, by a plan; or go on where it was stopped
+    Cutover(Box<CutoverArguments>),
+    /// Take the change back, from wherever it is
+    Rollback(Box<RollbackArguments>),
 }
 
 /// How a document is shown.
@@ -56,10 +75,14 @@ struct FormArguments {
     output: Form,
 }
 
-pub(crate) async fn run(command: MigrateCommand) -> Outcome {
+pub(crate) fn run(command: MigrateCommand) -> Outcome {
     match command {
-        MigrateCommand::Inventory(arguments) => inventory::run(arguments).await,
+        MigrateCommand::Bridge(arguments) => wait(bridge::run(*arguments)),
+        MigrateCommand::Check(arguments) => check::run(&arguments),
+        MigrateCommand::Cutover(arguments) => cutover::cutover(&arguments),
+        MigrateCommand::Inventory(arguments) => wait(inventory::run(arguments)),
         MigrateCommand::Keys(command) => keys::run(command),
         MigrateCommand::Plan(arguments) => plan::run(&arguments),
+        MigrateCommand::Rollback(arguments) => cutover::rollback(&arguments),
     }
 }
