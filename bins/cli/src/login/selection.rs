@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::target::{Direct, Federation, OAuthLogin, Redirect, Target, Through};
 use crate::{
+    discovery,
     failure::{Failure, Outcome},
     input,
 };
@@ -166,6 +167,9 @@ impl Selection {
 
     /// What is to be logged in to.
     pub(crate) fn target(&self, new: bool) -> Outcome<Target> {
+        if let Some(issuer) = &self.issuer {
+            discovery::issuer(issuer)?;
+        }
         let mut cloud = self.cloud(new)?;
         if let Some(folder) = &self.dev {
             cloud = dev(cloud, folder)?;
@@ -296,11 +300,13 @@ fn dev(cloud: Cloud, folder: &Path) -> Outcome<Cloud> {
     };
     let text = input::text(&path).map_err(|_| again())?;
     let file: DevFile = serde_json::from_str(&text).map_err(|_| again())?;
-    let client = file
-        .clients
-        .iter()
-        .find(|client| client.name == "cli")
-        .ok_or_else(again)?;
+    let client = file.clients.iter().find(|client| client.name == "cli");
+    let client = client.ok_or_else(|| {
+        Failure::failed(format!(
+            "{} has no client cli, by which people log in: name a machine's client by --client",
+            path.display()
+        ))
+    })?;
     Ok(cloud
         .with_auth("discovery_endpoint", &format!("{}{WELL_KNOWN}", file.issuer))
         .with_auth("client_id", &client.client_id)

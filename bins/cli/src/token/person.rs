@@ -29,7 +29,11 @@ pub(super) enum TokenKind {
 }
 
 pub(super) fn run(arguments: &TokenArguments) -> Outcome {
-    let target = arguments.login.target(false).map_err(machines)?;
+    token(arguments).map_err(|failure| machines(arguments, failure))
+}
+
+fn token(arguments: &TokenArguments) -> Outcome {
+    let target = arguments.login.target(false)?;
     let kind = arguments.kind.unwrap_or(match target.auth_url() {
         Some(_) => TokenKind::Keystone,
         None => TokenKind::Access,
@@ -41,10 +45,11 @@ pub(super) fn run(arguments: &TokenArguments) -> Outcome {
 }
 
 /// Whoever wanted a machine's token reads how.
-fn machines(failure: Failure) -> Failure {
+fn machines(arguments: &TokenArguments, failure: Failure) -> Failure {
+    let named = arguments.login.issuer.is_some() || arguments.login.dev.is_some();
     match failure {
-        Failure::Usage(_) => {
-            failure.with_hint("a machine gives --issuer, --client-id, --cert FILE and --key FILE")
+        Failure::NotLoggedIn(_) if named => {
+            failure.with_hint("a machine gives --cert FILE and --key FILE, or --client-secret-file FILE")
         }
         failure => failure,
     }
