@@ -95,9 +95,12 @@ fn push_address(json: &mut Vec<u8>, address: IpAddr) {
     }
 }
 
-/// Text as a JSON string (RFC 8259 §7).
+/// Text as a JSON string (RFC 8259 §7). The look for octets to escape has no branch, so that it runs many at a time.
 fn push_text(json: &mut Vec<u8>, text: &str) {
-    if needs_escape(text.as_bytes()) {
+    let needs_escape = text.bytes().fold(false, |found, byte| {
+        found | (byte < 0x20) | (byte == b'"') | (byte == b'\\')
+    });
+    if needs_escape {
         // Text is always JSON, and writing into memory does not fail.
         let _written = serde_json::to_writer(json, text);
         return;
@@ -105,21 +108,6 @@ fn push_text(json: &mut Vec<u8>, text: &str) {
     json.push(b'"');
     json.extend_from_slice(text.as_bytes());
     json.push(b'"');
-}
-
-/// Whether any octet is a control character, a quote or a backslash. Ids are short: eight octets are looked at at once, and
-/// the last eight once more instead of one by one.
-fn needs_escape(text: &[u8]) -> bool {
-    let escaped = |octet: &u8| (*octet < 0x20) | (*octet == b'"') | (*octet == b'\\');
-    let any = |octets: [u8; 8]| octets.iter().fold(false, |found, octet| found | escaped(octet));
-    match text.last_chunk() {
-        Some(last) => text
-            .as_chunks()
-            .0
-            .iter()
-            .fold(any(*last), |found, octets| found | any(*octets)),
-        None => text.iter().any(escaped),
-    }
 }
 
 /// `2026-01-02T03:04:05.000000+0000`: the only form that every reader of CADF takes.

@@ -219,16 +219,22 @@ impl EventId {
         Self((u128::from_be_bytes(octets) & MASK) | (0x4 << 76) | (0x2 << 62))
     }
 
-    /// The 36 characters, written octet by octet: one id is written for every request.
+    /// The 36 characters: groups of digits with hyphens between them. One id is written for every request.
     pub(crate) fn text(self) -> [u8; 36] {
-        /// Where the two digits of each octet stand: hyphens are between the groups.
-        const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+        let digits = self.0.to_be_bytes();
+        let digits = digits.map(|octet| [hex_digit(octet >> 4), hex_digit(octet & 0xf)]);
+        let digits = digits.as_flattened();
         let mut text = [b'-'; 36];
-        for (place, octet) in PLACES.into_iter().zip(self.0.to_be_bytes()) {
-            let digits = text.get_mut(place..).and_then(<[u8]>::first_chunk_mut);
-            if let Some(digits) = digits {
-                *digits = [hex_digit(octet >> 4), hex_digit(octet & 0xf)];
-            }
+        let (mut from, mut to) = (digits, text.as_mut_slice());
+        for length in [8, 4, 4, 4, 12] {
+            let (Some((group, other)), Some((place, rest))) =
+                (from.split_at_checked(length), to.split_at_mut_checked(length))
+            else {
+                break;
+            };
+            place.copy_from_slice(group);
+            from = other;
+            to = rest.get_mut(1..).unwrap_or_default();
         }
         text
     }
@@ -236,10 +242,8 @@ impl EventId {
 
 /// Of a number below 16.
 const fn hex_digit(number: u8) -> u8 {
-    match number {
-        0..=9 => number.wrapping_add(b'0'),
-        _ => number.wrapping_add(b'a' - 10),
-    }
+    let beyond_nine = if number > 9 { b'a' - b'9' - 1 } else { 0 };
+    number.wrapping_add(b'0').wrapping_add(beyond_nine)
 }
 
 impl fmt::Display for EventId {

@@ -1,14 +1,20 @@
 use std::error::Error;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
-use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, StatusCode};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, PRAGMA, RETRY_AFTER, STRICT_TRANSPORT_SECURITY,
+    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use sealstone_oauth_types::{ErrorCode, ErrorResponse};
 use sealstone_provider::people::ProfileRefusal;
 use sealstone_provider::{BackendError, Denial, TokenError};
 use serde::Serialize;
+
+use crate::request_id::X_REQUEST_ID;
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -178,13 +184,23 @@ pub(crate) fn fault(status: StatusCode) -> Response {
 }
 
 fn no_store(status: StatusCode, body: Body) -> Response {
+    /// Copied for every answer, with places for what `Visit::end` gives or takes: a map that must grow is made twice.
+    static HEADERS: LazyLock<HeaderMap> = LazyLock::new(|| {
+        let place = HeaderValue::from_static("");
+        let mut headers = HeaderMap::with_capacity(16);
+        headers.extend([
+            (CONTENT_TYPE, JSON),
+            (CACHE_CONTROL, NO_STORE),
+            (PRAGMA, NO_CACHE),
+            (X_CONTENT_TYPE_OPTIONS, place.clone()),
+            (STRICT_TRANSPORT_SECURITY, place.clone()),
+            (X_REQUEST_ID, place),
+        ]);
+        headers
+    });
     let mut response = Response::new(body);
     *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.reserve(8);
-    headers.insert(CONTENT_TYPE, JSON);
-    headers.insert(CACHE_CONTROL, NO_STORE);
-    headers.insert(PRAGMA, NO_CACHE);
+    *response.headers_mut() = HEADERS.clone();
     response
 }
 

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
+use axum::{BoxError, Router};
+use bytes::Bytes;
 use http::header::{HOST, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, HeaderValue, Method as HttpMethod, Request, StatusCode, Version};
 use sealstone_pages::{Brands, ErrorKind};
@@ -94,8 +95,14 @@ impl HttpEdge {
     /// Everything under every issuer, for the public and the mutual-TLS listener.
     ///
     /// One service for all paths: an issuer's endpoints are few and fixed, and found by a comparison each.
+    #[must_use]
+    pub fn service(&self) -> IssuersService {
+        IssuersService(Arc::clone(&self.0))
+    }
+
+    /// The same as a router, to be put beside other routes.
     pub fn router(&self) -> Router {
-        Router::new().fallback_service(IssuersService(Arc::clone(&self.0)))
+        Router::new().fallback_service(self.service())
     }
 
     /// `/health/live`, `/health/ready` and `/metrics`: for the admin listener only.
@@ -112,9 +119,19 @@ impl fmt::Debug for HttpEdge {
 
 /// Every issuer's endpoints as a `tower` service: the whole way of a request in one future.
 #[derive(Clone)]
-struct IssuersService(Arc<Edge>);
+pub struct IssuersService(Arc<Edge>);
 
-impl Service<Request<Body>> for IssuersService {
+impl fmt::Debug for IssuersService {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("IssuersService").finish_non_exhaustive()
+    }
+}
+
+impl<B> Service<Request<B>> for IssuersService
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
     type Response = Response;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
@@ -125,7 +142,8 @@ impl Service<Request<Body>> for IssuersService {
 
     /// What needs no waiting is done here: the future holds no more than reading a form does, since one is allocated
     /// for every request.
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let request = request.map(Body::new);
         let (visit, domain) = Visit::begin(&self.0, &request);
         let admit = || self.0.admit(visit.endpoint, domain, request, &visit.request_id);
         let admitted = catch_unwind(AssertUnwindSafe(|| visit.span.in_scope(admit)));
@@ -231,7 +249,10 @@ impl Visit {
         headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
         if edge.strict_transport_security {
             headers.insert(STRICT_TRANSPORT_SECURITY, TWO_YEARS);
+        } else {
+            headers.remove(STRICT_TRANSPORT_SECURITY);
         }
+        // Made of characters that a header may have.
         if let Ok(value) = HeaderValue::try_from(self.request_id) {
             if self.endpoint == Endpoint::OsOauth2 {
                 headers.insert(X_OPENSTACK_REQUEST_ID, value.clone());
@@ -349,7 +370,7 @@ fn not_allowed(method: Method, used: &HttpMethod) -> Option<Response> {
         Method::Browser(endpoint) => endpoint.methods(),
         Method::Absent(_) => return None,
     };
-    let taken = allow.split(", ").any(|one| one == used.as_str());
+    let taken = allow == used.as_str() || allow.split(", ").any(|one| one == used.as_str());
     (!taken).then(|| match method {
         Method::Keystone => os_oauth2::method_not_allowed(),
         Method::Form(_)

@@ -68,9 +68,10 @@ impl Form {
         if body.len() > Self::MAX_LENGTH {
             return Err(FormError::TooLarge);
         }
-        let form = match Self::plain(body)? {
-            Some(form) => form,
-            None => Self::decoded(body)?,
+        let form = if all_plain(body) {
+            Self::plain(body)?
+        } else {
+            Self::decoded(body)?
         };
         if form.has_repeated_name() {
             Err(FormError::Repeated)
@@ -79,27 +80,32 @@ impl Form {
         }
     }
 
-    /// A body without escapes, as most are: its text is the body itself. `None` for any other.
-    fn plain(body: &[u8]) -> Result<Option<Self>, FormError> {
-        let mut parameters = Vec::with_capacity(TYPICAL_PARAMETERS);
-        let (mut start, mut equals) = (0, None);
-        for (place, octet) in body.iter().enumerate() {
-            match octet {
-                b'&' => {
-                    push(&mut parameters, start, equals.take(), place)?;
-                    start = place.saturating_add(1);
-                }
-                b'=' if equals.is_none() => equals = Some(place),
-                octet if is_plain(*octet) => {}
-                _ => return Ok(None),
-            }
-        }
-        push(&mut parameters, start, equals, body.len())?;
+    /// A body without escapes, as most are: its text is the body itself.
+    fn plain(body: &[u8]) -> Result<Self, FormError> {
         let text = str::from_utf8(body).map_err(|_| FormError::Encoding)?;
-        Ok(Some(Self {
+        let mut parameters = Vec::with_capacity(TYPICAL_PARAMETERS);
+        let mut start: usize = 0;
+        while let Some(rest) = body.get(start..).filter(|rest| !rest.is_empty()) {
+            let length = rest.iter().position(|octet| *octet == b'&').unwrap_or(rest.len());
+            let end = start.saturating_add(length);
+            if length > 0 {
+                if parameters.len() >= Self::MAX_PARAMETERS {
+                    return Err(FormError::TooManyParameters);
+                }
+                let equals = rest.iter().take(length).position(|octet| *octet == b'=');
+                let name_end = equals.map_or(end, |equals| start.saturating_add(equals));
+                let value = equals.map_or(end, |_equals| name_end.saturating_add(1));
+                parameters.push(Parameter {
+                    name: start..name_end,
+                    value: value..end,
+                });
+            }
+            start = end.saturating_add(1);
+        }
+        Ok(Self {
             text: Zeroizing::new(text.to_owned()),
             parameters,
-        }))
+        })
     }
 
     fn decoded(body: &[u8]) -> Result<Self, FormError> {
@@ -200,27 +206,6 @@ pub fn form_content_type(value: &str) -> bool {
         })
 }
 
-/// Adds the pair from `start` to `end`, unless it is empty; without an equals sign it is all name.
-fn push(
-    parameters: &mut Vec<Parameter>,
-    start: usize,
-    equals: Option<usize>,
-    end: usize,
-) -> Result<(), FormError> {
-    if start == end {
-        return Ok(());
-    }
-    if parameters.len() >= Form::MAX_PARAMETERS {
-        return Err(FormError::TooManyParameters);
-    }
-    let value = equals.map_or(end, |equals| equals.saturating_add(1));
-    parameters.push(Parameter {
-        name: start..equals.unwrap_or(end),
-        value: value..end,
-    });
-    Ok(())
-}
-
 /// Appends a decoded part and a NUL; the range is that of the part. UTF-8 is the caller's to check.
 fn decode_into(part: &[u8], out: &mut Vec<u8>) -> Result<Range<usize>, FormError> {
     let start = out.len();
@@ -232,9 +217,12 @@ fn decode_into(part: &[u8], out: &mut Vec<u8>) -> Result<Range<usize>, FormError
 
 /// Decodes `+` and percent triplets once; refuses a NUL and whatever a form does not send unencoded.
 pub(crate) fn decode(part: &[u8], out: &mut Vec<u8>) -> Result<(), FormError> {
+    if all_plain(part) {
+        out.extend_from_slice(part);
+        return Ok(());
+    }
     let mut rest = part;
     loop {
-        // Mostly the whole part: it is copied at once.
         let plain = rest
             .iter()
             .position(|byte| !is_plain(*byte))
@@ -259,6 +247,11 @@ pub(crate) fn decode(part: &[u8], out: &mut Vec<u8>) -> Result<(), FormError> {
             [_, ..] => return Err(FormError::Encoding),
         };
     }
+}
+
+/// Whether there is nothing to decode, as mostly. Without a branch, so that many octets are looked at at a time.
+fn all_plain(octets: &[u8]) -> bool {
+    octets.iter().fold(true, |plain, octet| plain & is_plain(*octet))
 }
 
 /// What a form sends as it is: printable ASCII but for the two escapes.

@@ -135,7 +135,7 @@ impl ScopeSet {
     /// Whether `token` is in the set.
     #[must_use]
     pub fn contains(&self, token: &str) -> bool {
-        !token.is_empty() && self.tokens().any(|own| own == token.as_bytes())
+        self.iter().any(|own| own == token)
     }
 
     /// The tokens, in order.
@@ -163,11 +163,6 @@ impl ScopeSet {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
-    }
-
-    /// The tokens as octets, which is what they are compared as; one empty one for the empty set.
-    fn tokens(&self) -> impl Iterator<Item = &[u8]> {
-        self.text.as_bytes().split(|octet| *octet == b' ')
     }
 
     fn push(&mut self, token: &str) -> bool {

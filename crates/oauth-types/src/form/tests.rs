@@ -142,7 +142,7 @@ proptest! {
             let parts = form.parameters.iter().map(|one| (part(&one.name), part(&one.value)));
             parts.collect::<Vec<_>>()
         };
-        let plain = Form::plain(body.as_bytes()).unwrap().unwrap();
+        let plain = Form::plain(body.as_bytes()).unwrap();
         prop_assert_eq!(read(plain), read(Form::decoded(body.as_bytes()).unwrap()));
     }
 
