@@ -241,7 +241,7 @@ impl Translator {
         };
         let mut claims = self.reader.read(token, at)?;
         let is_stable = settle(&mut claims, now);
-        let lone = claims.subject.methods.as_slice() == ["oauth2_credential"];
+        let lone = claims.subject.methods == ["oauth2_credential"];
         if !lone && !self.fernet.names_all(&claims.subject.methods) {
             return Err(Refusal::Method);
         }

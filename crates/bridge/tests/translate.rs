@@ -13,7 +13,7 @@ use proptest::sample::subsequence;
 use sealstone_bridge::{Refusal, TokenForm, Translator, TranslatorError};
 use sealstone_fernet::{
     AuditId, AuditIds, DecodeError, Federation, FernetKey, Iv, JwsAlgorithm, JwsPrivateKey, JwsTokenIssuer,
-    KeystoneId, ReadAt, Scope, TokenClaims, TokenSubject,
+    KeystoneId, Methods, ReadAt, Scope, TokenClaims, TokenSubject,
 };
 
 const METHODS: [&str; 7] = [
@@ -72,7 +72,7 @@ prop_compose! {
             3 => subject.application_credential_id = Some(one),
             4 => {
                 subject.thumbprint = Some("7CI0r5WXpM99UpaHAZn-Kvwt_u4QlrmGbZ1jFWSQT3o=".to_owned());
-                subject.methods = vec!["oauth2_credential".to_owned()];
+                subject.methods = Methods::new(&["oauth2_credential"]);
             }
             _ => {}
         }
@@ -119,7 +119,7 @@ proptest! {
         let there = there.unwrap();
         let mut want = given;
         if want.subject.methods == ["oauth2_credential"] {
-            want.subject.methods.clear();
+            want.subject.methods = Methods::default();
         }
         prop_assert_eq!(&pool.fernet.read(there.expose(), whenever()).unwrap().claims, &want);
         let back = translator.translate(there.expose(), TokenForm::Jws, at(NOW)).unwrap().unwrap();
@@ -253,16 +253,16 @@ fn what_the_other_form_cannot_say_is_refused_and_not_left_out() {
     };
     let cases: [(&str, fn(&mut TokenSubject)); 7] = [
         ("a method without a bit", |subject| {
-            subject.methods = vec!["totp".to_owned()]
+            subject.methods = Methods::new(&["totp"])
         }),
         ("one of several", |subject| {
-            subject.methods = vec!["password".to_owned(), "totp".to_owned()];
+            subject.methods = Methods::new(&["password", "totp"]);
         }),
         ("the certificate's method beside another", |subject| {
-            subject.methods = vec!["oauth2_credential".to_owned(), "password".to_owned()];
+            subject.methods = Methods::new(&["oauth2_credential", "password"]);
         }),
         ("one method twice", |subject| {
-            subject.methods = vec!["password".to_owned(), "password".to_owned()];
+            subject.methods = Methods::new(&["password", "password"]);
         }),
         ("a thumbprint beside a trust", |subject| {
             subject.trust_id = Some(id("e5051a6a1a2c4c72ac4b7de8d7d4a3d7"));

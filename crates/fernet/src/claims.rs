@@ -1,5 +1,7 @@
 //! What a token says, whichever form it has.
 
+use std::sync::Arc;
+
 use rustls_pki_types::UnixTime;
 
 use crate::limits::{MAX_METHOD, MAX_METHODS, MAX_THUMBPRINT, MAX_TIME};
@@ -34,6 +36,59 @@ pub struct Federation {
     pub protocol_id: KeystoneId,
 }
 
+/// How a user proved itself: names of Keystone's `[auth] methods`, or `oauth2_credential`.
+///
+/// A list of names that is cheap to copy: readers give out the lists that they have, since most tokens name one method
+/// or two.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Methods(Arc<[String]>);
+
+impl Methods {
+    /// These names, in this order.
+    #[must_use]
+    pub fn new(names: &[&str]) -> Self {
+        names.iter().map(|&name| name.to_owned()).collect()
+    }
+}
+
+impl Default for Methods {
+    fn default() -> Self {
+        Self(Arc::new([]))
+    }
+}
+
+impl std::ops::Deref for Methods {
+    type Target = [String];
+
+    fn deref(&self) -> &[String] {
+        &self.0
+    }
+}
+
+impl FromIterator<String> for Methods {
+    fn from_iter<I: IntoIterator<Item = String>>(names: I) -> Self {
+        Self(names.into_iter().collect())
+    }
+}
+
+impl From<Vec<String>> for Methods {
+    fn from(names: Vec<String>) -> Self {
+        Self(names.into())
+    }
+}
+
+impl<const N: usize> PartialEq<[&str; N]> for Methods {
+    fn eq(&self, names: &[&str; N]) -> bool {
+        *self.0 == *names
+    }
+}
+
+impl std::fmt::Debug for Methods {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// Whom a token speaks for, and where: everything but its name and its times.
 ///
 /// Keystone re-reads user, roles, trust and application credential at each validation, so a subject is a request for
@@ -44,8 +99,8 @@ pub struct TokenSubject {
     /// The user; with a trust it is the trustee, also when the trust impersonates: Keystone puts the trustor in its
     /// place when it validates.
     pub user_id: KeystoneId,
-    /// How the user proved itself: names of Keystone's `[auth] methods`, or `oauth2_credential`.
-    pub methods: Vec<String>,
+    /// How the user proved itself.
+    pub methods: Methods,
     /// Where the roles hold.
     pub scope: Scope,
     /// The trust that gave the roles.
@@ -65,9 +120,13 @@ impl TokenSubject {
     /// A user that proved itself by `methods`.
     #[must_use]
     pub fn new(user_id: KeystoneId, methods: &[&str], scope: Scope) -> Self {
+        Self::with_methods(user_id, Methods::new(methods), scope)
+    }
+
+    pub(crate) const fn with_methods(user_id: KeystoneId, methods: Methods, scope: Scope) -> Self {
         Self {
             user_id,
-            methods: methods.iter().map(|&method| method.to_owned()).collect(),
+            methods,
             scope,
             trust_id: None,
             federation: None,

@@ -10,7 +10,7 @@ mod jws;
 mod limits;
 mod repository;
 
-pub use claims::{AuditIds, Federation, ReadAt, Scope, TokenClaims, TokenSubject};
+pub use claims::{AuditIds, Federation, Methods, ReadAt, Scope, TokenClaims, TokenSubject};
 pub use error::{DecodeError, IssueError, KeyError, RepositoryError};
 pub use fernet::{
     AuthMethods, FernetKey, FernetKeys, FernetReceipts, FernetToken, FernetTokens, Iv, Opened,

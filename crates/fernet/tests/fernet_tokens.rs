@@ -97,7 +97,7 @@ fn every_token_of_keystone_is_read_and_written_back_octet_for_octet() {
         let subject = &token.claims.subject;
         let seen = &case["validation"];
         assert_eq!(
-            sorted(subject.methods.clone()),
+            sorted(subject.methods.to_vec()),
             sorted(strings(&seen["methods"])),
             "{id}"
         );

@@ -75,9 +75,9 @@ prop_compose! {
         issued_at in 0_u64..=253_402_300_799,
         expires_at in 0_u64..=253_402_300_799,
     ) -> TokenClaims {
-        let mut subject = TokenSubject::new(user, &methods, scope);
         // As Keystone lists them: highest bit first.
-        subject.methods.reverse();
+        let methods: Vec<&str> = methods.into_iter().rev().collect();
+        let mut subject = TokenSubject::new(user, &methods, scope);
         match delegation {
             0 => subject.trust_id = Some(one),
             1 => subject.federation = Some(federation),

@@ -1,9 +1,10 @@
 //! The Fernet specification: what is around a payload.
 
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64_simd::URL_SAFE_NO_PAD;
+use base64_simd::{AsOut as _, URL_SAFE_NO_PAD};
 use rustls_pki_types::UnixTime;
 
 use super::FernetKey;
@@ -17,6 +18,9 @@ const HEAD: usize = 25;
 const IV: usize = 9;
 const TAG: usize = 32;
 const BLOCK: usize = 16;
+/// What most tokens fit into, as text and as octets: those of federated users with more than a few groups do not.
+const COMMON_TEXT: usize = 512;
+const COMMON_OCTETS: usize = 384;
 
 /// The initialization vector of one token: 16 random octets, never used twice under a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +76,14 @@ impl Opened {
     }
 }
 
+/// The same, while the token's octets are at hand.
+pub(super) struct OpenedInPlace<'a> {
+    pub(super) payload: &'a [u8],
+    pub(super) issued_at: UnixTime,
+    pub(super) key: usize,
+    pub(super) iv: Iv,
+}
+
 impl std::fmt::Debug for Opened {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Opened")
@@ -98,6 +110,12 @@ impl FernetKeys {
         Ok(Self {
             keys: keys.into_iter().map(Arc::new).collect(),
         })
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub const fn count(&self) -> usize {
+        self.keys.len()
     }
 
     /// Encrypts and signs `payload` under the primary key; base64url without padding, as Keystone writes it.
@@ -143,14 +161,46 @@ impl FernetKeys {
     /// [`DecodeError::TooLong`], [`DecodeError::Form`], [`DecodeError::Base64`]; [`DecodeError::Unauthentic`] when no
     /// key proves it.
     pub fn open(&self, token: &str) -> Result<Opened, DecodeError> {
-        if token.len() > MAX_FERNET_TOKEN {
-            return Err(DecodeError::TooLong {
-                limit: MAX_FERNET_TOKEN,
+        let mut octets = URL_SAFE_NO_PAD
+            .decode_to_vec(bounded(token)?)
+            .map_err(|_error| DecodeError::Base64)?;
+        let opened = self.open_in_place(&mut octets)?;
+        let (issued_at, key, iv, length) = (opened.issued_at, opened.key, opened.iv, opened.payload.len());
+        Ok(Opened {
+            octets,
+            start: HEAD,
+            length,
+            issued_at,
+            key,
+            iv,
+        })
+    }
+
+    /// As [`FernetKeys::open`], for whoever needs the payload for a moment: without memory of its own for most tokens.
+    #[inline]
+    pub(super) fn open_for<T>(
+        &self,
+        token: &str,
+        read: impl FnOnce(&OpenedInPlace<'_>) -> Result<T, DecodeError>,
+    ) -> Result<T, DecodeError> {
+        let text = bounded(token)?;
+        if text.len() > COMMON_TEXT {
+            let opened = self.open(token)?;
+            return read(&OpenedInPlace {
+                payload: opened.payload(),
+                issued_at: opened.issued_at,
+                key: opened.key,
+                iv: opened.iv,
             });
         }
-        let mut octets = URL_SAFE_NO_PAD
-            .decode_to_vec(without_padding(token)?)
+        let mut room = [const { MaybeUninit::uninit() }; COMMON_OCTETS];
+        let octets = URL_SAFE_NO_PAD
+            .decode(text.as_bytes(), room.as_mut_slice().as_out())
             .map_err(|_error| DecodeError::Base64)?;
+        read(&self.open_in_place(octets)?)
+    }
+
+    fn open_in_place<'a>(&self, octets: &'a mut [u8]) -> Result<OpenedInPlace<'a>, DecodeError> {
         let signed = octets.len().checked_sub(TAG).ok_or(DecodeError::Form)?;
         let body = signed.checked_sub(HEAD).ok_or(DecodeError::Form)?;
         if body < BLOCK || !body.is_multiple_of(BLOCK) {
@@ -165,11 +215,8 @@ impl FernetKeys {
             .find(|(_place, key)| key.proves(message, tag));
         let (place, key) = found.ok_or(DecodeError::Unauthentic)?;
         let sealed = octets.get_mut(HEAD..signed).ok_or(DecodeError::Form)?;
-        let length = key.decrypt(iv, sealed)?.len();
-        Ok(Opened {
-            octets,
-            start: HEAD,
-            length,
+        Ok(OpenedInPlace {
+            payload: key.decrypt(iv, sealed)?,
             issued_at,
             key: place,
             iv: Iv(iv),
@@ -206,6 +253,16 @@ pub(super) fn head(issued_at: UnixTime, iv: Iv) -> Vec<u8> {
     octets.extend_from_slice(&issued_at.as_secs().to_be_bytes());
     octets.extend_from_slice(iv.octets());
     octets
+}
+
+/// Not longer than any token, and without its padding.
+fn bounded(token: &str) -> Result<&str, DecodeError> {
+    if token.len() > MAX_FERNET_TOKEN {
+        return Err(DecodeError::TooLong {
+            limit: MAX_FERNET_TOKEN,
+        });
+    }
+    without_padding(token)
 }
 
 /// At most two `=`, and only where they fill up a group of four.

@@ -1,11 +1,15 @@
 use crate::limits::{MAX_METHOD, MAX_METHODS};
-use crate::{DecodeError, IssueError, KeyError};
+use crate::{DecodeError, IssueError, KeyError, Methods};
 
 /// Keystone's `[auth] methods`: its **order** gives the bits by which Fernet names the methods, the first 1.
 ///
 /// Nodes that differ in it misread each other's tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuthMethods(Vec<String>);
+pub struct AuthMethods {
+    names: Vec<String>,
+    /// Each name alone, as tokens mostly have it.
+    single: Vec<Methods>,
+}
 
 impl AuthMethods {
     /// Takes the names in the configured order.
@@ -22,7 +26,14 @@ impl AuthMethods {
         {
             return Err(KeyError::Methods);
         }
-        Ok(Self(names.iter().map(|&name| name.to_owned()).collect()))
+        Ok(Self::of(names))
+    }
+
+    fn of(names: &[&str]) -> Self {
+        Self {
+            names: names.iter().map(|&name| name.to_owned()).collect(),
+            single: names.iter().map(|&name| Methods::new(&[name])).collect(),
+        }
     }
 
     /// Reads the option as it stands in `keystone.conf`: names with commas between.
@@ -36,11 +47,15 @@ impl AuthMethods {
 
     /// Has every one of `names` a bit?
     pub(super) fn has_all(&self, names: &[String]) -> bool {
-        names.iter().all(|name| self.0.contains(name))
+        names.iter().all(|name| self.names.contains(name))
     }
 
     /// The names of a mask, highest bit first, as Keystone lists them.
-    pub(super) fn names(&self, mask: u64) -> Result<Vec<String>, DecodeError> {
+    pub(super) fn names(&self, mask: u64) -> Result<Methods, DecodeError> {
+        if mask.is_power_of_two() {
+            let place = usize::try_from(mask.trailing_zeros()).unwrap_or(usize::MAX);
+            return self.single.get(place).cloned().ok_or(DecodeError::Methods);
+        }
         let mut left = mask;
         let mut names = Vec::with_capacity(usize::try_from(mask.count_ones()).unwrap_or_default());
         for (bit, name) in self.bits().take_while(|(bit, _name)| *bit <= mask) {
@@ -53,7 +68,7 @@ impl AuthMethods {
             return Err(DecodeError::Methods);
         }
         names.reverse();
-        Ok(names)
+        Ok(names.into())
     }
 
     /// The mask of `names`. As with Keystone, unknown names vanish (`oauth2_credential` among them).
@@ -71,7 +86,7 @@ impl AuthMethods {
     }
 
     fn bits(&self) -> impl Iterator<Item = (u64, &String)> {
-        std::iter::successors(Some(1_u64), |bit| bit.checked_mul(2)).zip(&self.0)
+        std::iter::successors(Some(1_u64), |bit| bit.checked_mul(2)).zip(&self.names)
     }
 }
 
@@ -87,6 +102,6 @@ impl Default for AuthMethods {
             "application_credential",
             "ec2credential",
         ];
-        Self(names.map(str::to_owned).to_vec())
+        Self::of(&names)
     }
 }

@@ -45,7 +45,7 @@ impl FernetReceipts {
         let mut reader = Reader::new(opened.payload());
         reader.array_of(3)?;
         let user_id = read_user(&mut reader)?;
-        let methods = self.methods.names(reader.unsigned()?)?;
+        let methods = self.methods.names(reader.unsigned()?)?.to_vec();
         let expires_at = read_time(&mut reader)?;
         reader.end()?;
         not_of_the_future(opened.issued_at, now)?;

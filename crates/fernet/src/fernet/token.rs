@@ -47,23 +47,24 @@ impl FernetTokens {
     /// [`DecodeError`] says what is wrong with it; [`DecodeError::Unauthentic`] means that no key proves it.
     pub fn read(&self, token: &str, at: impl Into<ReadAt>) -> Result<FernetToken, DecodeError> {
         let at = at.into();
-        let opened = self.keys.open(token)?;
-        let payload = Payload::read(opened.payload(), &self.default_domain)?;
-        let mut subject = payload.subject;
-        subject.methods = self.methods.names(payload.mask)?;
-        let claims = TokenClaims {
-            subject,
-            audit_ids: payload.audit_ids,
-            issued_at: opened.issued_at,
-            expires_at: payload.expires_at,
-        };
-        not_of_the_future(claims.issued_at, at.now)?;
-        claims.check_end(at)?;
-        Ok(FernetToken {
-            claims,
-            version: payload.version,
-            key: opened.key,
-            iv: opened.iv,
+        self.keys.open_for(token, |opened| {
+            not_of_the_future(opened.issued_at, at.now)?;
+            let payload = Payload::read(opened.payload, &self.default_domain)?;
+            let mut subject = payload.subject;
+            subject.methods = self.methods.names(payload.mask)?;
+            let claims = TokenClaims {
+                subject,
+                audit_ids: payload.audit_ids,
+                issued_at: opened.issued_at,
+                expires_at: payload.expires_at,
+            };
+            claims.check_end(at)?;
+            Ok(FernetToken {
+                claims,
+                version: payload.version,
+                key: opened.key,
+                iv: opened.iv,
+            })
         })
     }
 

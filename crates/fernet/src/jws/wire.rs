@@ -191,7 +191,7 @@ pub(super) fn read(json: &[u8]) -> Result<TokenClaims, DecodeError> {
     Ok(TokenClaims {
         subject: TokenSubject {
             user_id: id(read.sub, "sub")?,
-            methods,
+            methods: methods.into(),
             scope,
             trust_id: optional(read.openstack_trust_id, "openstack_trust_id")?,
             federation,
