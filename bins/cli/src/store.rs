@@ -13,8 +13,9 @@ use sealstone_identity::DomainId;
 use sealstone_jose::Algorithm;
 use sealstone_keyring::{KeyEncryptionKey, RotationPolicy, RotationSettings};
 use sealstone_registry::{DomainStore as _, MAX_BEARER_LIFETIME, MAX_BOUND_LIFETIME, MAX_PAGE, Pepper};
-use sealstone_storage::SqlStore;
+use sealstone_storage::{Database, PostgresConfig, PostgresPassword, SqlStore};
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
 use crate::{
     audit::Trail,
@@ -84,6 +85,45 @@ struct Audit {
 #[derive(Default, Deserialize)]
 struct Storage {
     path: Option<PathBuf>,
+    postgres: Option<Postgres>,
+}
+
+#[derive(Default, Deserialize)]
+struct Postgres {
+    url: Option<String>,
+    password_file: Option<PathBuf>,
+    ca_file: Option<PathBuf>,
+    certificate_file: Option<PathBuf>,
+    key_file: Option<PathBuf>,
+    #[serde(default)]
+    insecure_plaintext: bool,
+}
+
+impl Postgres {
+    /// As the server reaches it; `given` finds what the environment says before the file.
+    fn config(
+        &self,
+        url: &str,
+        given: impl Fn(&str, Option<&PathBuf>) -> Option<PathBuf>,
+    ) -> Outcome<PostgresConfig> {
+        let mut config: PostgresConfig = url.parse().context("storage.postgres.url")?;
+        if let Some(path) = given("password_file", self.password_file.as_ref()) {
+            let text = files::read_private(&path).context("storage.postgres.password_file")?;
+            let password = Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned());
+            config = config.with_password(PostgresPassword::new(password));
+        }
+        if let Some(path) = given("ca_file", self.ca_file.as_ref()) {
+            config = config.with_ca_file(&path);
+        }
+        let certificate = given("certificate_file", self.certificate_file.as_ref());
+        if let (Some(certificate), Some(key)) = (certificate, given("key_file", self.key_file.as_ref())) {
+            config = config.with_client_certificate(&certificate, &key);
+        }
+        if self.insecure_plaintext {
+            config = config.insecure_plaintext();
+        }
+        Ok(config)
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -106,7 +146,7 @@ const AUDIT_FILE: &str = "audit.jsonl";
 
 /// Where the server's things are.
 pub(crate) struct Places {
-    database: PathBuf,
+    database: Database,
     pepper: PathBuf,
     key_encryption_key: PathBuf,
     audit: PathBuf,
@@ -119,7 +159,7 @@ impl StoreArguments {
     pub(crate) fn places(&self) -> Outcome<Places> {
         match (&self.data, &self.config) {
             (Some(folder), _) => Ok(Places {
-                database: folder.join("sealstone.db"),
+                database: Database::from(&folder.join("sealstone.db")),
                 pepper: folder.join("secrets/pepper"),
                 key_encryption_key: folder.join("secrets/kek"),
                 audit: folder.join(AUDIT_FILE),
@@ -168,10 +208,19 @@ impl Places {
                 ))
             })
         };
-        let database = place("storage", "path", config.storage.path)?;
+        let postgres = config.storage.postgres.unwrap_or_default();
+        let audit = given("audit", "path", config.audit.path);
+        let (database, audit) = if let Some(url) = word("storage__postgres", "url").or(postgres.url.clone()) {
+            let of = |key: &str, value: Option<&PathBuf>| given("storage__postgres", key, value.cloned());
+            let audit = audit.map_or_else(|| place("audit", "path", None), Ok)?;
+            (Database::from(postgres.config(&url, of)?), audit)
+        } else {
+            let file = place("storage", "path", config.storage.path)?;
+            let audit = audit.unwrap_or_else(|| file.with_file_name(AUDIT_FILE));
+            (Database::from(&file), audit)
+        };
         Ok(Self {
-            audit: given("audit", "path", config.audit.path)
-                .unwrap_or_else(|| database.with_file_name(AUDIT_FILE)),
+            audit,
             database,
             pepper: place("secrets", "pepper_file", config.secrets.pepper_file)?,
             key_encryption_key: place(
@@ -204,10 +253,12 @@ impl Places {
     }
 
     pub(crate) async fn store(&self) -> Outcome<SqlStore> {
-        if !self.database.exists() {
+        if let Database::File(path) = &self.database
+            && !path.exists()
+        {
             return Err(Failure::failed(format!(
                 "{} does not exist: start the server once, or name the right folder or configuration",
-                self.database.display()
+                path.display()
             )));
         }
         Ok(SqlStore::open_current(&self.database).await?)
@@ -215,7 +266,12 @@ impl Places {
 
     /// The audit file, for a change.
     pub(crate) fn trail(&self) -> Outcome<Trail> {
-        Trail::open(&self.audit, &self.database)
+        // The file belongs to who the server runs as: who owns the database, or the folder that it is in.
+        let beside = match &self.database {
+            Database::File(path) => path.as_path(),
+            _ => self.audit.parent().unwrap_or_else(|| Path::new(".")),
+        };
+        Trail::open(&self.audit, beside)
     }
 
     /// The Keystone that the server asks.

@@ -1,10 +1,10 @@
 //! `sealstoned check`: everything that `serve` would refuse, and what it would do.
 
 use crate::config::Config;
-use crate::{compose, config, db, faults, keystone};
+use crate::{compose, config, db, faults, keystone, storage};
 use anyhow::Context as _;
 use sealstone_provider::{Clock as _, SystemClock};
-use sealstone_storage::Migrations;
+use sealstone_storage::{Database, Migrations};
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
@@ -16,10 +16,7 @@ pub(crate) async fn run(path: &Path) -> anyhow::Result<()> {
     let composition = compose::compose(&config)
         .map_err(|faults| found.extend(faults))
         .ok();
-    let database = database(&config.storage.path)
-        .await
-        .map_err(|fault| found.push(fault))
-        .ok();
+    let database = database(&config).await.map_err(|fault| found.push(fault)).ok();
     if let Err(fault) = audit(&config) {
         found.push(fault);
     }
@@ -61,7 +58,12 @@ pub(crate) async fn run(path: &Path) -> anyhow::Result<()> {
 }
 
 /// Whether the audit file can be written on, or made.
-fn audit(config: &Config) -> anyhow::Result<()> {
+pub(crate) fn audit(config: &Config) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        config.storage.postgres.is_none() || config.audit.path.is_some(),
+        "audit.path is missing: with [storage.postgres] there is no file to keep the audit file beside; name one on \
+         this node's own disk"
+    );
     let path = config.audit_path();
     if path.exists() {
         let opened = fs::OpenOptions::new().append(true).open(&path);
@@ -78,8 +80,11 @@ fn audit(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn database(path: &Path) -> anyhow::Result<String> {
-    if !path.exists() {
+async fn database(config: &Config) -> anyhow::Result<String> {
+    let database = storage::database(config)?;
+    if let Database::File(path) = &database
+        && !path.exists()
+    {
         let folder = path.parent().context("storage.path names no file")?;
         anyhow::ensure!(
             folder.is_dir(),
@@ -89,8 +94,7 @@ async fn database(path: &Path) -> anyhow::Result<String> {
         return Ok(format!("{} will be made at the first start", path.display()));
     }
     Ok(format!(
-        "{}, {}",
-        path.display(),
-        db::describe(&Migrations::status(path).await?)
+        "{database}, {}",
+        db::describe(&Migrations::status(&database).await?)
     ))
 }

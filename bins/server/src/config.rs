@@ -53,7 +53,8 @@ pub(crate) struct Config {
 impl Config {
     /// Where audit events go.
     pub(crate) fn audit_path(&self) -> PathBuf {
-        let default = || self.storage.path.with_file_name("audit.jsonl");
+        let beside = self.storage.path.clone().unwrap_or_default();
+        let default = || beside.with_file_name("audit.jsonl");
         self.audit.path.clone().unwrap_or_else(default)
     }
 }
@@ -158,9 +159,29 @@ pub(crate) enum VersionName {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StorageSection {
-    pub(crate) path: PathBuf,
+    pub(crate) path: Option<PathBuf>,
     #[serde(default = "default_client_cache")]
     pub(crate) client_cache_entries: usize,
+    pub(crate) postgres: Option<PostgresSection>,
+}
+
+/// `[storage.postgres]`: a database that several nodes share.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PostgresSection {
+    pub(crate) url: String,
+    pub(crate) password_file: Option<PathBuf>,
+    pub(crate) ca_file: Option<PathBuf>,
+    pub(crate) certificate_file: Option<PathBuf>,
+    pub(crate) key_file: Option<PathBuf>,
+    #[serde(default)]
+    pub(crate) insecure_plaintext: bool,
+    #[serde(default = "default_connections")]
+    pub(crate) connections: u32,
+}
+
+const fn default_connections() -> u32 {
+    10
 }
 
 const fn default_client_cache() -> usize {

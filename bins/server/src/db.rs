@@ -1,6 +1,6 @@
 //! `sealstoned db`: the schema, by hand.
 
-use crate::config;
+use crate::{config, storage};
 use anyhow::Context as _;
 use sealstone_storage::{MigrationStatus, Migrations};
 use std::io::Write as _;
@@ -9,8 +9,9 @@ use std::path::Path;
 /// Brings the database to this program's schema.
 pub(crate) async fn migrate(path: &Path) -> anyhow::Result<()> {
     let config = config::load(path)?;
-    let before = Migrations::run(&config.storage.path).await?;
-    let after = Migrations::status(&config.storage.path).await?;
+    let database = storage::database(&config)?;
+    let before = Migrations::run(&database).await?;
+    let after = Migrations::status(&database).await?;
     match steps(&before).as_str() {
         "" => say(&describe(&after)),
         done => say(&format!("{}; done now: {done}", describe(&after))),
@@ -20,7 +21,7 @@ pub(crate) async fn migrate(path: &Path) -> anyhow::Result<()> {
 /// Shows where the schema stands.
 pub(crate) async fn status(path: &Path) -> anyhow::Result<()> {
     let config = config::load(path)?;
-    say(&describe(&Migrations::status(&config.storage.path).await?))
+    say(&describe(&Migrations::status(storage::database(&config)?).await?))
 }
 
 fn say(line: &str) -> anyhow::Result<()> {
@@ -30,6 +31,12 @@ fn say(line: &str) -> anyhow::Result<()> {
 
 /// One line for an operator.
 pub(crate) fn describe(status: &MigrationStatus) -> String {
+    if status.version > status.latest {
+        return format!(
+            "schema {}, of a later program that left what this one needs, schema {}: finish the upgrade of all nodes",
+            status.version, status.latest
+        );
+    }
     if status.pending.is_empty() {
         return format!("schema {}, which is this program's", status.version);
     }

@@ -205,8 +205,9 @@ fn config(data: &Path, public: SocketAddr, mtls: SocketAddr) -> Config {
             ticket_lifetime_s: 3600,
         },
         storage: StorageSection {
-            path: data.join("sealstone.db"),
+            path: Some(data.join("sealstone.db")),
             client_cache_entries: 10_000,
+            postgres: None,
         },
         secrets: SecretsSection {
             pepper_file: data.join("secrets/pepper"),

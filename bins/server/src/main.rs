@@ -13,6 +13,7 @@ mod people;
 mod reload;
 mod run;
 mod secrets;
+mod storage;
 
 use clap::Parser as _;
 use std::process::ExitCode;

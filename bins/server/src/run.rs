@@ -4,13 +4,14 @@ use crate::compose::{self, Composition};
 use crate::config::Config;
 use crate::people::People;
 use crate::reload::{self, Reloadable};
+use crate::storage;
 use anyhow::Context as _;
 use sealstone_http::{HttpConfig, HttpEdge, Readiness};
 use sealstone_identity::IdentitySource;
 use sealstone_keystone::{KeystoneIdentity, KeystonePeople};
 use sealstone_pages::Brands;
-use sealstone_provider::{Ports, Provider, SystemClock, SystemEntropy};
-use sealstone_storage::{AuditFile, CachedClients, SqlStore};
+use sealstone_provider::{Ports, Provider, SystemClock, SystemEntropy, Upkeep};
+use sealstone_storage::{AuditFile, CachedClients, Leadership, SqlStore};
 use sealstone_tls::{ServeLimits, TlsHandle, TrustHandle, serve, serve_plain};
 use std::future::Future;
 use std::sync::Arc;
@@ -72,7 +73,12 @@ pub(crate) struct Served {
 impl Served {
     /// Opens the store and the audit file, loads domains and keys.
     pub(crate) async fn open(config: &Config, composition: Composition) -> anyhow::Result<Self> {
-        let store = Arc::new(SqlStore::open(&config.storage.path).await?);
+        crate::check::audit(config)?;
+        let store = Arc::new(SqlStore::open(storage::serving(config)?).await?);
+        let mut holder = [0; 16];
+        sealstone_provider::Entropy::fill(&SystemEntropy, &mut holder)
+            .context("the system's random source failed")?;
+        store.seek_leadership(holder).await;
         let audit_path = config.audit_path();
         let audit = AuditFile::open(&audit_path)
             .with_context(|| format!("can't append to the audit file {}", audit_path.display()))?;
@@ -99,7 +105,7 @@ impl Served {
             entropy: Arc::new(SystemEntropy),
         };
         let provider = Provider::new(composition.provider, ports);
-        provider.maintain().await?;
+        provider.maintain_as(upkeep(*store.leadership().borrow())).await?;
         let followed = composition.people.as_ref().and_then(People::keystone).cloned();
         let (public_tls, mtls_tls, trust) = (composition.public_tls, composition.mtls_tls, composition.trust);
         Ok(Self {
@@ -139,13 +145,13 @@ impl Served {
         let public = serve(
             listeners.public,
             public_tls,
-            edge.router(),
+            edge.service(),
             limits,
             ended(stopped.clone()),
         );
         let mtls = async {
             if let (Some(listener), Some(tls)) = (listeners.mtls, mtls_tls) {
-                serve(listener, tls, edge.router(), limits, ended(stopped.clone())).await;
+                serve(listener, tls, edge.service(), limits, ended(stopped.clone())).await;
             }
         };
         let admin = async {
@@ -170,10 +176,10 @@ impl Served {
         let end = async {
             shutdown.await;
             tracing::info!("stopping: requests under way are finished");
-            readiness.set(false);
             stop.send_replace(true);
+            readiness.set(false);
         };
-        readiness.set(true);
+        let ready = follow_readiness(&self.store, &readiness, ended(stopped.clone()));
         tokio::join!(
             public,
             mtls,
@@ -183,6 +189,7 @@ impl Served {
             revocations,
             logouts,
             ended_logins,
+            ready,
             end
         );
         self.store.close().await;
@@ -202,15 +209,18 @@ async fn maintain(provider: &Provider, store: &SqlStore, stop: impl Future<Outpu
     const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
     const AFTER_A_FAILURE: Duration = Duration::from_secs(1);
     let mut changes = store.changes();
+    let mut leadership = store.leadership();
     let mut wait = AT_LEAST_EVERY;
     tokio::pin!(stop);
     loop {
         tokio::select! {
             () = &mut stop => return,
             changed = changes.changed() => if changed.is_err() { return },
+            changed = leadership.changed() => if changed.is_err() { return },
             () = tokio::time::sleep(wait) => {}
         }
-        wait = match provider.maintain().await {
+        let role = upkeep(*leadership.borrow_and_update());
+        wait = match provider.maintain_as(role).await {
             Ok(done) => done.next_change.map_or(AT_LEAST_EVERY, until).min(AT_LEAST_EVERY),
             Err(error) => {
                 let cause: &dyn std::error::Error = &error;
@@ -221,6 +231,28 @@ async fn maintain(provider: &Provider, store: &SqlStore, stop: impl Future<Outpu
                 AFTER_A_FAILURE
             }
         };
+    }
+}
+
+/// What this node does of the upkeep: all of it, unless another node leads.
+fn upkeep(leadership: Option<Leadership>) -> Upkeep {
+    match leadership {
+        None | Some(Leadership::Leads { .. }) => Upkeep::Leads,
+        Some(Leadership::Follows) => Upkeep::Follows,
+    }
+}
+
+/// Ready while the database is heard of: a load balancer asks another node meanwhile.
+async fn follow_readiness(store: &SqlStore, readiness: &Readiness, stop: impl Future<Output = ()>) {
+    let mut hears = store.hears();
+    tokio::pin!(stop);
+    loop {
+        readiness.set(*hears.borrow_and_update());
+        tokio::select! {
+            biased;
+            () = &mut stop => return,
+            changed = hears.changed() => if changed.is_err() { return },
+        }
     }
 }
 

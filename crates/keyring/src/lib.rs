@@ -13,7 +13,7 @@ mod time;
 
 pub use error::{KeyRingError, SealError};
 pub use key::{KeyState, RingKey};
-pub use maintain::{MaintainError, Maintained, maintain};
+pub use maintain::{MaintainError, Maintained, follow, maintain};
 pub use policy::{PolicyError, RotationPolicy, RotationSettings};
 pub use ring::{KeyRing, PublishedKeys};
 pub use rotation::{Rotation, RotationChange};

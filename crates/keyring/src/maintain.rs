@@ -55,6 +55,21 @@ pub async fn maintain(
     Err(MaintainError::Contended)
 }
 
+/// Loads the ring of `domain` and changes nothing: for a node that leaves [`maintain`] to another. `None` until that
+/// other has made one.
+///
+/// # Errors
+/// [`MaintainError::Store`], [`MaintainError::Seal`].
+pub async fn follow(
+    store: &dyn KeyStore,
+    domain: &str,
+    kek: &KeyEncryptionKey,
+) -> Result<Option<KeyRing>, MaintainError> {
+    let stored = store.load(domain).await?;
+    let ring = stored.map(|stored| KeyRing::open(domain, &stored, kek));
+    Ok(ring.transpose()?)
+}
+
 /// A ring that could not be brought up to date.
 #[derive(Debug, Error)]
 #[non_exhaustive]

@@ -22,7 +22,7 @@ pub use config::{BaseUrl, BaseUrlError, ProviderConfig};
 pub use error::{BackendError, TokenError};
 pub use issuer::IssuerKeysError;
 pub use keystone::IssuedKeystoneToken;
-pub use maintain::{MaintainError, Maintenance};
+pub use maintain::{MaintainError, Maintenance, Upkeep};
 pub use peer::Peer;
 pub use ports::{Clock, Entropy, EntropyError, Ports, SystemClock, SystemEntropy};
 pub use provider::Provider;

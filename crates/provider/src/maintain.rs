@@ -26,6 +26,16 @@ pub struct Maintenance {
     pub next_change: Option<UnixTime>,
 }
 
+/// What a node does of the upkeep, where several share a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a node leads or it does not")]
+pub enum Upkeep {
+    /// All: it forgets what has expired and rotates keys, for the others too.
+    Leads,
+    /// It loads what the leader left, and changes nothing.
+    Follows,
+}
+
 /// Why a round of maintenance ended early. What was served before is served on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -74,20 +84,40 @@ impl Provider {
     /// # Errors
     /// [`MaintainError`]; what was served before is served on.
     pub async fn maintain(&self) -> Result<Maintenance, MaintainError> {
+        self.maintain_as(Upkeep::Leads).await
+    }
+
+    /// As [`maintain`](Self::maintain), on one of several nodes. A new domain is served by those that follow once the
+    /// leader has made its keys.
+    ///
+    /// # Errors
+    /// [`MaintainError`]; what was served before is served on.
+    pub async fn maintain_as(&self, upkeep: Upkeep) -> Result<Maintenance, MaintainError> {
         let now = self.0.ports.clock.now();
-        self.0.ports.revocations.purge(now).await?;
-        self.0.ports.assertions.purge_assertions(now).await?;
-        if let Some(people) = &self.0.ports.people {
-            Box::pin(purge(people, now)).await?;
+        if upkeep == Upkeep::Leads {
+            self.0.ports.revocations.purge(now).await?;
+            self.0.ports.assertions.purge_assertions(now).await?;
+            if let Some(people) = &self.0.ports.people {
+                Box::pin(purge(people, now)).await?;
+            }
         }
         let before = self.0.issuers.load_full();
         let mut after = BTreeMap::new();
         let (mut key_changes, mut next_change) = (0_usize, None::<UnixTime>);
         for domain in self.enabled_domains().await? {
-            let (ring, done) = self.ring(&domain, now).await?;
-            key_changes = key_changes.saturating_add(done.changes().len());
-            let next = ring.next_change(&self.0.config.rotation);
-            next_change = Some(next_change.map_or(next, |known| known.min(next)));
+            let ring = match upkeep {
+                Upkeep::Leads => {
+                    let (ring, done) = self.ring(&domain, now).await?;
+                    key_changes = key_changes.saturating_add(done.changes().len());
+                    let next = ring.next_change(&self.0.config.rotation);
+                    next_change = Some(next_change.map_or(next, |known| known.min(next)));
+                    ring
+                }
+                Upkeep::Follows => match self.followed_ring(&domain).await? {
+                    Some(ring) => ring,
+                    None => continue,
+                },
+            };
             let state = self.issuer_state(before.get(&domain), &domain, &ring)?;
             state.merge_revoked(self.0.ports.revocations.revoked(&domain, now).await?, now);
             after.insert(domain, state);
@@ -119,6 +149,15 @@ impl Provider {
         }
         let enabled = domains.iter().filter(|domain| domain.is_enabled());
         Ok(enabled.map(|domain| domain.id().clone()).collect())
+    }
+
+    async fn followed_ring(&self, domain: &DomainId) -> Result<Option<KeyRing>, MaintainError> {
+        let kek = &self.0.config.key_encryption_key;
+        let ring = sealstone_keyring::follow(&*self.0.ports.keys, domain.as_str(), kek).await;
+        ring.map_err(|source| MaintainError::Ring {
+            domain: domain.clone(),
+            source,
+        })
     }
 
     async fn ring(&self, domain: &DomainId, now: UnixTime) -> Result<(KeyRing, Rotation), MaintainError> {

@@ -89,7 +89,13 @@ impl Config {
         absolute(&mut self.tls.key_file);
         self.tls.client_ca_files.iter_mut().for_each(absolute);
         self.tls.crl_files.iter_mut().for_each(absolute);
-        absolute(&mut self.storage.path);
+        self.storage.path.iter_mut().for_each(absolute);
+        if let Some(postgres) = &mut self.storage.postgres {
+            let (password, ca) = (&mut postgres.password_file, &mut postgres.ca_file);
+            let own = (&mut postgres.certificate_file, &mut postgres.key_file);
+            let all = password.iter_mut().chain(ca).chain(own.0).chain(own.1);
+            all.for_each(absolute);
+        }
         absolute(&mut self.secrets.pepper_file);
         absolute(&mut self.secrets.key_encryption_key_file);
         if let Some(keystone) = &mut self.keystone {

@@ -14,7 +14,7 @@ const EXAMPLE: &str = include_str!("../../../../examples/sealstoned.toml");
 fn the_example_is_read_and_its_files_are_beside_it() {
     let config = load_text(EXAMPLE).unwrap();
     assert_eq!(config.server.base_url, "https://id.example.org");
-    assert!(config.storage.path.is_absolute());
+    assert!(config.storage.path.unwrap().is_absolute());
 }
 
 #[test]

@@ -69,6 +69,7 @@ fn keys() -> BTreeSet<String> {
     });
     let mut keys: BTreeSet<String> = sections.flatten().collect();
     for (section, own) in [
+        ("storage.postgres", fields::<PostgresSection>()),
         ("keystone.service", fields::<ServiceSection>()),
         ("keystone.mint", fields::<MintSection>()),
         ("people.privacyidea", fields::<PrivacyIdeaSection>()),
@@ -129,7 +130,7 @@ fn defaults_are_those_of_the_example() {
             assert_eq!((value.as_str(), *commented), (default, true), "{key}");
         } else if default == "required" {
             // [proxy], [keystone] and [people] are commented as a whole.
-            let whole = ["proxy.", "keystone.", "people."]
+            let whole = ["proxy.", "keystone.", "people.", "storage.postgres."]
                 .iter()
                 .any(|section| key.starts_with(section));
             assert!(!commented || whole, "{key}");
@@ -209,6 +210,14 @@ fn the_example_can_be_read_and_its_comments_are_the_defaults() {
     assert_eq!(
         given.storage.client_cache_entries,
         whole.storage.client_cache_entries
+    );
+    assert!(given.storage.postgres.is_none());
+    let postgres = whole.storage.postgres.unwrap();
+    let least = read(&format!("{EXAMPLE}\n[storage.postgres]\nurl = \"u\"\n"));
+    let least = least.storage.postgres.unwrap();
+    assert_eq!(
+        (least.connections, least.insecure_plaintext),
+        (postgres.connections, postgres.insecure_plaintext)
     );
     let limits = |limits: LimitsSection| LimitsSection {
         max_connections_per_address: None,
