@@ -146,6 +146,16 @@ impl Broker {
             .unwrap()
     }
 
+    fn userinfo(&self, access_token: &str) -> sealstone_interop::Answer {
+        let bearer = format!("Bearer {access_token}");
+        let headers = [("authorization", bearer.as_str())];
+        let answer = self
+            .server
+            .https()
+            .get(&self.server.public_url("/userinfo"), &headers);
+        answer.unwrap()
+    }
+
     /// Nothing secret was written anywhere.
     fn unseen(&self, secrets: &[&str]) {
         let audit: String = self.server.audit().iter().map(Value::to_string).collect();
@@ -274,22 +284,52 @@ fn keycape_06_a_code_is_issued_after_the_second_factor_and_not_before() {
     assert_eq!(assurance["level"], claims["acr"]);
     assert_eq!(assurance["source"], broker.server.public_url(""));
     assert_eq!(assurance["at"], claims["auth_time"]);
-    let bearer = format!("Bearer {}", tokens["access_token"].as_str().unwrap());
-    let userinfo = broker.server.https().get(
-        &broker.server.public_url("/userinfo"),
-        &[("authorization", &bearer)],
-    );
-    assert_eq!(userinfo.unwrap().json()["name"], "Dave Example");
+    let told = broker.userinfo(tokens["access_token"].as_str().unwrap()).json();
+    assert_eq!(told["name"], "Dave Example");
     // Row 10: RS256, by a key of the key set that the metadata names.
-    let header = tokens["id_token"].as_str().unwrap().split('.').next().unwrap();
-    let header: Value = serde_json::from_slice(&sealstone_jose::base64url::decode(header).unwrap()).unwrap();
-    assert_eq!(header["alg"], "RS256", "row 10");
+    let signed = header(tokens["id_token"].as_str().unwrap());
+    assert_eq!(signed["alg"], "RS256", "row 10");
     let document = |url: &str| broker.server.https().get(url, &[]).unwrap().json();
     let metadata = document(&broker.server.public_url("/.well-known/openid-configuration"));
     assert_eq!(metadata["issuer"], broker.server.public_url(""), "row 10");
     let keys = document(metadata["jwks_uri"].as_str().unwrap());
     let keys = keys["keys"].as_array().unwrap();
-    assert!(keys.iter().any(|key| key["kid"] == header["kid"]), "row 10");
+    assert!(keys.iter().any(|key| key["kid"] == signed["kid"]), "row 10");
+    let access = tokens["access_token"].as_str().unwrap();
+    assert_eq!(
+        header(access)["alg"],
+        "RS256",
+        "row 10: the token that opens userinfo"
+    );
+    // Row 10: each scope opens its own claims, and no others.
+    for (scope, names) in [
+        ("openid", &[][..]),
+        ("openid profile", &["name", "preferred_username"]),
+        ("openid email", &["email", "email_verified"]),
+        ("openid groups", &["groups"]),
+    ] {
+        let left = browser.open(&broker.request(&[("scope", scope)])).left();
+        let tokens = broker.redeem(&parameter(&left, "code").unwrap(), VERIFIER).json();
+        let id_token = part(tokens["id_token"].as_str().unwrap(), 1);
+        let told = broker.userinfo(tokens["access_token"].as_str().unwrap()).json();
+        assert_eq!(told["sub"], id_token["sub"]);
+        for claims in [&told, &id_token] {
+            for name in ["name", "preferred_username", "email", "email_verified", "groups"] {
+                assert_eq!(
+                    claims.get(name).is_some(),
+                    names.contains(&name),
+                    "{scope}: {name}: {claims}"
+                );
+            }
+            assert_eq!(
+                claims["tenant"], "demo",
+                "what the profile says of the login is always there"
+            );
+        }
+    }
+    // Row 10: the process answers, for whoever watches it.
+    let alive = document(&broker.server.public_url("/healthz"));
+    assert_eq!(alive, serde_json::json!({"status": "live"}));
     broker.unseen(&[
         &code,
         &granted,
@@ -298,9 +338,17 @@ fn keycape_06_a_code_is_issued_after_the_second_factor_and_not_before() {
     ]);
 }
 
+fn part(token: &str, index: usize) -> Value {
+    let part = token.split('.').nth(index).unwrap();
+    serde_json::from_slice(&sealstone_jose::base64url::decode(part).unwrap()).unwrap()
+}
+
+fn header(token: &str) -> Value {
+    part(token, 0)
+}
+
 fn claims(token: &str) -> Value {
-    let payload = token.split('.').nth(1).unwrap();
-    serde_json::from_slice(&sealstone_jose::base64url::decode(payload).unwrap()).unwrap()
+    part(token, 1)
 }
 
 /// Row 9: unknown to privacyIDEA, without a token, locked, disabled.
@@ -443,23 +491,30 @@ fn keycape_03_what_is_outside_the_profile_is_named() {
         assert_eq!(answer.header("location"), None, "{changes:?}");
         assert_eq!(broker.server.audit().len(), before + 1, "{changes:?}: one event");
     }
-    // The password grant, at the token endpoint.
-    let form = [
+    let password = [
         ("grant_type", "password"),
         ("client_id", CLIENT),
         ("username", "bob"),
         ("password", "x"),
     ];
-    let answer = broker
-        .server
-        .https()
-        .post(&broker.server.public_url("/token"), &[], &form)
-        .unwrap();
-    assert_eq!(
-        (answer.status, answer.json()["feature"].as_str()),
-        (400, Some("grant_type"))
-    );
-    assert_eq!(answer.json()["error"], "invalid_profile_usage");
+    for (path, form, feature) in [
+        ("/token", &password[..], "grant_type"),
+        ("/device_authorization", &password[1..2], "grant_type"),
+        ("/register", &[], "registration"),
+        ("/par", &password[1..2], "pushed_request"),
+    ] {
+        let before = broker.server.audit().len();
+        let url = broker.server.public_url(path);
+        let answer = broker.server.https().post(&url, &[], form).unwrap();
+        let body = answer.json();
+        assert_eq!(
+            (answer.status, body["feature"].as_str()),
+            (400, Some(feature)),
+            "{path}"
+        );
+        assert_eq!(body["error"], "invalid_profile_usage", "{path}");
+        assert_eq!(broker.server.audit().len(), before + 1, "{path}: one event");
+    }
     // What came of a right request goes to the client.
     let left = broker
         .browser()
