@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sealstone_migrate::{IniDocument, Settings};
+use sealstone_migrate::{IniDocument, Settings, set_option};
 
 fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else {
@@ -12,6 +12,11 @@ fuzz_target!(|data: &[u8]| {
         .split('\0')
         .filter_map(|text| IniDocument::parse(text).ok())
         .collect();
+    for text in text.split('\0').filter(|text| IniDocument::parse(text).is_ok()) {
+        let edited = set_option(text, "token", "provider", "jws").expect("what is read is changed");
+        let file = IniDocument::parse(&edited).expect("and read");
+        assert_eq!(file.last("token", "provider"), Some("jws"));
+    }
     for file in &files {
         let again = IniDocument::parse(&file.to_text());
         assert_eq!(

@@ -230,3 +230,6 @@ fn digest(last: &str, text: &str) -> String {
     let octets = digest.as_ref().iter().take(DIGEST);
     octets.map(|octet| format!("{octet:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests;

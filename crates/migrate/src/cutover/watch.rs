@@ -17,8 +17,8 @@ pub struct Limits {
     /// The same behind a switch without bridges, where each holder of a token of before is refused once, logs in and
     /// asks again: one answer in three. Above a half, logging in does not help.
     pub refused_percent_after_switch: u64,
-    /// How many answers make a share: below, a single one would be five of a hundred.
-    pub fewest: u64,
+    /// How many answers more than that: what chance brings into a small sample, in which one answer is a large share.
+    pub slack: u64,
     /// How long users are watched after the pool was changed.
     pub settle: Duration,
 }
@@ -29,75 +29,89 @@ impl Default for Limits {
             failed_percent: 1,
             refused_percent: 5,
             refused_percent_after_switch: 50,
-            fewest: 20,
+            slack: 5,
             settle: Duration::from_secs(30),
         }
     }
 }
 
-/// The shares of one stretch of time.
+/// What was answered in one stretch of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Sample {
     /// Answers.
     pub answers: u64,
-    /// 4xx of a hundred.
-    pub refused_percent: u64,
-    /// 5xx of a hundred.
-    pub failed_percent: u64,
+    /// 4xx.
+    pub refused: u64,
+    /// 5xx.
+    pub failed: u64,
 }
 
 impl Sample {
     /// Between two looks. Counters that went back were those of a balancer that was started anew: then all of them
     /// count.
     #[must_use]
-    pub fn between(before: Traffic, after: Traffic) -> Self {
-        let restarted = after.answers < before.answers;
-        let since = |after: u64, before: u64| {
-            if restarted {
-                after
-            } else {
-                after.saturating_sub(before)
-            }
-        };
-        let answers = since(after.answers, before.answers);
-        let percent = |count: u64| {
-            let share = count.saturating_mul(100).checked_div(answers);
-            share.unwrap_or_default()
-        };
+    pub const fn between(before: Traffic, after: Traffic) -> Self {
+        if after.answers < before.answers {
+            return Self {
+                answers: after.answers,
+                refused: after.refused,
+                failed: after.failed,
+            };
+        }
         Self {
-            answers,
-            refused_percent: percent(since(after.refused, before.refused)),
-            failed_percent: percent(since(after.failed, before.failed)),
+            answers: after.answers.saturating_sub(before.answers),
+            refused: after.refused.saturating_sub(before.refused),
+            failed: after.failed.saturating_sub(before.failed),
         }
     }
 
     /// Why the change must stop, if it must.
     #[must_use]
     pub fn judge(&self, before: &Self, limits: &Limits, refusals_are_due: bool) -> Option<String> {
-        if self.answers < limits.fewest {
-            return None;
-        }
         let refused = if refusals_are_due {
             limits.refused_percent_after_switch
         } else {
             limits.refused_percent
         };
-        let failed = before.failed_percent.saturating_add(limits.failed_percent);
-        let refused = before.refused_percent.saturating_add(refused);
-        let told = |what: &str, found: u64, was: u64, most: u64| {
-            Some(format!(
-                "{found} of a hundred of the last {} answers were {what}, {was} before; {most} are borne",
-                self.answers
-            ))
-        };
-        if self.failed_percent > failed {
-            return told("5xx", self.failed_percent, before.failed_percent, failed);
+        let failed = self.excess(
+            "5xx",
+            (self.failed, before.failed),
+            before.answers,
+            limits.failed_percent,
+            limits,
+        );
+        failed.or_else(|| {
+            self.excess(
+                "4xx",
+                (self.refused, before.refused),
+                before.answers,
+                refused,
+                limits,
+            )
+        })
+    }
+
+    fn excess(
+        &self,
+        what: &str,
+        (now, then): (u64, u64),
+        of_then: u64,
+        percent: u64,
+        limits: &Limits,
+    ) -> Option<String> {
+        let share = |count: u64, of: u64| count.saturating_mul(100).checked_div(of).unwrap_or_default();
+        let was = share(then, of_then);
+        let borne = was.saturating_add(percent);
+        let most = self.answers.saturating_mul(borne) / 100;
+        if now <= most.saturating_add(limits.slack) {
+            return None;
         }
-        if self.refused_percent > refused {
-            return told("4xx", self.refused_percent, before.refused_percent, refused);
-        }
-        None
+        Some(format!(
+            "{} of a hundred of the last {} answers were {what}, {was} before; {borne} are borne",
+            share(now, self.answers),
+            self.answers
+        ))
     }
 }
 
@@ -107,25 +121,32 @@ mod tests {
 
     #[test]
     fn a_rise_stops_it_and_what_was_always_so_does_not() {
-        let sample = |answers, refused_percent, failed_percent| Sample {
+        let sample = |answers, refused, failed| Sample {
             answers,
-            refused_percent,
-            failed_percent,
+            refused,
+            failed,
         };
         let limits = Limits::default();
-        let (quiet, noisy) = (sample(1000, 0, 0), sample(1000, 20, 3));
+        let (quiet, noisy, none) = (sample(1000, 0, 0), sample(1000, 200, 30), Sample::default());
         for (name, now, before, due, stops) in [
-            ("as before", sample(100, 20, 3), noisy, false, false),
-            ("few", sample(19, 100, 100), quiet, false, false),
-            ("nothing", sample(0, 0, 0), quiet, false, false),
-            ("5xx within", sample(100, 0, 1), quiet, false, false),
-            ("5xx", sample(100, 0, 2), quiet, false, true),
-            ("5xx where some were", sample(100, 20, 5), noisy, false, true),
-            ("4xx within", sample(100, 5, 0), quiet, false, false),
-            ("4xx", sample(100, 6, 0), quiet, false, true),
-            ("4xx that are due", sample(100, 50, 0), quiet, true, false),
-            ("4xx past what is due", sample(100, 51, 0), quiet, true, true),
-            ("5xx are never due", sample(100, 0, 2), quiet, true, true),
+            ("as before", sample(1000, 200, 30), noisy, false, false),
+            ("few, all bad", sample(5, 5, 5), quiet, false, false),
+            (
+                "few, and more bad than chance",
+                sample(7, 0, 6),
+                quiet,
+                false,
+                true,
+            ),
+            ("nothing", sample(0, 0, 0), none, false, false),
+            ("5xx within", sample(1000, 0, 15), quiet, false, false),
+            ("5xx", sample(1000, 0, 16), quiet, false, true),
+            ("5xx where some were", sample(1000, 200, 46), noisy, false, true),
+            ("4xx within", sample(1000, 55, 0), quiet, false, false),
+            ("4xx", sample(1000, 56, 0), quiet, false, true),
+            ("4xx that are due", sample(1000, 505, 0), quiet, true, false),
+            ("4xx past what is due", sample(1000, 506, 0), quiet, true, true),
+            ("5xx are never due", sample(1000, 0, 16), quiet, true, true),
         ] {
             assert_eq!(now.judge(&before, &limits, due).is_some(), stops, "{name}");
         }
@@ -139,15 +160,9 @@ mod tests {
             failed,
         };
         let sample = Sample::between(traffic(1000, 10, 5), traffic(1100, 20, 30));
-        assert_eq!(
-            (sample.answers, sample.refused_percent, sample.failed_percent),
-            (100, 10, 25)
-        );
+        assert_eq!((sample.answers, sample.refused, sample.failed), (100, 10, 25));
         let sample = Sample::between(traffic(1000, 10, 5), traffic(50, 5, 1));
-        assert_eq!(
-            (sample.answers, sample.refused_percent, sample.failed_percent),
-            (50, 10, 2)
-        );
+        assert_eq!((sample.answers, sample.refused, sample.failed), (50, 5, 1));
         assert_eq!(
             Sample::between(traffic(5, 1, 1), traffic(5, 1, 1)),
             Sample::default()

@@ -611,7 +611,7 @@ fn way() -> impl Strategy<Value = (Way, usize, bool)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     /// S11: cut again and again, there and back in any order: what the cloud asserts holds throughout, and whoever lets
     /// it run to its end has one form everywhere.
