@@ -54,10 +54,18 @@ pub(super) async fn oauth(
             way => way,
         },
     };
-    match way {
+    let tokens = match way {
         Way::Device(why) => device(party, login, why, manner).await,
         Way::Browser | Way::BrowserByHand => browser(party, login, target, way, manner).await,
+    }?;
+    let tokens = the_named(tokens, target)?;
+    if target.bound && tokens.bound_to().is_none() {
+        output::note(
+            "warning: the server did not bind the tokens to the key of this machine: register the client with \
+             tls_client_certificate_bound_access_tokens",
+        );
     }
+    Ok(tokens)
 }
 
 async fn browser(
@@ -86,8 +94,7 @@ async fn browser(
     let limit = manner.limit;
     let what = "waiting for the browser; Ctrl-C gives up";
     let done = progress::waiting(what, limit, waiting.wait(limit, refused)).await?;
-    let tokens = done.map_err(|error| faults::login(&error))?;
-    the_named(tokens, target)
+    done.map_err(|error| faults::login(&error))
 }
 
 /// Nobody else's login is kept as that of the user who was named.

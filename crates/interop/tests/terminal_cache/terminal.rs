@@ -131,6 +131,9 @@ impl Terminal {
     pub(crate) fn age(&self) {
         for path in self.files() {
             let text = fs::read_to_string(&path).unwrap();
+            if text.contains("\"kind\":\"key\"") {
+                continue;
+            }
             let mut parts = text.split("\"expires_at\":");
             let mut aged = parts.next().unwrap().to_owned();
             for part in parts {
