@@ -12,6 +12,7 @@ fn help_names_what_there_is_and_nothing_else() {
         "env",
         "exec",
         "token",
+        "agent",
         "client",
         "key",
         "keystone",
@@ -40,6 +41,7 @@ fn every_command_explains_itself() {
         ("env", vec![]),
         ("exec", vec![]),
         ("token", vec![]),
+        ("agent", vec!["run", "check", "status"]),
         (
             "client",
             vec![

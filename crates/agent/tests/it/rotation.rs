@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt as _, Empty};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use sealstone_agent::{Agent, Keeper, LocalSecret, StateFolder, Surroundings as _};
+use sealstone_agent::{Agent, Credential, Keeper, LocalSecret, StateFolder, Surroundings as _};
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 
 use crate::{
@@ -79,10 +79,11 @@ async fn a_rotation_under_load_is_invisible() {
             let due = old.certificate().not_before().as_secs() + DAY * 65 / 100;
             while handle.status().rotations < rotation {
                 machine.pass(700);
-                let asked = tokens.count();
-                while tokens.count() == asked && handle.status().rotations < rotation {
-                    tokio::task::yield_now().await;
-                }
+                let now = machine.now();
+                // The token is of this moment: alone, or with a new certificate.
+                let fresh =
+                    |held: &Option<Credential>| held.as_ref().is_some_and(|held| held.token().since() == now);
+                changes.wait_for(fresh).await.unwrap();
                 assert!(machine.now().as_secs() < due + DAY, "no rotation");
             }
         }

@@ -29,6 +29,7 @@ macro_rules! documents {
 }
 
 documents! {
+    guide_agent: "guides/agent.md";
     guide_bound_token: "guides/bound-token.md";
     guide_claims_mapping: "guides/claims-mapping.md";
     guide_fernet_to_jws: "guides/fernet-to-jws.md";

@@ -107,7 +107,7 @@ impl Place {
     fn new(surroundings: &Surroundings) -> Self {
         let root = tempfile::tempdir().unwrap();
         let at = root.path().display().to_string();
-        let [public, mutual, admin, resource] = free_ports();
+        let [public, mutual, admin, resource, proxy] = free_ports();
         let bin = root.path().join("bin");
         fs::create_dir(&bin).unwrap();
         for folder in ["home", "out", "etc/systemd/system", "var/lib"] {
@@ -146,6 +146,7 @@ impl Place {
             ("127.0.0.1:8444", local(mutual)),
             ("127.0.0.1:8445", local(admin)),
             ("127.0.0.1:9443", local(resource)),
+            ("127.0.0.1:8774", local(proxy)),
             ("sealstoned dev ", dev),
             (
                 "cargo run --example protected-service --",
