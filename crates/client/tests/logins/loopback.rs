@@ -333,6 +333,7 @@ async fn r05_what_is_not_a_visit_is_refused() {
     for (headers, want) in [
         ("Origin: https://evil.example", RefusedRequest::Origin),
         ("Origin: null", RefusedRequest::Origin),
+        ("Origin: null\r\nSec-Fetch-Mode: cors", RefusedRequest::Origin),
         ("Sec-Fetch-Mode: cors", RefusedRequest::Fetch),
         ("Sec-Fetch-Mode: no-cors", RefusedRequest::Fetch),
         (
@@ -354,7 +355,16 @@ async fn r05_what_is_not_a_visit_is_refused() {
         );
     }
     assert!(waiting.fake.asked("POST /token").is_empty());
-    waiting.finish().await.1.unwrap();
+    // After a form that was answered by a redirect, some browsers say `null` of a visit.
+    let headers = "Origin: null\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document";
+    let request = format!("GET {right} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{headers}\r\n\r\n");
+    let grants = waiting.fake.grants(waiting.nonce.as_deref(), &json!({}));
+    waiting.fake.says("POST /token", grants);
+    assert_eq!(
+        status(&raw(&format!("127.0.0.1:{port}"), request.as_bytes()).await),
+        200
+    );
+    waiting.ended.await.unwrap().unwrap();
 }
 
 #[tokio::test]

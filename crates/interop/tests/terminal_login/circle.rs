@@ -1,0 +1,141 @@
+//! The whole circle, three ways.
+
+use serde_json::{Value, json};
+
+use crate::world::{Started, World};
+
+/// What `openstack` says with what the login left, and nothing else.
+fn openstack_works(world: &World, options: &[String], user: &str) {
+    let run = |arguments: &[&str]| -> Value {
+        let mut all = options.to_vec();
+        all.push("--".to_owned());
+        all.extend(["openstack"].iter().chain(arguments).map(|&word| word.to_owned()));
+        let out = world.done(&mut world.sealstone(&["exec"], &all));
+        serde_json::from_str(&out).unwrap()
+    };
+    let issued = run(&["token", "issue", "-f", "json"]);
+    assert_eq!(issued["project_id"], world.lab.seed().project("lab"), "{issued}");
+    let token = issued["id"].as_str().unwrap();
+    world.secret(token);
+    let validated = world.lab.validated(token).unwrap();
+    assert_eq!(validated["user"]["name"], user);
+    assert_eq!(
+        validated["user"]["OS-FEDERATION"]["identity_provider"]["id"],
+        "sealstone"
+    );
+    // It asks for what was assigned to the user; a federated one has it from groups, until an operator gives it.
+    assert!(run(&["project", "list", "-f", "json"]).is_array());
+    let found = world.lab.admin("GET", "/roles?name=reader", None);
+    let (role, project) = (
+        found["roles"][0]["id"].as_str().unwrap(),
+        world.lab.seed().project("lab"),
+    );
+    let user_id = issued["user_id"].as_str().unwrap();
+    let assignment = format!("/projects/{project}/users/{user_id}/roles/{role}");
+    world.lab.change("PUT", &assignment, None);
+    let projects = run(&["project", "list", "-f", "json"]);
+    let names: Vec<&str> = projects
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|project| project["Name"].as_str())
+        .collect();
+    assert!(names.contains(&"lab"), "{projects}");
+}
+
+/// The second command is silent: no browser, no question.
+fn the_next_is_silent(world: &World, options: &[String]) {
+    let mut command = world.sealstone(&["whoami", "--output", "json"], options);
+    let said = world.done(command.env("BROWSER", "/bin/false"));
+    let shown: Value = serde_json::from_str(&said).unwrap();
+    assert!(!shown.to_string().is_empty());
+}
+
+/// `sealstone login` → Chromium → name, password, one-time code → back at the loopback port → Keystone.
+pub(crate) fn by_the_browser(world: &World) {
+    let options = world.by_issuer();
+    let browser = world.browser("demo-mfa", &json!({"ahead": -1}));
+    let mut login = world.sealstone(&["login", "--browser"], &options);
+    let (seen, done, said) = world.log_in(&mut login, &browser);
+    assert!(done, "{said}");
+    assert!(
+        seen["url"].as_str().unwrap().starts_with("http://127.0.0.1:"),
+        "{seen}"
+    );
+    assert!(
+        seen["text"]
+            .as_str()
+            .unwrap()
+            .contains("You are logged in as demo-mfa"),
+        "{seen}"
+    );
+    assert_eq!(seen["scripts"], 0);
+    // One request came to the port: no favicon, nothing that the page loads.
+    assert_eq!(seen["requests"].as_array().unwrap().len(), 1, "{seen}");
+    the_next_is_silent(world, &options);
+    openstack_works(world, &options, "demo-mfa");
+    world.done(&mut world.sealstone(&["logout"], &options));
+}
+
+/// The same by Keystone's own WebSSO, through mod_auth_openidc as a relying party.
+pub(crate) fn by_websso(world: &World) {
+    let options = world.by_websso("demo-mfa");
+    let browser = world.browser("demo-mfa", &json!({"ahead": 0}));
+    let port = world.websso_port.to_string();
+    let mut login = world.sealstone(&["login", "--browser", "--port", &port], &options);
+    let (seen, done, said) = world.log_in(&mut login, &browser);
+    assert!(done, "{said}");
+    assert!(said.contains("You are logged in as demo-mfa."), "{said}");
+    assert!(
+        seen["text"]
+            .as_str()
+            .unwrap()
+            .contains("You are logged in as demo-mfa"),
+        "{seen}"
+    );
+    let posted = &seen["requests"][0];
+    assert_eq!(posted["method"], "POST", "{seen}");
+    // What a browser tells of whose form it is, from https to http.
+    assert_eq!(posted["headers"]["origin"], "null", "{seen}");
+    the_next_is_silent(world, &options);
+    openstack_works(world, &options, "demo-mfa");
+    world.done(&mut world.sealstone(&["logout"], &options));
+}
+
+/// The same by a code, from a process that has no display, over SSH as it seems.
+pub(crate) fn by_a_code_without_a_display(world: &World) {
+    let options = world.by_issuer();
+    let mut command = world.sealstone(&["login"], &options);
+    let mut login = World::started(command.env("SSH_CONNECTION", "192.0.2.1 22 192.0.2.2 22"));
+    let address = login
+        .says("address")
+        .split_whitespace()
+        .last()
+        .unwrap()
+        .to_owned();
+    let code = login.says("code").split_whitespace().last().unwrap().to_owned();
+    let url = format!("{address}?user_code={code}");
+    let seen = Started::walked(world, "demo-mfa", &url, &json!({"ahead": 1}));
+    assert_eq!(seen["steps"].as_array().unwrap().len(), 5, "{seen}");
+    let (done, _out, said) = login.end();
+    assert!(done, "{said}\n{seen}");
+    world.also_said(&said);
+    the_next_is_silent(world, &options);
+    openstack_works(world, &options, "demo-mfa");
+    world.done(&mut world.sealstone(&["logout"], &options));
+}
+
+/// Denied at the pages: told as such, and nothing is kept.
+pub(crate) fn who_says_no_is_not_logged_in(world: &World) {
+    let options = world.by_issuer();
+    let browser = world.browser("demo", &json!({"decision": "deny"}));
+    let mut command = world.sealstone(&["login", "--browser"], &options);
+    let (seen, done, said) = world.log_in(&mut command, &browser);
+    assert!(!done, "{said}");
+    assert!(said.contains("refused"), "{said}");
+    assert!(seen["text"].as_str().unwrap().contains("Not logged in"), "{seen}");
+    let mut whoami = world.sealstone(&["whoami"], &options);
+    let (done, out, said) = World::started(&mut whoami).end();
+    assert!(!done && out.is_empty(), "{said}");
+    assert!(said.contains("sealstone login"), "{said}");
+}
