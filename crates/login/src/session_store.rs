@@ -5,7 +5,7 @@ use sealstone_oauth_types::TokenHash;
 
 use crate::{LoginStoreError, Session, Sid, Swap};
 
-/// The most sessions that one call lists: one page of `/account`.
+/// The most sessions that one call lists: one page of `/account`, which is as many as a person has.
 pub const MAX_SESSIONS_PAGE: usize = 100;
 
 /// Where sessions are kept.

@@ -20,6 +20,7 @@ mod sessions;
 mod sign_in;
 mod subject;
 pub(crate) mod token;
+mod turn;
 mod underway;
 mod userinfo;
 mod view;

@@ -99,7 +99,7 @@ impl Provider {
         now: UnixTime,
     ) -> Result<Given, TokenError> {
         let granted = self.with_identity(step, now).await?;
-        mint(issuer, &granted, token_id, now).map(Given::new)
+        mint(issuer, granted, token_id, now).map(Given::new)
     }
 
     /// Not in the future above: what it works with would lie there as long as the longest request.
@@ -117,11 +117,11 @@ impl Provider {
             Some(_) | None => grant,
         };
         match token::decide(client, grant, now)? {
-            TokenStep::Granted(granted) => mint(issuer, &granted, token_id, now).map(Decided::Issued),
+            TokenStep::Granted(granted) => mint(issuer, granted, token_id, now).map(Decided::Issued),
             TokenStep::NeedsIdentity(step) => match self.remembered(&step)? {
                 Some(delegated) => {
                     let granted = step.with_identity(delegated, now)?;
-                    mint(issuer, &granted, token_id, now).map(Decided::Issued)
+                    mint(issuer, granted, token_id, now).map(Decided::Issued)
                 }
                 None => Ok(Decided::Pending(Box::pin(
                     self.of_tie(issuer, step, token_id, now),
@@ -143,7 +143,7 @@ enum Decided<'a> {
 /// From what was granted to the answer: claims, lifetime, signature.
 fn mint(
     issuer: &IssuerState,
-    granted: &Granted,
+    granted: Granted,
     token_id: &str,
     now: UnixTime,
 ) -> Result<TokenResponse, TokenError> {
@@ -194,6 +194,6 @@ fn mint(
     Ok(TokenResponse::new(
         access_token,
         expires_in,
-        Some(granted.scope().clone()),
+        Some(granted.into_scope()),
     ))
 }

@@ -3,11 +3,11 @@
 mod change;
 mod page;
 
-use super::authorize::Turn;
 use super::browser::{BrowserAnswer, BrowserContent, BrowserContext, SessionCookie};
 use super::error::BrowserError;
 use super::sessions::SignedIn;
 use super::sign_in::{Advanced, Asked, Enrolled, Enrolment, Refused, Renders};
+use super::turn::Turn;
 use super::underway::{Draft, Underway};
 use super::view::{Fault, PageErrorKind};
 use super::visit::{Step, Visit};

@@ -5,13 +5,13 @@ mod next;
 mod pages;
 mod submit;
 
-pub(crate) use next::Turn;
 pub(crate) use pages::{client_view, project_choices, scopes_shown};
 pub(crate) use submit::offered;
 
 use super::browser::{BrowserAnswer, BrowserContext};
 use super::error::BrowserError;
 use super::sign_in::Renders;
+use super::turn::Turn;
 use super::underway::{Draft, Underway};
 use super::visit::{Step, Stop, Visit};
 use crate::provider::Provider;

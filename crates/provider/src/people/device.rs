@@ -1,9 +1,10 @@
 //! The device grant (RFC 8628): a device asks, and a person decides in a browser.
 
-use super::authorize::{Turn, client_view, offered, project_choices, scopes_shown};
-use super::browser::{BrowserAnswer, BrowserContent, BrowserContext};
+use super::authorize::{client_view, offered, project_choices, scopes_shown};
+use super::browser::{BrowserAnswer, BrowserContext};
 use super::error::BrowserError;
-use super::sign_in::{Advanced, Asked, Enrolled, Refused, Renders, person_view};
+use super::sign_in::{Asked, Enrolled, Refused, Renders, person_view};
+use super::turn::{Entered, Turn};
 use super::underway::{Draft, Underway};
 use super::view::{DeviceConfirmView, DeviceDoneView, DeviceEnterView, Fault, PageErrorKind, View};
 use super::visit::{Record, Step, Visit};
@@ -11,7 +12,7 @@ use crate::provider::Provider;
 use sealstone_audit::{Action, Reason, Target};
 use sealstone_grants::device::{Decided, DeviceDecision, DeviceRequest};
 use sealstone_grants::interaction::{
-    Answer, DeviceNext, Given, LoginNeed, ProjectNeed, Projects, Purpose, SignedIn as Known, decide_device,
+    Answer, DeviceNext, Given, LoginNeed, ProjectNeed, Purpose, decide_device,
 };
 use sealstone_identity::DomainId;
 use sealstone_oauth_types::{Form, RequestError, TokenHash, UserCode};
@@ -90,25 +91,11 @@ impl Visit<'_> {
         turn: &mut Turn,
     ) -> Step<DeviceNext> {
         loop {
-            let subject = match &turn.signed_in {
-                Some(signed_in) => self.provider.subject(client, signed_in.session.user_id())?,
-                None => String::new(),
-            };
-            let known = turn.signed_in.as_ref().map(|signed_in| Known {
-                session: &signed_in.session,
-                subject: &subject,
-            });
-            let projects = turn
-                .projects
-                .as_deref()
-                .map_or(Projects::NotAsked, Projects::Known);
-            let steps = underway.interaction.steps();
-            let next = decide_device(request, steps, known, client, projects, self.now);
-            match (next, &turn.signed_in) {
-                (DeviceNext::AskProjects, Some(signed_in)) if turn.projects.is_none() => {
-                    turn.projects = Some(self.projects(signed_in).await?);
-                }
-                (next, _) => return Ok(next),
+            let subject = self.subject_of(turn, client)?;
+            let (steps, known) = (underway.interaction.steps(), turn.known(&subject));
+            let next = decide_device(request, steps, known, client, turn.known_projects(), self.now);
+            if next != DeviceNext::AskProjects || !self.ask_for_projects(turn).await? {
+                return Ok(next);
             }
         }
     }
@@ -128,9 +115,9 @@ impl Visit<'_> {
             };
             match self.device_due(&underway, &request, &client, &mut turn).await? {
                 DeviceNext::Login(need) => {
-                    match self.device_login(&mut underway, &client, &mut turn, need).await? {
-                        Some(answer) => break answer,
-                        None => continue,
+                    let answer = self.device_login(&mut underway, &client, &mut turn, need);
+                    if let Some(answer) = answer.await? {
+                        break answer;
                     }
                 }
                 DeviceNext::Confirm(project) => {
@@ -144,9 +131,8 @@ impl Visit<'_> {
                     break BrowserAnswer::page(View::Error(self.fault(PageErrorKind::NotAllowed)));
                 }
                 DeviceNext::Decide(decision) => {
-                    break self
-                        .decide_device(&underway, &request, &client, &turn, &decision)
-                        .await?;
+                    let done = self.decide_device(&underway, &request, &client, &turn, &decision);
+                    break done.await?;
                 }
                 // Asked for before it is decided.
                 DeviceNext::AskProjects => return Err(self.stop(PageErrorKind::Unavailable)),
@@ -171,29 +157,11 @@ impl Visit<'_> {
             fault: turn.fault,
             renders: turn.renders,
         };
-        match self.advance(underway, asked).await? {
-            Advanced::Page(view) => Ok(Some(BrowserAnswer::page(*view))),
-            Advanced::PageDue => {
-                self.keep(underway).await?;
-                Ok(Some(underway.see()))
-            }
-            Advanced::Leave(url) => Ok(Some(BrowserAnswer::new(BrowserContent::Leave(url)))),
-            Advanced::SignedIn(signed_in, cookie) => {
-                turn.signed_in = Some(*signed_in);
-                turn.cookie = cookie;
-                turn.projects = None;
-                Ok(None)
-            }
-            Advanced::AsSureAsCan => {
-                let sid = turn
-                    .signed_in
-                    .as_ref()
-                    .map(|signed_in| signed_in.session.sid().clone());
-                underway.interaction.stepped_up = sid;
-                underway.changed = true;
-                Ok(None)
-            }
-            Advanced::Denied(_) => Err(self.stop(PageErrorKind::NotAllowed)),
+        let advanced = self.advance(underway, asked).await?;
+        match self.entered(underway, turn, advanced).await? {
+            Entered::Answered(answer) => Ok(Some(answer)),
+            Entered::Changed => Ok(None),
+            Entered::Denied(_) => Err(self.stop(PageErrorKind::NotAllowed)),
         }
     }
 

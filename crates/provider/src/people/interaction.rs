@@ -1,9 +1,9 @@
 //! `/interaction` and `/callback`: going on with what is under way.
 
-use super::authorize::Turn;
 use super::browser::{BrowserAnswer, BrowserContext};
 use super::error::BrowserError;
 use super::sign_in::{Refused, Renders};
+use super::turn::Turn;
 use super::underway::{Draft, Sent, Underway};
 use super::view::PageErrorKind;
 use super::visit::{Step, Visit};

@@ -9,8 +9,8 @@ use crate::provider::Provider;
 use rustls_pki_types::UnixTime;
 use sealstone_audit::{Action, Reason, Target};
 use sealstone_grants::refresh::Ending;
-use sealstone_identity::{AuthMethod, Person};
-use sealstone_login::{Authenticated, Session, SessionSecrets, Sid, Swap};
+use sealstone_identity::{AuthMethod, Person, UserId};
+use sealstone_login::{Authenticated, MAX_SESSIONS_PAGE, Session, SessionSecrets, Sid, Swap};
 use sealstone_oauth_types::{ClientId, OpaqueToken};
 use std::sync::Arc;
 
@@ -163,11 +163,33 @@ impl Visit<'_> {
         secrets: &SessionSecrets,
         authenticated: &Authenticated,
     ) -> Result<Session, BackendError> {
+        self.make_room(authenticated.person().user.id()).await?;
         let limits = self.realm.config.sessions;
         let session = Session::begin(secrets, self.domain().clone(), authenticated, limits, self.now);
         let session = session.on_device(self.browser.user_agent.as_deref().unwrap_or_default());
         self.people.sessions.insert_session(&session).await?;
         Ok(session)
+    }
+
+    /// A person has as many sessions as their own page lists: one more ends the one that would end first by itself, so
+    /// that a script that signs in each time fills nothing.
+    async fn make_room(&self, user: &UserId) -> Result<(), BackendError> {
+        let store = &self.people.sessions;
+        let page = store
+            .sessions_of(self.domain(), user, None, MAX_SESSIONS_PAGE)
+            .await?;
+        let oldest = page.iter().min_by_key(|session| session.expires_at().as_secs());
+        let Some(oldest) = oldest.filter(|_| page.len() >= MAX_SESSIONS_PAGE) else {
+            return Ok(());
+        };
+        end_session(self.provider, self.people, &self.issuer, oldest, self.now).await?;
+        self.record(&Record {
+            action: Action::EndSession,
+            user: Some(user.as_str()),
+            client: None,
+            target: Target::Session(oldest.sid().as_str().into()),
+            refused: Some(Reason::new(401, "too_many_sessions")),
+        })
     }
 
     /// Ends the browser's session, and what ends with it, for the person who asked for it.

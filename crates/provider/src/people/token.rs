@@ -15,7 +15,7 @@ use sealstone_grants::device::NeedsDevice;
 use sealstone_grants::person::{
     Aftermath, Completion, FamilyRandom, NeedsPerson, PersonGranted, PersonStep, Refused,
 };
-use sealstone_grants::refresh::{Ending, NeedsFamily, Rotation};
+use sealstone_grants::refresh::{Ending, NeedsFamily, RefreshFamily, RefreshRotation, Rotation};
 use sealstone_grants::{Denial, GrantDenial, IssuedToken};
 use sealstone_identity::UserId;
 use sealstone_login::{Session, Sid};
@@ -179,22 +179,9 @@ impl Provider {
             Completion::Rotate {
                 rotation,
                 refresh_token,
-            } => match people.refresh.rotate(&rotation).await? {
-                Rotation::Rotated => {
-                    rotation
-                        .revoked
-                        .iter()
-                        .cloned()
-                        .for_each(|token| issuer.add_issued(token));
-                    Some(refresh_token)
-                }
-                Rotation::Changed(family) => {
-                    return Ok(Err(match granted.with_changed(family, now) {
-                        Ok(step) => Again::Changed(Box::new(step)),
-                        Err(refused) => Again::Refused(refused),
-                    }));
-                }
-                Rotation::Ended => return Err(Denial::from(GrantDenial::UnknownRefreshToken).into()),
+            } => match rotated(people, issuer, &rotation).await? {
+                None => Some(refresh_token),
+                Some(family) => return Ok(Err(judged_again(granted, family, now))),
             },
             Completion::Again { refresh_token } => Some(refresh_token),
         };
@@ -241,6 +228,31 @@ impl Provider {
             }
         }
         Ok(())
+    }
+}
+
+/// Writes the use of a family; the family as it is now, if another use came before.
+async fn rotated(
+    people: &PeoplePorts,
+    issuer: &IssuerState,
+    rotation: &RefreshRotation,
+) -> Result<Option<Box<RefreshFamily>>, TokenError> {
+    match people.refresh.rotate(rotation).await? {
+        Rotation::Rotated => {
+            for token in &rotation.revoked {
+                issuer.add_issued(token.clone());
+            }
+            Ok(None)
+        }
+        Rotation::Changed(family) => Ok(Some(family)),
+        Rotation::Ended => Err(Denial::from(GrantDenial::UnknownRefreshToken).into()),
+    }
+}
+
+fn judged_again(granted: PersonGranted, family: Box<RefreshFamily>, now: UnixTime) -> Again {
+    match granted.with_changed(family, now) {
+        Ok(step) => Again::Changed(Box::new(step)),
+        Err(refused) => Again::Refused(refused),
     }
 }
 

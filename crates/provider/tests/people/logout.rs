@@ -43,6 +43,47 @@ async fn n13_a_hint_signs_out_at_once_and_the_session_is_gone() {
     );
 }
 
+/// A script that signs in each time fills nothing, and what a person has, their page shows.
+#[tokio::test]
+async fn a_person_has_a_hundred_sessions_and_no_more() {
+    let world = world().await;
+    let mut first = world.browser();
+    first.code("&scope=openid").await;
+    world.clock.advance(Duration::from_secs(1));
+    let mut second = world.browser();
+    second.code("&scope=openid").await;
+    world.clock.advance(Duration::from_secs(1));
+    for _login in 2..100 {
+        world.browser().code("&scope=openid").await;
+    }
+    assert_eq!(first.authorize(&request("&prompt=none")).await.kind(), "code");
+    // That was a use: the second one would end first now.
+    world.clock.advance(Duration::from_secs(60));
+    first.authorize(&request("&prompt=none")).await;
+    let mut last = world.browser();
+    last.code("&scope=openid").await;
+    let rules = world.audit.events();
+    let ended: Vec<&str> = rules
+        .iter()
+        .filter(|event| event.action.as_str() == "revoke/session")
+        .map(|event| event.reason.unwrap().rule())
+        .collect();
+    assert_eq!(ended, ["too_many_sessions"]);
+    assert_eq!(
+        second.authorize(&request("&prompt=none")).await.kind(),
+        "login_required"
+    );
+    for browser in [&mut first, &mut last] {
+        assert_eq!(browser.authorize(&request("&prompt=none")).await.kind(), "code");
+    }
+    let page = last.account().await;
+    let Some(View::Account(view)) = page.view() else {
+        panic!("{page:?}");
+    };
+    assert_eq!(view.sessions.len(), 100);
+    assert_eq!(view.sessions.iter().filter(|row| row.is_this).count(), 1);
+}
+
 #[tokio::test]
 async fn n05_n06_n07_n08_whoever_proves_nothing_makes_nobody_leave() {
     let world = world().await;

@@ -6,7 +6,7 @@ use crate::people::view::Fault;
 use crate::people::visit::{Record, Step, Visit};
 use sealstone_audit::{Action, Target};
 use sealstone_grants::refresh::{Ending, FamilyId};
-use sealstone_login::{SecondFactor, Sid, Swap};
+use sealstone_login::{MAX_SESSIONS_PAGE, SecondFactor, Sid, Swap};
 use sealstone_oauth_types::ClientId;
 
 /// The most families of one person that are looked through for a row: one page of them.
@@ -94,13 +94,22 @@ impl Visit<'_> {
     /// Signs out everywhere: every session, and everything that goes on without one.
     pub(super) async fn end_everything(&self, signed_in: &SignedIn) -> Step<()> {
         let user_id = signed_in.session.user_id();
-        let sessions = self
-            .people
-            .sessions
-            .end_sessions_of(self.domain(), user_id)
-            .await?;
+        let store = &self.people.sessions;
+        // Told of first: clients hear of a session that is gone, whatever fails after.
+        for session in store
+            .sessions_of(self.domain(), user_id, None, MAX_SESSIONS_PAGE)
+            .await?
+        {
+            notices::queue(self.provider, self.people, &self.issuer, &session, self.now).await?;
+        }
+        let sessions = store.end_sessions_of(self.domain(), user_id).await?;
+        let which = Ending::User {
+            domain: self.domain(),
+            user_id,
+        };
+        let ended = self.people.refresh.end(which, self.now).await?;
+        self.issuer.add_ended(ended.clone());
         for session in &sessions {
-            notices::queue(self.provider, self.people, &self.issuer, session, self.now).await?;
             self.record(&Record {
                 action: Action::EndSession,
                 user: Some(user_id.as_str()),
@@ -109,11 +118,6 @@ impl Visit<'_> {
                 refused: None,
             })?;
         }
-        let which = Ending::User {
-            domain: self.domain(),
-            user_id,
-        };
-        let ended = self.people.refresh.end(which, self.now).await?;
         for family in &ended {
             self.record(&Record {
                 action: Action::EndGrant,
@@ -123,7 +127,6 @@ impl Visit<'_> {
                 refused: None,
             })?;
         }
-        self.issuer.add_ended(ended);
         Ok(())
     }
 

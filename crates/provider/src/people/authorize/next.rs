@@ -1,52 +1,20 @@
 //! What is due next in an authorization request: asked anew after each step, on what is known then.
 
 use super::pages::{client_view, project_choices, scopes_shown};
-use crate::people::browser::{BrowserAnswer, BrowserContent, SessionCookie};
-use crate::people::sessions::{SignedIn, is_upstream};
-use crate::people::sign_in::{Advanced, Asked, Renders, person_view};
+use crate::people::browser::BrowserAnswer;
+use crate::people::sign_in::{Asked, Renders, person_view};
+use crate::people::turn::{Entered, Turn};
 use crate::people::underway::Underway;
-use crate::people::view::{ConsentView, Fault, PageErrorKind, SelectAccountView, View};
+use crate::people::view::{ConsentView, PageErrorKind, SelectAccountView, View};
 use crate::people::visit::{Step, Visit};
 use sealstone_grants::authorize::AuthorizationDenial;
 use sealstone_grants::interaction::{
-    AuthorizePurpose, Authorizing, ConsentNeed, LoginNeed, Next, ProjectNeed, Projects, Purpose,
-    SignedIn as Known, decide,
+    AuthorizePurpose, Authorizing, ConsentNeed, LoginNeed, Next, ProjectNeed, Purpose, decide,
 };
-use sealstone_identity::PersonProject;
+use sealstone_identity::UserId;
 use sealstone_oauth_types::ResourceUri;
 use sealstone_registry::Client;
 use std::sync::Arc;
-
-/// One turn of a request: how its page comes, and what its answer takes along.
-pub(crate) struct Turn {
-    pub(crate) renders: Renders,
-    pub(crate) fault: Option<Fault>,
-    pub(crate) cookie: SessionCookie,
-    /// Who is signed in, once that was asked.
-    pub(crate) signed_in: Option<SignedIn>,
-    pub(crate) projects: Option<Vec<PersonProject>>,
-}
-
-impl Turn {
-    pub(crate) const fn new(renders: Renders) -> Self {
-        Self {
-            renders,
-            fault: None,
-            cookie: SessionCookie::Keep,
-            signed_in: None,
-            projects: None,
-        }
-    }
-
-    /// The page again, with what went wrong.
-    pub(crate) fn again(self, fault: Option<Fault>) -> Self {
-        Self {
-            renders: Renders::Now,
-            fault,
-            ..self
-        }
-    }
-}
 
 impl Visit<'_> {
     /// Goes on until a page is due, or the client is answered.
@@ -61,32 +29,25 @@ impl Visit<'_> {
             turn.signed_in = self.session().await?;
         }
         let answer = loop {
-            let user = turn
-                .signed_in
-                .as_ref()
-                .map(|signed_in| signed_in.session.user_id().clone());
-            let user = user.as_ref().map(sealstone_identity::UserId::as_str);
             match self.due(&underway, &request, &client, &mut turn).await? {
                 Next::Login(need) => {
-                    match self
-                        .login_due(&mut underway, &request, &client, &mut turn, need)
-                        .await?
-                    {
-                        Some(answer) => break answer,
-                        None => continue,
+                    let answer = self.login_due(&mut underway, &request, &client, &mut turn, need);
+                    if let Some(answer) = answer.await? {
+                        break answer;
                     }
                 }
                 Next::SelectAccount => {
-                    break self
-                        .select_account(&mut underway, &request, &client, &turn)
-                        .await?;
+                    let page = self.select_account(&mut underway, &request, &client, &turn);
+                    break page.await?;
                 }
                 Next::Consent(need) => {
-                    break self
-                        .ask_consent(&mut underway, &request, &client, &turn, &need)
-                        .await?;
+                    let page = self.ask_consent(&mut underway, &request, &client, &turn, &need);
+                    break page.await?;
                 }
-                Next::Denied(denial) => break self.refuse(&underway, &request, user, denial).await?,
+                Next::Denied(denial) => {
+                    let user = turn.user().map(UserId::as_str);
+                    break self.refuse(&underway, &request, user, denial).await?;
+                }
                 Next::Finish(approved) => {
                     if let Some(signed_in) = turn.signed_in.take() {
                         self.join(signed_in.session, client.id()).await?;
@@ -118,54 +79,27 @@ impl Visit<'_> {
         turn: &mut Turn,
     ) -> Step<Next> {
         loop {
-            let subject = match &turn.signed_in {
-                Some(signed_in) => self.provider.subject(client, signed_in.session.user_id())?,
-                None => String::new(),
-            };
-            let consent = match &turn.signed_in {
-                Some(signed_in) => {
-                    let user = signed_in.session.user_id();
-                    self.people
-                        .consents
-                        .consent(self.domain(), user, client.id())
-                        .await?
+            let subject = self.subject_of(turn, client)?;
+            let consent = match turn.user() {
+                Some(user) => {
+                    let consents = &self.people.consents;
+                    consents.consent(self.domain(), user, client.id()).await?
                 }
                 None => None,
             };
-            let next = decide(
-                &Authorizing {
-                    request,
-                    steps: underway.interaction.steps(),
-                    signed_in: turn.signed_in.as_ref().map(|signed_in| Known {
-                        session: &signed_in.session,
-                        subject: &subject,
-                    }),
-                    client,
-                    consent: consent.as_ref(),
-                    projects: turn
-                        .projects
-                        .as_deref()
-                        .map_or(Projects::NotAsked, Projects::Known),
-                },
-                self.now,
-            );
-            match (next, &turn.signed_in) {
-                (Next::AskProjects, Some(signed_in)) if turn.projects.is_none() => {
-                    turn.projects = Some(self.projects(signed_in).await?);
-                }
-                (next, _) => return Ok(next),
+            let known = Authorizing {
+                request,
+                steps: underway.interaction.steps(),
+                signed_in: turn.known(&subject),
+                client,
+                consent: consent.as_ref(),
+                projects: turn.known_projects(),
+            };
+            let next = decide(&known, self.now);
+            if next != Next::AskProjects || !self.ask_for_projects(turn).await? {
+                return Ok(next);
             }
         }
-    }
-
-    /// Where the person may act now: nowhere, for one whom the source knows nothing of.
-    pub(crate) async fn projects(&self, signed_in: &SignedIn) -> Step<Vec<PersonProject>> {
-        if is_upstream(&signed_in.session) {
-            return Ok(Vec::new());
-        }
-        let source = self.realm.source()?;
-        let answer = source.projects(signed_in.session.user_id()).await;
-        Ok(crate::people::persons::answered(answer)?.unwrap_or_default())
     }
 
     /// The login's page, or its answer; `None`: the person is signed in, decide again.
@@ -186,29 +120,11 @@ impl Visit<'_> {
             fault: turn.fault,
             renders: turn.renders,
         };
-        match self.advance(underway, asked).await? {
-            Advanced::Page(view) => Ok(Some(BrowserAnswer::page(*view))),
-            Advanced::PageDue => {
-                self.keep(underway).await?;
-                Ok(Some(underway.see()))
-            }
-            Advanced::Leave(url) => Ok(Some(BrowserAnswer::new(BrowserContent::Leave(url)))),
-            Advanced::SignedIn(signed_in, cookie) => {
-                turn.signed_in = Some(*signed_in);
-                turn.cookie = cookie;
-                turn.projects = None;
-                Ok(None)
-            }
-            Advanced::AsSureAsCan => {
-                let sid = turn
-                    .signed_in
-                    .as_ref()
-                    .map(|signed_in| signed_in.session.sid().clone());
-                underway.interaction.stepped_up = sid;
-                underway.changed = true;
-                Ok(None)
-            }
-            Advanced::Denied(denial) => {
+        let advanced = self.advance(underway, asked).await?;
+        match self.entered(underway, turn, advanced).await? {
+            Entered::Answered(answer) => Ok(Some(answer)),
+            Entered::Changed => Ok(None),
+            Entered::Denied(denial) => {
                 let denial = AuthorizationDenial::LoginFailed(denial);
                 Ok(Some(self.refuse(underway, request, None, denial).await?))
             }
@@ -280,12 +196,6 @@ impl Visit<'_> {
             self.keep(underway).await?;
         }
         Ok((renders == Renders::Later && underway.id().is_some()).then(|| underway.see()))
-    }
-
-    pub(crate) fn must_be_signed_in<'t>(&self, turn: &'t Turn) -> Step<&'t SignedIn> {
-        turn.signed_in
-            .as_ref()
-            .ok_or_else(|| self.stop(PageErrorKind::Expired))
     }
 }
 

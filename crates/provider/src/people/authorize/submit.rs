@@ -1,8 +1,8 @@
 //! What a page of an authorization request sends.
 
-use super::next::Turn;
 use crate::people::browser::BrowserAnswer;
 use crate::people::sign_in::{Enrolled, Refused, Renders};
+use crate::people::turn::Turn;
 use crate::people::underway::Underway;
 use crate::people::view::{Fault, PageErrorKind};
 use crate::people::visit::{Record, Step, Visit};
