@@ -3,7 +3,7 @@ use std::sync::Arc;
 use rustls::{RootCertStore, crypto::aws_lc_rs, server::WebPkiClientVerifier};
 use rustls_pki_types::UnixTime;
 
-use crate::MachinePair;
+use crate::{MachinePair, status::date};
 
 /// Why a new certificate is not used.
 ///
@@ -36,23 +36,27 @@ pub enum Unfit {
     Authority(rustls::Error),
     /// It begins later.
     #[error(
-        "it begins at {not_before} and this machine's clock says {now}: compare the authority's clock and this one (seconds)"
+        "it begins at {}, and this machine's clock says {}: compare the authority's clock and this one",
+        date(*not_before),
+        date(*now)
     )]
     NotYet {
         /// Its first second.
-        not_before: u64,
+        not_before: UnixTime,
         /// This machine's clock.
-        now: u64,
+        now: UnixTime,
     },
     /// It has ended.
     #[error(
-        "it ended at {not_after} and this machine's clock says {now}: compare the authority's clock and this one (seconds)"
+        "it ended at {}, and this machine's clock says {}: compare the authority's clock and this one",
+        date(*not_after),
+        date(*now)
     )]
     Ended {
         /// Its last second.
-        not_after: u64,
+        not_after: UnixTime,
         /// This machine's clock.
-        now: u64,
+        now: UnixTime,
     },
     /// It ends no later than the one before.
     #[error("it ends no later than the one before: the authority's own certificate may be near its end")]
@@ -93,14 +97,14 @@ pub(crate) fn check_dates(pair: &MachinePair, now: UnixTime) -> Result<(), Unfit
     let certificate = pair.certificate();
     if now < certificate.not_before() {
         return Err(Unfit::NotYet {
-            not_before: certificate.not_before().as_secs(),
-            now: now.as_secs(),
+            not_before: certificate.not_before(),
+            now,
         });
     }
     if now > certificate.not_after() {
         return Err(Unfit::Ended {
-            not_after: certificate.not_after().as_secs(),
-            now: now.as_secs(),
+            not_after: certificate.not_after(),
+            now,
         });
     }
     Ok(())

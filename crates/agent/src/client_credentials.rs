@@ -122,6 +122,10 @@ fn undiscovered(error: &DiscoveryError) -> TokenFault {
     TokenFault::Unanswered(whole(error))
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "all but a refusal are told in their own words"
+)]
 fn fault(error: &TokenError) -> TokenFault {
     match error {
         TokenError::Refused(refusal) => {

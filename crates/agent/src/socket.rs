@@ -101,7 +101,7 @@ pub(crate) fn without(handle: &Handle) -> String {
     let fault = faults
         .iter()
         .find(|fault| fault.work == "token")
-        .or(faults.first());
+        .or_else(|| faults.first());
     fault.map_or_else(
         || "the agent has no token yet: try again in a second".to_owned(),
         |fault| format!("the agent has no token that is good: {}", fault.message),

@@ -51,10 +51,10 @@ impl RenewFault {
     /// When the other side wants to be asked again, if it said so.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Est(EstFault::Later(wait)) => Some(*wait),
-            _ => None,
+        if let Self::Est(EstFault::Later(wait)) = self {
+            return Some(*wait);
         }
+        None
     }
 }
 

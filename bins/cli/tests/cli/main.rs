@@ -1,5 +1,7 @@
 //! The built program, from outside.
 
+#[cfg(unix)]
+mod agent;
 mod assertions;
 mod audit;
 mod ca_and_cert;
