@@ -201,6 +201,28 @@ impl PostgresCluster {
         );
     }
 
+    /// Gives it a certificate with its key (PEM), by which connections are encrypted that ask for it.
+    ///
+    /// # Panics
+    /// When it does not take them.
+    pub fn encrypt(&mut self, certificate: &str, key: &str) {
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            let path = self.data().join(name);
+            fs::write(&path, text).expect("a file of the cluster");
+            let mut chmod = Command::new("chmod");
+            chmod.arg("600").arg(&path);
+            run(chmod);
+            if let Some(owner) = &self.owner {
+                let mut chown = Command::new("chown");
+                chown.arg(owner).arg(&path);
+                run(chown);
+            }
+        }
+        self.sql("postgres", "ALTER SYSTEM SET ssl = on");
+        self.stop();
+        self.resume();
+    }
+
     /// Makes a replica the primary.
     ///
     /// # Panics

@@ -225,6 +225,8 @@ fn of_sql(error: &sqlx::Error) -> SqlErrorKind {
 fn of_server_error(error: &sqlx::Error) -> SqlErrorKind {
     match error {
         sqlx::Error::Tls(_) | sqlx::Error::Configuration(_) => SqlErrorKind::Tls,
+        // What rustls did not believe.
+        sqlx::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => SqlErrorKind::Tls,
         sqlx::Error::Database(error) => of_state(error.code().as_deref().unwrap_or_default()),
         sqlx::Error::Io(_)
         | sqlx::Error::Protocol(_)

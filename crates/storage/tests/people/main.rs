@@ -13,12 +13,14 @@ mod directory;
 mod factors;
 mod fixtures;
 mod interactions;
+#[cfg(feature = "postgres")]
+mod nodes;
 mod notices;
 mod refresh;
 #[cfg(feature = "sqlite")]
 mod restart;
 mod sessions;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod two_processes;
 
 /// A store for each promise; `$make` gives a new one, and what must live as long.

@@ -1,4 +1,4 @@
-//! Two stores on one file are what two processes are: each has its own writer.
+//! Two stores on one database are what two processes are: each writes by itself.
 
 use sealstone_grants::{
     code::{CodeStore, Redeemed},
@@ -15,14 +15,33 @@ use crate::fixtures::{
     session, user_id,
 };
 
+#[cfg(feature = "sqlite")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_racers_in_two_processes_one_wins() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("test.db");
-    let stores = [
+    one_wins([
         SqlStore::open(&path).await.unwrap(),
         SqlStore::open(&path).await.unwrap(),
-    ];
+    ])
+    .await;
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_racers_on_two_nodes_one_wins() {
+    let Some(cluster) = crate::cluster::cluster() else {
+        return;
+    };
+    let config = crate::cluster::config(&cluster.database());
+    one_wins([
+        SqlStore::open(config.clone()).await.unwrap(),
+        SqlStore::open(config).await.unwrap(),
+    ])
+    .await;
+}
+
+async fn one_wins(stores: [SqlStore; 2]) {
     let store = |racer: u8| stores[usize::from(racer % 2)].clone();
     for round in 0..4_u8 {
         let number = u64::from(round) * 1_000;
