@@ -44,9 +44,21 @@ fn claims() -> TokenClaims {
 
 fn main() {
     let claims = claims();
-    fernet(&claims);
-    jws(&claims);
-    python(&claims);
+    // `-- fernet` measures that alone.
+    let named: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|name| !name.starts_with('-'))
+        .collect();
+    let is_meant = |name: &str| named.is_empty() || named.iter().any(|other| other == name);
+    if is_meant("fernet") {
+        fernet(&claims);
+    }
+    if is_meant("jws") {
+        jws(&claims);
+    }
+    if is_meant("python") {
+        python(&claims);
+    }
 }
 
 fn report(what: &str, ratio: f64) {
@@ -81,10 +93,10 @@ fn fernet(claims: &TokenClaims) {
         black_box(decrypting.decrypt(&mut room, context).expect("the padding"));
     };
     let open = || {
-        black_box(keys.open(black_box(&token)).expect("our token"));
+        black_box(&keys.open(black_box(&token)));
     };
     let read = || {
-        black_box(tokens.read(black_box(&token), now).expect("our token"));
+        black_box(&tokens.read(black_box(&token), now));
     };
     let ratios = compare(&mut [
         Candidate::new("floor: HMAC checked, AES-CBC decrypted", open_bare),
@@ -145,7 +157,7 @@ fn jws(claims: &TokenClaims) {
                 .expect("the signature");
         }),
         Candidate::new("JWS token read", || {
-            black_box(reader.read(black_box(&token), now).expect("our token"));
+            black_box(&reader.read(black_box(&token), now));
         }),
     ]);
     report("JWS read / floor", ratios[1]);

@@ -1,7 +1,7 @@
 //! The token endpoint of the whole server, with a secret, with a certificate, and for a client that is tied to Keystone,
-//! beside its floor in the same run: the same TLS and HTTP stack answering one ES256 signature and nothing else. Counted
-//! is the CPU time of the server's process alone; the load comes from this one. Resident memory is printed too, and what
-//! a login page takes.
+//! beside its floor in the same run: the same TLS and HTTP stack that answers one ES256 signature, in as many octets and
+//! with the same header fields, and does nothing else. Counted is the CPU time of the server's process alone; the load
+//! comes from this one. Resident memory is printed too, and what a login page takes.
 
 #[path = "token_endpoint/floor.rs"]
 mod floor;
@@ -29,8 +29,10 @@ const MANY_CONNECTIONS: usize = 256;
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     if let Some(at) = arguments.iter().position(|argument| argument == floor::FLAG) {
-        let data = arguments.get(at + 1).expect("the floor's data folder");
-        floor::run(Path::new(data));
+        let [data, answer, path] = &arguments[at + 1..] else {
+            panic!("the floor's data folder, the answer's file, and the path");
+        };
+        floor::run(Path::new(data), Path::new(answer), path);
         return;
     }
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
@@ -41,42 +43,43 @@ fn main() {
         .build()
         .expect("a runtime");
     let real = Server::sealstoned();
-    let floor = Server::floor(&real.data);
     let idle = real.resident_kib();
     let keystone = tied::Keystone::start();
     let beside = runtime.block_on(tied::server(&real, &keystone));
     let (rounds, requests) = if is_test { (1, 50) } else { (15, 4_000) };
 
-    let mut loads = Vec::new();
-    for (kind, server) in [
+    let loads = [
         (Load::Secret, &real),
         (Load::Certificate, &real),
         (Load::Tied, &beside),
-    ] {
-        let to_real = runtime.block_on(Connection::open_many(server, kind, CONNECTIONS));
-        let to_floor = runtime.block_on(Connection::open_many(&floor, kind, CONNECTIONS));
-        loads.push((kind, server, to_real, to_floor));
-    }
+    ];
+    let tied = runtime.block_on(Connection::open_many(&beside, Load::Tied, CONNECTIONS));
     assert_eq!(
         keystone.logins(),
         1,
         "a cold identity is one call, and a warm one none"
     );
+    drop(tied);
     let mut criterion = Criterion::default().configure_from_args();
-    for (kind, _, to_real, _) in &mut loads {
-        let connection = to_real.first_mut().expect("a connection");
+    for (kind, server) in loads {
+        let mut connections = runtime.block_on(Connection::open_many(server, kind, 1));
+        let connection = connections.first_mut().expect("a connection");
         criterion.bench_function(&format!("token_endpoint/{}", kind.name()), |bencher| {
-            bencher.iter(|| runtime.block_on(connection.ask()));
+            bencher.iter(|| runtime.block_on(connection.ask()).len());
         });
     }
     criterion.final_summary();
 
     println!("\nserver CPU a request, median of {rounds} interleaved rounds of {requests} requests");
-    for (kind, server, to_real, to_floor) in &mut loads {
+    for (kind, server) in loads {
+        let mut to_real = runtime.block_on(Connection::open_many(server, kind, CONNECTIONS));
+        let first = to_real.first_mut().expect("a connection");
+        let floor = Server::floor(server, runtime.block_on(first.ask()));
+        let mut to_floor = runtime.block_on(Connection::open_many(&floor, kind, CONNECTIONS));
         let (mut of_real, mut of_floor, mut shares) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..rounds {
-            let real = runtime.block_on(load::round(server, to_real, requests));
-            let floor = runtime.block_on(load::round(&floor, to_floor, requests));
+            let real = runtime.block_on(load::round(server, &mut to_real, requests));
+            let floor = runtime.block_on(load::round(&floor, &mut to_floor, requests));
             shares.push(100.0 * floor / real);
             of_real.push(real);
             of_floor.push(floor);
@@ -89,7 +92,6 @@ fn main() {
             median(shares),
         );
     }
-    drop(loads);
     let mut browsers = runtime.block_on(Connection::open_many(&real, Load::LoginPage, CONNECTIONS));
     let pages = (0..rounds).map(|_| runtime.block_on(load::round(&real, &mut browsers, requests)));
     println!(

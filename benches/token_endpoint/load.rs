@@ -67,7 +67,7 @@ impl Connection {
     }
 
     /// One request, and its whole answer, which must be a token (or the floor's bytes).
-    pub(crate) async fn ask(&mut self) {
+    pub(crate) async fn ask(&mut self) -> &[u8] {
         self.stream.write_all(&self.request).await.expect("sent");
         self.stream.flush().await.expect("sent");
         let mut length = 0;
@@ -91,7 +91,7 @@ impl Connection {
                     String::from_utf8_lossy(answer)
                 );
                 assert!(body > 500, "a whole token");
-                return;
+                return &self.answer[..length];
             }
         }
     }

@@ -76,11 +76,15 @@ impl Server {
         }
     }
 
-    /// The same stack with nothing above it.
-    pub(crate) fn floor(data: &Path) -> Self {
+    /// The same stack with nothing above it but the likes of this answer of `server`.
+    pub(crate) fn floor(server: &Self, answer: &[u8]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("answer");
+        fs::write(&file, answer).expect("a file");
         let mut child = Command::new(std::env::current_exe().expect("this program"))
             .arg(floor::FLAG)
-            .arg(data)
+            .args([&server.data, &file])
+            .arg(server.token_path)
             .stdout(Stdio::piped())
             .spawn()
             .expect("the floor starts");
@@ -89,11 +93,11 @@ impl Server {
         let (public, mtls) = (address(), address());
         Self {
             child,
-            _folder: None,
-            data: data.to_owned(),
+            _folder: Some(folder),
+            data: server.data.clone(),
             public,
             mtls,
-            token_path: "/token",
+            token_path: server.token_path,
         }
     }
 

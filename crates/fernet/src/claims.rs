@@ -40,8 +40,8 @@ pub struct Federation {
 ///
 /// A list of names that is cheap to copy: readers give out the lists that they have, since most tokens name one method
 /// or two.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Methods(Arc<[String]>);
+#[derive(Clone, Default)]
+pub struct Methods(Option<Arc<[String]>>);
 
 impl Methods {
     /// These names, in this order.
@@ -51,41 +51,43 @@ impl Methods {
     }
 }
 
-impl Default for Methods {
-    fn default() -> Self {
-        Self(Arc::new([]))
-    }
-}
-
 impl std::ops::Deref for Methods {
     type Target = [String];
 
     fn deref(&self) -> &[String] {
-        &self.0
+        self.0.as_deref().unwrap_or_default()
     }
 }
 
 impl FromIterator<String> for Methods {
     fn from_iter<I: IntoIterator<Item = String>>(names: I) -> Self {
-        Self(names.into_iter().collect())
+        Self(Some(names.into_iter().collect()))
     }
 }
 
 impl From<Vec<String>> for Methods {
     fn from(names: Vec<String>) -> Self {
-        Self(names.into())
+        Self(Some(names.into()))
     }
 }
 
 impl<const N: usize> PartialEq<[&str; N]> for Methods {
     fn eq(&self, names: &[&str; N]) -> bool {
-        *self.0 == *names
+        **self == *names
     }
 }
 
+impl PartialEq for Methods {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Methods {}
+
 impl std::fmt::Debug for Methods {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
+        (**self).fmt(f)
     }
 }
 
@@ -236,6 +238,19 @@ impl From<UnixTime> for ReadAt {
 }
 
 impl TokenClaims {
+    /// Claims to be filled in.
+    pub(crate) const fn blank(issued_at: UnixTime) -> Self {
+        Self {
+            subject: TokenSubject::with_methods(KeystoneId::blank(), Methods(None), Scope::Unscoped),
+            audit_ids: AuditIds {
+                own: AuditId::new([0; 16]),
+                chain: None,
+            },
+            issued_at,
+            expires_at: issued_at,
+        }
+    }
+
     /// What a reader would refuse, whatever the form.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         let subject = &self.subject;

@@ -10,15 +10,30 @@ pub(crate) fn encode(octets: &[u8]) -> String {
     text
 }
 
-/// The 32 digits of 16 octets.
+/// The 32 digits of 16 octets, eight of them at a time.
 pub(crate) fn digits(octets: [u8; 16]) -> [u8; 32] {
-    let mut digits = [b'0'; 32];
-    for (pair, octet) in digits.chunks_exact_mut(2).zip(octets) {
-        if let [high, low] = pair {
-            (*high, *low) = (digit(octet >> 4), digit(octet & 0x0f));
-        }
+    let mut digits = [0; 32];
+    let (fours, _rest) = octets.as_chunks::<4>();
+    let (eights, _rest) = digits.as_chunks_mut::<8>();
+    for (eight, four) in eights.iter_mut().zip(fours) {
+        // Each half of an octet into an octet of its own.
+        let spread = u64::from(u32::from_be_bytes(*four));
+        let spread = (spread | spread << 16) & 0x0000_ffff_0000_ffff;
+        let spread = (spread | spread << 8) & 0x00ff_00ff_00ff_00ff;
+        let spread = (spread | spread << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+        // 1 where it is more than 9, and so a letter; no octet overflows into the next.
+        let letters = (spread.wrapping_add(each(6)) >> 4) & each(1);
+        let text = spread
+            .wrapping_add(each(b'0'))
+            .wrapping_add(letters.wrapping_mul(u64::from(b'a' - b'0' - 10)));
+        *eight = text.to_be_bytes();
     }
     digits
+}
+
+/// The octet eight times.
+const fn each(octet: u8) -> u64 {
+    u64::from_ne_bytes([octet; 8])
 }
 
 /// Reads 32 digits; capitals are no digits here, for they would come back as small ones.
@@ -26,31 +41,40 @@ pub(crate) fn decode(text: &str) -> Option<[u8; 16]> {
     octets(text.as_bytes().try_into().ok()?)
 }
 
-/// As [`decode`].
+/// As [`decode`], eight digits at a time.
 pub(crate) fn octets(digits: &[u8; 32]) -> Option<[u8; 16]> {
     let mut octets = [0; 16];
-    // What is no digit has bits that no value has; they are looked at once, at the end.
-    let mut seen = 0;
-    for (octet, pair) in octets.iter_mut().zip(digits.chunks_exact(2)) {
-        if let [high, low] = pair {
-            let (high, low) = (value(*high), value(*low));
-            seen |= high | low;
-            *octet = high << 4 | (low & 0x0f);
-        }
+    let mut wrong = 0;
+    let (eights, _rest) = digits.as_chunks::<8>();
+    let (fours, _rest) = octets.as_chunks_mut::<4>();
+    for (four, eight) in fours.iter_mut().zip(eights) {
+        let text = u64::from_be_bytes(*eight);
+        // ASCII alone, so that the sums below stay within their octets.
+        wrong |= text & each(0x80);
+        let text = text & each(0x7f);
+        // The high bit of each octet that is at least, and of each that is above.
+        let (from_0, above_9) = (at_least(text, b'0'), at_least(text, b'9' + 1));
+        let (from_a, above_f) = (at_least(text, b'a'), at_least(text, b'f' + 1));
+        let (numbers, letters) = (from_0 & !above_9, from_a & !above_f);
+        wrong |= !(numbers | letters) & each(0x80);
+        // `0` and `a` end in 0 and 1: what is more than 9 is added to letters.
+        let halves = (text & each(0x0f)).wrapping_add((letters >> 7).wrapping_mul(9));
+        let pairs = (halves | halves >> 4) & 0x00ff_00ff_00ff_00ff;
+        let pairs = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
+        let pairs = (pairs | pairs >> 16) & 0xffff_ffff;
+        *four = u32::try_from(pairs).unwrap_or_default().to_be_bytes();
     }
-    (seen <= 0x0f).then_some(octets)
+    (wrong == 0).then_some(octets)
+}
+
+/// For octets below 0x80: the high bit of each that is at least `bound`.
+const fn at_least(octets: u64, bound: u8) -> u64 {
+    octets.wrapping_add(each(0x80_u8.wrapping_sub(bound))) & each(0x80)
 }
 
 fn digit(value: u8) -> u8 {
     let letter = u8::from(value > 9).wrapping_mul(b'a' - b'0' - 10);
     value.wrapping_add(b'0').wrapping_add(letter)
-}
-
-/// The value of a digit; 0xff for what is none. Without branches, so that the compiler does many at once.
-fn value(digit: u8) -> u8 {
-    let (number, letter) = (digit.wrapping_sub(b'0'), digit.wrapping_sub(b'a'));
-    let or_letter = if letter < 6 { letter.wrapping_add(10) } else { 0xff };
-    if number < 10 { number } else { or_letter }
 }
 
 #[cfg(test)]

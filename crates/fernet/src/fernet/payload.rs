@@ -7,7 +7,9 @@ use rustls_pki_types::UnixTime;
 use super::msgpack::{Reader, TooLong, Writer};
 use super::uuid;
 use crate::limits::{MAX_FERNET_TOKEN, MAX_THUMBPRINT, MAX_TIME};
-use crate::{AuditId, AuditIds, DecodeError, Federation, IssueError, KeystoneId, Scope, TokenSubject};
+use crate::{
+    AuditId, AuditIds, DecodeError, Federation, IssueError, KeystoneId, Scope, TokenClaims, TokenSubject,
+};
 
 /// Which of Keystone's layouts a payload has: the number in front of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -139,75 +141,63 @@ impl PayloadVersion {
     }
 }
 
-/// A payload with its method mask as it stands there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Payload<S> {
-    pub(super) version: PayloadVersion,
-    /// Everything but the methods: owned where it was read, borrowed where it is to be written.
-    pub(super) subject: S,
-    pub(super) mask: u64,
-    pub(super) expires_at: UnixTime,
-    pub(super) audit_ids: AuditIds,
+/// Reads a payload into claims, which have no trust and the like yet; gives its layout, and its method mask.
+pub(super) fn read(
+    octets: &[u8],
+    default_domain: &KeystoneId,
+    claims: &mut TokenClaims,
+) -> Result<(PayloadVersion, u64), DecodeError> {
+    let mut reader = Reader::new(octets);
+    let items = reader.array()?;
+    let version = PayloadVersion::of_number(reader.unsigned()?).ok_or(DecodeError::Version)?;
+    if items != version.items() {
+        return Err(DecodeError::Payload("a list of another length is due"));
+    }
+    claims.subject.user_id = read_user(&mut reader)?;
+    let mask = reader.unsigned()?;
+    version.read_scope(&mut reader, default_domain, &mut claims.subject)?;
+    claims.expires_at = read_time(&mut reader)?;
+    claims.audit_ids = read_audit_ids(&mut reader)?;
+    version.read_end(&mut reader, &mut claims.subject)?;
+    reader.end()?;
+    Ok((version, mask))
 }
 
-impl Payload<TokenSubject> {
-    pub(super) fn read(octets: &[u8], default_domain: &KeystoneId) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(octets);
-        let items = reader.array()?;
-        let number = reader.unsigned()?;
-        let mut versions = PayloadVersion::ALL.into_iter();
-        let version = versions
-            .find(|version| version.number() == number)
-            .ok_or(DecodeError::Version)?;
-        if items != version.items() {
-            return Err(DecodeError::Payload("a list of another length is due"));
-        }
-        let user_id = read_user(&mut reader)?;
-        let mask = reader.unsigned()?;
-        let subject = TokenSubject::new(user_id, &[], Scope::Unscoped);
-        let mut payload = Self {
-            version,
-            subject,
-            mask,
-            expires_at: UnixTime::since_unix_epoch(Duration::ZERO),
-            audit_ids: AuditId::new([0; 16]).into(),
-        };
-        payload.read_scope(&mut reader, default_domain)?;
-        payload.expires_at = read_time(&mut reader)?;
-        payload.audit_ids = read_audit_ids(&mut reader)?;
-        payload.read_end(&mut reader)?;
-        reader.end()?;
-        Ok(payload)
+impl PayloadVersion {
+    fn of_number(number: u64) -> Option<Self> {
+        let place = usize::try_from(number).ok()?;
+        // As `number` counts them.
+        Self::ALL.get(place).copied()
     }
 
     /// What stands between the methods and the end of the token.
     fn read_scope(
-        &mut self,
+        self,
         reader: &mut Reader<'_>,
         default_domain: &KeystoneId,
+        subject: &mut TokenSubject,
     ) -> Result<(), DecodeError> {
-        let subject = &mut self.subject;
-        match self.version {
-            PayloadVersion::Unscoped => {}
-            PayloadVersion::Domain => subject.scope = Scope::Domain(read_domain(reader, default_domain)?),
-            PayloadVersion::Project | PayloadVersion::Trust | PayloadVersion::ApplicationCredential => {
+        match self {
+            Self::Unscoped => {}
+            Self::Domain => subject.scope = Scope::Domain(read_domain(reader, default_domain)?),
+            Self::Project | Self::Trust | Self::ApplicationCredential => {
                 subject.scope = Scope::Project(read_pair(reader)?);
             }
-            PayloadVersion::System => subject.scope = Scope::System(text_id(reader.octets()?)?),
-            PayloadVersion::OAuth1 => {
+            Self::System => subject.scope = Scope::System(text_id(reader.octets()?)?),
+            Self::OAuth1 => {
                 subject.scope = Scope::Project(read_pair(reader)?);
                 subject.access_token_id = Some(read_pair(reader)?);
             }
-            PayloadVersion::FederatedUnscoped => subject.federation = Some(read_federation(reader)?),
-            PayloadVersion::FederatedProject => {
+            Self::FederatedUnscoped => subject.federation = Some(read_federation(reader)?),
+            Self::FederatedProject => {
                 subject.scope = Scope::Project(read_pair(reader)?);
                 subject.federation = Some(read_federation(reader)?);
             }
-            PayloadVersion::FederatedDomain => {
+            Self::FederatedDomain => {
                 subject.scope = Scope::Domain(read_pair(reader)?);
                 subject.federation = Some(read_federation(reader)?);
             }
-            PayloadVersion::OAuth2Certificate => {
+            Self::OAuth2Certificate => {
                 subject.scope = match (read_optional_pair(reader)?, read_optional_pair(reader)?) {
                     (None, None) => Scope::Unscoped,
                     (Some(project), None) => Scope::Project(project),
@@ -220,17 +210,17 @@ impl Payload<TokenSubject> {
     }
 
     /// What stands after the audit ids.
-    fn read_end(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
-        match self.version {
-            PayloadVersion::Trust => {
+    fn read_end(self, reader: &mut Reader<'_>, subject: &mut TokenSubject) -> Result<(), DecodeError> {
+        match self {
+            Self::Trust => {
                 let octets = reader.octets()?.and_then(|octets| octets.try_into().ok());
                 let octets = octets.ok_or(DecodeError::Payload("16 octets are due"))?;
-                self.subject.trust_id = Some(KeystoneId::of_uuid(octets));
+                subject.trust_id = Some(KeystoneId::of_uuid(octets));
             }
-            PayloadVersion::ApplicationCredential => {
-                self.subject.application_credential_id = Some(read_pair(reader)?);
+            Self::ApplicationCredential => {
+                subject.application_credential_id = Some(read_pair(reader)?);
             }
-            PayloadVersion::OAuth2Certificate => {
+            Self::OAuth2Certificate => {
                 reader.array_of(2)?;
                 if reader.boolean()? {
                     return Err(DecodeError::Payload("a thumbprint is text"));
@@ -241,22 +231,32 @@ impl Payload<TokenSubject> {
                 if text.is_empty() || text.len() > MAX_THUMBPRINT {
                     return Err(DecodeError::Payload("a thumbprint is out of bounds"));
                 }
-                self.subject.thumbprint = Some(text.to_owned());
+                subject.thumbprint = Some(text.to_owned());
             }
-            PayloadVersion::Unscoped
-            | PayloadVersion::Domain
-            | PayloadVersion::Project
-            | PayloadVersion::FederatedUnscoped
-            | PayloadVersion::FederatedProject
-            | PayloadVersion::FederatedDomain
-            | PayloadVersion::OAuth1
-            | PayloadVersion::System => {}
+            Self::Unscoped
+            | Self::Domain
+            | Self::Project
+            | Self::FederatedUnscoped
+            | Self::FederatedProject
+            | Self::FederatedDomain
+            | Self::OAuth1
+            | Self::System => {}
         }
         Ok(())
     }
 }
 
-impl Payload<&TokenSubject> {
+/// A payload to be written, with its method mask.
+pub(super) struct Payload<'a> {
+    pub(super) version: PayloadVersion,
+    /// Everything but the methods.
+    pub(super) subject: &'a TokenSubject,
+    pub(super) mask: u64,
+    pub(super) expires_at: UnixTime,
+    pub(super) audit_ids: AuditIds,
+}
+
+impl Payload<'_> {
     pub(super) fn write(&self, writer: &mut Writer, default_domain: &KeystoneId) -> Result<(), IssueError> {
         let subject = self.subject;
         writer.array(self.version.items())?;

@@ -1,6 +1,6 @@
 use super::envelope::{head, not_of_the_future};
 use super::msgpack::Writer;
-use super::payload::Payload;
+use super::payload::{self, Payload};
 use super::{AuthMethods, FernetKeys, Iv, PayloadVersion};
 use crate::{DecodeError, IssueError, KeystoneId, ReadAt, TokenClaims};
 
@@ -47,25 +47,23 @@ impl FernetTokens {
     /// [`DecodeError`] says what is wrong with it; [`DecodeError::Unauthentic`] means that no key proves it.
     pub fn read(&self, token: &str, at: impl Into<ReadAt>) -> Result<FernetToken, DecodeError> {
         let at = at.into();
+        let mut read = FernetToken {
+            claims: TokenClaims::blank(at.now),
+            version: PayloadVersion::Unscoped,
+            key: 0,
+            iv: Iv::new([0; 16]),
+        };
         self.keys.open_for(token, |opened| {
             not_of_the_future(opened.issued_at, at.now)?;
-            let payload = Payload::read(opened.payload, &self.default_domain)?;
-            let mut subject = payload.subject;
-            subject.methods = self.methods.names(payload.mask)?;
-            let claims = TokenClaims {
-                subject,
-                audit_ids: payload.audit_ids,
-                issued_at: opened.issued_at,
-                expires_at: payload.expires_at,
-            };
+            let claims = &mut read.claims;
+            claims.issued_at = opened.issued_at;
+            let (version, mask) = payload::read(opened.payload, &self.default_domain, claims)?;
+            claims.subject.methods = self.methods.names(mask)?;
             claims.check_end(at)?;
-            Ok(FernetToken {
-                claims,
-                version: payload.version,
-                key: opened.key,
-                iv: opened.iv,
-            })
-        })
+            (read.version, read.key, read.iv) = (version, opened.key, opened.iv);
+            Ok(())
+        })?;
+        Ok(read)
     }
 
     /// Writes a token under the primary key, as Keystone does.
