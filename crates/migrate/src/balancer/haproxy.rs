@@ -153,7 +153,7 @@ fn told(answer: &str) -> String {
     }
 }
 
-/// The HAProxys before one pool: each is told everything, and a node is out of the pool when it is with all of them.
+/// Every `HAProxy` before one pool: each is told everything, and a node is out of the pool when it is with all of them.
 #[derive(Debug, Clone)]
 pub struct HaProxy {
     sockets: Vec<HaProxySocket>,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::clocks::ClockBounds;
 use super::exchange::{Exchange, ProbeRequest};
 use super::judge::{judge_answers, judge_records};
 use super::matrix::run_matrix;
@@ -46,6 +47,29 @@ impl<'a> KeystoneProber<'a> {
     }
 }
 
+impl KeystoneProber<'_> {
+    /// A node must not be ahead of any other, also of those that are changed later. One that is down tells nothing.
+    fn other_clocks(&mut self, wanted: &Wanted<'_>, clocks: &mut BTreeMap<Node, ClockBounds>) {
+        let Some(login) = self.logins.first().cloned() else {
+            return;
+        };
+        for (node, url) in self.urls.clone() {
+            if wanted.nodes.contains_key(&node) {
+                continue;
+            }
+            let target = Target {
+                node,
+                url,
+                form: None,
+                cached_s: None,
+            };
+            let logins = std::slice::from_ref(&login);
+            let (_cells, seen) = run_matrix(&[target], logins, None, self.exchange, &mut |_done, _of| {});
+            clocks.extend(seen);
+        }
+    }
+}
+
 impl Prober for KeystoneProber<'_> {
     fn answers(&mut self, node: &Node) -> bool {
         let Some(url) = self.urls.get(node) else {
@@ -84,13 +108,14 @@ impl Prober for KeystoneProber<'_> {
                     .map(|found| found.cache_time_s),
             });
         }
-        let (cells, clocks) = run_matrix(
+        let (cells, mut clocks) = run_matrix(
             &targets,
             &self.logins,
             wanted.about,
             self.exchange,
             &mut |_done, _of| {},
         );
+        self.other_clocks(wanted, &mut clocks);
         let mut verdict = judge_answers(&targets, &cells, &clocks);
         let is_jws = wanted.nodes.values().any(|form| *form == TokenForm::Jws);
         let records: Vec<_> = wanted
