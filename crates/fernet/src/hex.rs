@@ -11,6 +11,7 @@ pub(crate) fn encode(octets: &[u8]) -> String {
 }
 
 /// The 32 digits of 16 octets, eight of them at a time.
+#[inline]
 pub(crate) fn digits(octets: [u8; 16]) -> [u8; 32] {
     let mut digits = [0; 32];
     let (fours, _rest) = octets.as_chunks::<4>();
@@ -42,6 +43,7 @@ pub(crate) fn decode(text: &str) -> Option<[u8; 16]> {
 }
 
 /// As [`decode`], eight digits at a time.
+#[inline]
 pub(crate) fn octets(digits: &[u8; 32]) -> Option<[u8; 16]> {
     let mut octets = [0; 16];
     let mut wrong = 0;

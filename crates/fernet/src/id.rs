@@ -43,6 +43,7 @@ impl KeystoneId {
     }
 
     /// The 16 octets in hexadecimal.
+    #[inline]
     pub(crate) fn of_uuid(octets: [u8; 16]) -> Self {
         Self(Repr::Uuid(hex::digits(octets)))
     }

@@ -1,5 +1,6 @@
 //! The Fernet specification: what is around a payload.
 
+use std::cell::Cell;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,11 @@ const BLOCK: usize = 16;
 /// What most tokens fit into, as text and as octets: those of federated users with more than a few groups do not.
 const COMMON_TEXT: usize = 512;
 const COMMON_OCTETS: usize = 384;
+
+thread_local! {
+    /// Where this thread's tokens are written before they are text: as long as the longest of them.
+    static ROOM: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// The initialization vector of one token: 16 random octets, never used twice under a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,7 +156,9 @@ impl FernetKeys {
         key.encrypt(&iv, &mut octets, HEAD)?;
         let tag = key.tag(&octets);
         octets.extend_from_slice(tag.as_ref());
-        Ok(URL_SAFE_NO_PAD.encode_to_string(octets))
+        let token = URL_SAFE_NO_PAD.encode_to_string(&octets);
+        ROOM.set(octets);
+        Ok(token)
     }
 
     /// Checks form and tag, and decrypts. Padding of the text may be there or not, as Keystone has it.
@@ -247,8 +255,9 @@ pub(super) fn not_of_the_future(issued_at: UnixTime, now: UnixTime) -> Result<()
 
 /// Version, time and initialization vector: what a payload is written after.
 pub(super) fn head(issued_at: UnixTime, iv: Iv) -> Vec<u8> {
-    // Room for most tokens, so that few grow while they are written.
-    let mut octets = Vec::with_capacity(320);
+    let mut octets = ROOM.take();
+    octets.clear();
+    octets.reserve(COMMON_OCTETS);
     octets.push(VERSION);
     octets.extend_from_slice(&issued_at.as_secs().to_be_bytes());
     octets.extend_from_slice(iv.octets());

@@ -14,11 +14,13 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    #[inline]
     pub(super) const fn new(octets: &'a [u8]) -> Self {
         Self { rest: octets }
     }
 
     /// Nothing may be left.
+    #[inline]
     pub(super) const fn end(self) -> Result<(), DecodeError> {
         if self.rest.is_empty() {
             Ok(())
@@ -27,16 +29,19 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     fn chunk<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
         let (chunk, rest) = self.rest.split_first_chunk::<N>().ok_or(CUT)?;
         self.rest = rest;
         Ok(*chunk)
     }
 
+    #[inline]
     fn octet(&mut self) -> Result<u8, DecodeError> {
         self.chunk::<1>().map(|[octet]| octet)
     }
 
+    #[inline]
     fn length(&mut self, width: Width) -> Result<usize, DecodeError> {
         let length = match width {
             Width::One => u32::from(self.octet()?),
@@ -47,6 +52,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The number of items of an array, which is at most the number of octets left.
+    #[inline]
     pub(super) fn array(&mut self) -> Result<usize, DecodeError> {
         let length = match self.octet()? {
             marker @ 0x90..=0x9f => usize::from(marker & 0x0f),
@@ -61,6 +67,7 @@ impl<'a> Reader<'a> {
     }
 
     /// An array of exactly `items`.
+    #[inline]
     pub(super) fn array_of(&mut self, items: usize) -> Result<(), DecodeError> {
         if self.array()? == items {
             Ok(())
@@ -69,6 +76,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     pub(super) fn boolean(&mut self) -> Result<bool, DecodeError> {
         match self.octet()? {
             0xc2 => Ok(false),
@@ -77,6 +85,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     pub(super) fn unsigned(&mut self) -> Result<u64, DecodeError> {
         match self.octet()? {
             number @ 0..=0x7f => Ok(u64::from(number)),
@@ -89,6 +98,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A time: a double of seconds, or a whole number. What is not a whole second is cut off.
+    #[inline]
     pub(super) fn seconds(&mut self) -> Result<u64, DecodeError> {
         if self.rest.first() != Some(&0xcb) {
             return self.unsigned();
@@ -101,6 +111,7 @@ impl<'a> Reader<'a> {
     }
 
     /// `None` for nil, else octets: as octets, or as text (before its version 1, Python's library wrote both alike).
+    #[inline]
     pub(super) fn octets(&mut self) -> Result<Option<&'a [u8]>, DecodeError> {
         let length = match self.octet()? {
             0xc0 => return Ok(None),

@@ -171,6 +171,7 @@ impl PayloadVersion {
     }
 
     /// What stands between the methods and the end of the token.
+    #[inline]
     fn read_scope(
         self,
         reader: &mut Reader<'_>,
@@ -210,6 +211,7 @@ impl PayloadVersion {
     }
 
     /// What stands after the audit ids.
+    #[inline]
     fn read_end(self, reader: &mut Reader<'_>, subject: &mut TokenSubject) -> Result<(), DecodeError> {
         match self {
             Self::Trust => {
@@ -352,15 +354,18 @@ impl From<TooLong> for IssueError {
 }
 
 /// A user in the form of a pair, which tokens and receipts begin with.
+#[inline]
 pub(super) fn read_user(reader: &mut Reader<'_>) -> Result<KeystoneId, DecodeError> {
     read_pair(reader)
 }
 
 /// `[true, 16 octets]` is a UUID in hexadecimal, `[false, text]` is the text.
+#[inline]
 fn read_pair(reader: &mut Reader<'_>) -> Result<KeystoneId, DecodeError> {
     read_optional_pair(reader)?.ok_or(DecodeError::Payload("an identifier is due"))
 }
 
+#[inline]
 fn read_optional_pair(reader: &mut Reader<'_>) -> Result<Option<KeystoneId>, DecodeError> {
     reader.array_of(2)?;
     let packed = reader.boolean()?;
@@ -404,6 +409,7 @@ fn read_federation(reader: &mut Reader<'_>) -> Result<Federation, DecodeError> {
     })
 }
 
+#[inline]
 fn read_audit_ids(reader: &mut Reader<'_>) -> Result<AuditIds, DecodeError> {
     let items = reader.array()?;
     let mut id = || {
@@ -422,6 +428,7 @@ fn read_audit_ids(reader: &mut Reader<'_>) -> Result<AuditIds, DecodeError> {
     }
 }
 
+#[inline]
 pub(super) fn read_time(reader: &mut Reader<'_>) -> Result<UnixTime, DecodeError> {
     let seconds = reader.seconds()?;
     if seconds > MAX_TIME {
