@@ -59,7 +59,8 @@ fn edit(selection: &Selection, target: &Target) -> CloudEdit {
     if let Some(kind) = kind.filter(|_| !has_kind) {
         edit.settings.push(("auth_type".to_owned(), kind.to_owned()));
     }
-    if let Some(ca) = &selection.ca {
+    let ca = target.ca.as_ref();
+    if let Some(ca) = ca.filter(|_| selection.ca.is_some() || selection.dev.is_some()) {
         let ca = std::path::absolute(ca).unwrap_or_else(|_| ca.clone());
         edit.settings
             .push(("cacert".to_owned(), ca.to_string_lossy().into_owned()));

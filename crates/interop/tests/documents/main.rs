@@ -48,8 +48,29 @@ documents! {
     runbook_server_does_not_start: "guides/serve.md", "runbooks/server-does-not-start.md";
 }
 
+/// With somebody before a browser, and a home of its own.
+#[test]
+fn guide_terminal_login() {
+    let documents = [Document::read("guides/terminal-login.md")];
+    let prelude = format!(
+        "cat >\"$ROOT/bin/browser\" <<'END'\n{}END\nchmod +x \"$ROOT/bin/browser\"\nexport HOME=\"$ROOT/home\" DISPLAY=:0 \
+         BROWSER=\"$ROOT/bin/browser\" SEALSTONE_KEYRING=off\nunset XDG_CACHE_HOME XDG_CONFIG_HOME CI SSH_CONNECTION SSH_TTY \
+         SSH_CLIENT\n",
+        include_str!("browser.py")
+    );
+    let surroundings = Surroundings {
+        prelude,
+        ..Surroundings::default()
+    };
+    script::run(&documents, &surroundings);
+}
+
 /// Documents that another test runs, with more around them.
-const RUN_ELSEWHERE: [&str; 2] = ["guides/off-passwords.md", "guides/branding.md"];
+const RUN_ELSEWHERE: [&str; 3] = [
+    "guides/off-passwords.md",
+    "guides/branding.md",
+    "guides/terminal-login.md",
+];
 
 /// Documents without a command of their own.
 const WITHOUT_COMMANDS: [&str; 4] = [
