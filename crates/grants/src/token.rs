@@ -45,6 +45,12 @@ impl Granted {
         &self.scope
     }
 
+    /// What the token allows, once it is made.
+    #[must_use]
+    pub fn into_scope(self) -> ScopeSet {
+        self.scope
+    }
+
     /// For whom it is meant.
     #[must_use]
     pub const fn target(&self) -> &Target {

@@ -25,7 +25,7 @@ use sealstone_provider::{BackendError, DomainId, Peer};
 use crate::caller::Caller;
 use crate::deadline::{Elapsed, within};
 use crate::edge::{Admitted, Edge};
-use crate::form::{self, ReadError};
+use crate::form::{self, Fields, ReadError};
 use crate::limit::Suspect;
 use crate::route::BrowserEndpoint;
 use origin::From;
@@ -89,7 +89,11 @@ impl Edge {
         let query = parts.uri.query().unwrap_or_default().to_owned();
         let visitor = Box::new(Visitor {
             endpoint,
-            head: if is_post { form::head(&parts) } else { Ok(()) },
+            head: if is_post {
+                Fields::of(&parts.headers).head(&parts.uri)
+            } else {
+                Ok(())
+            },
             from: From::of(&parts.headers, issuer),
             languages: header(&parts.headers),
             typing: !is_post && query.split('&').any(|parameter| parameter == page::TYPING),

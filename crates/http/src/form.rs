@@ -5,8 +5,7 @@ use crate::deadline::{Elapsed, within};
 use axum::body::Body;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, USER_AGENT};
-use http::request::Parts;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Uri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use sealstone_oauth_types::{BasicError, Form, FormError, RequestError, form_content_type};
 
@@ -28,24 +27,93 @@ impl From<RequestError> for ReadError {
     }
 }
 
-/// What the head of a request says of its form: no parameters in the URL, no proof of a key that would count for
-/// nothing, the right content type, at most 64 KiB.
-pub(crate) fn head(parts: &Parts) -> Result<(), RequestError> {
-    if parts.uri.query().is_some() {
-        return Err(RequestError::Query);
+/// The fields of a request's head that say something of its form. They are few, and gone through once.
+#[derive(Default)]
+pub(crate) struct Fields<'a> {
+    content_type: Field<'a>,
+    authorization: Field<'a>,
+    content_length: Option<&'a HeaderValue>,
+    is_encoded: bool,
+    has_proof: bool,
+}
+
+/// A field that may come once.
+#[derive(Clone, Copy, Default)]
+enum Field<'a> {
+    #[default]
+    Absent,
+    Once(&'a HeaderValue),
+    Repeated,
+}
+
+impl<'a> Field<'a> {
+    const fn add(&mut self, value: &'a HeaderValue) {
+        *self = match self {
+            Self::Absent => Self::Once(value),
+            Self::Once(_) | Self::Repeated => Self::Repeated,
+        };
     }
-    if parts.headers.contains_key(DPOP) {
-        return Err(RequestError::Dpop);
+}
+
+impl<'a> Fields<'a> {
+    pub(crate) fn of(headers: &'a HeaderMap) -> Self {
+        let mut fields = Self::default();
+        for (name, value) in headers {
+            if *name == CONTENT_TYPE {
+                fields.content_type.add(value);
+            } else if *name == CONTENT_LENGTH {
+                fields.content_length = fields.content_length.or(Some(value));
+            } else if *name == AUTHORIZATION {
+                fields.authorization.add(value);
+            } else if *name == CONTENT_ENCODING {
+                fields.is_encoded = true;
+            } else if *name == DPOP {
+                fields.has_proof = true;
+            }
+        }
+        fields
     }
-    content_type(&parts.headers)?;
-    let announced = parts
-        .headers
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > Form::MAX_LENGTH) {
-        return Err(RequestError::Form(FormError::TooLarge));
+
+    /// What the head of a request says of its form: no parameters in the URL, no proof of a key that would count for
+    /// nothing, the right content type, at most 64 KiB.
+    pub(crate) fn head(&self, uri: &Uri) -> Result<(), RequestError> {
+        if uri.query().is_some() {
+            return Err(RequestError::Query);
+        }
+        if self.has_proof {
+            return Err(RequestError::Dpop);
+        }
+        self.content_type()?;
+        let announced = self
+            .content_length
+            .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+        if announced.is_some_and(|length| length > Form::MAX_LENGTH) {
+            return Err(RequestError::Form(FormError::TooLarge));
+        }
+        Ok(())
     }
-    Ok(())
+
+    pub(crate) fn content_type(&self) -> Result<(), RequestError> {
+        let form = match self.content_type {
+            Field::Once(value) => value.to_str().is_ok_and(form_content_type),
+            Field::Absent | Field::Repeated => false,
+        };
+        if form && !self.is_encoded {
+            Ok(())
+        } else {
+            Err(RequestError::ContentType)
+        }
+    }
+
+    /// The `Authorization` header: none, or one of visible ASCII.
+    pub(crate) fn authorization(&self) -> Result<Option<HeaderValue>, RequestError> {
+        match self.authorization {
+            Field::Absent => Ok(None),
+            Field::Once(value) if value.to_str().is_ok() => Ok(Some(value.clone())),
+            Field::Once(_) => Err(RequestError::Authorization(BasicError::Malformed)),
+            Field::Repeated => Err(RequestError::RepeatedHeader),
+        }
+    }
 }
 
 /// Reads a form of at most 64 KiB, within the deadline.
@@ -67,33 +135,12 @@ pub(crate) async fn octets(body: Body, deadline: Duration) -> Result<Bytes, Read
     }
 }
 
-/// The `Authorization` header: none, or one of visible ASCII.
-pub(crate) fn authorization(headers: &HeaderMap) -> Result<Option<HeaderValue>, RequestError> {
-    let value = single(headers, AUTHORIZATION)?;
-    match value.map(HeaderValue::to_str) {
-        Some(Err(_)) => Err(RequestError::Authorization(BasicError::Malformed)),
-        Some(Ok(_)) | None => Ok(value.cloned()),
-    }
-}
-
 /// `User-Agent`, if it is one of visible ASCII: its first 256 octets.
 pub(crate) fn user_agent(headers: &HeaderMap) -> Option<Box<str>> {
     /// Longer ones say no more to a person.
     const MAX: usize = 256;
     let text = single(headers, USER_AGENT).ok()??.to_str().ok()?;
     Some(text.get(..MAX).unwrap_or(text).into())
-}
-
-pub(crate) fn content_type(headers: &HeaderMap) -> Result<(), RequestError> {
-    let form = match single(headers, CONTENT_TYPE) {
-        Ok(Some(value)) => value.to_str().is_ok_and(form_content_type),
-        Ok(None) | Err(_) => false,
-    };
-    if form && !headers.contains_key(CONTENT_ENCODING) {
-        Ok(())
-    } else {
-        Err(RequestError::ContentType)
-    }
 }
 
 fn single(headers: &HeaderMap, name: HeaderName) -> Result<Option<&HeaderValue>, RequestError> {

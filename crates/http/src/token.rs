@@ -14,7 +14,7 @@ use crate::answer;
 use crate::caller::Caller;
 use crate::deadline::{Elapsed, within};
 use crate::edge::{Admitted, Edge};
-use crate::form::{self, ReadError};
+use crate::form::{self, Fields, ReadError};
 use crate::limit::Suspect;
 use crate::os_oauth2;
 use crate::route::FormEndpoint;
@@ -53,7 +53,8 @@ impl Edge {
             tracing::debug!(address = ?caller.address, "too many requests");
             return ControlFlow::Break(answer::too_many(wait));
         }
-        let head = form::head(&parts);
+        let fields = Fields::of(&parts.headers);
+        let head = fields.head(&parts.uri);
         let (head, certificate) = match self.certificates.presented(&parts, &caller, self.clock.now()) {
             Ok(certificate) => (head, certificate),
             Err(error) => (head.and(Err(error)), None),
@@ -69,7 +70,7 @@ impl Edge {
             place,
             peer,
             user_agent,
-            authorization: head.and_then(|()| form::authorization(&parts.headers)),
+            authorization: head.and_then(|()| fields.authorization()),
         };
         ControlFlow::Continue(Admitted::Form(arrived, body))
     }

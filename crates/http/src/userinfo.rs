@@ -13,7 +13,7 @@ use crate::answer;
 use crate::caller::Caller;
 use crate::deadline::{Elapsed, within};
 use crate::edge::{Admitted, Edge};
-use crate::form::{self, ReadError};
+use crate::form::{self, Fields, ReadError};
 
 /// Whoever holds an access token, at `/userinfo`.
 pub(crate) struct Bearer {
@@ -45,14 +45,14 @@ impl Edge {
         let bearer = Box::new(Bearer {
             domain,
             is_post: parts.method == Method::POST,
-            authorization: head.and_then(|()| form::authorization(&parts.headers)),
+            authorization: head.and_then(|()| Fields::of(&parts.headers).authorization()),
             peer: Peer {
                 address: caller.address,
                 certificate,
                 request_id: request_id.to_owned(),
             },
         });
-        let has_form = bearer.is_post && form::content_type(&parts.headers).is_ok();
+        let has_form = bearer.is_post && Fields::of(&parts.headers).content_type().is_ok();
         // A POST without a form has its token in the header, or none.
         let body = if has_form { body } else { Body::empty() };
         ControlFlow::Continue(Admitted::Userinfo(bearer, body))

@@ -1,5 +1,6 @@
 use crate::{AccessRule, DomainId, IdentityError, Name, ProjectId, RoleName, UserId};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use std::{fmt, sync::OnceLock};
 
 /// The most roles in one authority: far more than OpenStack's policies tell apart, and still a small token.
 pub const MAX_ROLES: usize = 64;
@@ -169,6 +170,8 @@ pub struct Authority {
     /// Absent means that the roles alone decide; an empty list allows nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     access_rules: Option<Vec<AccessRule>>,
+    #[serde(skip)]
+    written: Memo,
 }
 
 impl Authority {
@@ -190,6 +193,7 @@ impl Authority {
             scope,
             roles,
             access_rules: None,
+            written: Memo::default(),
         })
     }
 
@@ -214,6 +218,7 @@ impl Authority {
             return Err(IdentityError::AccessRules);
         }
         self.access_rules = Some(rules);
+        self.written = Memo::default();
         Ok(self)
     }
 
@@ -276,6 +281,45 @@ impl Authority {
     pub fn access_rules(&self) -> Option<&[AccessRule]> {
         self.access_rules.as_deref()
     }
+
+    /// The authority in the form in which tokens carry it: `write` makes it the first time, and what it returns is kept,
+    /// since many tokens carry the same one. There is one such form.
+    ///
+    /// # Errors
+    /// Those of `write`; nothing is kept then.
+    pub fn written<E>(&self, write: impl FnOnce(&Self) -> Result<Box<str>, E>) -> Result<&str, E> {
+        match self.written.0.get() {
+            Some(written) => Ok(written),
+            None => {
+                let written = write(self)?;
+                Ok(self.written.0.get_or_init(|| written))
+            }
+        }
+    }
+}
+
+/// What follows from the value that it lies in: it plays no part when two are compared, and a copy makes its own.
+#[derive(Default)]
+struct Memo(OnceLock<Box<str>>);
+
+impl Clone for Memo {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Memo {
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Memo {}
+
+impl fmt::Debug for Memo {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Memo")
+    }
 }
 
 impl<'de> Deserialize<'de> for Authority {
@@ -305,6 +349,21 @@ mod tests {
 
     fn user() -> UserRef {
         UserRef::new("u1", "ci", "demo").unwrap()
+    }
+
+    #[test]
+    fn what_is_written_is_kept_with_the_value_that_it_is_of() {
+        let project = ProjectScope::new("p1", "builds", "demo").unwrap();
+        let member = RoleName::parse("member").unwrap();
+        let authority = Authority::project(user(), project, vec![member]).unwrap();
+        assert_eq!(authority.written(|_| Err("no")), Err("no"));
+        assert_eq!(authority.written(|_| Ok::<_, ()>("a".into())), Ok("a"));
+        assert_eq!(authority.written(|_| Ok::<_, ()>("b".into())), Ok("a"));
+        assert_eq!(authority.clone().written(|_| Ok::<_, ()>("b".into())), Ok("b"));
+        let narrowed = authority.clone().with_access_rules(vec![]).unwrap();
+        assert_eq!(narrowed.written(|_| Ok::<_, ()>("c".into())), Ok("c"));
+        let narrowed = authority.with_access_rules(vec![]).unwrap();
+        assert_eq!(narrowed.written(|_| Ok::<_, ()>("d".into())), Ok("d"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use memchr::memchr;
 use zeroize::Zeroizing;
 
 /// The parameter that may come more than once (RFC 8707 §2).
@@ -86,13 +87,13 @@ impl Form {
         let mut parameters = Vec::with_capacity(TYPICAL_PARAMETERS);
         let mut start: usize = 0;
         while let Some(rest) = body.get(start..).filter(|rest| !rest.is_empty()) {
-            let length = rest.iter().position(|octet| *octet == b'&').unwrap_or(rest.len());
+            let length = memchr(b'&', rest).unwrap_or(rest.len());
             let end = start.saturating_add(length);
             if length > 0 {
                 if parameters.len() >= Self::MAX_PARAMETERS {
                     return Err(FormError::TooManyParameters);
                 }
-                let equals = rest.iter().take(length).position(|octet| *octet == b'=');
+                let equals = rest.get(..length).and_then(|pair| memchr(b'=', pair));
                 let name_end = equals.map_or(end, |equals| start.saturating_add(equals));
                 let value = equals.map_or(end, |_equals| name_end.saturating_add(1));
                 parameters.push(Parameter {
@@ -141,6 +142,7 @@ impl Form {
     pub fn get_all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.parameters
             .iter()
+            .filter(move |parameter| parameter.name.len() == name.len())
             .filter(move |parameter| self.octets(&parameter.name) == name.as_bytes())
             .filter_map(|parameter| self.text.get(parameter.value.clone()))
             .filter(|value| !value.is_empty())

@@ -62,6 +62,7 @@ impl fmt::Display for ScopeToken {
 pub struct ScopeSet {
     /// The tokens, one space between them: the form on the wire.
     text: String,
+    count: usize,
 }
 
 impl ScopeSet {
@@ -73,7 +74,10 @@ impl ScopeSet {
     /// The set without a token.
     #[must_use]
     pub const fn empty() -> Self {
-        Self { text: String::new() }
+        Self {
+            text: String::new(),
+            count: 0,
+        }
     }
 
     /// Parses tokens with one space between them; a repeated token counts once. The empty text is the empty set.
@@ -91,10 +95,12 @@ impl ScopeSet {
         if is_token(text) {
             return Ok(Self {
                 text: text.to_owned(),
+                count: 1,
             });
         }
         let mut set = Self {
             text: String::with_capacity(text.len()),
+            count: 0,
         };
         for (index, token) in text.split(' ').enumerate() {
             if index >= Self::MAX_TOKENS || !is_token(token) {
@@ -129,13 +135,17 @@ impl ScopeSet {
     /// How many tokens there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.iter().count()
+        self.count
     }
 
     /// Whether `token` is in the set.
     #[must_use]
     pub fn contains(&self, token: &str) -> bool {
-        self.iter().any(|own| own == token)
+        match self.count {
+            0 => false,
+            1 => self.text == token,
+            _ => self.iter().any(|own| own == token),
+        }
     }
 
     /// The tokens, in order.
@@ -146,7 +156,11 @@ impl ScopeSet {
     /// Whether every token of this set is in `other`.
     #[must_use]
     pub fn is_subset_of(&self, other: &Self) -> bool {
-        self.text == other.text || self.iter().all(|token| other.contains(token))
+        self.text == other.text
+            || match self.count {
+                1 => other.contains(&self.text),
+                _ => self.iter().all(|token| other.contains(token)),
+            }
     }
 
     /// The tokens that both sets hold, in the order of this one.
@@ -173,6 +187,7 @@ impl ScopeSet {
             self.text.push(' ');
         }
         self.text.push_str(token);
+        self.count = self.count.saturating_add(1);
         true
     }
 }

@@ -156,10 +156,8 @@ impl AccessTokenClaims<'_> {
             object.texts(ReservedClaim::USERINFO_CLAIMS.name(), names);
         }
         if let Some(authority) = self.authority {
-            let context = OpenstackContext::from(authority);
-            object.object(ReservedClaim::OPENSTACK_CONTEXT.name(), |object| {
-                context.write_into(object)
-            })?;
+            let context = authority.written(OpenstackContext::to_json)?;
+            object.written(ReservedClaim::OPENSTACK_CONTEXT.name(), context);
         }
         if let Some(delegation) = self.delegation {
             object.object(ReservedClaim::DELEGATION_CONTEXT.name(), |object| {

@@ -4,6 +4,7 @@ use crate::written::Written;
 use sealstone_identity::{
     AccessRule, Authority, Delegated, DomainId, IdentityError, Name, ProjectScope, RoleName, Scope, UserRef,
 };
+use serde::ser::Error as _;
 use serde::{Deserialize, Serialize};
 
 /// The audience of tokens for the OpenStack services of a domain: `openstack-apis:DOMAIN_ID`.
@@ -76,8 +77,18 @@ impl<'a> From<&'a Authority> for OpenstackContext<'a> {
 }
 
 impl OpenstackContext<'_> {
+    /// The context of an authority as JSON.
+    pub(crate) fn to_json(authority: &Authority) -> Result<Box<str>, serde_json::Error> {
+        let mut json = Vec::with_capacity(512);
+        let mut object = Written::open(&mut json);
+        OpenstackContext::from(authority).write_into(&mut object)?;
+        object.close();
+        let json = String::from_utf8(json).map_err(serde_json::Error::custom)?;
+        Ok(json.into_boxed_str())
+    }
+
     /// Writes what [`Serialize`] writes, in the same order.
-    pub(crate) fn write_into(&self, object: &mut Written<'_>) -> Result<(), serde_json::Error> {
+    fn write_into(&self, object: &mut Written<'_>) -> Result<(), serde_json::Error> {
         object.text("user_id", self.user_id);
         object.text("user_name", self.user_name);
         object.text("user_domain_id", self.user_domain_id);

@@ -72,6 +72,12 @@ impl<'a> Written<'a> {
         Ok(())
     }
 
+    /// What is JSON already.
+    pub(crate) fn written(&mut self, name: &str, json: &str) {
+        self.name(name);
+        self.0.extend_from_slice(json.as_bytes());
+    }
+
     /// Anything else, by `serde_json`.
     pub(crate) fn value(
         &mut self,
