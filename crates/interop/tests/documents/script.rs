@@ -148,6 +148,12 @@ impl Place {
             ("127.0.0.1:9443", local(resource)),
             ("127.0.0.1:8774", local(proxy)),
             ("sealstoned dev ", dev),
+            ("10.0.0.11:5001", local(resource)),
+            ("127.0.0.1:5000", local(proxy)),
+            (
+                "sealstone migrate bridge ",
+                "sealstone migrate bridge --config-file bridge.conf ".to_owned(),
+            ),
             (
                 "cargo run --example protected-service --",
                 example.display().to_string(),
