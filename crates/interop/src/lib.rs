@@ -5,6 +5,7 @@
     reason = "the harness of tests: what it cannot start or read has failed, and says where"
 )]
 
+mod bridge;
 mod browser;
 mod chromium;
 mod clients;
@@ -20,6 +21,7 @@ mod service;
 mod upstream_server;
 mod wsgi;
 
+pub use bridge::BridgeProgram;
 pub use browser::{Browser, Page, PageForm, Step};
 pub use chromium::walk;
 pub use clients::{Client, Program, Run};

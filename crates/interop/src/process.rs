@@ -28,6 +28,7 @@ pub fn free_ports<const N: usize>() -> [u16; N] {
 pub(crate) struct Running {
     child: Child,
     said: Arc<Mutex<String>>,
+    lines: Mutex<Receiver<()>>,
 }
 
 impl Running {
@@ -44,15 +45,21 @@ impl Running {
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         listen(stdout.expect("a pipe"), sender.clone(), Arc::clone(&said));
         listen(stderr.expect("a pipe"), sender, Arc::clone(&said));
-        let mut running = Self { child, said };
-        running.wait_until(&lines, ready);
+        let mut running = Self {
+            child,
+            said,
+            lines: Mutex::new(lines),
+        };
+        running.wait_until(ready);
         running
     }
 
-    fn wait_until(&mut self, lines: &Receiver<()>, ready: impl Fn(&str) -> bool) {
+    /// Waits until it is `ready`, going by all it wrote so far.
+    pub(crate) fn wait_until(&mut self, ready: impl Fn(&str) -> bool) {
         let mut waited = Duration::ZERO;
         while !ready(&self.said()) {
-            match lines.recv_timeout(LOOK_AGAIN) {
+            let line = self.lines.lock().expect("not poisoned").recv_timeout(LOOK_AGAIN);
+            match line {
                 Ok(()) => {}
                 Err(RecvTimeoutError::Timeout) => waited = waited.saturating_add(LOOK_AGAIN),
                 Err(RecvTimeoutError::Disconnected) => waited = START_LIMIT,
@@ -64,6 +71,11 @@ impl Running {
                 self.said()
             );
         }
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Everything it wrote so far, both streams.
