@@ -209,10 +209,13 @@ impl UpstreamProvider {
                         "the client id, secret and `token_endpoint_auth_method` as registered",
                     )
                 }
+                // Whatever else it does not take is ours or its own fault, and not the browser's.
                 CoreErrorResponseType::InvalidRequest
                 | CoreErrorResponseType::InvalidScope
                 | CoreErrorResponseType::UnsupportedGrantType
-                | CoreErrorResponseType::Extension(_) => Failure::Refused(UpstreamRefusal::Error),
+                | CoreErrorResponseType::Extension(_) => Failure::NotConfigured(
+                    "a token request that the provider takes: its log says why it does not",
+                ),
             },
             RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
                 Failure::fault(FOR_TOKENS, FaultKind::Shape)

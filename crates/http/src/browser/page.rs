@@ -204,7 +204,7 @@ fn fault(error: PageError) -> ErrorPage {
             PageErrorKind::NoCookie => ErrorKind::NoCookie,
             PageErrorKind::NotAllowed => ErrorKind::NotAllowed,
             PageErrorKind::TooMany => ErrorKind::TooMany,
-            PageErrorKind::Upstream => ErrorKind::Upstream,
+            PageErrorKind::Upstream | PageErrorKind::UpstreamRefused => ErrorKind::Upstream,
             PageErrorKind::Unavailable => ErrorKind::Unavailable,
         },
         client: error.client,

@@ -137,13 +137,13 @@ impl Visit<'_> {
             Ok(()) => return self.go_on(underway, Turn::new(Renders::Later)).await,
             Err(refused) => refused,
         };
-        self.sign_in_failed(&underway, &refused, None)?;
+        self.sign_in_failed(&underway, &refused, underway.client())?;
         match (refused, &underway.interaction.purpose) {
             (Refused::Denied(denial), Purpose::Authorize(request)) => {
                 let denial = AuthorizationDenial::LoginFailed(denial);
                 self.refuse(&underway, &request.clone(), None, denial).await
             }
-            (Refused::Denied(_) | Refused::Fault(..), _) => Err(self.stop(PageErrorKind::Upstream)),
+            (Refused::Denied(_) | Refused::Fault(..), _) => Err(self.stop(PageErrorKind::UpstreamRefused)),
         }
     }
 }

@@ -86,7 +86,7 @@ impl Visit<'_> {
                     if waits && asked.renders == Renders::Later {
                         return Ok(Advanced::PageDue);
                     }
-                    standing = Some(self.standing(&underway.interaction.login).await?);
+                    standing = Some(self.standing(underway).await?);
                 }
                 Ok(NextStep::Done(authenticated)) => {
                     return self.finish_sign_in(underway, &authenticated, &asked).await;
@@ -322,12 +322,12 @@ impl Visit<'_> {
     }
 
     /// What the person has now.
-    async fn standing(&self, progress: &LoginProgress) -> Step<FactorStanding> {
-        let Some(person) = progress.person() else {
+    async fn standing(&self, underway: &Underway) -> Step<FactorStanding> {
+        let Some(person) = underway.interaction.login.person() else {
             return Err(self.stop(PageErrorKind::Expired));
         };
         let factors = self.factors_of(person.user.id()).await?;
-        let authority = self.due_by_authority(progress, person).await?;
+        let authority = self.due_by_authority(underway, person).await?;
         let left = recovery_left(factors.as_ref())?;
         Ok(FactorStanding::of(factors.as_ref(), left, authority))
     }

@@ -13,7 +13,7 @@ use sealstone_grants::interaction::{
 };
 use sealstone_identity::DomainId;
 use sealstone_login::LoginProgress;
-use sealstone_oauth_types::{Form, OpaqueToken, Secret, TokenHash};
+use sealstone_oauth_types::{ClientId, Form, OpaqueToken, Secret, TokenHash};
 use sha2::{Digest as _, Sha256};
 use std::time::Duration;
 
@@ -130,6 +130,14 @@ impl Underway {
         PageForm {
             action: "/interaction",
             hidden,
+        }
+    }
+
+    /// The client that it is for.
+    pub(crate) fn client(&self) -> Option<&ClientId> {
+        match &self.interaction.purpose {
+            Purpose::Authorize(request) => Some(&request.client_id),
+            Purpose::Device { .. } | Purpose::Account | Purpose::Logout(_) => None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::support::*;
 use async_trait::async_trait;
+use sealstone_audit::Event;
 use sealstone_factors::TotpSecret;
 use sealstone_identity::{AuthMethod, Passcode, Person};
 use sealstone_login::{
@@ -725,8 +726,37 @@ async fn an_upstream_provider_that_refuses_lets_nobody_in() {
         let away = browser.authorize(&request("")).await;
         let query = format!("code=c1&state={}", away.parameter("state").unwrap());
         let answer = callback(&world, &mut browser, &query).await;
-        assert_eq!(answer.kind(), "Upstream", "{refusal:?}");
-        assert_eq!(world.last_rule(), format!("login_refused/{}", refusal.as_str()));
+        // What the browser brought is the browser's fault, what the provider said is the provider's.
+        let want = match refusal {
+            UpstreamRefusal::Declined => "access_denied",
+            UpstreamRefusal::Error
+            | UpstreamRefusal::State
+            | UpstreamRefusal::Issuer
+            | UpstreamRefusal::Code => "UpstreamRefused",
+            UpstreamRefusal::IdToken | UpstreamRefusal::Claims => "Upstream",
+        };
+        assert_eq!(answer.kind(), want, "{refusal:?}");
+        if let Some(page) = answer.view() {
+            let status = page.status();
+            assert_eq!(status >= 500, want == "Upstream", "{refusal:?}: {status}");
+        }
+        let rule = format!("login_refused/{}", refusal.as_str());
+        let told = |event: &Event<'_>| {
+            let reason = event.reason.unwrap();
+            format!("{}/{}", reason.rule(), reason.detail().unwrap_or_default()) == rule
+        };
+        let events = world.audit.events();
+        let of_login: Vec<_> = events
+            .iter()
+            .filter(|event| event.action.as_str() == "authenticate/login")
+            .collect();
+        assert_eq!(of_login.len(), 1, "{refusal:?}: one event");
+        assert!(told(of_login[0]), "{refusal:?}");
+        assert_eq!(
+            of_login[0].initiator.client_id.as_deref(),
+            Some("web"),
+            "{refusal:?}"
+        );
         assert!(browser.session.is_none());
     }
 }

@@ -6,9 +6,10 @@ use crate::people::view::{CodeKind, CodeView, PageErrorKind, View, WaitView};
 use crate::people::visit::{Step, Visit};
 use sealstone_identity::{Passcode, Person};
 use sealstone_login::{
-    Challenge, ChallengeMode, Counted, Due, FactorKind, Judged, LoginDenial, LoginProgress,
-    SecondFactorAuthority, SecondFactorError, ThrottleKey,
+    Challenge, ChallengeMode, Counted, Due, FactorKind, Judged, LoginDenial, SecondFactorAuthority,
+    SecondFactorError, ThrottleKey,
 };
+use sealstone_oauth_types::ClientId;
 
 /// How often a page that waits looks again: people look at their telephone for seconds, and each look is a call to the
 /// authority.
@@ -24,11 +25,8 @@ impl Visit<'_> {
     }
 
     /// Whether the authority wants a second factor. One that it accepted in this sign-in is not asked about again.
-    pub(super) async fn due_by_authority(
-        &self,
-        progress: &LoginProgress,
-        person: &Person,
-    ) -> Step<Option<Due>> {
+    pub(super) async fn due_by_authority(&self, underway: &Underway, person: &Person) -> Step<Option<Due>> {
+        let progress = &underway.interaction.login;
         if !self.realm.config.policy.allows(FactorKind::Authority) {
             return Ok(None);
         }
@@ -37,13 +35,14 @@ impl Visit<'_> {
         }
         match self.authority()?.due(person).await {
             Ok(due) => Ok(Some(due)),
-            Err(error) => Err(self.authority_failed(person, error)?),
+            Err(error) => Err(self.authority_failed(underway.client(), person, error)?),
         }
     }
 
     /// Nobody gets in on an authority that gives no answer: one event, and a page that says so.
     fn authority_failed(
         &self,
+        client: Option<&ClientId>,
         person: &Person,
         error: SecondFactorError,
     ) -> Step<crate::people::visit::Stop> {
@@ -61,19 +60,24 @@ impl Visit<'_> {
                 }),
             ),
         };
-        self.second_factor_refused(person, denial)?;
+        self.second_factor_refused(client, person, denial)?;
         Ok(match fault {
             Some(fault) => fault.into(),
             None => self.stop(PageErrorKind::NotAllowed),
         })
     }
 
-    fn second_factor_refused(&self, person: &Person, denial: LoginDenial) -> Step<()> {
+    fn second_factor_refused(
+        &self,
+        client: Option<&ClientId>,
+        person: &Person,
+        denial: LoginDenial,
+    ) -> Step<()> {
         use sealstone_audit::{Action, Reason, Target};
         self.record(&crate::people::visit::Record {
             action: Action::SignIn,
             user: None,
-            client: None,
+            client,
             target: Target::User(person.user.id().as_str().into()),
             refused: Some(Reason::new(403, "login_refused").with_detail(Some(denial.as_str()))),
         })?;
@@ -107,19 +111,19 @@ impl Visit<'_> {
     async fn trigger(&self, underway: &mut Underway, person: &Person) -> Step<Challenge> {
         let (throttles, key) = (&self.people.throttles, self.question_to(person));
         if let Err(_wait) = throttles.count_guess(&key, self.now).await? {
-            self.second_factor_refused(person, LoginDenial::MustWait)?;
+            self.second_factor_refused(underway.client(), person, LoginDenial::MustWait)?;
             return Err(self.stop(PageErrorKind::TooMany));
         }
         let challenge = match self.authority()?.trigger(person).await {
             Ok(challenge) => challenge,
             Err(error) => {
                 throttles.settle_guess(&key, Judged::NotAtAll).await?;
-                return Err(self.authority_failed(person, error)?);
+                return Err(self.authority_failed(underway.client(), person, error)?);
             }
         };
         if underway.interaction.login.challenged(challenge.clone()).is_err() {
             let malformed = SecondFactorError::malformed("a question to another person");
-            return Err(self.authority_failed(person, malformed)?);
+            return Err(self.authority_failed(underway.client(), person, malformed)?);
         }
         self.keep(underway).await?;
         Ok(challenge)
@@ -144,7 +148,7 @@ impl Visit<'_> {
     ) -> Step<bool> {
         let poll = match self.authority()?.poll(person, challenge).await {
             Ok(poll) => poll,
-            Err(error) => return Err(self.authority_failed(person, error)?),
+            Err(error) => return Err(self.authority_failed(underway.client(), person, error)?),
         };
         match underway.interaction.login.authority_polled(poll, self.now) {
             Ok(false) => Ok(false),
@@ -154,7 +158,7 @@ impl Visit<'_> {
                 Ok(true)
             }
             Err(denial) => {
-                self.second_factor_refused(person, denial)?;
+                self.second_factor_refused(underway.client(), person, denial)?;
                 self.keep(underway).await?;
                 // What is due now is decided again: another question, or the end.
                 Ok(true)
@@ -207,7 +211,7 @@ impl Visit<'_> {
         };
         let verdict = match self.authority()?.answer(&person, &challenge, code).await {
             Ok(verdict) => verdict,
-            Err(error) => return Err(self.authority_failed(&person, error)?),
+            Err(error) => return Err(self.authority_failed(underway.client(), &person, error)?),
         };
         let told = underway
             .interaction

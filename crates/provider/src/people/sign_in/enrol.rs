@@ -42,7 +42,7 @@ impl Visit<'_> {
         if underway.interaction.login.person().is_none() {
             return Ok(Vec::new());
         }
-        let standing = self.standing(&underway.interaction.login).await?;
+        let standing = self.standing(underway).await?;
         let flow = LoginFlow::new(&self.realm.config.policy, wish);
         Ok(
             match flow.next(&underway.interaction.login, Some(standing), self.now) {

@@ -8,7 +8,8 @@ use crate::people::visit::{Causes, Step, Stop, Visit};
 use sealstone_audit::{Action, Reason, Target};
 use sealstone_grants::interaction::{LoginCause, LoginNeed};
 use sealstone_login::{
-    Amr, UpstreamAsk, UpstreamCallback, UpstreamError, UpstreamLogin, UpstreamRefusal, UpstreamSecrets,
+    Amr, LoginDenial, UpstreamAsk, UpstreamCallback, UpstreamError, UpstreamLogin, UpstreamRefusal,
+    UpstreamSecrets,
 };
 use sealstone_oauth_types::Secret;
 use std::time::Duration;
@@ -63,7 +64,7 @@ impl Visit<'_> {
         };
         let redirect = match self.upstream_login()?.begin(&ask, secrets).await {
             Ok(redirect) => redirect,
-            Err(error) => return Err(self.upstream_failed(error)?),
+            Err(error) => return Err(self.upstream_failed(underway, error)?),
         };
         if underway
             .interaction
@@ -89,11 +90,18 @@ impl Visit<'_> {
         self.keep(underway).await?;
         let identity = match self.upstream_login()?.finish(&pending, callback).await {
             Ok(identity) => identity,
-            Err(error) => return Err(self.upstream_failed(error)?),
+            // The client is told, as of every other refusal of the person.
+            Err(UpstreamError::Refused(refusal @ UpstreamRefusal::Declined)) => {
+                return Ok(Err(Refused::Denied(LoginDenial::Upstream(refusal))));
+            }
+            Err(error) => return Err(self.upstream_failed(underway, error)?),
         };
         let person = match identity.person(self.domain()) {
             Ok(person) => person,
-            Err(_odd) => return Err(self.upstream_failed(UpstreamError::Refused(UpstreamRefusal::Claims))?),
+            Err(_odd) => {
+                let odd = UpstreamError::Refused(UpstreamRefusal::Claims);
+                return Err(self.upstream_failed(underway, odd)?);
+            }
         };
         let amr = Amr::upstream(&identity.amr, self.realm.config.policy.believe_upstream_mfa);
         let at = identity.auth_time.unwrap_or(self.now);
@@ -102,9 +110,9 @@ impl Visit<'_> {
     }
 
     /// Nobody gets in on a provider that refuses or gives no answer: one event, and a page that says so.
-    fn upstream_failed(&self, error: UpstreamError) -> Step<Stop> {
+    fn upstream_failed(&self, underway: &Underway, error: UpstreamError) -> Step<Stop> {
         let (detail, stop) = match error {
-            UpstreamError::Refused(refusal) => (refusal.as_str(), self.stop(PageErrorKind::Upstream)),
+            UpstreamError::Refused(refusal) => (refusal.as_str(), self.stop(page_of(refusal))),
             UpstreamError::Unavailable { source } => {
                 ("upstream_unavailable", unavailable(UPSTREAM, source).into())
             }
@@ -123,10 +131,22 @@ impl Visit<'_> {
         self.record(&crate::people::visit::Record {
             action: Action::SignIn,
             user: None,
-            client: None,
+            client: underway.client(),
             target: Target::Issuer(self.domain().as_str().into()),
             refused: Some(Reason::new(401, "login_refused").with_detail(Some(detail))),
         })?;
         Ok(stop)
+    }
+}
+
+/// What came by the browser is the browser's fault, and what the provider said itself is the provider's.
+const fn page_of(refusal: UpstreamRefusal) -> PageErrorKind {
+    match refusal {
+        UpstreamRefusal::Declined
+        | UpstreamRefusal::Error
+        | UpstreamRefusal::State
+        | UpstreamRefusal::Issuer
+        | UpstreamRefusal::Code => PageErrorKind::UpstreamRefused,
+        UpstreamRefusal::IdToken | UpstreamRefusal::Claims => PageErrorKind::Upstream,
     }
 }

@@ -69,8 +69,10 @@ pub enum PageErrorKind {
     NoCookie,
     /// The person may not do this.
     NotAllowed,
-    /// The upstream provider refused, or answered with something that can't be believed.
+    /// The upstream provider answered with something that can't be believed.
     Upstream,
+    /// What the browser brought from the upstream provider is no login: declined there, an error, or another login's.
+    UpstreamRefused,
     /// The person was asked too often already: wait.
     TooMany,
     /// Something that signing in needs can't be asked now: try again.
@@ -82,7 +84,7 @@ impl PageErrorKind {
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
-            Self::Request | Self::Expired | Self::NoCookie => 400,
+            Self::Request | Self::Expired | Self::NoCookie | Self::UpstreamRefused => 400,
             Self::NotAllowed => 403,
             Self::TooMany => 429,
             Self::Upstream => 502,
