@@ -9,6 +9,9 @@ use crate::{Backoff, Credential, FileError, Handle, StateFolder, files, status::
 /// A disk that is full stays so for a while, and a folder that was given back is found within a minute.
 const WAITS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
 
+/// The status is written at each change and this often besides: who reads it sees that somebody still does.
+const HEARTBEAT: Duration = Duration::from_secs(60);
+
 /// What a token file holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the configuration offers each")]
@@ -78,6 +81,7 @@ impl Publisher {
                     behind = self.write(&mut backoff).await;
                 }
                 () = again => behind = self.write(&mut backoff).await,
+                () = surroundings.sleep(HEARTBEAT) => {}
                 changed = statuses.changed() => {
                     if changed.is_err() {
                         return;

@@ -86,11 +86,12 @@ impl Socket {
         {
             object.insert("private_key".to_owned(), held.pair().expose_key_pem().into());
         }
-        answer(StatusCode::OK, JSON, document.to_string())
+        answer(StatusCode::OK, JSON, format!("{document}\n"))
     }
 
     fn status(&self, status: StatusCode) -> Response<Body> {
-        let text = serde_json::to_vec(&self.handle.status()).unwrap_or_default();
+        let mut text = serde_json::to_vec(&self.handle.status()).unwrap_or_default();
+        text.push(b'\n');
         answer(status, JSON, text)
     }
 }

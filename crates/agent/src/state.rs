@@ -1,10 +1,12 @@
 use std::{
     fs::{self, File, TryLockError},
     io,
-    os::unix::fs as unix,
+    os::unix::fs::{self as unix, MetadataExt as _},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
+use rustls_pki_types::UnixTime;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -66,12 +68,15 @@ impl StateFolder {
         lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
-    /// The last status that was written into the folder.
+    /// The last status that was written into the folder, and when: once a minute at least, unless the disk is full.
     ///
     /// # Errors
     /// [`FileError::Io`].
-    pub fn status(path: &Path) -> Result<String, FileError> {
-        files::read_public(&path.join(STATUS))
+    pub fn status(path: &Path) -> Result<(String, UnixTime), FileError> {
+        let path = path.join(STATUS);
+        let found = fs::metadata(&path).map_err(|error| FileError::io(&path, "read", error))?;
+        let written = Duration::from_secs(u64::try_from(found.mtime()).unwrap_or_default());
+        Ok((files::read_public(&path)?, UnixTime::since_unix_epoch(written)))
     }
 
     /// The pair that was in use last, if there was one.

@@ -17,6 +17,10 @@ use std::{
     collections::BTreeSet,
     fs,
     io::{BufRead as _, BufReader},
+    os::unix::{
+        fs::{MetadataExt as _, PermissionsExt as _},
+        process::CommandExt as _,
+    },
     path::Path,
     process::{Child, Command, Stdio},
     sync::{
@@ -444,4 +448,119 @@ fn what_is_wrong_at_the_start_is_said_with_what_to_do() {
     });
     place.put_certificate(&server, 86_400);
     until("taken over", || place.status().1["health"] == "fresh");
+}
+
+/// Runs as root alone, as the suite does: who else can be somebody else?
+#[test]
+fn another_users_program_is_sent_away() {
+    let outside = tempfile::tempdir().unwrap();
+    let open = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(outside.path(), open).unwrap();
+    if fs::metadata(outside.path()).unwrap().uid() != 0 {
+        return;
+    }
+    let server = DevServer::start();
+    let at = |name: &str| outside.path().join(name).display().to_string();
+    let more = format!(
+        "[[socket]]\npath = '{}'\n[[socket]]\npath = '{}'\nallowed_uids = [54321]\n",
+        at("own.sock"),
+        at("shared.sock")
+    );
+    let place = Place::new(&server, "users", 86_400, &more);
+    let _agent = place.start_ready();
+    let ask = |socket: &str, user: u32| {
+        let script = "import socket, sys\ns = socket.socket(socket.AF_UNIX)\ns.settimeout(20)\ns.connect(sys.argv[1])\n\
+                      s.sendall(b'GET /token HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\n\\r\\n')\n\
+                      print(s.recv(15).decode())\n";
+        let told = Command::new("python3")
+            .args(["-c", script, &at(socket)])
+            .uid(user)
+            .gid(user)
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&told.stdout).trim().to_owned()
+    };
+    for (socket, user, want) in [
+        ("own.sock", 0, "HTTP/1.1 200 OK"),
+        ("shared.sock", 0, "HTTP/1.1 200 OK"),
+        ("shared.sock", 54_321, "HTTP/1.1 200 OK"),
+        // The mode stands in the way, or else the agent does.
+        ("own.sock", 54_321, ""),
+        ("shared.sock", 54_322, ""),
+    ] {
+        assert_eq!(
+            ask(socket, user),
+            want,
+            "{socket} {user}\n{}",
+            place.text("agent.log")
+        );
+    }
+    assert!(
+        place
+            .text("agent.log")
+            .contains("another user's program was sent away")
+    );
+}
+
+/// The files are behind, sockets and proxies are not; with room again the files are right by themselves.
+#[test]
+fn a_full_disk_is_said_and_programs_at_the_socket_are_served() {
+    let disk = tempfile::tempdir().unwrap();
+    let mount = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=128k,mode=0700", "tmpfs"])
+        .arg(disk.path())
+        .status();
+    if !mount.is_ok_and(|status| status.success()) {
+        return;
+    }
+    let server = DevServer::start();
+    let more = by_the_ca(&server, "9s") + "[[socket]]\npath = 'agent.sock'\n";
+    let place = Place::new(&server, "full", 9, &more);
+    let text = place.text("agent.toml").replace(
+        "path = 'state'",
+        &format!("path = '{}/state'", disk.path().display()),
+    );
+    fs::write(place.path("agent.toml"), text).unwrap();
+    let agent = place.start_ready();
+    let get = |path: &str| {
+        at_socket(
+            &place.path("agent.sock"),
+            &format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
+        )
+    };
+    until("the first files", || {
+        disk.path().join("state/current/token").exists()
+    });
+    let filler = disk.path().join("filler");
+    let _full = fs::write(&filler, vec![0; 1024 * 1024]).unwrap_err();
+    until("its fault", || {
+        get("/status").contains("the disk is full: make room")
+    });
+    let generation = fs::read_link(disk.path().join("state/current")).unwrap();
+    let rotations = |answer: &str| {
+        let body = answer.split_once("\r\n\r\n").unwrap().1;
+        let status: Value = serde_json::from_str(body).unwrap();
+        assert_eq!(status["health"], "degraded", "{status}");
+        status["rotations"].as_u64().unwrap()
+    };
+    let before = rotations(&get("/status"));
+    until("another rotation", || rotations(&get("/status")) > before);
+    assert!(get("/token").starts_with("HTTP/1.1 200 "), "{}", get("/token"));
+    assert_eq!(
+        fs::read_link(disk.path().join("state/current")).unwrap(),
+        generation
+    );
+    let folder = disk.path().join("state").join(generation);
+    sealstone_agent::MachinePair::read(&folder.join("certificate.pem"), &folder.join("private-key.pem"))
+        .unwrap();
+    fs::remove_file(&filler).unwrap();
+    until("fresh again", || get("/status").contains("\"health\":\"fresh\""));
+    assert_eq!(agent.terminate(), 0);
+    assert!(
+        Command::new("umount")
+            .arg(disk.path())
+            .status()
+            .unwrap()
+            .success()
+    );
 }

@@ -7,16 +7,22 @@ use serde_json::json;
 
 use super::config::Config;
 use crate::{
+    clock,
     failure::{Failure, Outcome},
     output::{self, Form},
 };
+
+/// An agent writes its status once a minute; on a busy machine, a little later.
+const STALE: u64 = 180;
 
 pub(super) fn run(path: &Path, form: Form) -> Outcome {
     let config = Config::read(path)?;
     let folder = &config.state.path;
     let running = StateFolder::is_taken(folder);
-    let text = StateFolder::status(folder).ok();
-    let status: Option<Status> = text.and_then(|text| serde_json::from_str(&text).ok());
+    let written = StateFolder::status(folder).ok();
+    let status = written
+        .as_ref()
+        .and_then(|(text, _)| serde_json::from_str::<Status>(text).ok());
     match (&status, form) {
         (Some(status), Form::Json) => {
             let mut document = serde_json::to_value(status)?;
@@ -34,6 +40,15 @@ pub(super) fn run(path: &Path, form: Form) -> Outcome {
             "no agent runs with {}: start it with `sealstone agent run --config {}`",
             folder.display(),
             path.display()
+        )));
+    }
+    let now = clock::now();
+    if let Some((_, at)) = written.filter(|(_, at)| now.as_secs() > at.as_secs().saturating_add(STALE)) {
+        return Err(Failure::failed(format!(
+            "the agent has not written its status since {}: is the disk of {} full? What it serves by sockets and proxies may \
+             be good all the same: its log says",
+            clock::date(at),
+            folder.display()
         )));
     }
     match status.map(|status| status.health) {
