@@ -274,5 +274,8 @@ pub enum UnsafePath {
     Large,
 }
 
+#[cfg(fuzzing)]
+pub(crate) use entry::fuzzing_read;
+
 #[cfg(test)]
 mod tests;

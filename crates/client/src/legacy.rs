@@ -109,6 +109,17 @@ fn hex(bytes: &[u8]) -> String {
     digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Reads a text as each of the two forms.
+#[cfg(fuzzing)]
+pub(crate) fn fuzzing_read(text: &str) {
+    let inner: Option<String> = serde_json::from_str(text).ok();
+    for text in inner.iter().map(String::as_str).chain([text]) {
+        if let Some(token) = state(text) {
+            assert!(token.expose().bytes().all(|byte| byte.is_ascii_graphic()));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;

@@ -218,6 +218,20 @@ impl CacheEntry {
     }
 }
 
+/// Reads octets as a file, and writes what was read again.
+#[cfg(fuzzing)]
+pub(crate) fn fuzzing_read(octets: &[u8]) {
+    let key = SealingKey::new([7; 32]);
+    for key in [None, Some(&key)] {
+        if let Some((slot, entry)) = CacheEntry::parse_with_slot(octets, key)
+            && let Ok(written) = entry.write(&slot, key)
+        {
+            let again = CacheEntry::parse(&written, Some(&slot), key);
+            assert_eq!(again.map(|again| again.payload), Some(entry.payload));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
