@@ -193,6 +193,12 @@ fn read(body: &[u8]) -> Option<Document> {
     Some(document)
 }
 
+/// The code and the address of an answer that is taken.
+#[cfg(fuzzing)]
+pub(crate) fn fuzzing_read(body: &[u8]) -> Option<(String, String)> {
+    read(body).map(|document| (document.user_code, document.verification_uri))
+}
+
 impl fmt::Debug for DeviceLogin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter

@@ -288,6 +288,17 @@ fn token_of(answer: &Answer, own: Option<&Secret>) -> Result<KeystoneToken, Keys
     Ok(document::read(token, answer.body()).ok_or_else(shape)?)
 }
 
+/// Reads a body as a token and as each list of scopes.
+#[cfg(fuzzing)]
+pub(crate) fn fuzzing_read(body: &[u8]) {
+    let _token = document::read(Secret::from("t"), body);
+    for (_path, kind) in scope::PLACES {
+        for found in scope::read(kind, body).into_iter().flatten() {
+            assert!(!found.to_string().chars().any(char::is_control));
+        }
+    }
+}
+
 /// Keystone's message, if it has one.
 fn refused(answer: &Answer) -> KeystoneError {
     let body: Option<Value> = sealstone_jose::json::from_slice(answer.body()).ok();

@@ -9,6 +9,8 @@ mod clouds;
 mod context;
 mod device;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod id_token;
 mod identity;
 mod keyring;

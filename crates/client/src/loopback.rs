@@ -383,6 +383,19 @@ impl Expected {
     }
 }
 
+/// Whether a login of a known `state`, at port 9, takes the request for its answer.
+#[cfg(fuzzing)]
+pub(crate) fn fuzzing_judge(request: &Request) -> bool {
+    let expected = Expected {
+        path: "/callback".to_owned(),
+        hosts: vec!["127.0.0.1:9".to_owned()],
+        state: "s".to_owned(),
+        issuer: "https://id.example".to_owned(),
+        says_issuer: false,
+    };
+    matches!(expected.judge(request), Ok(Answered::Code(_)))
+}
+
 /// RFC 7636 §4.2.
 fn challenge(verifier: &Secret) -> String {
     CodeVerifier::parse(verifier.expose())

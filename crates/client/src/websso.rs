@@ -198,7 +198,7 @@ impl Judge for PostedForm {
 }
 
 /// The token of Keystone's form.
-fn posted_token(body: &[u8]) -> Option<Secret> {
+pub(crate) fn posted_token(body: &[u8]) -> Option<Secret> {
     let form = Form::parse(body).ok()?;
     form.get("token")
         .filter(|token| is_token(token))

@@ -88,7 +88,7 @@ impl Waiting {
 }
 
 #[tokio::test]
-async fn the_form_of_keystone_logs_in() {
+async fn r09_the_form_of_keystone_is_taken_once_and_not_shown() {
     let waiting = waiting(options().with_username("alice")).await;
     let page = waiting.post("token=gAAAAA-b_c", &[]).await;
     assert!(
@@ -109,7 +109,16 @@ async fn the_form_of_keystone_logs_in() {
         ),
         ("gAAAAA-b_c", "gAAAAA-b_c")
     );
-    assert!(page.contains("cache-control: no-store"));
+    assert!(page.contains("cache-control: no-store") && page.contains("form-action 'none'"));
+    assert!(!page.contains("gAAAAA") && !page.contains("<script"), "{page}");
+    let again = format!(
+        "POST /auth/websso/ HTTP/1.1\r\nHost: localhost:{}\r\n\r\n",
+        waiting.port
+    );
+    assert_eq!(
+        raw(&format!("127.0.0.1:{}", waiting.port), again.as_bytes()).await,
+        ""
+    );
 }
 
 #[tokio::test]
