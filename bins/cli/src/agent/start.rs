@@ -244,7 +244,8 @@ async fn tell(handle: Handle, notify: &Notify) {
                     notify.tell(&format!("STATUS={text}"));
                 }
             }
-            if health == Health::Fresh && !said.as_ref().is_some_and(|(before, _)| *before == Health::Fresh) {
+            let serves = |health| matches!(health, Health::Fresh | Health::Degraded);
+            if serves(health) && !said.as_ref().is_some_and(|(before, _)| serves(*before)) {
                 let until = status.token.as_ref().map_or("", |token| token.until.as_str());
                 output::note(&format!(
                     "ready: the token is good until {until}, and renewed before"
