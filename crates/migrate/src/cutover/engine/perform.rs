@@ -13,6 +13,8 @@ use crate::node::Node;
 
 /// How often something is looked at that takes its time.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// How often users are watched by asking as they do: a login is a password hash and a hundred queries.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 impl Cutover<'_> {
     /// What users feel of it, for whoever is asked.
@@ -129,6 +131,7 @@ impl Cutover<'_> {
     fn watch(&mut self, op: &Op, before: Option<Traffic>) -> Result<(), CutoverError> {
         let limits = self.options.limits;
         let mut waited = Duration::ZERO;
+        let mut asked = Ok(());
         loop {
             let now = self.ports.balancer.traffic()?;
             if let (Some(before), Some(now)) = (before, now) {
@@ -140,13 +143,17 @@ impl Cutover<'_> {
                     });
                 }
             }
-            if let Err(reason) = self.ports.prober.through_balancer() {
+            let is_last = waited >= limits.settle;
+            if is_last || waited.as_millis().checked_rem(ASK_AGAIN.as_millis()) == Some(0) {
+                asked = self.ports.prober.through_balancer();
+            }
+            if let Err(reason) = asked {
                 return Err(CutoverError::Errors {
                     op: op.clone(),
                     reason: format!("a login through the balancer failed: {reason}"),
                 });
             }
-            if waited >= limits.settle {
+            if is_last {
                 return Ok(());
             }
             self.ports.wait.pause(LOOK_AGAIN);
