@@ -27,6 +27,8 @@ const REPEATABLE: &str = "resource";
 pub struct Form {
     text: Zeroizing<String>,
     parameters: Vec<Parameter>,
+    /// A bit for each length that a name has: most of what is looked for is not there.
+    lengths: u64,
 }
 
 /// Room for a token request with two authentications' worth of parameters.
@@ -69,11 +71,13 @@ impl Form {
         if body.len() > Self::MAX_LENGTH {
             return Err(FormError::TooLarge);
         }
-        let form = if all_plain(body) {
+        let mut form = if all_plain(body) {
             Self::plain(body)?
         } else {
             Self::decoded(body)?
         };
+        let lengths = form.parameters.iter().map(|parameter| bit(parameter.name.len()));
+        form.lengths = lengths.fold(0, |lengths, length| lengths | length);
         if form.has_repeated_name() {
             Err(FormError::Repeated)
         } else {
@@ -106,6 +110,7 @@ impl Form {
         Ok(Self {
             text: Zeroizing::new(text.to_owned()),
             parameters,
+            lengths: 0,
         })
     }
 
@@ -129,6 +134,7 @@ impl Form {
         Ok(Self {
             text: Zeroizing::new(text),
             parameters,
+            lengths: 0,
         })
     }
 
@@ -140,7 +146,11 @@ impl Form {
 
     /// Every value of a parameter that is not empty. Only `resource` can have more than one.
     pub fn get_all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.parameters
+        let parameters = match self.lengths & bit(name.len()) {
+            0 => &[],
+            _ => self.parameters.as_slice(),
+        };
+        parameters
             .iter()
             .filter(move |parameter| parameter.name.len() == name.len())
             .filter(move |parameter| self.octets(&parameter.name) == name.as_bytes())
@@ -259,6 +269,14 @@ fn all_plain(octets: &[u8]) -> bool {
 /// What a form sends as it is: printable ASCII but for the two escapes.
 const fn is_plain(byte: u8) -> bool {
     matches!(byte, 0x20..=0x7e) && byte != b'+' && byte != b'%'
+}
+
+/// That of a length; a name of 64 octets and more has all of them.
+const fn bit(length: usize) -> u64 {
+    match length {
+        0..64 => 1 << length,
+        _ => u64::MAX,
+    }
 }
 
 fn hex_digit(byte: u8) -> Option<u8> {
