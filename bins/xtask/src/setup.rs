@@ -33,6 +33,18 @@ const DEBIAN: &[(&str, &[&str])] = &[
         &["/usr/lib/apache2/modules/mod_auth_openidc.so"],
     ),
     ("haproxy", &["/usr/sbin/haproxy"]),
+    (
+        "libfaketime",
+        &["/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"],
+    ),
+    ("postgresql", &["/usr/lib/postgresql"]),
+    (
+        "libfaketime",
+        &[
+            "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
+            "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1",
+        ],
+    ),
     ("chromium", &["/usr/bin/chromium"]),
 ];
 

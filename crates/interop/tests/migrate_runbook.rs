@@ -1,4 +1,5 @@
-//! `docs/runbooks/fernet-to-jws.md`, run as it is written before three real Keystones behind a real HAProxy.
+//! `docs/runbooks/fernet-to-jws.md`, run as it is written before the three Keystones of a `KeystoneLab` behind a real
+//! HAProxy.
 
 #![expect(
     clippy::unwrap_used,

@@ -66,10 +66,12 @@ fn guide_terminal_login() {
 }
 
 /// Documents that another test runs, with more around them.
-const RUN_ELSEWHERE: [&str; 3] = [
+const RUN_ELSEWHERE: [&str; 5] = [
+    "runbooks/fernet-to-jws.md",
     "guides/off-passwords.md",
     "guides/branding.md",
     "guides/terminal-login.md",
+    "guides/several-nodes.md",
 ];
 
 /// Documents without a command of their own.
