@@ -227,11 +227,15 @@ pub enum CacheError {
 impl CacheError {
     pub(crate) fn write(path: &Path, source: std::io::Error) -> Self {
         let path = path.to_owned();
-        match source.kind() {
-            std::io::ErrorKind::StorageFull
-            | std::io::ErrorKind::QuotaExceeded
-            | std::io::ErrorKind::FileTooLarge => Self::Full { path, source },
-            _ => Self::Write { path, source },
+        let full = [
+            std::io::ErrorKind::StorageFull,
+            std::io::ErrorKind::QuotaExceeded,
+            std::io::ErrorKind::FileTooLarge,
+        ];
+        if full.contains(&source.kind()) {
+            Self::Full { path, source }
+        } else {
+            Self::Write { path, source }
         }
     }
 
