@@ -53,15 +53,15 @@ fn proxy(upstream: &str, ca: &Path) -> String {
     )
 }
 
-/// Certificates live for twelve seconds here: several rotations go by while eight programs and a reader of the files
+/// Certificates live for twenty seconds here: several rotations go by while eight programs and a reader of the files
 /// work without a pause. Every request succeeds, and the service took every token beside its own certificate.
 #[test]
 fn rotations_under_load_are_invisible() {
     let server = DevServer::start();
     let service = ProtectedService::start(&server);
     let upstream = service.url().trim_end_matches('/');
-    let more = by_the_ca(&server, "12s") + &proxy(upstream, server.ca_path());
-    let place = Place::new(&server, "load", 12, &more);
+    let more = by_the_ca(&server, "20s") + &proxy(upstream, server.ca_path());
+    let place = Place::new(&server, "load", 15, &more);
     let agent = place.start_ready();
     let (address, secret) = (place.proxy(upstream), place.text("secret"));
     let stop = Arc::new(AtomicBool::new(false));
@@ -287,8 +287,9 @@ fn a_program_renews() {
 #[test]
 fn killed_at_any_moment_it_leaves_nothing_half_and_goes_on() {
     let server = DevServer::start();
-    let more = by_the_ca(&server, "9s") + "[[token_file]]\npath = 'token'\n[[socket]]\npath = 'agent.sock'\n";
-    let place = Place::new(&server, "killed", 9, &more);
+    let more =
+        by_the_ca(&server, "15s") + "[[token_file]]\npath = 'token'\n[[socket]]\npath = 'agent.sock'\n";
+    let place = Place::new(&server, "killed", 10, &more);
     for round in 0..12_u64 {
         let agent = place.start();
         // At another moment each time, the first ones before there is a token.
@@ -514,8 +515,8 @@ fn a_full_disk_is_said_and_programs_at_the_socket_are_served() {
         return;
     }
     let server = DevServer::start();
-    let more = by_the_ca(&server, "9s") + "[[socket]]\npath = 'agent.sock'\n";
-    let place = Place::new(&server, "full", 9, &more);
+    let more = by_the_ca(&server, "15s") + "[[socket]]\npath = 'agent.sock'\n";
+    let place = Place::new(&server, "full", 10, &more);
     let text = place.text("agent.toml").replace(
         "path = 'state'",
         &format!("path = '{}/state'", disk.path().display()),

@@ -51,9 +51,8 @@ impl Certificates {
                 Err((message, wait)) => {
                     let now = self.surroundings.now();
                     self.shared.board.failed(Work::Certificate, message, now);
-                    let wait = wait
-                        .unwrap_or_default()
-                        .max(backoff.failed(self.surroundings.random()));
+                    let own = self.in_time(backoff.failed(self.surroundings.random()), now);
+                    let wait = wait.unwrap_or_default().max(own);
                     let due = after(now, wait);
                     self.shared.board.certificate_due(due);
                     Some(due)
@@ -75,6 +74,15 @@ impl Certificates {
         }
         self.shared.board.certificate_due(due);
         Some(due)
+    }
+
+    /// A quarter of what is left at most: certificates of an hour leave no time for the longest wait.
+    fn in_time(&self, wait: Duration, now: UnixTime) -> Duration {
+        let end = self.pair.certificate().not_after().as_secs();
+        match end.saturating_sub(now.as_secs()) {
+            0 => wait,
+            left => wait.min(Duration::from_secs((left / 4).max(1))),
+        }
     }
 
     /// Whether others have put another pair into the watched files, and it is in use now.

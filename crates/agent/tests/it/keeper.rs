@@ -313,6 +313,24 @@ async fn an_authority_that_is_down_is_asked_again_and_not_too_often() {
     assert!(gaps[5] >= 1800, "as the server asked: {gaps:?}");
 }
 
+/// Certificates of an hour: the waits shrink with what is left, and the last tries come in time.
+#[tokio::test(start_paused = true)]
+async fn short_lived_certificates_are_asked_for_more_often_towards_their_end() {
+    let tokens = Tokens::new(900);
+    let world = world(HOUR, &tokens, |ca, _| {
+        let refusals = (0..12).map(|_| Does::Refuses(503)).collect();
+        Some(Issuer::new(ca, HOUR, refusals))
+    });
+    world.pass(1).await;
+    let first = world.handle.credential().unwrap().pair().clone();
+    while *world.handle.credential().unwrap().pair() == first {
+        world.pass(5).await;
+    }
+    let left = first.certificate().not_after().as_secs() - world.machine.now().as_secs();
+    assert!(left > 5, "{left}");
+    assert!(world.status().faults.is_empty());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_new_certificate_counts_when_there_is_a_token_for_it_and_is_not_issued_twice() {
     let tokens = Tokens::new(900);
