@@ -18,7 +18,7 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, ParsedPublicKey,
 };
 use base64_simd::{URL_SAFE, URL_SAFE_NO_PAD};
-use measure::{Candidate, compare};
+use measure::{Candidate, allocations_of, compare};
 use rustls_pki_types::UnixTime;
 use rustls_pki_types::pem::PemObject;
 use sealstone_bridge::{TokenForm, Translator};
@@ -55,9 +55,19 @@ impl Pool {
         JwsTokenIssuer::new(JwsPrivateKey::from_pem(JwsAlgorithm::Es256, &self.signer).expect("a key"))
     }
 
-    fn translator(&self) -> Translator {
+    /// With so many public keys before the one that proves its tokens.
+    fn translator(&self, others: usize) -> Translator {
         let issuer = self.issuer();
-        let reader = JwsTokenReader::new(vec![issuer.public_key().clone()], &[JwsAlgorithm::Es256]);
+        let mut public: Vec<_> = (0..others)
+            .map(|_other| {
+                JwsPrivateKey::generate(JwsAlgorithm::Es256)
+                    .expect("a key")
+                    .public_key()
+                    .clone()
+            })
+            .collect();
+        public.push(issuer.public_key().clone());
+        let reader = JwsTokenReader::new(public, &[JwsAlgorithm::Es256]);
         let window = Duration::from_secs(172_800);
         Translator::new(self.fernet.clone(), reader.expect("a reader"), issuer, window).expect("a translator")
     }
@@ -100,7 +110,7 @@ fn report(what: &str, ratio: f64) {
 /// The primitives alone, over the octets of the tokens that are translated.
 fn translation(pool: &Pool) {
     let (fernet, jws) = (pool.fernet(1), pool.jws(1));
-    let translator = pool.translator();
+    let translator = pool.translator(0);
     let octets = URL_SAFE_NO_PAD.decode_to_vec(&fernet).expect("base64url");
     let payload = pool.keys.open(&fernet).expect("our token").payload().to_vec();
     let key = URL_SAFE.decode_to_vec(KEY).expect("a key");
@@ -137,6 +147,10 @@ fn translation(pool: &Pool) {
         }),
     ]);
     report("Fernet to JWS / floor", ratios[1]);
+    let allocations = allocations_of(|| {
+        black_box(&translator.translate(black_box(&fernet), TokenForm::Jws, NOW));
+    });
+    println!("Rust allocations: {allocations:.2}");
 
     let mut room = Vec::with_capacity(octets.len());
     let to_fernet_bare = || {

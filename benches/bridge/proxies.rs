@@ -170,8 +170,9 @@ fn drive(address: SocketAddr, pairs: &[(String, String)]) {
     }
 }
 
-fn bridge(pool: &Pool, node: SocketAddr, name: &'static str, target: TokenForm) -> Proxy {
-    let translator = pool.translator();
+/// With so many public keys of other nodes before the one that proves the tokens.
+fn bridge(pool: &Pool, node: SocketAddr, name: &'static str, target: TokenForm, others: usize) -> Proxy {
+    let translator = pool.translator(others);
     Proxy::start(name, move |listener| {
         let limits = BridgeLimits::default();
         let uri = format!("http://{node}").parse().expect("a URI");
@@ -200,21 +201,30 @@ pub(super) fn measure(pool: &Pool) {
             std::future::pending(),
         ))
     });
-    let untouched = bridge(pool, node, "bridge, nothing to translate", TokenForm::Fernet);
-    let known = bridge(pool, node, "bridge, two tokens that it knows", TokenForm::Jws);
+    let untouched = bridge(pool, node, "bridge, nothing to translate", TokenForm::Fernet, 0);
+    let known = bridge(pool, node, "bridge, two tokens that it knows", TokenForm::Jws, 0);
     let to_jws = bridge(
         pool,
         node,
         "bridge, one new token to JWS, one known",
         TokenForm::Jws,
+        0,
     );
     let to_fernet = bridge(
         pool,
         node,
         "bridge, one new token to Fernet, one known",
         TokenForm::Fernet,
+        0,
     );
-    let proxies = [&bare, &untouched, &known, &to_jws, &to_fernet];
+    let third = bridge(
+        pool,
+        node,
+        "the same, by the third of three keys",
+        TokenForm::Fernet,
+        2,
+    );
+    let proxies = [&bare, &untouched, &known, &to_jws, &to_fernet, &third];
     let (rounds, calls) = effort();
     let calls = u64::from(calls).min(500);
     let mut times = vec![Vec::new(); proxies.len()];
@@ -232,7 +242,7 @@ pub(super) fn measure(pool: &Pool) {
             .collect();
         for (place, (proxy, pairs)) in proxies
             .iter()
-            .zip([&same, &same, &same, &fernet, &jws])
+            .zip([&same, &same, &same, &fernet, &jws, &jws])
             .enumerate()
         {
             let before = proxy.cpu();

@@ -238,19 +238,6 @@ impl From<UnixTime> for ReadAt {
 }
 
 impl TokenClaims {
-    /// Claims to be filled in.
-    pub(crate) const fn blank(issued_at: UnixTime) -> Self {
-        Self {
-            subject: TokenSubject::with_methods(KeystoneId::blank(), Methods(None), Scope::Unscoped),
-            audit_ids: AuditIds {
-                own: AuditId::new([0; 16]),
-                chain: None,
-            },
-            issued_at,
-            expires_at: issued_at,
-        }
-    }
-
     /// What a reader would refuse, whatever the form.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         let subject = &self.subject;

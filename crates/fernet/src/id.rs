@@ -37,11 +37,6 @@ impl KeystoneId {
         Ok(Self(Repr::Text(text.into())))
     }
 
-    /// To be replaced by another.
-    pub(crate) const fn blank() -> Self {
-        Self(Repr::Uuid([b'0'; 32]))
-    }
-
     /// The 16 octets in hexadecimal.
     #[inline]
     pub(crate) fn of_uuid(octets: [u8; 16]) -> Self {

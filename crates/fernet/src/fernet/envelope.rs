@@ -82,6 +82,22 @@ impl Opened {
     }
 }
 
+/// Where a token's octets are while it is read.
+pub(super) struct Room {
+    short: [MaybeUninit<u8>; COMMON_OCTETS],
+    long: Vec<u8>,
+}
+
+impl Room {
+    #[inline]
+    pub(super) const fn new() -> Self {
+        Self {
+            short: [const { MaybeUninit::uninit() }; COMMON_OCTETS],
+            long: Vec::new(),
+        }
+    }
+}
+
 /// The same, while the token's octets are at hand.
 pub(super) struct OpenedInPlace<'a> {
     pub(super) payload: &'a [u8],
@@ -186,26 +202,23 @@ impl FernetKeys {
 
     /// As [`FernetKeys::open`], for whoever needs the payload for a moment: without memory of its own for most tokens.
     #[inline]
-    pub(super) fn open_for<T>(
+    pub(super) fn open_in<'a>(
         &self,
         token: &str,
-        read: impl FnOnce(&OpenedInPlace<'_>) -> Result<T, DecodeError>,
-    ) -> Result<T, DecodeError> {
+        room: &'a mut Room,
+    ) -> Result<OpenedInPlace<'a>, DecodeError> {
         let text = bounded(token)?;
-        if text.len() > COMMON_TEXT {
-            let opened = self.open(token)?;
-            return read(&OpenedInPlace {
-                payload: opened.payload(),
-                issued_at: opened.issued_at,
-                key: opened.key,
-                iv: opened.iv,
-            });
-        }
-        let mut room = [const { MaybeUninit::uninit() }; COMMON_OCTETS];
-        let octets = URL_SAFE_NO_PAD
-            .decode(text.as_bytes(), room.as_mut_slice().as_out())
-            .map_err(|_error| DecodeError::Base64)?;
-        read(&self.open_in_place(octets)?)
+        let octets = if text.len() > COMMON_TEXT {
+            room.long = URL_SAFE_NO_PAD
+                .decode_to_vec(text)
+                .map_err(|_error| DecodeError::Base64)?;
+            room.long.as_mut_slice()
+        } else {
+            URL_SAFE_NO_PAD
+                .decode(text.as_bytes(), room.short.as_mut_slice().as_out())
+                .map_err(|_error| DecodeError::Base64)?
+        };
+        self.open_in_place(octets)
     }
 
     fn open_in_place<'a>(&self, octets: &'a mut [u8]) -> Result<OpenedInPlace<'a>, DecodeError> {

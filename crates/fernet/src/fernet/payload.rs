@@ -7,9 +7,7 @@ use rustls_pki_types::UnixTime;
 use super::msgpack::{Reader, TooLong, Writer};
 use super::uuid;
 use crate::limits::{MAX_FERNET_TOKEN, MAX_THUMBPRINT, MAX_TIME};
-use crate::{
-    AuditId, AuditIds, DecodeError, Federation, IssueError, KeystoneId, Scope, TokenClaims, TokenSubject,
-};
+use crate::{AuditId, AuditIds, DecodeError, Federation, IssueError, KeystoneId, Scope, TokenSubject};
 
 /// Which of Keystone's layouts a payload has: the number in front of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -141,26 +139,54 @@ impl PayloadVersion {
     }
 }
 
-/// Reads a payload into claims, which have no trust and the like yet; gives its layout, and its method mask.
-pub(super) fn read(
-    octets: &[u8],
-    default_domain: &KeystoneId,
-    claims: &mut TokenClaims,
-) -> Result<(PayloadVersion, u64), DecodeError> {
+/// A payload, read: what every token has, small enough to be handed on without being copied at length.
+pub(super) struct Read {
+    pub(super) version: PayloadVersion,
+    pub(super) user_id: KeystoneId,
+    pub(super) mask: u64,
+    pub(super) scope: Scope,
+    pub(super) expires_at: UnixTime,
+    pub(super) audit_ids: AuditIds,
+    /// What tokens of trusts, federation and the like have besides.
+    pub(super) more: Option<Box<More>>,
+}
+
+#[derive(Default)]
+pub(super) struct More {
+    pub(super) trust_id: Option<KeystoneId>,
+    pub(super) federation: Option<Federation>,
+    pub(super) access_token_id: Option<KeystoneId>,
+    pub(super) application_credential_id: Option<KeystoneId>,
+    pub(super) thumbprint: Option<String>,
+}
+
+#[inline]
+pub(super) fn read(octets: &[u8], default_domain: &KeystoneId) -> Result<Read, DecodeError> {
     let mut reader = Reader::new(octets);
     let items = reader.array()?;
     let version = PayloadVersion::of_number(reader.unsigned()?).ok_or(DecodeError::Version)?;
     if items != version.items() {
         return Err(DecodeError::Payload("a list of another length is due"));
     }
-    claims.subject.user_id = read_user(&mut reader)?;
+    let user_id = read_user(&mut reader)?;
     let mask = reader.unsigned()?;
-    version.read_scope(&mut reader, default_domain, &mut claims.subject)?;
-    claims.expires_at = read_time(&mut reader)?;
-    claims.audit_ids = read_audit_ids(&mut reader)?;
-    version.read_end(&mut reader, &mut claims.subject)?;
+    let mut more = version.has_more().then(Box::<More>::default);
+    let scope = version.read_scope(&mut reader, default_domain, more.as_deref_mut())?;
+    let expires_at = read_time(&mut reader)?;
+    let audit_ids = read_audit_ids(&mut reader)?;
+    if let Some(more) = &mut more {
+        version.read_end(&mut reader, more)?;
+    }
     reader.end()?;
-    Ok((version, mask))
+    Ok(Read {
+        version,
+        user_id,
+        mask,
+        scope,
+        expires_at,
+        audit_ids,
+        more,
+    })
 }
 
 impl PayloadVersion {
@@ -170,57 +196,63 @@ impl PayloadVersion {
         Self::ALL.get(place).copied()
     }
 
+    const fn has_more(self) -> bool {
+        !matches!(self, Self::Unscoped | Self::Domain | Self::Project | Self::System)
+    }
+
     /// What stands between the methods and the end of the token.
     #[inline]
     fn read_scope(
         self,
         reader: &mut Reader<'_>,
         default_domain: &KeystoneId,
-        subject: &mut TokenSubject,
-    ) -> Result<(), DecodeError> {
+        more: Option<&mut More>,
+    ) -> Result<Scope, DecodeError> {
+        let scope = match self {
+            Self::Unscoped | Self::FederatedUnscoped => Scope::Unscoped,
+            Self::Domain => Scope::Domain(read_domain(reader, default_domain)?),
+            Self::System => Scope::System(text_id(reader.octets()?)?),
+            Self::Project
+            | Self::Trust
+            | Self::ApplicationCredential
+            | Self::OAuth1
+            | Self::FederatedProject => Scope::Project(read_pair(reader)?),
+            Self::FederatedDomain => Scope::Domain(read_pair(reader)?),
+            Self::OAuth2Certificate => match (read_optional_pair(reader)?, read_optional_pair(reader)?) {
+                (None, None) => Scope::Unscoped,
+                (Some(project), None) => Scope::Project(project),
+                (None, Some(domain)) => Scope::Domain(domain),
+                (Some(_), Some(_)) => return Err(DecodeError::Payload("more than one scope")),
+            },
+        };
+        let Some(more) = more else { return Ok(scope) };
         match self {
-            Self::Unscoped => {}
-            Self::Domain => subject.scope = Scope::Domain(read_domain(reader, default_domain)?),
-            Self::Project | Self::Trust | Self::ApplicationCredential => {
-                subject.scope = Scope::Project(read_pair(reader)?);
+            Self::OAuth1 => more.access_token_id = Some(read_pair(reader)?),
+            Self::FederatedUnscoped | Self::FederatedProject | Self::FederatedDomain => {
+                more.federation = Some(read_federation(reader)?);
             }
-            Self::System => subject.scope = Scope::System(text_id(reader.octets()?)?),
-            Self::OAuth1 => {
-                subject.scope = Scope::Project(read_pair(reader)?);
-                subject.access_token_id = Some(read_pair(reader)?);
-            }
-            Self::FederatedUnscoped => subject.federation = Some(read_federation(reader)?),
-            Self::FederatedProject => {
-                subject.scope = Scope::Project(read_pair(reader)?);
-                subject.federation = Some(read_federation(reader)?);
-            }
-            Self::FederatedDomain => {
-                subject.scope = Scope::Domain(read_pair(reader)?);
-                subject.federation = Some(read_federation(reader)?);
-            }
-            Self::OAuth2Certificate => {
-                subject.scope = match (read_optional_pair(reader)?, read_optional_pair(reader)?) {
-                    (None, None) => Scope::Unscoped,
-                    (Some(project), None) => Scope::Project(project),
-                    (None, Some(domain)) => Scope::Domain(domain),
-                    (Some(_), Some(_)) => return Err(DecodeError::Payload("more than one scope")),
-                };
-            }
+            Self::Unscoped
+            | Self::Domain
+            | Self::Project
+            | Self::Trust
+            | Self::System
+            | Self::ApplicationCredential
+            | Self::OAuth2Certificate => {}
         }
-        Ok(())
+        Ok(scope)
     }
 
     /// What stands after the audit ids.
     #[inline]
-    fn read_end(self, reader: &mut Reader<'_>, subject: &mut TokenSubject) -> Result<(), DecodeError> {
+    fn read_end(self, reader: &mut Reader<'_>, more: &mut More) -> Result<(), DecodeError> {
         match self {
             Self::Trust => {
                 let octets = reader.octets()?.and_then(|octets| octets.try_into().ok());
                 let octets = octets.ok_or(DecodeError::Payload("16 octets are due"))?;
-                subject.trust_id = Some(KeystoneId::of_uuid(octets));
+                more.trust_id = Some(KeystoneId::of_uuid(octets));
             }
             Self::ApplicationCredential => {
-                subject.application_credential_id = Some(read_pair(reader)?);
+                more.application_credential_id = Some(read_pair(reader)?);
             }
             Self::OAuth2Certificate => {
                 reader.array_of(2)?;
@@ -233,7 +265,7 @@ impl PayloadVersion {
                 if text.is_empty() || text.len() > MAX_THUMBPRINT {
                     return Err(DecodeError::Payload("a thumbprint is out of bounds"));
                 }
-                subject.thumbprint = Some(text.to_owned());
+                more.thumbprint = Some(text.to_owned());
             }
             Self::Unscoped
             | Self::Domain

@@ -1,8 +1,8 @@
-use super::envelope::{head, not_of_the_future};
+use super::envelope::{Room, head, not_of_the_future};
 use super::msgpack::Writer;
 use super::payload::{self, Payload};
 use super::{AuthMethods, FernetKeys, Iv, PayloadVersion};
-use crate::{DecodeError, IssueError, KeystoneId, ReadAt, TokenClaims};
+use crate::{DecodeError, IssueError, KeystoneId, ReadAt, TokenClaims, TokenSubject};
 
 /// Reads and writes Fernet tokens as one Keystone does: by its keys, its `[auth] methods` and its
 /// `[identity] default_domain_id`.
@@ -47,23 +47,32 @@ impl FernetTokens {
     /// [`DecodeError`] says what is wrong with it; [`DecodeError::Unauthentic`] means that no key proves it.
     pub fn read(&self, token: &str, at: impl Into<ReadAt>) -> Result<FernetToken, DecodeError> {
         let at = at.into();
-        let mut read = FernetToken {
-            claims: TokenClaims::blank(at.now),
-            version: PayloadVersion::Unscoped,
-            key: 0,
-            iv: Iv::new([0; 16]),
+        let mut room = Room::new();
+        let opened = self.keys.open_in(token, &mut room)?;
+        not_of_the_future(opened.issued_at, at.now)?;
+        let read = payload::read(opened.payload, &self.default_domain)?;
+        let methods = self.methods.names(read.mask)?;
+        let mut claims = TokenClaims {
+            subject: TokenSubject::with_methods(read.user_id, methods, read.scope),
+            audit_ids: read.audit_ids,
+            issued_at: opened.issued_at,
+            expires_at: read.expires_at,
         };
-        self.keys.open_for(token, |opened| {
-            not_of_the_future(opened.issued_at, at.now)?;
-            let claims = &mut read.claims;
-            claims.issued_at = opened.issued_at;
-            let (version, mask) = payload::read(opened.payload, &self.default_domain, claims)?;
-            claims.subject.methods = self.methods.names(mask)?;
-            claims.check_end(at)?;
-            (read.version, read.key, read.iv) = (version, opened.key, opened.iv);
-            Ok(())
-        })?;
-        Ok(read)
+        if let Some(more) = read.more {
+            let subject = &mut claims.subject;
+            subject.trust_id = more.trust_id;
+            subject.federation = more.federation;
+            subject.access_token_id = more.access_token_id;
+            subject.application_credential_id = more.application_credential_id;
+            subject.thumbprint = more.thumbprint;
+        }
+        claims.check_end(at)?;
+        Ok(FernetToken {
+            claims,
+            version: read.version,
+            key: opened.key,
+            iv: opened.iv,
+        })
     }
 
     /// Writes a token under the primary key, as Keystone does.

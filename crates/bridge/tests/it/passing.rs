@@ -1,19 +1,14 @@
 //! Everything but tokens goes through as it came, and what two readers could take in two ways does not go through.
 
-#[path = "support/pool.rs"]
-mod pool;
-#[path = "support/wire.rs"]
-mod wire;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use pool::{Pool, claims};
+use crate::pool::{Pool, claims};
+use crate::wire::{Answering, Options, Seen, World, answering, echoing, unchunked};
 use sealstone_bridge::{BridgeLimits, Forwarded, Target, TokenForm, Upstream, UpstreamError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::oneshot;
-use wire::{Answering, Options, Seen, World, answering, echoing, unchunked};
 
 const TO_JWS: Target = Target::Fixed(TokenForm::Jws);
 
@@ -52,7 +47,7 @@ async fn large_bodies_go_both_ways_unchanged() {
     let (mut reading, mut writing) = client.stream.split();
     let sent = async move { writing.write_all(&request).await.unwrap() };
     let mut buffer = Vec::new();
-    let read = wire::read_message(&mut reading, &mut buffer, false);
+    let read = crate::wire::read_message(&mut reading, &mut buffer, false);
     let ((), got) = tokio::join!(sent, read);
     assert_eq!(got.unwrap().1, body);
     let seen = world.node.next().await;

@@ -1,14 +1,9 @@
 //! What reaches the node, and what comes back to the client, over real sockets.
 
-#[path = "support/pool.rs"]
-mod pool;
-#[path = "support/wire.rs"]
-mod wire;
-
-use pool::{NOW, Pool, WINDOW, at, claims};
+use crate::pool::{NOW, Pool, WINDOW, at, claims};
+use crate::wire::{Options, World, answering, echoing};
 use sealstone_bridge::{Rules, Target, TokenForm};
 use sealstone_fernet::{FernetKey, ReadAt};
-use wire::{Options, World, answering, echoing};
 
 const TO_JWS: Target = Target::Fixed(TokenForm::Jws);
 const TO_FERNET: Target = Target::Fixed(TokenForm::Fernet);
@@ -243,7 +238,7 @@ async fn keystones_words_name_the_clients_token() {
     let pool = Pool::new();
     let said =
         |token: &str| format!(r#"{{"error":{{"code":404,"message":"Could not find token: {token}."}}}}"#);
-    let node = std::sync::Arc::new(move |seen: &wire::Seen| {
+    let node = std::sync::Arc::new(move |seen: &crate::wire::Seen| {
         let body = said(&seen.fields("x-subject-token")[0]);
         let length = body.len();
         Some(

@@ -1,5 +1,4 @@
 //! The keys of a pool of Keystones, and tokens of both forms by them.
-#![allow(dead_code, reason = "each test file uses its part")]
 
 use std::time::Duration;
 

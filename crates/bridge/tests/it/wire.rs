@@ -1,5 +1,4 @@
 //! A node of a few lines that shows what reached it, and a bridge before it, over real sockets.
-#![allow(dead_code, reason = "each test file uses its part")]
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

@@ -1,11 +1,8 @@
 //! There and back the claims are the same; never is more granted; what nothing proves comes to nothing.
 
-#[path = "support/pool.rs"]
-mod pool;
-
 use std::sync::LazyLock;
 
-use pool::{NOW, Pool, WINDOW, at, claims, id};
+use crate::pool::{NOW, Pool, WINDOW, at, claims, id};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
