@@ -5,7 +5,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Candidate, Renewal, Shared, TICK, after, until};
 use crate::{
-    Backoff, MachinePair, Surroundings, WatchedPair,
+    Backoff, MachinePair, Surroundings, Unfit, WatchedPair,
     check::{check_dates, check_successor},
     schedule::certificate_due,
     status::Work,
@@ -129,27 +129,28 @@ impl Certificates {
         let Some(renewal) = &self.renewal else {
             return Ok(());
         };
-        let now = self.surroundings.now();
-        let unfit = |pair: &MachinePair| {
-            check_successor(pair, &self.pair, &renewal.authorities, now)
-                .err()
-                .map(|unfit| unfit.to_string())
-        };
-        if issued.as_ref().is_some_and(|pair| unfit(pair).is_some()) {
-            *issued = None;
-        }
         let pair = match issued.take() {
             Some(pair) => pair,
             None => {
-                let told = renewal.source.successor(&self.pair, now).await;
-                let pair = told.map_err(|fault| (fault.to_string(), fault.retry_after()))?;
-                if let Some(unfit) = unfit(&pair) {
-                    let name = renewal.source.name();
-                    return Err((format!("the certificate of {name} is not used: {unfit}"), None));
-                }
-                pair
+                let told = renewal
+                    .source
+                    .successor(&self.pair, self.surroundings.now())
+                    .await;
+                told.map_err(|fault| (fault.to_string(), fault.retry_after()))?
             }
         };
+        // The time of now: an authority that dates nothing back begins with the second of its answer.
+        let now = self.surroundings.now();
+        if let Err(unfit) = check_successor(&pair, &self.pair, &renewal.authorities, now) {
+            if let Unfit::NotYet { not_before, .. } = &unfit
+                && *not_before < self.pair.certificate().not_after()
+            {
+                // An authority whose clock is ahead: it is good before long.
+                *issued = Some(pair);
+            }
+            let name = renewal.source.name();
+            return Err((format!("the certificate of {name} is not used: {unfit}"), None));
+        }
         *issued = Some(pair.clone());
         self.offer(pair).await.map_err(|message| {
             let message = format!("the new certificate is there, and gets no token yet: {message}");

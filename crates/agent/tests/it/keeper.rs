@@ -313,6 +313,29 @@ async fn an_authority_that_is_down_is_asked_again_and_not_too_often() {
     assert!(gaps[5] >= 1800, "as the server asked: {gaps:?}");
 }
 
+/// It is kept until it begins, and no other is asked for meanwhile.
+#[tokio::test(start_paused = true)]
+async fn an_authority_whose_clock_is_ahead_is_waited_for() {
+    let tokens = Tokens::new(900);
+    let mut issuer = None;
+    let world = world(9 * DAY, &tokens, |ca, pair| {
+        let ahead = ca.renew(pair, 30 * DAY, at(6 * DAY));
+        let made = Issuer::new(ca, 9 * DAY, vec![Does::Gives(ahead)]);
+        issuer = Some(Arc::clone(&made));
+        Some(made)
+    });
+    world.pass(6 * DAY - HOUR).await;
+    let old = world.handle.credential().unwrap().pair().clone();
+    assert!(
+        world
+            .fault("certificate")
+            .contains("compare the authority's clock")
+    );
+    world.pass(2 * HOUR).await;
+    assert_ne!(*world.handle.credential().unwrap().pair(), old);
+    assert_eq!(issuer.unwrap().asked.lock().unwrap().len(), 1);
+}
+
 /// Certificates of an hour: the waits shrink with what is left, and the last tries come in time.
 #[tokio::test(start_paused = true)]
 async fn short_lived_certificates_are_asked_for_more_often_towards_their_end() {
