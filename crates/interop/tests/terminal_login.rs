@@ -1,5 +1,5 @@
 //! From a terminal to a Keystone token, with every part real: `sealstone`, Chromium, the login pages with a second factor,
-//! Keystone behind Apache with mod_auth_openidc, and the `openstack` command.
+//! Keystone behind Apache with `mod_auth_openidc`, and the `openstack` command.
 
 #![expect(
     clippy::unwrap_used,

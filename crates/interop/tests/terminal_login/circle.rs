@@ -77,7 +77,7 @@ pub(crate) fn by_the_browser(world: &World) {
     world.done(&mut world.sealstone(&["logout"], &options));
 }
 
-/// The same by Keystone's own WebSSO, through mod_auth_openidc as a relying party.
+/// The same by Keystone's own WebSSO, through `mod_auth_openidc` as a relying party.
 pub(crate) fn by_websso(world: &World) {
     let options = world.by_websso("demo-mfa");
     let browser = world.browser("demo-mfa", &json!({"ahead": 0}));
