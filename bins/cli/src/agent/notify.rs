@@ -1,4 +1,4 @@
-//! What systemd is told (`Type=notify`, sd_notify(3)).
+//! What systemd is told (`Type=notify`, `sd_notify(3)`).
 
 #[cfg(target_os = "linux")]
 use std::os::linux::net::SocketAddrExt as _;
