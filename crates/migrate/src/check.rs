@@ -44,8 +44,10 @@ pub struct Target {
 pub enum Answer {
     /// It did it.
     Taken,
-    /// It said no: 401, 403 or 404.
+    /// It does not take the token, or the login: 401 or 404.
     Refused(u16),
+    /// It takes the token, and its policy does not let this holder do this: 403.
+    NotAllowed,
     /// It did neither: another status, or no answer at all.
     Failed(String),
     /// It was not asked, since something before had failed.

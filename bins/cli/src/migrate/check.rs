@@ -172,6 +172,7 @@ fn row(cell: &Cell) -> Vec<String> {
     let answer = |answer: &Answer| match answer {
         Answer::Taken => "yes".to_owned(),
         Answer::Refused(status) => format!("no ({status})"),
+        Answer::NotAllowed => "not allowed".to_owned(),
         Answer::Failed(fault) => fault.clone(),
         Answer::NotAsked => "-".to_owned(),
     };

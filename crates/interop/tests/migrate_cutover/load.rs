@@ -16,14 +16,14 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// How long before its end a token is replaced, as keystoneauth does.
 const STALE: Duration = Duration::from_secs(10);
 
-pub struct Answer {
-    pub status: u16,
-    pub token: Option<String>,
-    pub body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) token: Option<String>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// One request over plain HTTP, on a connection of its own.
-pub fn ask(
+pub(crate) fn ask(
     host: &str,
     method: &str,
     path: &str,
@@ -65,12 +65,12 @@ pub fn ask(
 
 /// Something that a user met and should not have.
 #[derive(Clone, Debug)]
-pub struct Met {
-    pub at: u64,
-    pub who: &'static str,
-    pub what: String,
+pub(crate) struct Met {
+    pub(crate) at: u64,
+    pub(crate) who: &'static str,
+    pub(crate) what: String,
     /// What the token was that was shown, by its looks.
-    pub form: &'static str,
+    pub(crate) form: &'static str,
 }
 
 #[derive(Default)]
@@ -84,11 +84,11 @@ struct Shared {
     revoked_refused: AtomicUsize,
 }
 
-pub fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-pub fn form(token: &str) -> &'static str {
+pub(crate) fn form(token: &str) -> &'static str {
     if token.matches('.').count() == 2 {
         "jws"
     } else {
@@ -97,17 +97,17 @@ pub fn form(token: &str) -> &'static str {
 }
 
 /// Everybody. They stop when this is dropped.
-pub struct Load {
+pub(crate) struct Load {
     shared: Arc<Shared>,
     users: Vec<JoinHandle<()>>,
 }
 
 /// What they met.
-pub struct Report {
-    pub good: usize,
-    pub met: Vec<Met>,
-    pub revoked_taken: Vec<String>,
-    pub revoked_refused: usize,
+pub(crate) struct Report {
+    pub(crate) good: usize,
+    pub(crate) met: Vec<Met>,
+    pub(crate) revoked_taken: Vec<String>,
+    pub(crate) revoked_refused: usize,
 }
 
 struct User {
@@ -119,7 +119,7 @@ struct User {
 
 impl Load {
     /// Users of every kind of `accounts` that log in again and again, holders of tokens, and some who revoke theirs.
-    pub fn start(host: &str, accounts: &[Value]) -> Self {
+    pub(crate) fn start(host: &str, accounts: &[Value]) -> Self {
         let shared = Arc::new(Shared::default());
         let body = |kind: &str| {
             let found = accounts.iter().find(|account| account["kind"] == kind).unwrap();
@@ -152,12 +152,12 @@ impl Load {
         }
     }
 
-    pub fn good(&self) -> usize {
+    pub(crate) fn good(&self) -> usize {
         self.shared.good.load(Ordering::Relaxed)
     }
 
     /// Everybody goes home.
-    pub fn end(mut self) -> Report {
+    pub(crate) fn end(mut self) -> Report {
         self.shared.over.store(true, Ordering::Relaxed);
         for user in self.users.drain(..) {
             user.join().unwrap();

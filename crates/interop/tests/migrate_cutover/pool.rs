@@ -13,18 +13,18 @@ use sealstone_interop::{Front, FrontKind, FrontSetup, KeystoneLab, LabOptions, b
 use sealstone_migrate::{Event, Op, parse_journal, set_option};
 use serde_json::{Value, json};
 
-pub const NODES: [&str; 3] = ["node1", "node2", "node3"];
+pub(crate) const NODES: [&str; 3] = ["node1", "node2", "node3"];
 /// Where Debian's libfaketime is.
 const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 /// How long a command may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-pub struct Pool {
+pub(crate) struct Pool {
     /// What HAProxy calls the nodes.
     names: [&'static str; 3],
-    pub lab: KeystoneLab,
-    pub folder: tempfile::TempDir,
-    pub haproxy: Front,
+    pub(crate) lab: KeystoneLab,
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) haproxy: Front,
     port: u16,
     bridges: Vec<Bridge>,
 }
@@ -44,12 +44,12 @@ impl Drop for Bridge {
 
 /// Whether bridges stand before the nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Before {
+pub(crate) enum Before {
     Nothing,
     Bridges,
 }
 
-pub fn sealstone() -> PathBuf {
+pub(crate) fn sealstone() -> PathBuf {
     built(
         "SEALSTONE",
         &["--package", "sealstone-cli", "--bin", "sealstone"],
@@ -58,7 +58,7 @@ pub fn sealstone() -> PathBuf {
 }
 
 #[track_caller]
-pub fn done(output: &Output) -> String {
+pub(crate) fn done(output: &Output) -> String {
     assert!(
         output.status.success(),
         "{}\n{}",
@@ -69,7 +69,7 @@ pub fn done(output: &Output) -> String {
 }
 
 #[track_caller]
-pub fn refused(output: &Output, want: &str) {
+pub(crate) fn refused(output: &Output, want: &str) {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(
         output.status.code() == Some(1) && said.contains(want),
@@ -79,12 +79,12 @@ pub fn refused(output: &Output, want: &str) {
 
 impl Pool {
     /// Nodes that share Fernet keys and have no JWS keys; tokens live `life_s`, and may be shown `window_s` longer.
-    pub fn start(life_s: u32, window_s: u32) -> Self {
+    pub(crate) fn start(life_s: u32, window_s: u32) -> Self {
         Self::called(NODES, life_s, window_s)
     }
 
     /// The same, under other names.
-    pub fn called(names: [&'static str; 3], life_s: u32, window_s: u32) -> Self {
+    pub(crate) fn called(names: [&'static str; 3], life_s: u32, window_s: u32) -> Self {
         let lab = KeystoneLab::start(&LabOptions::new().nodes(3));
         for (name, node) in names.into_iter().zip(NODES).filter(|(name, node)| name != node) {
             std::os::unix::fs::symlink(node, lab.folder().join(name)).unwrap();
@@ -138,7 +138,7 @@ impl Pool {
     }
 
     /// Every node, at the same time.
-    pub fn restart_all(&self) {
+    pub(crate) fn restart_all(&self) {
         let restarts = self
             .names
             .map(|node| Command::new(self.restart_script()).arg(node).spawn().unwrap());
@@ -151,7 +151,7 @@ impl Pool {
     }
 
     /// Bridges before the nodes, or none; HAProxy is started anew, with every node in its pool.
-    pub fn put_before(&mut self, before: Before) {
+    pub(crate) fn put_before(&mut self, before: Before) {
         self.bridges.clear();
         let nodes = addresses(&self.lab);
         let servers = match before {
@@ -194,21 +194,21 @@ impl Pool {
         Bridge { child, address }
     }
 
-    pub fn configuration(&self, name: &str) -> PathBuf {
+    pub(crate) fn configuration(&self, name: &str) -> PathBuf {
         self.lab.folder().join(name).join("keystone.conf")
     }
 
     /// Where users reach it: `127.0.0.1:port`.
-    pub fn front(&self) -> String {
+    pub(crate) fn front(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
-    pub fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.haproxy.setup().path("admin.sock")
     }
 
     /// HAProxy's own words.
-    pub fn show(&self, command: &str) -> String {
+    pub(crate) fn show(&self, command: &str) -> String {
         let mut stream = std::os::unix::net::UnixStream::connect(self.socket()).unwrap();
         stream.write_all(format!("{command}\n").as_bytes()).unwrap();
         let mut answer = String::new();
@@ -217,7 +217,7 @@ impl Pool {
     }
 
     /// Which nodes HAProxy sends requests to, by its own account.
-    pub fn in_pool(&self) -> Vec<String> {
+    pub(crate) fn in_pool(&self) -> Vec<String> {
         let states = self.show("show servers state keystone");
         let rows = states
             .lines()
@@ -228,7 +228,7 @@ impl Pool {
     }
 
     #[track_caller]
-    pub fn wait_until(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
+    pub(crate) fn wait_until(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
         let end = Instant::now() + PATIENCE;
         while !is_so(self) {
             assert!(Instant::now() < end, "{what}");
@@ -256,12 +256,12 @@ impl Pool {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    pub fn restart_script(&self) -> PathBuf {
+    pub(crate) fn restart_script(&self) -> PathBuf {
         self.folder.path().join("restart")
     }
 
     #[track_caller]
-    pub fn restart(&self, node: &str) {
+    pub(crate) fn restart(&self, node: &str) {
         let ran = Command::new(self.restart_script()).arg(node).status().unwrap();
         assert!(ran.success());
         let place = self.names.iter().position(|name| *name == node).unwrap();
@@ -273,7 +273,12 @@ impl Pool {
     /// who check a node each time that it was changed.
     fn write_logins(&self) {
         let all = accounts(&self.lab);
-        let is_few = |account: &&Value| matches!(account["kind"].as_str(), Some("project" | "trust"));
+        let is_few = |account: &&Value| {
+            matches!(
+                account["kind"].as_str(),
+                Some("project" | "application_credential")
+            )
+        };
         let few: Vec<Value> = all.iter().filter(is_few).cloned().collect();
         for (name, accounts) in [("logins.json", all), ("few.json", few)] {
             let path = self.folder.path().join(name);
@@ -282,12 +287,12 @@ impl Pool {
         }
     }
 
-    pub fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.folder.path().join(name).to_str().unwrap().to_owned()
     }
 
     /// `--node`, `--config-file` for every node.
-    pub fn nodes(&self) -> Vec<String> {
+    pub(crate) fn nodes(&self) -> Vec<String> {
         let of_node = |name: &&str| {
             let file = format!("{name}={}", self.configuration(name).display());
             [
@@ -300,14 +305,14 @@ impl Pool {
         self.names.iter().flat_map(of_node).collect()
     }
 
-    pub fn urls(&self) -> Vec<String> {
+    pub(crate) fn urls(&self) -> Vec<String> {
         let urls = self.names.iter().zip(self.lab.nodes());
         urls.flat_map(|(name, url)| ["--url".to_owned(), format!("{name}={url}")])
             .collect()
     }
 
     /// What drives the pool, for `cutover` and `rollback`.
-    pub fn driving(&self, before: Before) -> Vec<String> {
+    pub(crate) fn driving(&self, before: Before) -> Vec<String> {
         let mut arguments = [self.nodes(), self.urls()].concat();
         let more = [
             ("--journal", self.path("cutover.journal")),
@@ -332,7 +337,7 @@ impl Pool {
         arguments
     }
 
-    pub fn command(&self, name: &str, arguments: &[String]) -> Command {
+    pub(crate) fn command(&self, name: &str, arguments: &[String]) -> Command {
         let mut command = Command::new(sealstone());
         command.arg("migrate").args(name.split(' ')).args(arguments);
         for (name, _value) in std::env::vars().filter(|(name, _value)| name.starts_with("OS_")) {
@@ -341,11 +346,11 @@ impl Pool {
         command
     }
 
-    pub fn run(&self, name: &str, arguments: &[String]) -> Output {
+    pub(crate) fn run(&self, name: &str, arguments: &[String]) -> Output {
         self.command(name, arguments).output().unwrap()
     }
 
-    pub fn inventory(&self, name: &str) -> Value {
+    pub(crate) fn inventory(&self, name: &str) -> Value {
         let output = self.run("inventory --output json", &self.nodes());
         let found: Value = serde_json::from_str(&done(&output)).unwrap();
         fs::write(self.path(name), found.to_string()).unwrap();
@@ -353,7 +358,7 @@ impl Pool {
     }
 
     /// Makes the nodes' keys, and puts them where Keystone looks.
-    pub fn bring_keys(&self) {
+    pub(crate) fn bring_keys(&self) {
         let made = self.path("jws-keys");
         let named: Vec<String> = self
             .names
@@ -369,12 +374,12 @@ impl Pool {
         assert!(said.contains("3 nodes hold the same 3 public keys"), "{said}");
     }
 
-    pub fn jws(&self, node: &str) -> PathBuf {
+    pub(crate) fn jws(&self, node: &str) -> PathBuf {
         self.lab.folder().join(node).join("keys/jws")
     }
 
     /// Inventory, keys, inventory, plan: what comes before a cutover.
-    pub fn prepare(&self) {
+    pub(crate) fn prepare(&self) {
         self.inventory("before.json");
         self.bring_keys();
         self.inventory("inventory.json");
@@ -385,7 +390,7 @@ impl Pool {
         fs::write(self.path("plan.json"), plan).unwrap();
     }
 
-    pub fn cutover_arguments(&self, before: Before) -> Vec<String> {
+    pub(crate) fn cutover_arguments(&self, before: Before) -> Vec<String> {
         let mut arguments = self.driving(before);
         for name in ["plan", "inventory"] {
             arguments.extend([format!("--{name}"), self.path(&format!("{name}.json"))]);
@@ -393,13 +398,13 @@ impl Pool {
         arguments
     }
 
-    pub fn journal(&self) -> Vec<String> {
+    pub(crate) fn journal(&self) -> Vec<String> {
         let text = fs::read_to_string(self.path("cutover.journal")).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     }
 
     /// When the switch of the last course began and was done, in seconds since 1970.
-    pub fn switch(&self) -> (u64, u64) {
+    pub(crate) fn switch(&self) -> (u64, u64) {
         let read = parse_journal(&fs::read(self.path("cutover.journal")).unwrap()).unwrap();
         let mut switch = None;
         let (mut from, mut to) = (0, 0);
@@ -416,7 +421,7 @@ impl Pool {
         (from, to)
     }
 
-    pub fn provider(&self, node: &str) -> String {
+    pub(crate) fn provider(&self, node: &str) -> String {
         let text = fs::read_to_string(self.configuration(node)).unwrap();
         let line = text.lines().find(|line| line.starts_with("provider ="));
         line.unwrap().trim_start_matches("provider = ").to_owned()
@@ -424,7 +429,7 @@ impl Pool {
 
     /// Runs a command, and kills it each time it has written a line more to its journal, until it ends by itself. Says
     /// how often.
-    pub fn run_and_kill(&self, name: &str, arguments: &[String]) -> usize {
+    pub(crate) fn run_and_kill(&self, name: &str, arguments: &[String]) -> usize {
         for kills in 0..100 {
             let known = self.journal().len();
             let mut child = self
@@ -500,7 +505,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// One login of each kind.
-pub fn accounts(lab: &KeystoneLab) -> Vec<Value> {
+pub(crate) fn accounts(lab: &KeystoneLab) -> Vec<Value> {
     let seed = lab.seed();
     let password = |name: &str| {
         let user = seed.user(name);

@@ -59,6 +59,7 @@ impl Judge<'_> {
         let what = match &cell.issued {
             Answer::Taken => None,
             Answer::Refused(status) => Some(format!("node {issuer} refuses the login: {status}")),
+            Answer::NotAllowed => Some(format!("node {issuer} refuses the login: 403")),
             Answer::Failed(fault) => Some(format!("node {issuer} does not log in: {fault}")),
             Answer::NotAsked => Some(format!("node {issuer} was not asked")),
         };
@@ -115,6 +116,13 @@ impl Judge<'_> {
         let (issuer, at) = (&cell.issuer, &cell.shown_at);
         match answer {
             Answer::Taken | Answer::NotAsked => {}
+            Answer::NotAllowed => {
+                self.notes.insert(format!(
+                    "Keystone's policy does not let `{}` {verb} its own token ({}): a login of kind system does it",
+                    cell.login,
+                    cell.kind.as_str()
+                ));
+            }
             Answer::Refused(status) => self.fault(
                 cell.kind,
                 format!("node {at} does not {verb} tokens of node {issuer}: {status}; does it have that node's key?"),
@@ -185,3 +193,6 @@ pub fn judge_records(records: &[NodeRecord], all_jws: bool) -> Vec<String> {
     faults.extend(compare_nodes(&keys).iter().map(ToString::to_string));
     faults
 }
+
+#[cfg(test)]
+mod tests;

@@ -157,7 +157,7 @@ impl Prober for KeystoneProber<'_> {
             ("use", &cell.used),
         ] {
             match answer {
-                Answer::Taken | Answer::NotAsked => {}
+                Answer::Taken | Answer::NotAllowed | Answer::NotAsked => {}
                 Answer::Refused(status) => return Err(format!("{what}: {status}")),
                 Answer::Failed(fault) => return Err(format!("{what}: {fault}")),
             }

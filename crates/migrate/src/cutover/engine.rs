@@ -230,7 +230,12 @@ impl<'a> Cutover<'a> {
     fn run(&mut self) -> Result<(), CutoverError> {
         self.survey()?;
         while let Some((number, of, op)) = self.due() {
-            if op == Op::Retire && !self.options.retires {
+            // Once begun, keys are gone on some nodes: it is finished, whoever goes on.
+            let is_begun = self
+                .history
+                .as_ref()
+                .is_some_and(|history| history.course.is_begun);
+            if op == Op::Retire && !self.options.retires && !is_begun {
                 return Ok(());
             }
             self.ports.operator.begins(number.saturating_add(1), of, &op);

@@ -480,6 +480,29 @@ fn s11_from_any_moment_there_is_a_way_back() {
     }
 }
 
+/// Keys that are gone on one node and not on another are of use to nobody: whoever goes on finishes it.
+#[test]
+fn s11_a_removal_of_keys_that_was_cut_off_is_finished_by_the_next_run() {
+    let whole = Cloud::new(3, 1);
+    run(&whole, Way::Forward, None).unwrap().unwrap();
+    whole.borrow_mut().now += 1_000_000;
+    run(&whole, Way::Retire, None).unwrap().unwrap();
+    let calls = whole.borrow().calls;
+    for kill in (1..=calls).flat_map(|at| [(at, true), (at, false)]) {
+        let shared = Cloud::new(3, 1);
+        run(&shared, Way::Forward, None).unwrap().unwrap();
+        shared.borrow_mut().now += 1_000_000;
+        assert!(run(&shared, Way::Retire, Some(kill)).is_none());
+        let begun = shared.borrow().machines.values().any(|found| !found.fernet_keys);
+        let ended = run(&shared, Way::Forward, None).unwrap();
+        let cloud = shared.borrow();
+        let left = cloud.machines.values().filter(|found| found.fernet_keys).count();
+        assert!(left == 0 || !begun && left == 3, "{kill:?} {ended:?}");
+        drop(cloud);
+        is_all(&shared, TokenForm::Jws);
+    }
+}
+
 #[test]
 fn a_node_that_is_not_fit_stays_out() {
     for bad in ["n0", "n1", "n2"] {
