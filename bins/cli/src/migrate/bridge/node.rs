@@ -180,7 +180,10 @@ impl NodeFiles {
 fn documents(files: &[PathBuf]) -> Outcome<Vec<IniDocument>> {
     let mut documents = Vec::new();
     for path in files {
-        let document = IniDocument::parse(&input::text(path)?).with_context(|| path.display().to_string())?;
+        let text = input::text(path);
+        let text =
+            text.map_err(|failure| failure.with_hint("--config-file names Keystone's configuration"))?;
+        let document = IniDocument::parse(&text).with_context(|| path.display().to_string())?;
         documents.push(document);
     }
     Ok(documents)
