@@ -1,15 +1,5 @@
 //! `sealstone agent` beside a real server, a real service, and an EST server over OpenSSL.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::disallowed_methods,
-    clippy::unreachable_pub,
-    reason = "a test: what it cannot read has failed, and what a program does takes its time"
-)]
-
 #[path = "agent/world.rs"]
 mod world;
 

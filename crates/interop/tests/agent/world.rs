@@ -17,13 +17,13 @@ use sealstone_mtls::ClientCertificate;
 use serde_json::Value;
 
 /// For what must come on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 const SUBJECT: &str = "CN=machine,O=Sealstone Demo";
 
 /// Until it holds.
 #[track_caller]
-pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
         assert!(begun.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
@@ -33,13 +33,13 @@ pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
 
 /// A folder with a configuration for the demo's machine.
 #[derive(Debug)]
-pub struct Place {
+pub(crate) struct Place {
     folder: PathBuf,
 }
 
 impl Place {
     /// With a certificate of this many seconds, and `more` in the configuration.
-    pub fn new(server: &DevServer, name: &str, lifetime: u64, more: &str) -> Self {
+    pub(crate) fn new(server: &DevServer, name: &str, lifetime: u64, more: &str) -> Self {
         let folder = server.scratch(name);
         fs::create_dir(&folder).unwrap();
         let this = Self { folder };
@@ -55,7 +55,7 @@ impl Place {
     }
 
     /// A certificate of the demo's CA, in the files that the configuration names.
-    pub fn put_certificate(&self, server: &DevServer, lifetime: u64) {
+    pub(crate) fn put_certificate(&self, server: &DevServer, lifetime: u64) {
         let ca = CaFolder::open(&server.data().join("ca")).unwrap();
         let request = CertificateRequest::client(Subject::parse(SUBJECT).unwrap())
             .with_lifetime(Duration::from_secs(lifetime));
@@ -70,15 +70,15 @@ impl Place {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    pub fn text(&self, name: &str) -> String {
+    pub(crate) fn text(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
-    pub fn sealstone(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn sealstone(&self, arguments: &[&str]) -> Output {
         Command::new(program())
             .args(arguments)
             .current_dir(&self.folder)
@@ -87,13 +87,13 @@ impl Place {
     }
 
     /// `sealstone agent status`, and its exit status.
-    pub fn status(&self) -> (i32, Value) {
+    pub(crate) fn status(&self) -> (i32, Value) {
         let told = self.sealstone(&["agent", "status", "--config", "agent.toml", "--output", "json"]);
         let document = serde_json::from_slice(&told.stdout).unwrap_or_default();
         (told.status.code().unwrap_or(-1), document)
     }
 
-    pub fn fault(&self) -> String {
+    pub(crate) fn fault(&self) -> String {
         let (_, status) = self.status();
         status["faults"][0]["message"]
             .as_str()
@@ -101,7 +101,7 @@ impl Place {
             .to_owned()
     }
 
-    pub fn start(&self) -> Agent {
+    pub(crate) fn start(&self) -> Agent {
         let log = File::create(self.path("agent.log")).unwrap();
         let child = Command::new(program())
             .args(["agent", "run", "--config", "agent.toml"])
@@ -115,7 +115,7 @@ impl Place {
     }
 
     /// Starts it and waits for its first token.
-    pub fn start_ready(&self) -> Agent {
+    pub(crate) fn start_ready(&self) -> Agent {
         let mut agent = self.start();
         until("ready", || {
             assert!(
@@ -129,7 +129,7 @@ impl Place {
     }
 
     /// Where the proxy to `upstream` listens.
-    pub fn proxy(&self, upstream: &str) -> String {
+    pub(crate) fn proxy(&self, upstream: &str) -> String {
         let log = self.text("agent.log");
         let mut lines = log
             .lines()
@@ -141,7 +141,7 @@ impl Place {
     }
 
     /// The certificate and the token that lie in the state folder together, as a program reads them.
-    pub fn current(&self) -> Option<(ClientCertificate, String)> {
+    pub(crate) fn current(&self) -> Option<(ClientCertificate, String)> {
         let state = self.path("state");
         let folder = state.join(fs::read_link(state.join("current")).ok()?);
         let certificate = fs::read_to_string(folder.join("certificate.pem")).ok()?;
@@ -155,12 +155,12 @@ impl Place {
 
 /// Ends by SIGKILL when it is dropped.
 #[derive(Debug)]
-pub struct Agent {
+pub(crate) struct Agent {
     child: Child,
 }
 
 impl Agent {
-    pub fn terminate(mut self) -> i32 {
+    pub(crate) fn terminate(mut self) -> i32 {
         let id = self.child.id().to_string();
         assert!(
             Command::new("kill")
@@ -173,7 +173,7 @@ impl Agent {
     }
 
     /// Waits for an end of its own.
-    pub fn ended(&mut self) -> i32 {
+    pub(crate) fn ended(&mut self) -> i32 {
         self.child.wait().unwrap().code().unwrap_or(-1)
     }
 }
@@ -185,7 +185,7 @@ impl Drop for Agent {
     }
 }
 
-pub fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     built(
         "SEALSTONE",
         &["--package", "sealstone-cli", "--bin", "sealstone"],
@@ -194,7 +194,7 @@ pub fn program() -> PathBuf {
 }
 
 /// `cnf` of a token.
-pub fn bound_to(token: &str) -> String {
+pub(crate) fn bound_to(token: &str) -> String {
     let payload = token.split('.').nth(1).unwrap();
     let payload = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(payload).unwrap();
     let claims: Value = serde_json::from_slice(&payload).unwrap();
@@ -203,14 +203,14 @@ pub fn bound_to(token: &str) -> String {
 
 /// A program that keeps its connection, as most do.
 #[derive(Debug)]
-pub struct Program {
+pub(crate) struct Program {
     stream: BufReader<TcpStream>,
     address: String,
     secret: String,
 }
 
 impl Program {
-    pub fn new(address: &str, secret: &str) -> Self {
+    pub(crate) fn new(address: &str, secret: &str) -> Self {
         Self {
             stream: BufReader::new(TcpStream::connect(address).unwrap()),
             address: address.to_owned(),
@@ -218,7 +218,7 @@ impl Program {
         }
     }
 
-    pub fn get(&mut self, path: &str) -> (u16, String) {
+    pub(crate) fn get(&mut self, path: &str) -> (u16, String) {
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n\r\n",
             self.address, self.secret
@@ -246,7 +246,7 @@ impl Program {
 }
 
 /// One answer at a Unix socket.
-pub fn at_socket(path: &Path, request: &str) -> String {
+pub(crate) fn at_socket(path: &Path, request: &str) -> String {
     let mut stream = UnixStream::connect(path).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
