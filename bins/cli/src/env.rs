@@ -151,16 +151,15 @@ fn replaced(mut command: Command, program: &str) -> Outcome {
     )))
 }
 
+/// Where a process cannot become another, this one waits, and ends as that did.
 #[cfg(not(unix))]
+#[expect(
+    clippy::exit,
+    reason = "any status of the program's is passed on, also one above 255"
+)]
 fn replaced(mut command: Command, program: &str) -> Outcome {
     match command.status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(Failure::Passed(
-            status
-                .code()
-                .and_then(|code| u8::try_from(code).ok())
-                .unwrap_or(1),
-        )),
+        Ok(status) => std::process::exit(status.code().unwrap_or(1)),
         Err(error) => Err(Failure::cannot_run(format!(
             "{program} cannot be run ({error}): check its name and PATH"
         ))),

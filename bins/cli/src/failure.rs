@@ -15,9 +15,6 @@ pub(crate) enum Failure {
     NotLoggedIn(String),
     /// A program that was to be run is not there, or is none: exit status 127.
     CannotRun(String),
-    /// A program that was run ended so.
-    #[cfg(not(unix))]
-    Passed(u8),
     /// The person gave up: exit status 130, as for Ctrl-C.
     Interrupted,
 }
@@ -45,8 +42,6 @@ impl Failure {
             Self::Usage(text) => Self::Usage(format!("{text}; {hint}")),
             Self::NotLoggedIn(text) => Self::NotLoggedIn(format!("{text}; {hint}")),
             Self::CannotRun(text) => Self::CannotRun(format!("{text}; {hint}")),
-            #[cfg(not(unix))]
-            Self::Passed(code) => Self::Passed(code),
             Self::Interrupted => Self::Interrupted,
             Self::Failed(error) => Self::failed(format!("{error:#}; {hint}")),
         }
@@ -58,8 +53,6 @@ impl Failure {
             Self::Failed(_) => ExitCode::FAILURE,
             Self::NotLoggedIn(_) => ExitCode::from(3),
             Self::CannotRun(_) => ExitCode::from(127),
-            #[cfg(not(unix))]
-            Self::Passed(code) => ExitCode::from(*code),
             Self::Interrupted => ExitCode::from(130),
         }
     }
@@ -75,8 +68,6 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usage(text) | Self::NotLoggedIn(text) | Self::CannotRun(text) => f.write_str(text),
-            #[cfg(not(unix))]
-            Self::Passed(code) => write!(f, "the program ended with {code}"),
             Self::Interrupted => f.write_str("given up: nothing was changed"),
             Self::Failed(error) => write!(f, "{error:#}"),
         }
