@@ -37,12 +37,18 @@ pub(crate) fn written(status: StatusCode, json: Vec<u8>) -> Response {
     no_store(status, Body::from(json))
 }
 
-/// An error answer (RFC 6749 §5.2). A 401 carries a challenge whichever way the client took.
+/// When to come again after an outage of ours: a database that restarts, or another node, serves within seconds.
+pub(crate) const OUTAGE: Duration = Duration::from_secs(2);
+
+/// An error answer (RFC 6749 §5.2). A 401 carries a challenge whichever way the client took, and 503 when to come again.
 pub(crate) fn error(status: StatusCode, code: ErrorCode, description: &'static str) -> Response {
     let body = ErrorResponse::new(code, description).to_json();
     let mut response = no_store(status, Body::from(body));
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(WWW_AUTHENTICATE, CHALLENGE);
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        return retry_after(response, OUTAGE);
     }
     response
 }

@@ -71,6 +71,13 @@ impl ServeSetup {
         section.insert(key.to_owned(), value.to_owned());
     }
 
+    /// Takes a key out of a section.
+    pub fn remove(&mut self, section: &str, key: &str) {
+        if let Some(section) = self.sections.get_mut(section) {
+            section.remove(key);
+        }
+    }
+
     /// A file beside the configuration.
     pub fn write(&self, name: &str, text: &str) {
         fs::write(self.path(name), text).expect("a file");

@@ -57,7 +57,16 @@ impl PostgresCluster {
     /// As there.
     #[must_use]
     pub fn with(settings: &[&str]) -> Self {
-        let mut cluster = Self::prepared(settings);
+        Self::with_in(&std::env::temp_dir(), settings)
+    }
+
+    /// As [`PostgresCluster::with`], with its files below this folder.
+    ///
+    /// # Panics
+    /// As there.
+    #[must_use]
+    pub fn with_in(folder: &Path, settings: &[&str]) -> Self {
+        let mut cluster = Self::prepared(folder, settings);
         let mut initdb = cluster.program("initdb");
         initdb.arg("--pgdata").arg(cluster.data()).args([
             "--username",
@@ -78,7 +87,7 @@ impl PostgresCluster {
     /// When it cannot be copied or started.
     #[must_use]
     pub fn replica(&self, settings: &[&str]) -> Self {
-        let mut replica = Self::prepared(settings);
+        let mut replica = Self::prepared(&std::env::temp_dir(), settings);
         let mut copy = replica.program("pg_basebackup");
         copy.arg("--pgdata")
             .arg(replica.data())
@@ -95,11 +104,11 @@ impl PostgresCluster {
         replica
     }
 
-    fn prepared(settings: &[&str]) -> Self {
+    fn prepared(parent: &Path, settings: &[&str]) -> Self {
         static CLUSTERS: AtomicU32 = AtomicU32::new(0);
         let number = CLUSTERS.fetch_add(1, Ordering::Relaxed);
         // Short: a socket's path has 107 octets.
-        let folder = std::env::temp_dir().join(format!("sspg-{}-{number}", std::process::id()));
+        let folder = parent.join(format!("sspg-{}-{number}", std::process::id()));
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let port = listener.local_addr().expect("a bound port").port();
         fs::create_dir(&folder).expect("a folder for the cluster");
@@ -168,6 +177,12 @@ impl PostgresCluster {
         ask.status().is_ok_and(|status| status.success())
     }
 
+    /// Whether it still runs.
+    pub fn runs(&mut self) -> bool {
+        let child = self.child.as_mut();
+        child.is_some_and(|child| child.try_wait().is_ok_and(|end| end.is_none()))
+    }
+
     /// Ends it in order: connections are cut, everything is written.
     ///
     /// # Panics
@@ -186,7 +201,9 @@ impl PostgresCluster {
 
     fn end(&mut self, signal: &str) {
         if let Some(mut child) = self.child.take() {
-            self.signal(signal, child.id());
+            if child.try_wait().is_ok_and(|end| end.is_none()) {
+                self.signal(signal, child.id());
+            }
             child.wait().expect("its end");
         }
     }
@@ -306,7 +323,9 @@ impl PostgresCluster {
     }
 
     fn log_file(&self) -> PathBuf {
-        self.folder.with_extension("log")
+        // Beside the cluster's own folder, which may be on a disk that a test fills.
+        let name = self.folder.file_name().unwrap_or_default();
+        std::env::temp_dir().join(name).with_extension("log")
     }
 
     /// Where the server keeps its files.

@@ -73,6 +73,7 @@ impl Edge {
         let response = self.fault_page(visitor, kind);
         match error.retry_after() {
             Some(wait) => answer::retry_after(response, wait),
+            None if unavailable => answer::retry_after(response, answer::OUTAGE),
             None => response,
         }
     }

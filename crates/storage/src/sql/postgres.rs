@@ -78,6 +78,8 @@ impl OpenServer {
         let connection = lent.connection()?;
         migrations::require_current(connection).await?;
         let feed = Arc::new(Feed::new(counts(connection).await?));
+        let clock = statement("SELECT floor(extract(epoch FROM clock_timestamp()))::bigint");
+        let database_s = clock.fetch_one(connection).await?.try_get(0)?;
         lent.give_back();
         let (stop, stopped) = watch::channel(false);
         let shared = Arc::new(Shared {
@@ -87,6 +89,10 @@ impl OpenServer {
             lease: Lease::default(),
             hears: watch::Sender::new(true),
         });
+        // Before anything is answered: the follower's first look comes later.
+        if let Some(fault) = shared.clock_fault(database_s) {
+            return Err(Failure::Found(fault, String::new()));
+        }
         let mut tasks = JoinSet::new();
         tasks.spawn(follower::run(Arc::clone(&shared), stopped));
         let server = Self {

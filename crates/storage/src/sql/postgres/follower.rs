@@ -133,7 +133,7 @@ async fn ask(shared: &Shared, listener: &mut PgListener) -> Result<State, Failur
 
 impl Shared {
     /// Whether this machine's clock is too far from the database's, which says so many seconds.
-    fn clock_fault(&self, database_s: i64) -> Option<SqlErrorKind> {
+    pub(super) fn clock_fault(&self, database_s: i64) -> Option<SqlErrorKind> {
         let clock = self.pool.connector.config().clock.as_ref()?;
         let here = i64::try_from(clock().as_secs()).unwrap_or(i64::MAX);
         let ahead_s = here.saturating_sub(database_s);
