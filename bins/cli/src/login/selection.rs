@@ -9,7 +9,6 @@ use zeroize::Zeroizing;
 
 use super::target::{Direct, Federation, OAuthLogin, Redirect, Target, Through};
 use crate::{
-    discovery,
     failure::{Failure, Outcome},
     input,
 };
@@ -168,7 +167,12 @@ impl Selection {
     /// What is to be logged in to.
     pub(crate) fn target(&self, new: bool) -> Outcome<Target> {
         if let Some(issuer) = &self.issuer {
-            discovery::issuer(issuer)?;
+            // Other providers end theirs with a slash, and mean it: it is compared letter by letter later.
+            if !issuer.starts_with("https://") {
+                return Err(Failure::usage(format!(
+                    "{issuer:?} is no issuer: write it as the server does, https://HOST/PATH"
+                )));
+            }
         }
         let mut cloud = self.cloud(new)?;
         if let Some(folder) = &self.dev {
