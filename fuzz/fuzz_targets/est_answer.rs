@@ -13,7 +13,10 @@ fuzz_target!(|data: &[u8]| {
     assert!((1..=16).contains(&found.len()));
     for certificate in found {
         // Nothing comes out that was not in it, whole.
-        assert!(data.windows(certificate.len()).any(|part| part == &certificate[..]));
+        assert!(
+            data.windows(certificate.len())
+                .any(|part| part == &certificate[..])
+        );
         let _ = sealstone_mtls::ClientCertificate::from_der(&certificate);
     }
 });
