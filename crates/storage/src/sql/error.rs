@@ -210,6 +210,7 @@ fn of_io(error: &io::Error) -> SqlErrorKind {
     known.map_or(SqlErrorKind::Device, |(_, kind)| *kind)
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "of many, these say something")]
 fn of_sql(error: &sqlx::Error) -> SqlErrorKind {
     match error {
         sqlx::Error::Io(error) => return of_io(error),
@@ -222,6 +223,7 @@ fn of_sql(error: &sqlx::Error) -> SqlErrorKind {
 }
 
 #[cfg(feature = "postgres")]
+#[expect(clippy::wildcard_enum_match_arm, reason = "of many, these say something")]
 fn of_server_error(error: &sqlx::Error) -> SqlErrorKind {
     match error {
         sqlx::Error::Tls(_) | sqlx::Error::Configuration(_) => SqlErrorKind::Tls,

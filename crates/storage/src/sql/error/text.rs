@@ -37,7 +37,17 @@ pub(super) fn of_file(kind: SqlErrorKind) -> Cow<'static, str> {
             "reading or writing failed: look at the system's log for the device or file system"
         }
         SqlErrorKind::Closed => CLOSED,
-        _ => "the database failed",
+        SqlErrorKind::Unreachable
+        | SqlErrorKind::NotReady
+        | SqlErrorKind::Refused
+        | SqlErrorKind::Tls
+        | SqlErrorKind::NoDatabase
+        | SqlErrorKind::ReadOnly
+        | SqlErrorKind::Slow
+        | SqlErrorKind::Contended
+        | SqlErrorKind::NotLeading
+        | SqlErrorKind::Clock { .. }
+        | SqlErrorKind::Other => "the database failed",
     })
 }
 
@@ -99,7 +109,7 @@ pub(in crate::sql) fn of_server(kind: SqlErrorKind) -> Cow<'static, str> {
         SqlErrorKind::SchemaOlder { found } => return older(found, latest),
         SqlErrorKind::Device => "the database server's disk failed: look at the system's log there",
         SqlErrorKind::Closed => CLOSED,
-        _ => "the database failed",
+        SqlErrorKind::NotADatabase | SqlErrorKind::Other => "the database failed",
     })
 }
 
