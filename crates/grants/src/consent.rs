@@ -4,4 +4,4 @@ mod port;
 mod rules;
 
 pub use port::{Consent, ConsentStore};
-pub(crate) use rules::{is_of, not_yet_let, remembered};
+pub(crate) use rules::{is_of, not_yet_let, remembered, still_lets};

@@ -121,7 +121,7 @@ const OF_CLIENTS: [(Denial, &str, u16, &str); 25] = [
 ];
 
 /// Of what a person granted.
-const OF_GRANTS: [(GrantDenial, &str, u16, &str); 32] = [
+const OF_GRANTS: [(GrantDenial, &str, u16, &str); 33] = [
     (GrantDenial::UnknownCode, "invalid_grant", 400, "unknown_code"),
     (
         GrantDenial::CodeOfAnotherClient,
@@ -151,6 +151,7 @@ const OF_GRANTS: [(GrantDenial, &str, u16, &str); 32] = [
         "unexpected_code_verifier",
     ),
     (GrantDenial::SessionEnded, "invalid_grant", 400, "session_ended"),
+    (GrantDenial::ConsentEnded, "invalid_grant", 400, "consent_ended"),
     (
         GrantDenial::UnknownRefreshToken,
         "invalid_grant",

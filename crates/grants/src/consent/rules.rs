@@ -13,6 +13,18 @@ pub(crate) fn is_of(consent: &Consent, client: &Client, session: &Session) -> bo
         && consent.client_created_at == client.created_at()
 }
 
+/// Whether a grant is still what the person lets the client have: this registration of it, and every scope.
+pub(crate) fn still_lets(grant: &PersonGrant, client: &Client, consent: Option<&Consent>) -> bool {
+    let consent = consent.filter(|consent| {
+        consent.domain == grant.domain
+            && consent.user_id == grant.user_id
+            && consent.client_id == grant.client_id
+            && consent.client_created_at == grant.client_created_at
+    });
+    let scope = scopes::with_claims(&grant.scope, grant.claims.as_ref(), client);
+    not_yet_let(client, consent, &scope).is_empty()
+}
+
 /// What of a scope the person must be asked about. Of a client that the provider of the cloud runs itself only what
 /// acts on OpenStack, since that acts in the person's name.
 pub(crate) fn not_yet_let(client: &Client, consent: Option<&Consent>, scope: &ScopeSet) -> ScopeSet {

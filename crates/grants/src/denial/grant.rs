@@ -38,6 +38,9 @@ pub enum GrantDenial {
     /// The person signed out between the code and its exchange. The code is spent.
     #[error("the session of the code has ended")]
     SessionEnded,
+    /// The person took back what they had let the client have, between the code and its exchange. The code is spent.
+    #[error("the consent behind the code was taken back")]
+    ConsentEnded,
     /// No such refresh token, or its family has ended (RFC 6749 §5.2).
     #[error("no such refresh token")]
     UnknownRefreshToken,
@@ -111,7 +114,7 @@ pub enum GrantDenial {
 
 impl GrantDenial {
     /// All of them; those with a refusal with one of each.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::UnknownCode,
         Self::CodeOfAnotherClient,
         Self::CodeSpent,
@@ -121,6 +124,7 @@ impl GrantDenial {
         Self::WrongVerifier,
         Self::UnexpectedVerifier,
         Self::SessionEnded,
+        Self::ConsentEnded,
         Self::UnknownRefreshToken,
         Self::RefreshTokenOfAnotherClient,
         Self::RefreshTokenExpired,
@@ -159,6 +163,7 @@ impl GrantDenial {
             | Self::WrongVerifier
             | Self::UnexpectedVerifier
             | Self::SessionEnded
+            | Self::ConsentEnded
             | Self::UnknownRefreshToken
             | Self::RefreshTokenOfAnotherClient
             | Self::RefreshTokenExpired
@@ -208,6 +213,7 @@ impl GrantDenial {
             Self::TargetBeyondGrant => "The resource is not one that was granted",
             Self::GrantLost => "The client is no longer registered for what was granted",
             Self::SessionEnded
+            | Self::ConsentEnded
             | Self::PersonRefused(_)
             | Self::OtherPerson
             | Self::OtherAuthority
@@ -239,6 +245,7 @@ impl GrantDenial {
             Self::WrongVerifier => "wrong_code_verifier",
             Self::UnexpectedVerifier => "unexpected_code_verifier",
             Self::SessionEnded => "session_ended",
+            Self::ConsentEnded => "consent_ended",
             Self::UnknownRefreshToken => "unknown_refresh_token",
             Self::RefreshTokenOfAnotherClient => "refresh_token_of_another_client",
             Self::RefreshTokenExpired => "refresh_token_expired",

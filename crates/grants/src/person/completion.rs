@@ -2,6 +2,7 @@ use super::{NeedsPerson, PersonGranted, Refused};
 use crate::{
     GrantDenial, IssuedToken,
     code::{self, Redemption},
+    consent::{self, Consent},
     refresh::{self, FamilyKey, LastIssue, RefreshFamily, RefreshRotation, RefreshUse},
 };
 use rustls_pki_types::UnixTime;
@@ -49,8 +50,8 @@ impl std::fmt::Debug for FamilyRandom {
 #[expect(clippy::exhaustive_enums, reason = "the driver does each")]
 pub enum Completion {
     /// [`CodeStore::redeem`](crate::code::CodeStore::redeem). Anything but `Done` is
-    /// [`GrantDenial::CodeSpent`]. After `Done` the session is looked up once more:
-    /// [`PersonGranted::with_session_after`].
+    /// [`GrantDenial::CodeSpent`]. After `Done` session and consent are looked up once
+    /// more: [`PersonGranted::with_session_after`], [`PersonGranted::with_consent_after`].
     Code {
         /// The hash of the code.
         hash: TokenHash,
@@ -152,6 +153,21 @@ impl PersonGranted {
             Source::Code(hash) => code::still_in_session(&self.facts.grant, session, now)
                 .map_err(|denial| Refused::spending(denial, *hash)),
             Source::Device(_) | Source::Refresh(_) => Ok(()),
+        }
+    }
+
+    /// Whether the person still lets the client have what the code stands for, now that the family is kept. Who took
+    /// their consent back before this was written is seen here; who does so after it ends the family that is there by
+    /// then.
+    ///
+    /// # Errors
+    /// [`Refused`] with [`GrantDenial::ConsentEnded`]: what was written ends again, since the code is spent twice.
+    pub fn with_consent_after(&self, consent: Option<&Consent>) -> Result<(), Refused> {
+        match &self.source {
+            Source::Code(hash) if !consent::still_lets(&self.facts.grant, &self.facts.client, consent) => {
+                Err(Refused::spending(GrantDenial::ConsentEnded, *hash))
+            }
+            Source::Code(_) | Source::Device(_) | Source::Refresh(_) => Ok(()),
         }
     }
 

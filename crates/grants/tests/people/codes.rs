@@ -325,6 +325,32 @@ fn n13_who_signs_out_while_a_code_is_exchanged_is_signed_out() {
 }
 
 #[test]
+fn a_code_whose_consent_was_taken_back_gives_nothing() {
+    let web = client("web", &web());
+    let mut world = world(&web, "openid offline_access");
+    world.lets = false;
+    assert_eq!(world.ask(&right(), at(1)), Err(GrantDenial::ConsentEnded.into()));
+    assert!(world.families.is_empty());
+    assert_eq!(
+        world.revoked.len(),
+        1,
+        "the access token that was about to be given"
+    );
+    world.lets = true;
+    assert_eq!(world.ask(&right(), at(2)), Err(GrantDenial::CodeSpent.into()));
+}
+
+#[test]
+fn a_code_of_a_client_that_needs_no_consent_goes_without() {
+    let mut registration = web();
+    registration["consent"] = json!("never");
+    let web = client("web", &registration);
+    let mut world = world(&web, "openid");
+    world.lets = false;
+    assert!(world.ask(&right(), at(1)).is_ok());
+}
+
+#[test]
 fn h15_a_client_that_lost_the_grant_gets_nothing() {
     let web_before = client("web", &web());
     let device_only = json!({

@@ -3,13 +3,14 @@
 use super::support::{authenticate, delegated, person, session, user};
 use rustls_pki_types::UnixTime;
 use sealstone_grants::code::{CodeRecord, CodeState, Produced, Redeemed, Redemption, Spending, StoredCode};
+use sealstone_grants::consent::Consent;
 use sealstone_grants::device::{DeviceRequest, DeviceState};
 use sealstone_grants::person::{
     Aftermath, Completion, FamilyRandom, NeedsPerson, PersonGranted, PersonStep, Refused,
 };
 use sealstone_grants::refresh::{EndedFamily, FamilyId, RefreshFamily, RefreshRotation, Rotation};
 use sealstone_grants::token::{self, Target, TokenStep};
-use sealstone_grants::{Denial, GrantDenial, IssuedToken, PresentedCertificate};
+use sealstone_grants::{Denial, GrantDenial, IssuedToken, PresentedCertificate, scopes};
 use sealstone_identity::{LoginRefusal, Person, UserId};
 use sealstone_login::Session;
 use sealstone_oauth_types::{ClientId, OpaqueToken, TokenHash, TokenId};
@@ -51,9 +52,25 @@ pub(crate) struct World {
     pub(crate) people: BTreeMap<UserId, Result<Person, LoginRefusal>>,
     /// The session in which `ada` is signed in.
     pub(crate) session: Option<Session>,
+    /// Whether people still let clients have what they let them have.
+    pub(crate) lets: bool,
     /// The roles of everybody in `p1`; none is a refusal.
     pub(crate) roles: Vec<&'static str>,
     drawn: u8,
+}
+
+/// What was let when the code was given.
+fn consent_of(granted: &PersonGranted, now: UnixTime) -> Consent {
+    let grant = granted.grant();
+    Consent {
+        domain: grant.domain.clone(),
+        user_id: grant.user_id.clone(),
+        client_id: grant.client_id.clone(),
+        client_created_at: grant.client_created_at,
+        scope: scopes::with_claims(&grant.scope, grant.claims.as_ref(), granted.client()),
+        project: grant.project.clone(),
+        granted_at: now,
+    }
 }
 
 impl World {
@@ -65,6 +82,7 @@ impl World {
             clients: clients.collect(),
             people: BTreeMap::from([(user("ada"), Ok(person("ada")))]),
             session: Some(session("ada")),
+            lets: true,
             roles: vec!["member", "reader"],
             ..Self::default()
         }
@@ -181,6 +199,9 @@ impl World {
             } => match self.redeem(&hash, &redemption, now) {
                 Redeemed::Done => {
                     let after = granted.with_session_after(self.session.as_ref(), now);
+                    after.map_err(|refused| self.follow(refused, now))?;
+                    let consent = self.lets.then(|| consent_of(&granted, now));
+                    let after = granted.with_consent_after(consent.as_ref());
                     after.map_err(|refused| self.follow(refused, now))?;
                     refresh_token
                 }

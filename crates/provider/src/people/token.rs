@@ -165,6 +165,14 @@ impl Provider {
                 if let Err(refused) = granted.with_session_after(session.as_ref(), now) {
                     return Ok(Err(Again::Refused(refused)));
                 }
+                let grant = granted.grant();
+                let consents = &people.consents;
+                let consent = consents
+                    .consent(&issuer.domain, &grant.user_id, &grant.client_id)
+                    .await?;
+                if let Err(refused) = granted.with_consent_after(consent.as_ref()) {
+                    return Ok(Err(Again::Refused(refused)));
+                }
                 refresh_token
             }
             Completion::Device {
