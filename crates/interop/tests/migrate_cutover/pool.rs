@@ -243,8 +243,7 @@ impl Pool {
         let script = format!(
             "#!/bin/bash\nset -e\nnode={run}/$1\npid=$(cat $node/uwsgi.pid)\nkill -TERM $pid 2>/dev/null || true\n\
              while kill -0 $pid 2>/dev/null; do sleep 0.05; done\n[ -e $node/broken ] && exit 0\n\
-             if [ -e $node/later ]; then export LD_PRELOAD={FAKETIME} FAKETIME=+$(cat $node/later)s \
-             FAKETIME_DONT_FAKE_MONOTONIC=1; fi\n\
+             if [ -e $node/later ]; then export LD_PRELOAD={FAKETIME} FAKETIME=+$(cat $node/later)s; fi\n\
              cd $node\nOS_KEYSTONE_CONFIG_FILES=$node/keystone.conf PYTHONWARNINGS=ignore \
              setsid {uwsgi} --ini $node/uwsgi.ini >> $node/keystone.log 2>&1 < /dev/null &\n\
              while [ \"$(cat $node/uwsgi.pid)\" = $pid ]; do sleep 0.05; done\n",
