@@ -79,7 +79,8 @@ pub fn kept_login(octets: &[u8]) {
 pub fn clouds_yaml(octets: &[u8]) {
     let text = String::from_utf8_lossy(octets);
     let mut edit = CloudEdit::default();
-    edit.settings.push(("auth_type".to_owned(), "v3websso".to_owned()));
+    edit.settings
+        .push(("auth_type".to_owned(), "v3websso".to_owned()));
     edit.auth.push(("client_id".to_owned(), "it's: #1".to_owned()));
     if let Ok(after) = edit.apply(&text, "prod") {
         assert_eq!(edit.apply(&after, "prod").ok().as_deref(), Some(after.as_str()));

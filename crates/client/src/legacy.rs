@@ -106,7 +106,11 @@ fn read(path: &Path) -> Option<Vec<u8>> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    digest(&SHA256, bytes)
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// Reads a text as each of the two forms.
@@ -160,7 +164,15 @@ mod tests {
         };
         assert_eq!(put(Value::from(state).to_string()), Some("gAAAA-x_".to_owned()));
         let long = "x".repeat(2 * 1024 * 1024);
-        for wrong in ["", "{}", state, "\"{}\"", "\"{\\\"auth_token\\\": 1}\"", "\"{\\\"auth_token\\\": \\\"a b\\\"}\"", long.as_str()] {
+        for wrong in [
+            "",
+            "{}",
+            state,
+            "\"{}\"",
+            "\"{\\\"auth_token\\\": 1}\"",
+            "\"{\\\"auth_token\\\": \\\"a b\\\"}\"",
+            long.as_str(),
+        ] {
             assert_eq!(put(wrong.to_owned()), None);
         }
         let name = hex(hex(login().oidc_browser_elements().as_bytes()).as_bytes());
@@ -168,11 +180,16 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         let put = |entry: &Value| {
             fs::write(folder.join(format!("{name}.json")), entry.to_string()).unwrap();
-            login().oidc_browser(home.path()).map(|token| token.expose().to_owned())
+            login()
+                .oidc_browser(home.path())
+                .map(|token| token.expose().to_owned())
         };
         let entry = |version: u32| serde_json::json!({"version": version, "expires_at": 1.5, "state": state});
         assert_eq!(put(&entry(1)), Some("gAAAA-x_".to_owned()));
         assert_eq!(put(&entry(2)), None);
-        assert_eq!(put(&serde_json::json!({"version": 1, "nonce": "", "ciphertext": ""})), None);
+        assert_eq!(
+            put(&serde_json::json!({"version": 1, "nonce": "", "ciphertext": ""})),
+            None
+        );
     }
 }

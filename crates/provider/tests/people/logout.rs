@@ -299,10 +299,15 @@ async fn the_account_shows_what_there_is_and_ends_it() {
         other.authorize(&request("&prompt=none")).await.kind(),
         "login_required"
     );
+    let in_flight = browser
+        .authorize(&request_of("asks", "&scope=openid%20offline_access"))
+        .await;
     browser
         .send(&page, &[("do", "end_consent"), ("target", &consent)])
         .await;
     assert!(super::userinfo::read(&world, &token.access_token).await.is_err());
+    let body = exchange(&in_flight.parameter("code").unwrap());
+    assert!(world.token_at("demo", "asks", &body).await.is_err());
     let page = browser.account().await;
     let Some(View::Account(view)) = page.view() else {
         panic!("{page:?}");
