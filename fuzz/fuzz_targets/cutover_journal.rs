@@ -12,10 +12,15 @@ fuzz_target!(|data: &[u8]| {
         let _ = History::of(&read.events);
     }
     // Digests keep a fuzzer from the events: here they are without.
-    let events = data.split(|byte| *byte == b'\n').map_while(|line| serde_json::from_slice::<Event>(line).ok());
+    let events = data
+        .split(|byte| *byte == b'\n')
+        .map_while(|line| serde_json::from_slice::<Event>(line).ok());
     let events: Vec<Event> = events.collect();
     if let Ok(Some(history)) = History::of(&events) {
-        for target in [sealstone_migrate::TokenForm::Fernet, sealstone_migrate::TokenForm::Jws] {
+        for target in [
+            sealstone_migrate::TokenForm::Fernet,
+            sealstone_migrate::TokenForm::Jws,
+        ] {
             let _ = history.pool.verify(&history.pool.course_to(target), target);
         }
     }

@@ -9,8 +9,15 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     if let Ok(servers) = parse_servers(text) {
-        assert!(text.starts_with("1\n") || text.starts_with("1\r\n"), "of version 1");
-        assert!(servers.iter().all(|server| !server.name.is_empty() && text.contains(&server.name)));
+        assert!(
+            text.starts_with("1\n") || text.starts_with("1\r\n"),
+            "of version 1"
+        );
+        assert!(
+            servers
+                .iter()
+                .all(|server| !server.name.is_empty() && text.contains(&server.name))
+        );
     }
     if let Ok(traffic) = parse_traffic(text) {
         assert!(traffic.answers >= traffic.refused.max(traffic.failed));

@@ -10,9 +10,8 @@ use libfuzzer_sys::fuzz_target;
 use rustls_pki_types::UnixTime;
 use sealstone_bridge::{TokenForm, Translator};
 use sealstone_fernet::{
-    AuthMethods, FernetKey, FernetKeys, FernetTokens, Iv, JwsAlgorithm, JwsPrivateKey, JwsPublicKey, JwsTokenIssuer,
-    JwsTokenReader, KeystoneId, ReadAt,
-    TokenClaims,
+    AuthMethods, FernetKey, FernetKeys, FernetTokens, Iv, JwsAlgorithm, JwsPrivateKey, JwsPublicKey,
+    JwsTokenIssuer, JwsTokenReader, KeystoneId, ReadAt, TokenClaims,
 };
 use sealstone_jose::base64url;
 
@@ -88,12 +87,19 @@ fuzz_target!(|data: &[u8]| {
     if let Ok(token) = pool.keys.seal(data, NOW, Iv::new([7; 16]))
         && let Ok(Some(there)) = pool.translator.translate(&token, TokenForm::Jws, NOW)
     {
-        let read = pool.fernet.read(&token, at()).expect("what was translated is read").claims;
+        let read = pool
+            .fernet
+            .read(&token, at())
+            .expect("what was translated is read")
+            .claims;
         assert_eq!(pool.reader.read(there.expose(), at()).expect("a token"), read);
         // An identifier that Keystone would pack otherwise comes only from others, and does not come back.
         if let Ok(back) = pool.translator.translate(there.expose(), TokenForm::Fernet, NOW) {
             let back = back.expect("a token of the other form");
-            assert_eq!(pool.fernet.read(back.expose(), at()).expect("a token").claims, read);
+            assert_eq!(
+                pool.fernet.read(back.expose(), at()).expect("a token").claims,
+                read
+            );
         }
     }
     let message = format!(
@@ -108,7 +114,10 @@ fuzz_target!(|data: &[u8]| {
             now: UnixTime::since_unix_epoch(Duration::from_secs(NOW.as_secs() + 60)),
             expired_window: WINDOW + Duration::from_secs(60),
         };
-        let mut read = pool.reader.read(&token, later).expect("what was translated is read");
+        let mut read = pool
+            .reader
+            .read(&token, later)
+            .expect("what was translated is read");
         read.issued_at = read.issued_at.min(NOW);
         if read.subject.methods == ["oauth2_credential"] {
             read.subject.methods = Default::default();
