@@ -100,8 +100,8 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
         Command::Login(arguments) => wait(login::run(*arguments)),
         Command::Logout(arguments) => wait(logout::run(*arguments)),
         Command::Whoami(arguments) => whoami::run(&arguments),
-        Command::Env(arguments) => env::env(*arguments),
-        Command::Exec(arguments) => env::exec(*arguments),
+        Command::Env(arguments) => env::env(&arguments),
+        Command::Exec(arguments) => env::exec(&arguments),
         Command::Token(arguments) => token::run(*arguments),
         #[cfg(unix)]
         Command::Agent(command) => wait(agent::run(command)),

@@ -103,7 +103,7 @@ pub(crate) struct ExecArguments {
 
 type Variables = Vec<(&'static str, Zeroizing<String>)>;
 
-pub(crate) fn env(arguments: EnvArguments) -> Outcome {
+pub(crate) fn env(arguments: &EnvArguments) -> Outcome {
     let shell = arguments.shell;
     let mut text = Zeroizing::new(String::new());
     if arguments.unset {
@@ -125,7 +125,7 @@ pub(crate) fn env(arguments: EnvArguments) -> Outcome {
     output::data(&text)
 }
 
-pub(crate) fn exec(arguments: ExecArguments) -> Outcome {
+pub(crate) fn exec(arguments: &ExecArguments) -> Outcome {
     let variables = variables(&arguments.selection, arguments.manner)?;
     let Some((program, rest)) = arguments.command.split_first() else {
         return Err(Failure::usage("give a program behind --"));

@@ -189,7 +189,7 @@ async fn revoke_by_slot(
             };
             Some(revoked.map_err(|error| error.to_string()))
         }
-        _ => None,
+        SlotKind::Key | _ => None,
     }
 }
 

@@ -210,15 +210,16 @@ impl Places {
         };
         let postgres = config.storage.postgres.unwrap_or_default();
         let audit = given("audit", "path", config.audit.path);
-        let (database, audit) = if let Some(url) = word("storage__postgres", "url").or(postgres.url.clone()) {
-            let of = |key: &str, value: Option<&PathBuf>| given("storage__postgres", key, value.cloned());
-            let audit = audit.map_or_else(|| place("audit", "path", None), Ok)?;
-            (Database::from(postgres.config(&url, of)?), audit)
-        } else {
-            let file = place("storage", "path", config.storage.path)?;
-            let audit = audit.unwrap_or_else(|| file.with_file_name(AUDIT_FILE));
-            (Database::from(&file), audit)
-        };
+        let (database, audit) =
+            if let Some(url) = word("storage__postgres", "url").or_else(|| postgres.url.clone()) {
+                let of = |key: &str, value: Option<&PathBuf>| given("storage__postgres", key, value.cloned());
+                let audit = audit.map_or_else(|| place("audit", "path", None), Ok)?;
+                (Database::from(postgres.config(&url, of)?), audit)
+            } else {
+                let file = place("storage", "path", config.storage.path)?;
+                let audit = audit.unwrap_or_else(|| file.with_file_name(AUDIT_FILE));
+                (Database::from(&file), audit)
+            };
         Ok(Self {
             audit,
             database,
@@ -269,7 +270,7 @@ impl Places {
         // The file belongs to who the server runs as: who owns the database, or the folder that it is in.
         let beside = match &self.database {
             Database::File(path) => path.as_path(),
-            _ => self.audit.parent().unwrap_or_else(|| Path::new(".")),
+            Database::Postgres(_) | _ => self.audit.parent().unwrap_or_else(|| Path::new(".")),
         };
         Trail::open(&self.audit, beside)
     }

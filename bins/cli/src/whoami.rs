@@ -143,7 +143,7 @@ fn all(form: Form) -> Outcome {
                     "keystone",
                     KeystoneToken::from_payload(&entry.payload).map(|token| token.user().name.clone()),
                 ),
-                _ => continue,
+                SlotKind::Key | _ => continue,
             };
             rows.push(Row {
                 kind,

@@ -30,7 +30,7 @@ pub(crate) fn serving(config: &Config) -> anyhow::Result<Database> {
             let key = secrets::read_key_encryption_key(&config.secrets.key_encryption_key_file)?;
             Database::from(database.with_login_key(Arc::new(key)))
         }
-        file => file,
+        file @ (Database::File(_) | _) => file,
     })
 }
 

@@ -51,7 +51,7 @@ pub(super) async fn oauth(
                 Way::BrowserByHand
             }
             Way::Browser if !provider.offers_browser_login() => Way::Device(WhyDevice::Asked),
-            way => way,
+            way @ (Way::Browser | Way::BrowserByHand | Way::Device(_)) => way,
         },
     };
     let tokens = match way {

@@ -11,26 +11,29 @@ pub(super) fn discovery(error: &DiscoveryError) -> Failure {
 }
 
 pub(super) fn keystone(error: &KeystoneError) -> Failure {
-    match error {
-        KeystoneError::Ambiguous(_) | KeystoneError::UnknownScope { .. } => Failure::failed(format!(
+    if matches!(
+        error,
+        KeystoneError::Ambiguous(_) | KeystoneError::UnknownScope { .. }
+    ) {
+        return Failure::failed(format!(
             "{}: give --project, --domain or --system",
             output::visible(&error.to_string())
-        )),
-        _ => of(error),
+        ));
     }
+    of(error)
 }
 
 pub(super) fn token(error: &TokenError) -> Failure {
-    match error {
-        TokenError::Refused(refusal) => Failure::failed(match refusal.code.as_str() {
-            "invalid_client" | "unauthorized_client" => format!(
-                "the server refused with {refusal}: check --client-id, and that the client is registered for this kind of login \
-                 (`sealstone client show ID`)"
-            ),
-            code => explain(code, refusal.description.as_deref()),
-        }),
-        _ => of(error),
-    }
+    let TokenError::Refused(refusal) = error else {
+        return of(error);
+    };
+    Failure::failed(match refusal.code.as_str() {
+        "invalid_client" | "unauthorized_client" => format!(
+            "the server refused with {refusal}: check --client-id, and that the client is registered for this kind of login \
+             (`sealstone client show ID`)"
+        ),
+        code => explain(code, refusal.description.as_deref()),
+    })
 }
 
 pub(super) fn login(error: &LoginError) -> Failure {
@@ -43,25 +46,30 @@ pub(super) fn login(error: &LoginError) -> Failure {
         LoginError::Deadline(_) => Failure::failed(format!(
             "{error}; if the browser was closed, the address above is good no more"
         )),
-        _ => of(error),
+        LoginError::Listen(_)
+        | LoginError::Path(_)
+        | LoginError::Denied(_)
+        | LoginError::Expired
+        | LoginError::Provider(_)
+        | LoginError::Entropy(_)
+        | _ => of(error),
     }
 }
 
 /// The whole chain; for connections what helps.
 fn of(error: &(dyn Error + 'static)) -> Failure {
     let mut text = error.to_string();
-    match Fault::of(error) {
-        Fault::Other => {
-            let mut cause = error.source();
-            while let Some(error) = cause {
-                let more = error.to_string();
-                if !text.contains(&more) {
-                    text = format!("{text}: {more}");
-                }
-                cause = error.source();
-            }
+    let fault = Fault::of(error);
+    if fault != Fault::Other {
+        return Failure::failed(output::visible(&format!("{text}: {fault}")));
+    }
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
         }
-        fault => text = format!("{text}: {fault}"),
+        cause = error.source();
     }
     Failure::failed(output::visible(&text))
 }

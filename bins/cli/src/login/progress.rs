@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use crate::{
     failure::{Failure, Outcome},
@@ -26,14 +26,14 @@ pub(crate) async fn waiting<T>(what: &str, limit: Duration, work: impl Future<Ou
     if !lively {
         output::note(&format!("{what} ({} at most)", span(limit)));
     }
-    let end = now() + limit;
+    let begun = now();
     let mut ticks = interval(Duration::from_secs(1));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     tokio::pin!(work);
     let interrupted = tokio::signal::ctrl_c();
     tokio::pin!(interrupted);
     // Past the limit the work ends by itself; this is for one that does not.
-    let overdue = sleep_until(end + Duration::from_secs(30));
+    let overdue = sleep(limit.saturating_add(Duration::from_secs(30)));
     tokio::pin!(overdue);
     let done = loop {
         tokio::select! {
@@ -41,7 +41,7 @@ pub(crate) async fn waiting<T>(what: &str, limit: Duration, work: impl Future<Ou
             _ = &mut interrupted => break Err(Failure::Interrupted),
             () = &mut overdue => break Err(Failure::failed("nothing came back in time: log in again")),
             _ = ticks.tick(), if lively => {
-                let left = end.saturating_duration_since(now());
+                let left = limit.saturating_sub(begun.elapsed());
                 let text = format!("\r\x1b[2K{what} {}:{:02} ", left.as_secs() / 60, left.as_secs() % 60);
                 let _seen_or_not = io::stderr().write_all(text.as_bytes());
             }

@@ -21,7 +21,7 @@ const SCOPE: &str = "openid profile";
 /// Which login.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Selection {
-    /// A cloud of clouds.yaml [default: OS_CLOUD, else the variables OS_*]
+    /// A cloud of clouds.yaml [default: `OS_CLOUD`, else the variables OS_*]
     #[arg(long, value_name = "NAME", help_heading = "Which login")]
     pub(crate) cloud: Option<String>,
     /// The issuer, as the server writes it
@@ -119,7 +119,7 @@ impl Selection {
             CloudsError::NoFile { .. } | CloudsError::Unknown { .. } => {
                 "; `sealstone login --write` with --issuer, --client-id, --auth-url, --identity-provider and --protocol makes an entry"
             }
-            _ => "",
+            CloudsError::Read { .. } | CloudsError::Yaml { .. } | _ => "",
         };
         Failure::failed(format!("{error}{hint}"))
     }

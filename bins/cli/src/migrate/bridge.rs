@@ -48,7 +48,7 @@ pub(crate) struct BridgeArguments {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
-    /// The node's own address, past any balancer: http://127.0.0.1:5000
+    /// The node's own address, past any balancer: <http://127.0.0.1:5000>
     #[arg(long, value_name = "URL")]
     upstream: http::Uri,
     /// Which tokens the node takes
@@ -256,7 +256,7 @@ impl BridgeArguments {
             UpstreamError::PlainHttp => {
                 Failure::usage(format!("--upstream: {error}, or say --dangerous-plain-http"))
             }
-            error => Failure::usage(format!("--upstream: {error}")),
+            UpstreamError::Address | _ => Failure::usage(format!("--upstream: {error}")),
         })
     }
 }

@@ -199,16 +199,19 @@ impl RunArguments {
     fn advice(&self, name: &str, error: &CutoverError) -> String {
         let text = output::visible(&error.to_string());
         let journal = self.journal.display();
-        match error {
-            CutoverError::NotAgreed(_) if !self.yes && !Console::is_asked() => {
-                format!("{text}: nobody could be asked; run it on a terminal, or with --yes")
-            }
-            CutoverError::Nothing(_) | CutoverError::TooEarly(_) | CutoverError::NothingToTakeBack => text,
-            _ => format!(
-                "{text}. Mend it and run `sealstone migrate {name}` again, which goes on from there, or go back by \
-                 `sealstone migrate rollback --journal {journal}`"
-            ),
+        if matches!(error, CutoverError::NotAgreed(_)) && !self.yes && !Console::is_asked() {
+            return format!("{text}: nobody could be asked; run it on a terminal, or with --yes");
         }
+        if matches!(
+            error,
+            CutoverError::Nothing(_) | CutoverError::TooEarly(_) | CutoverError::NothingToTakeBack
+        ) {
+            return text;
+        }
+        format!(
+            "{text}. Mend it and run `sealstone migrate {name}` again, which goes on from there, or go back by \
+             `sealstone migrate rollback --journal {journal}`"
+        )
     }
 
     fn told(&self, ended: Ended) -> Outcome {
@@ -235,7 +238,7 @@ impl RunArguments {
                     date(until)
                 ),
             ),
-            _ => (
+            Ended::RolledBack(None) | _ => (
                 "rolled_back",
                 None,
                 "every node serves Fernet tokens, as it did before".to_owned(),

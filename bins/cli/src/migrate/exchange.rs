@@ -103,7 +103,9 @@ fn told(error: &HttpsError) -> String {
     match error {
         HttpsError::Broken(_) => "it closed the connection without an answer".to_owned(),
         HttpsError::Connect(_) => "it does not accept connections".to_owned(),
-        other => other.to_string(),
+        HttpsError::Address | HttpsError::Redirect(_) | HttpsError::TooLarge(_) | HttpsError::Deadline(_) => {
+            error.to_string()
+        }
     }
 }
 

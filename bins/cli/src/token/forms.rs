@@ -3,7 +3,7 @@
 use std::io::{self, Read as _};
 
 use clap::ValueEnum;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -97,13 +97,14 @@ impl Given<'_> {
     }
 
     fn exec_credential(&self, version: &str) -> Value {
-        let mut status = json!({"token": self.token});
+        let mut status = Map::new();
+        status.insert("token".into(), json!(self.token));
         if let Some(date) = self.date() {
-            status["expirationTimestamp"] = Value::from(date);
+            status.insert("expirationTimestamp".into(), date.into());
         }
         if let Some(pair) = &self.pair {
-            status["clientCertificateData"] = Value::from(pair.certificate.as_str());
-            status["clientKeyData"] = Value::from(pair.key.as_str());
+            status.insert("clientCertificateData".into(), pair.certificate.as_str().into());
+            status.insert("clientKeyData".into(), pair.key.as_str().into());
         }
         json!({"apiVersion": version, "kind": "ExecCredential", "status": status})
     }

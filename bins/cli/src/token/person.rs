@@ -34,7 +34,7 @@ pub(super) fn run(arguments: &TokenArguments) -> Outcome {
 
 fn token(arguments: &TokenArguments) -> Outcome {
     let target = arguments.login.target(false)?;
-    let kind = arguments.kind.unwrap_or(match target.auth_url() {
+    let kind = arguments.kind.unwrap_or_else(|| match target.auth_url() {
         Some(_) => TokenKind::Keystone,
         None => TokenKind::Access,
     });
@@ -47,12 +47,10 @@ fn token(arguments: &TokenArguments) -> Outcome {
 /// Whoever wanted a machine's token reads how.
 fn machines(arguments: &TokenArguments, failure: Failure) -> Failure {
     let named = arguments.login.issuer.is_some() || arguments.login.dev.is_some();
-    match failure {
-        Failure::NotLoggedIn(_) if named => {
-            failure.with_hint("a machine gives --cert FILE and --key FILE, or --client-secret-file FILE")
-        }
-        failure => failure,
+    if named && matches!(failure, Failure::NotLoggedIn(_)) {
+        return failure.with_hint("a machine gives --cert FILE and --key FILE, or --client-secret-file FILE");
     }
+    failure
 }
 
 fn keystone(arguments: &TokenArguments, target: Target) -> Outcome {
