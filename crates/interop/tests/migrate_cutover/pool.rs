@@ -236,16 +236,18 @@ impl Pool {
         }
     }
 
-    /// What a service manager does: stop, start, leave it running. With a file `later` in the node's folder it runs
+    /// What a service manager does: stop, start, leave it running; one after the other, also when whoever asked first was
+    /// killed meanwhile. With a file `later` in the node's folder it runs
     /// that many seconds ahead; with one called `broken` it does not come up.
     fn write_restart(&self) {
         let uwsgi = self.lab.program("uwsgi");
         let script = format!(
-            "#!/bin/bash\nset -e\nnode={run}/$1\npid=$(cat $node/uwsgi.pid)\nkill -TERM $pid 2>/dev/null || true\n\
+            "#!/bin/bash\nset -e\nnode={run}/$1\nexec 9> $node/restart.lock\nflock 9\npid=$(cat $node/uwsgi.pid)\n\
+             kill -TERM $pid 2>/dev/null || true\n\
              while kill -0 $pid 2>/dev/null; do sleep 0.05; done\n[ -e $node/broken ] && exit 0\n\
              if [ -e $node/later ]; then export LD_PRELOAD={FAKETIME} FAKETIME=+$(cat $node/later)s; fi\n\
              cd $node\nOS_KEYSTONE_CONFIG_FILES=$node/keystone.conf PYTHONWARNINGS=ignore \
-             setsid {uwsgi} --ini $node/uwsgi.ini >> $node/keystone.log 2>&1 < /dev/null &\n\
+             setsid {uwsgi} --ini $node/uwsgi.ini >> $node/keystone.log 2>&1 < /dev/null 9>&- &\n\
              while [ \"$(cat $node/uwsgi.pid)\" = $pid ]; do sleep 0.05; done\n",
             run = self.lab.folder().display(),
             uwsgi = uwsgi.display(),
