@@ -118,10 +118,13 @@ mod tests {
         request.body(()).unwrap()
     }
 
+    /// Method, target, fields, and what is wrong.
+    type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], Option<Fault>);
+
     #[test]
     fn s16_what_two_readers_take_in_two_ways_is_refused() {
         let host = ("host", "keystone.test");
-        let cases: [(&str, &str, &[(&str, &str)], Option<Fault>); 20] = [
+        let cases: [Case<'_>; 20] = [
             ("GET", "/v3", &[host], None),
             ("GET", "//v3/?a", &[host], None),
             ("OPTIONS", "*", &[host], Some(Fault::Target)),

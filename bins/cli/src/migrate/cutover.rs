@@ -32,8 +32,9 @@ Example:
     --restart-hook 'ssh root@{node} systemctl restart keystone'
 
 It may be stopped at any moment, by kill -9 too: the same command goes on where it was. Each node is drained, changed,
-restarted and checked before it serves; what is wrong ends the run, with the node outside the pool. It stops by itself when
-more requests fail than before. `sealstone migrate rollback` with the same journal goes back from wherever it is.
+restarted and checked before it serves; what is wrong ends the run, with the node outside the pool. It stops by itself
+when more requests fail than before. With the same journal `sealstone migrate rollback` goes back
+from wherever it is.
 
 The Fernet keys stay until no Fernet token is alive. Then:
   sealstone migrate cutover --retire ...

@@ -240,6 +240,8 @@ fn s10_the_end_stays_the_end_and_clocks_that_differ_grant_nothing() {
     }
 }
 
+type Change = fn(&mut TokenSubject);
+
 #[test]
 fn what_the_other_form_cannot_say_is_refused_and_not_left_out() {
     let (pool, translator) = &*POOL;
@@ -248,7 +250,7 @@ fn what_the_other_form_cannot_say_is_refused_and_not_left_out() {
         change(&mut claims.subject);
         pool.jws(&claims)
     };
-    let cases: [(&str, fn(&mut TokenSubject)); 7] = [
+    let cases: [(&str, Change); 7] = [
         ("a method without a bit", |subject| {
             subject.methods = Methods::new(&["totp"])
         }),

@@ -16,29 +16,29 @@ const PAUSE: Duration = Duration::from_millis(25);
 
 /// What one kind of client counts.
 #[derive(Debug, Default)]
-pub struct Tally {
-    pub given: AtomicU64,
-    pub unavailable: AtomicU64,
+pub(crate) struct Tally {
+    pub(crate) given: AtomicU64,
+    pub(crate) unavailable: AtomicU64,
     /// The connection broke: its node was killed, or no node was there.
-    pub broken: AtomicU64,
+    pub(crate) broken: AtomicU64,
 }
 
 impl Tally {
-    pub fn given(&self) -> u64 {
+    pub(crate) fn given(&self) -> u64 {
         self.given.load(Ordering::Relaxed)
     }
 }
 
 /// An answer, or that there was none. Everything but what is asked for and 503 is a fault.
 #[derive(Debug)]
-pub enum Told {
+pub(crate) enum Told {
     Given(Value),
     Later,
 }
 
 impl Tally {
     #[track_caller]
-    pub fn note(&self, what: &str, answer: Result<Answer, HttpsError>) -> Told {
+    pub(crate) fn note(&self, what: &str, answer: Result<Answer, HttpsError>) -> Told {
         match answer {
             Ok(answer) if answer.status == 200 => {
                 self.given.fetch_add(1, Ordering::Relaxed);
@@ -58,23 +58,23 @@ impl Tally {
 }
 
 /// Clients at work, until they are stopped.
-pub struct Load {
+pub(crate) struct Load {
     stop: Arc<AtomicBool>,
-    pub machines: Arc<Tally>,
-    pub refreshes: Arc<Tally>,
-    pub verified: Arc<Tally>,
+    pub(crate) machines: Arc<Tally>,
+    pub(crate) refreshes: Arc<Tally>,
+    pub(crate) verified: Arc<Tally>,
     /// The last refresh token that each family was given.
-    pub last: Arc<Mutex<Vec<String>>>,
+    pub(crate) last: Arc<Mutex<Vec<String>>>,
     workers: Vec<JoinHandle<()>>,
 }
 
-pub struct Credentials {
-    pub id: String,
-    pub secret: String,
+pub(crate) struct Credentials {
+    pub(crate) id: String,
+    pub(crate) secret: String,
 }
 
 impl Credentials {
-    pub fn of(registered: &Value) -> Self {
+    pub(crate) fn of(registered: &Value) -> Self {
         let text = |name: &str| registered[name].as_str().unwrap().to_owned();
         Self {
             id: text("client_id"),
@@ -82,7 +82,7 @@ impl Credentials {
         }
     }
 
-    pub fn ask(&self, https: &Https, url: &str, form: &[(&str, &str)]) -> Result<Answer, HttpsError> {
+    pub(crate) fn ask(&self, https: &Https, url: &str, form: &[(&str, &str)]) -> Result<Answer, HttpsError> {
         let pair = base64_simd::STANDARD.encode_to_string(format!("{}:{}", self.id, self.secret));
         https.post(url, &[("authorization", &format!("Basic {pair}"))], form)
     }
@@ -90,7 +90,7 @@ impl Credentials {
 
 impl Load {
     /// `keys_url` leads to the keys that verify the tokens of `machine`; `families` are refresh tokens of `web`.
-    pub fn start(
+    pub(crate) fn start(
         https: &Https,
         token_url: &str,
         keys_url: &str,
@@ -145,7 +145,7 @@ impl Load {
 
     /// Waits until tokens are given again, both kinds, so many.
     #[track_caller]
-    pub fn goes_on(&self, what: &str) -> Duration {
+    pub(crate) fn goes_on(&self, what: &str) -> Duration {
         let goal = (self.machines.given() + 10, self.refreshes.given() + 4);
         let begun = Instant::now();
         while self.machines.given() < goal.0 || self.refreshes.given() < goal.1 {
@@ -163,7 +163,7 @@ impl Load {
     }
 
     /// Ends it; a client that was told something wrong has failed the test.
-    pub fn stop(mut self) -> Vec<String> {
+    pub(crate) fn stop(mut self) -> Vec<String> {
         self.stop.store(true, Ordering::Relaxed);
         for worker in self.workers.drain(..) {
             worker.join().unwrap();

@@ -9,14 +9,14 @@ use crate::load::Credentials;
 use crate::world::World;
 
 /// Nobody listens there: the test is the browser.
-pub const CALLBACK: &str = "https://web.example/callback";
+pub(crate) const CALLBACK: &str = "https://web.example/callback";
 const PASSWORD: &str = "correct horse battery staple";
 const VERIFIER: &str = "a-verifier-that-is-long-enough-for-RFC-7636-and-no-longer";
 
-pub struct Person(Browser);
+pub(crate) struct Person(Browser);
 
 impl Person {
-    pub fn sign_up(world: &World) -> Self {
+    pub(crate) fn sign_up(world: &World) -> Self {
         world.setup.write_private("ada.txt", PASSWORD);
         let file = world.setup.path("ada.txt").display().to_string();
         drop(world.administer(&[
@@ -32,7 +32,7 @@ impl Person {
     }
 
     /// A code; the person signs in where that is due. Every step of it may be at another node.
-    pub fn code(&mut self, world: &World, web: &Credentials) -> String {
+    pub(crate) fn code(&mut self, world: &World, web: &Credentials) -> String {
         let challenge = base64url(&sha256(VERIFIER.as_bytes()));
         let url = format!(
             "{}?response_type=code&client_id={}&redirect_uri={}&scope=openid%20offline_access&prompt=consent\
@@ -67,7 +67,7 @@ impl Person {
     }
 
     /// The first refresh token of a new family.
-    pub fn family(&mut self, world: &World, web: &Arc<Credentials>) -> String {
+    pub(crate) fn family(&mut self, world: &World, web: &Arc<Credentials>) -> String {
         let code = self.code(world, web);
         let answer = exchange(&world.https(), &world.url("/token"), web, &code).unwrap();
         assert_eq!(answer.status, 200, "{}", answer.text());
@@ -81,7 +81,12 @@ fn code_of(url: &str) -> String {
     code.unwrap_or_else(|| panic!("{url}")).to_owned()
 }
 
-pub fn exchange(https: &Https, url: &str, web: &Credentials, code: &str) -> Result<Answer, HttpsError> {
+pub(crate) fn exchange(
+    https: &Https,
+    url: &str,
+    web: &Credentials,
+    code: &str,
+) -> Result<Answer, HttpsError> {
     let form = [
         ("grant_type", "authorization_code"),
         ("code", code),

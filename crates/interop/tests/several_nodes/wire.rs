@@ -12,14 +12,14 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Passes on what comes, until it is cut: then nothing comes through, and nobody is told.
 #[derive(Debug)]
-pub struct Wire {
+pub(crate) struct Wire {
     port: u16,
     is_cut: Arc<AtomicBool>,
     ends: Arc<AtomicBool>,
 }
 
 impl Wire {
-    pub fn to(target: u16) -> Self {
+    pub(crate) fn to(target: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let wire = Self {
             port: listener.local_addr().unwrap().port(),
@@ -45,16 +45,16 @@ impl Wire {
         wire
     }
 
-    pub const fn port(&self) -> u16 {
+    pub(crate) const fn port(&self) -> u16 {
         self.port
     }
 
-    pub fn cut(&self) {
+    pub(crate) fn cut(&self) {
         self.is_cut.store(true, Ordering::Relaxed);
     }
 
     /// What was open when it was cut is lost; what is opened from now on goes through.
-    pub fn mend(&self) {
+    pub(crate) fn mend(&self) {
         self.is_cut.store(false, Ordering::Relaxed);
     }
 }

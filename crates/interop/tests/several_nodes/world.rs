@@ -15,12 +15,12 @@ use serde_json::Value;
 use crate::wire::Wire;
 
 /// What anything may take on a busy machine.
-pub const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Tries until it is so.
 #[track_caller]
-pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) -> Duration {
+pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) -> Duration {
     let begun = Instant::now();
     while !is_so() {
         assert!(begun.elapsed() < LIMIT, "not within {LIMIT:?}: {what}");
@@ -30,12 +30,12 @@ pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) -> Duration {
 }
 
 /// One `sealstoned serve`.
-pub struct Node {
-    pub name: &'static str,
+pub(crate) struct Node {
+    pub(crate) name: &'static str,
     public: u16,
     mutual: u16,
     admin: u16,
-    pub wire: Wire,
+    pub(crate) wire: Wire,
     url: String,
     config: PathBuf,
     log: PathBuf,
@@ -44,7 +44,7 @@ pub struct Node {
 
 impl Node {
     /// Starts it, `clock` seconds ahead of the machine's clock.
-    pub fn start(&mut self, clock: i64) {
+    pub(crate) fn start(&mut self, clock: i64) {
         let build = ["--package", "sealstone-server", "--bin", "sealstoned"];
         let log = || {
             let file = File::options().create(true).append(true).open(&self.log);
@@ -69,14 +69,14 @@ impl Node {
         self.child = Some(command.spawn().unwrap());
     }
 
-    pub fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let id = self.child.as_ref().unwrap().id().to_string();
         let sent = Command::new("kill").arg(format!("-{signal}")).arg(id).status();
         assert!(sent.unwrap().success());
     }
 
     /// Ends it without warning.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
             child.wait().unwrap();
@@ -84,7 +84,7 @@ impl Node {
     }
 
     /// Whether it says that it can serve.
-    pub fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         let request = b"GET /health/ready HTTP/1.1\r\nhost: node\r\nconnection: close\r\n\r\n";
         let ask = || -> std::io::Result<String> {
             use std::io::{Read as _, Write as _};
@@ -99,12 +99,12 @@ impl Node {
     }
 
     /// A path of the issuer at this very node.
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("https://localhost:{}/v4/oauth2/demo{path}", self.public)
     }
 
     /// What it wrote so far.
-    pub fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 }
@@ -115,14 +115,14 @@ impl Drop for Node {
     }
 }
 
-pub const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+pub(crate) const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 
 /// A small disk of memory, taken away when this is dropped.
-pub struct SmallDisk(PathBuf);
+pub(crate) struct SmallDisk(PathBuf);
 
 impl SmallDisk {
     /// `None` where only root may mount, and this is not root.
-    pub fn new(megabytes: u32) -> Option<Self> {
+    pub(crate) fn new(megabytes: u32) -> Option<Self> {
         let folder = std::env::temp_dir().join(format!("ssdisk-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let mut mount = Command::new("mount");
@@ -138,7 +138,7 @@ impl SmallDisk {
         is_mounted.then_some(Self(folder))
     }
 
-    pub fn folder(&self) -> PathBuf {
+    pub(crate) fn folder(&self) -> PathBuf {
         self.0.clone()
     }
 
@@ -147,14 +147,14 @@ impl SmallDisk {
     }
 
     /// Leaves no room on it.
-    pub fn fill(&self) {
+    pub(crate) fn fill(&self) {
         use std::io::Write as _;
         let mut file = File::create(self.ballast()).unwrap();
         while file.write_all(&[7; 65_536]).is_ok() {}
         while file.write_all(&[7; 512]).is_ok() {}
     }
 
-    pub fn free(&self) {
+    pub(crate) fn free(&self) {
         fs::remove_file(self.ballast()).unwrap();
     }
 }
@@ -166,18 +166,18 @@ impl Drop for SmallDisk {
     }
 }
 
-pub struct World {
-    pub nodes: [Node; 3],
-    pub haproxy: Front,
-    pub setup: ServeSetup,
-    pub replica: PostgresCluster,
-    pub primary: PostgresCluster,
-    pub disk: Option<SmallDisk>,
+pub(crate) struct World {
+    pub(crate) nodes: [Node; 3],
+    pub(crate) haproxy: Front,
+    pub(crate) setup: ServeSetup,
+    pub(crate) replica: PostgresCluster,
+    pub(crate) primary: PostgresCluster,
+    pub(crate) disk: Option<SmallDisk>,
     base: String,
 }
 
 impl World {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let disk = SmallDisk::new(700);
         let parent = disk.as_ref().map_or_else(std::env::temp_dir, SmallDisk::folder);
         let settings = ["wal_keep_size=64MB", "max_wal_size=64MB", "min_wal_size=32MB"];
@@ -207,7 +207,7 @@ impl World {
             setup.set(section, key, &value);
         }
         // The command line migrates, and makes domain, clients and a person, before the first node starts.
-        setup.register(
+        let _id = setup.register(
             "machine",
             &["--scope", "metrics:read", "--resource", "https://metrics.example"],
         );
@@ -245,7 +245,7 @@ impl World {
         world
     }
 
-    pub fn wait_until_all_serve(&self) {
+    pub(crate) fn wait_until_all_serve(&self) {
         for node in &self.nodes {
             let https = self.https();
             eventually(&format!("node {} serves:\n{}", node.name, node.said()), || {
@@ -257,26 +257,26 @@ impl World {
         }
     }
 
-    pub fn https(&self) -> Https {
+    pub(crate) fn https(&self) -> Https {
         Https::trusting(&self.setup.ca().pem())
     }
 
-    pub fn browser(&self) -> Browser {
+    pub(crate) fn browser(&self) -> Browser {
         Browser::new(self.https())
     }
 
     /// The issuer, as everybody knows it: at the balancer.
-    pub fn issuer(&self) -> String {
+    pub(crate) fn issuer(&self) -> String {
         format!("{}/v4/oauth2/demo", self.base)
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.issuer())
     }
 
     /// `sealstone` at the database, with its answer as JSON.
     #[track_caller]
-    pub fn administer(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn administer(&self, arguments: &[&str]) -> Value {
         let mut all = arguments.to_vec();
         all.extend(["--output", "json"]);
         let output = self.setup.sealstone(&all);
@@ -285,7 +285,7 @@ impl World {
     }
 
     /// The term of the leader, and the address that it reaches the database from.
-    pub fn term(&self) -> u64 {
+    pub(crate) fn term(&self) -> u64 {
         let term = self.primary.ask("test0", "SELECT term FROM leases");
         term.parse().unwrap()
     }
@@ -293,7 +293,7 @@ impl World {
 
 /// What a client may be told by nodes in trouble: an RFC 6749 error with when to come again.
 #[track_caller]
-pub fn is_unavailable(answer: &Answer) -> bool {
+pub(crate) fn is_unavailable(answer: &Answer) -> bool {
     if answer.status != 503 {
         return false;
     }
@@ -308,7 +308,7 @@ pub fn is_unavailable(answer: &Answer) -> bool {
 }
 
 /// A block of the guide, by the file that it is of.
-pub fn of_the_guide(file: &str) -> String {
+pub(crate) fn of_the_guide(file: &str) -> String {
     let guide = include_str!("../../../../docs/guides/several-nodes.md");
     let begin = guide
         .find(&format!(" {file}\n"))
