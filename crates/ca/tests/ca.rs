@@ -444,7 +444,17 @@ fn a_request_asks_for_a_successor_of_the_same_names() {
         let names = b"spiffe://example.org/machine";
         assert!(attributes.windows(names.len()).any(|window| window == names));
         assert!(!format!("{made:?}").contains("PRIVATE"));
-        // Signed by the key that it asks for.
+    }
+    // Signed by the key that it asks for. This reader knows no names of several parts, so they are plain here.
+    let plain = CertificateRequest::client(Subject::parse("CN=machine").unwrap());
+    let plain = self_signed_client(&plain, at(0)).unwrap();
+    let plain_info = CertificateInfo::parse(&plain.certificate_der).unwrap();
+    for key in [
+        RenewKey::New(KeyKind::P256),
+        RenewKey::New(KeyKind::Ed25519),
+        RenewKey::Same(&plain.private_key_pem),
+    ] {
+        let made = SigningRequest::renewing(&plain_info, key).unwrap();
         rcgen::CertificateSigningRequestParams::from_pem(&made.pem).unwrap();
     }
     let other = self_signed_client(&request, at(0)).unwrap();
