@@ -188,18 +188,24 @@ impl Edge {
     }
 
     /// Has the provider do the work, unless whoever asks has failed too often already: then no secret is looked at.
-    async fn tried<T, F: Future<Output = Result<T, TokenError>>>(
-        &self,
-        peer: &Peer,
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "a function's arguments would lie in its future twice"
+    )]
+    fn tried<'a, T: 'a, F: Future<Output = Result<T, TokenError>> + 'a>(
+        &'a self,
+        peer: &'a Peer,
         suspect: Option<Suspect>,
         work: Pin<Box<F>>,
-    ) -> Result<Result<T, TokenError>, Response> {
-        if let Err(wait) = self.limits.attempt(suspect) {
-            tracing::info!(address = ?peer.address, "too many failed authentications");
-            return Err(answer::too_many(wait));
+    ) -> impl Future<Output = Result<Result<T, TokenError>, Response>> + 'a {
+        async move {
+            if let Err(wait) = self.limits.attempt(suspect) {
+                tracing::info!(address = ?peer.address, "too many failed authentications");
+                return Err(answer::too_many(wait));
+            }
+            let answered = within(self.request_deadline, work).await;
+            Ok(answered.unwrap_or_else(|Elapsed| Err(BackendError::Deadline.into())))
         }
-        let answered = within(self.request_deadline, work).await;
-        Ok(answered.unwrap_or_else(|Elapsed| Err(BackendError::Deadline.into())))
     }
 
     /// Who is to blame if this authentication fails.

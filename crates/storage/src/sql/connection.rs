@@ -139,6 +139,10 @@ impl<'q> From<&'q [u8]> for Value<'q> {
 #[derive(Debug)]
 pub(super) struct Statement<'q> {
     sqlite: &'static str,
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(dead_code, reason = "statements are written once, for both databases")
+    )]
     postgres: &'static str,
     values: Vec<Value<'q>>,
 }

@@ -25,11 +25,25 @@ pub(super) trait Transaction: Send + Sync + 'static {
     }
 
     /// Whether, of several nodes, only the one that leads may make it.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(
+            dead_code,
+            reason = "only several nodes ask: a transaction says it whatever the database"
+        )
+    )]
     fn is_led(&self) -> bool {
         false
     }
 
     /// Whether it is one statement, which is whole without a transaction around it.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(
+            dead_code,
+            reason = "only several nodes ask: a transaction says it whatever the database"
+        )
+    )]
     fn is_one_statement(&self) -> bool {
         false
     }
