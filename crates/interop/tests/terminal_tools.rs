@@ -1,6 +1,7 @@
 //! Plain tools after `sealstone login`: python-openstackclient, openstacksdk, what Terraform reads, kubectl's and
 //! other programs' helpers.
 
+#[expect(dead_code, reason = "the tests of the cache use the rest of it")]
 #[path = "terminal_cache/terminal.rs"]
 mod terminal;
 

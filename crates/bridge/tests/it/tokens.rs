@@ -125,7 +125,7 @@ async fn s08_what_no_key_proves_never_reaches_the_node() {
             let got = world.login(&login).await;
             assert_eq!(got.status, 401);
             assert_eq!(
-                serde_json::from_str::<serde_json::Value>(&got.text()).unwrap(),
+                serde_json::from_str::<serde_json::Value>(got.text()).unwrap(),
                 serde_json::json!({"error": {
                     "code": 401,
                     "message": "The request you have made requires authentication.",

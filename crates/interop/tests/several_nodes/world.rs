@@ -168,7 +168,8 @@ impl Drop for SmallDisk {
 
 pub(crate) struct World {
     pub(crate) nodes: [Node; 3],
-    pub(crate) haproxy: Front,
+    /// Stopped with the rest.
+    _haproxy: Front,
     pub(crate) setup: ServeSetup,
     pub(crate) replica: PostgresCluster,
     pub(crate) primary: PostgresCluster,
@@ -234,7 +235,7 @@ impl World {
         let haproxy = haproxy(ports[9], &nodes);
         let world = Self {
             nodes,
-            haproxy,
+            _haproxy: haproxy,
             setup,
             replica,
             primary,

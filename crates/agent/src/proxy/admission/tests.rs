@@ -46,6 +46,9 @@ fn at_a_port_a_program_shows_the_secret_in_any_of_these_ways() {
     assert_eq!(admit(&asked, &Access::User, ForeignToken::Refuse), Ok(None));
 }
 
+/// Method, target, fields, and why it is refused.
+type Case<'a> = (&'a str, &'a str, Vec<(&'a str, &'a str)>, Refusal);
+
 #[test]
 fn others_are_sent_away_with_the_reason() {
     let secret = LocalSecret::new(&SECRET);
@@ -60,7 +63,7 @@ fn others_are_sent_away_with_the_reason() {
         "Basic {}",
         base64_simd::STANDARD.encode_to_string(secret.expose())
     );
-    let cases: Vec<(&str, &str, Vec<(&str, &str)>, Refusal)> = vec![
+    let cases: Vec<Case<'_>> = vec![
         // Another Host: a page whose name leads to this machine, another port, none, two.
         (
             "GET",
