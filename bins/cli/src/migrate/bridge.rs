@@ -29,7 +29,8 @@ const EXAMPLES: &str = "\
 Examples:
   On each node, as Keystone's account, before the Keystone that listens on port 5000; then HAProxy's servers are
   given port 5001 in place of port 5000:
-    sealstone migrate bridge --listen 10.0.0.11:5001 --upstream http://127.0.0.1:5000 --dangerous-plain-http
+    sealstone migrate bridge --listen 10.0.0.11:5001 --upstream http://127.0.0.1:5000 \\
+      --dangerous-plain-http
 
   The same with TLS on both sides:
     sealstone migrate bridge --listen 10.0.0.11:5001 --tls-certificate node.pem --tls-key node.key \\

@@ -201,7 +201,10 @@ impl CacheEntry {
     pub(super) fn parse_with_slot(bytes: &[u8], key: Option<&SealingKey>) -> Option<(CacheSlot, Self)> {
         let text = std::str::from_utf8(bytes).ok()?;
         let (head_line, rest) = text.split_once('\n')?;
-        let payload = rest.strip_suffix('\n')?;
+        // Two lines, as they are written: what has more is not ours.
+        let payload = rest
+            .strip_suffix('\n')
+            .filter(|line| !line.contains(['\r', '\n']))?;
         let head: Head = serde_json::from_str(head_line).ok()?;
         if head.version != VERSION {
             return None;
@@ -235,6 +238,16 @@ pub(crate) fn fuzzing_read(octets: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_of_three_lines_is_no_login() {
+        let slot = CacheSlot::new(SlotKind::OAuth, "https://id.example", "cli");
+        let entry = CacheEntry::new(Zeroizing::new("{}".to_owned()), None);
+        let mut written = entry.write(&slot, None).unwrap().to_vec();
+        assert!(CacheEntry::parse(&written, Some(&slot), None).is_some());
+        written.extend_from_slice(b"{}\n");
+        assert!(CacheEntry::parse(&written, Some(&slot), None).is_none());
+    }
 
     #[test]
     fn each_part_of_a_slot_makes_another_file() {
