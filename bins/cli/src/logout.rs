@@ -21,7 +21,8 @@ Examples:
   sealstone logout --all
 
 The server is told first: refresh token, access token and Keystone token end there. What is kept here is
-removed even if it cannot be reached. After `eval \"$(sealstone env ...)\"`: eval \"$(sealstone env --unset)\".";
+removed even if it cannot be reached. After `eval \"$(sealstone env ...)\"`:
+  eval \"$(sealstone env --unset)\".";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
