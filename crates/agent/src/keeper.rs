@@ -137,8 +137,17 @@ impl Handle {
     /// What can be shown now, if there is something.
     #[must_use]
     pub fn credential(&self) -> Option<Credential> {
-        let credential = self.shared.credential.borrow().clone();
-        credential.filter(|credential| credential.is_good(self.surroundings.now()))
+        loop {
+            let credential = self.shared.credential.borrow().clone()?;
+            if credential.is_good(self.surroundings.now()) {
+                return Some(credential);
+            }
+            // Whoever was held up between the two looks has an old one in hand: there may be another by now.
+            let latest = self.shared.credential.borrow();
+            if latest.as_ref().is_some_and(|latest| latest.is(&credential)) {
+                return None;
+            }
+        }
     }
 
     /// Tells of each new credential.
