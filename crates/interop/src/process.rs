@@ -1,8 +1,11 @@
 //! Programs that serve: started, waited for by what they say, ended by their process id.
 
 use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -15,12 +18,36 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 /// How often readiness is looked at while the program says nothing.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// As many free loopback ports as asked for, all different. Another program may take one before it is used.
+/// Below what the kernel gives to those who ask for any port and to connections that go out (32768 and above).
+const PORTS: Range<u16> = 20_000..32_000;
+
+/// As many free loopback ports as asked for, all different, and kept from other tests until this process ends: a file
+/// of each is locked. They can be bound again and again, as by a server that is restarted.
+///
+/// # Panics
+/// If no port of the range is free.
 #[must_use]
 pub fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners: [TcpListener; N] =
-        std::array::from_fn(|_| TcpListener::bind(("127.0.0.1", 0)).expect("a free port"));
-    listeners.map(|listener| listener.local_addr().expect("a bound port").port())
+    std::array::from_fn(|_| free_port())
+}
+
+fn free_port() -> u16 {
+    let folder = std::env::temp_dir().join("sealstone-test-ports");
+    fs::create_dir_all(&folder).expect("a folder for the locks of ports");
+    // Where to begin differs from process to process, so that they seldom look at the same port.
+    let random = RandomState::new().hash_one(std::process::id());
+    let begin = usize::try_from(random % u64::from(PORTS.end - PORTS.start)).expect("less than a port");
+    let mut ports = PORTS.cycle().skip(begin).take(PORTS.len());
+    let port = ports.find(|port| {
+        let lock = File::create(folder.join(port.to_string())).expect("the lock of a port");
+        let free = lock.try_lock().is_ok() && TcpListener::bind(("127.0.0.1", *port)).is_ok();
+        if free {
+            // Open, and so locked, until the process ends.
+            std::mem::forget(lock);
+        }
+        free
+    });
+    port.expect("a free port")
 }
 
 /// A program that runs until this is dropped.

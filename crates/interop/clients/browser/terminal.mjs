@@ -9,6 +9,9 @@ const isBack = (page) => page.url().startsWith('http://')
 
 const has = async (page, selector) => (await page.$(selector)) !== null
 
+/** Keystone's page posts its form by itself: a page that was looked at can be gone before the look ends. */
+const isGone = (error) => /context|detached|Target closed/i.test(error.message)
+
 /** What the page wants; false if it wants nothing. */
 async function step(page) {
   if (await has(page, 'input[name="password"]')) await signIn(page, parameters.user)
@@ -34,11 +37,13 @@ await run(async (chromium) => {
   const steps = []
   for (let at = 0; at < MOST_STEPS && !isBack(page); at += 1) {
     steps.push(page.url().split('?')[0])
-    if (!(await step(page))) {
-      if (!parameters.comes_back) break
-      // Keystone's page posts its form by itself.
-      await page.waitForFunction(() => location.protocol === 'http:', { timeout: 15000 })
-    }
+    const acted = await step(page).catch((error) => {
+      if (parameters.comes_back && isGone(error)) return false
+      throw error
+    })
+    if (acted) continue
+    if (!parameters.comes_back) break
+    await page.waitForFunction(() => location.protocol === 'http:', { timeout: 15000 })
   }
   must(!parameters.comes_back || isBack(page), `the browser is not back at the program: ${page.url()}`)
   const scripts = await page.$$eval('script', (all) => all.length)
