@@ -15,7 +15,7 @@ pub use cache::{CachedClients, CachedDomains};
 pub use memory::MemoryStore;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use sql::{
-    Database, Leadership, Migration, MigrationStatus, Migrations, SqlError, SqlErrorKind, SqlStore,
+    Database, Inspection, Leadership, Migration, MigrationStatus, Migrations, SqlError, SqlErrorKind, SqlStore,
 };
 #[cfg(feature = "postgres")]
-pub use sql::{PostgresConfig, PostgresConfigError, PostgresPassword};
+pub use sql::{PostgresConfig, PostgresConfigError, PostgresPassword, ServerFacts};

@@ -10,6 +10,7 @@ mod directory;
 mod error;
 mod factors;
 mod families;
+mod inspection;
 mod interactions;
 mod leadership;
 mod migrations;
@@ -29,10 +30,13 @@ use std::{fmt, sync::Arc};
 use tokio::sync::watch;
 
 #[cfg(feature = "postgres")]
+pub use self::inspection::ServerFacts;
+#[cfg(feature = "postgres")]
 pub use self::postgres::{PostgresConfig, PostgresConfigError, PostgresPassword};
 pub use self::{
     database::Database,
     error::{SqlError, SqlErrorKind},
+    inspection::Inspection,
     leadership::Leadership,
     migrations::{Migration, MigrationStatus, Migrations},
 };

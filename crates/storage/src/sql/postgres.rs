@@ -18,7 +18,7 @@ pub use self::config::{PostgresConfig, PostgresConfigError, PostgresPassword};
 use self::{connector::Connector, lease::Lease, pool::Pool};
 use super::{
     Leadership,
-    connection::statement,
+    connection::{Connection, statement},
     error::{Failure, SqlErrorKind},
     transaction::counts,
 };
@@ -26,6 +26,11 @@ use crate::feed::Feed;
 
 /// How long one statement may take: ours take milliseconds. What is slower than this would be answered too late.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// One connection, for who looks and goes again.
+pub(super) async fn connect(config: &PostgresConfig) -> Result<Connection, Failure> {
+    Connector::new(config.clone()).connect().await
+}
 
 /// The open database.
 pub(super) struct OpenServer {

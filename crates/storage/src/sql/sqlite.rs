@@ -1,6 +1,7 @@
 //! The SQLite file: one task writes, a few connections read.
 
 mod file;
+pub(super) mod inspection;
 pub(super) mod migrations;
 mod poller;
 mod writer;
