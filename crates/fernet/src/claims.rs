@@ -1,6 +1,6 @@
 //! What a token says, whichever form it has.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use rustls_pki_types::UnixTime;
 
@@ -41,12 +41,44 @@ pub struct Federation {
 /// A list of names that is cheap to copy: readers give out the lists that they have, since most tokens name one method
 /// or two.
 #[derive(Clone, Default)]
-pub struct Methods(Option<Arc<[String]>>);
+pub struct Methods(List);
+
+#[derive(Clone, Default)]
+enum List {
+    #[default]
+    Empty,
+    /// One of [`KEYSTONE_METHODS`], as most tokens have it.
+    Lone(&'static String),
+    Names(Arc<[String]>),
+}
+
+/// The methods that Keystone itself has.
+static KEYSTONE_METHODS: LazyLock<[String; 11]> = LazyLock::new(|| {
+    [
+        "external",
+        "password",
+        "token",
+        "oauth1",
+        "mapped",
+        "saml2",
+        "openid",
+        "totp",
+        "application_credential",
+        "ec2credential",
+        "oauth2_credential",
+    ]
+    .map(str::to_owned)
+});
 
 impl Methods {
     /// These names, in this order.
     #[must_use]
     pub fn new(names: &[&str]) -> Self {
+        if let [lone] = names
+            && let Some(name) = KEYSTONE_METHODS.iter().find(|name| name == lone)
+        {
+            return Self(List::Lone(name));
+        }
         names.iter().map(|&name| name.to_owned()).collect()
     }
 }
@@ -55,19 +87,23 @@ impl std::ops::Deref for Methods {
     type Target = [String];
 
     fn deref(&self) -> &[String] {
-        self.0.as_deref().unwrap_or_default()
+        match &self.0 {
+            List::Empty => &[],
+            List::Lone(name) => std::slice::from_ref(name),
+            List::Names(names) => names,
+        }
     }
 }
 
 impl FromIterator<String> for Methods {
     fn from_iter<I: IntoIterator<Item = String>>(names: I) -> Self {
-        Self(Some(names.into_iter().collect()))
+        Self(List::Names(names.into_iter().collect()))
     }
 }
 
 impl From<Vec<String>> for Methods {
     fn from(names: Vec<String>) -> Self {
-        Self(Some(names.into()))
+        Self(List::Names(names.into()))
     }
 }
 
@@ -125,6 +161,7 @@ impl TokenSubject {
         Self::with_methods(user_id, Methods::new(methods), scope)
     }
 
+    #[inline]
     pub(crate) const fn with_methods(user_id: KeystoneId, methods: Methods, scope: Scope) -> Self {
         Self {
             user_id,
@@ -237,6 +274,17 @@ impl From<UnixTime> for ReadAt {
     }
 }
 
+impl ReadAt {
+    #[inline]
+    pub(crate) fn check_end(self, expires_at: UnixTime) -> Result<(), DecodeError> {
+        let end = expires_at.as_secs().saturating_add(self.expired_window.as_secs());
+        if self.now.as_secs() >= end {
+            return Err(DecodeError::Expired);
+        }
+        Ok(())
+    }
+}
+
 impl TokenClaims {
     /// What a reader would refuse, whatever the form.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
@@ -259,17 +307,6 @@ impl TokenClaims {
         if self.issued_at > at.now {
             return Err(DecodeError::IssuedInTheFuture);
         }
-        self.check_end(at)
-    }
-
-    pub(crate) fn check_end(&self, at: ReadAt) -> Result<(), DecodeError> {
-        let end = self
-            .expires_at
-            .as_secs()
-            .saturating_add(at.expired_window.as_secs());
-        if at.now.as_secs() >= end {
-            return Err(DecodeError::Expired);
-        }
-        Ok(())
+        at.check_end(self.expires_at)
     }
 }

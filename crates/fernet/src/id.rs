@@ -28,22 +28,33 @@ impl KeystoneId {
     /// [`InvalidId`] if it is empty, too long or holds a control character.
     pub fn parse(text: impl Into<String>) -> Result<Self, InvalidId> {
         let text = text.into();
-        if let Some(octets) = hex::decode(&text) {
-            return Ok(Self::of_uuid(octets));
+        if let Some(digits) = uuid_digits(&text) {
+            return Ok(Self(Repr::Uuid(*digits)));
         }
-        if text.is_empty() || text.len() > Self::MAX || text.chars().any(char::is_control) {
+        if !Self::allows(&text) {
             return Err(InvalidId);
         }
         Ok(Self(Repr::Text(text.into())))
     }
 
+    /// May `text` be an identifier?
+    pub(crate) fn allows(text: &str) -> bool {
+        !text.is_empty() && text.len() <= Self::MAX && !text.chars().any(char::is_control)
+    }
+
+    /// Takes what [`KeystoneId::allows`].
+    pub(crate) fn of_allowed(text: &str) -> Self {
+        Self(uuid_digits(text).map_or_else(|| Repr::Text(text.into()), |digits| Repr::Uuid(*digits)))
+    }
+
     /// The 16 octets in hexadecimal.
     #[inline]
-    pub(crate) fn of_uuid(octets: [u8; 16]) -> Self {
+    pub(crate) fn of_uuid(octets: &[u8; 16]) -> Self {
         Self(Repr::Uuid(hex::digits(octets)))
     }
 
     /// The 16 octets of an identifier that is 32 lower-case hexadecimal digits.
+    #[inline]
     pub(crate) fn uuid(&self) -> Option<[u8; 16]> {
         match &self.0 {
             Repr::Uuid(digits) => hex::octets(digits),
@@ -59,6 +70,12 @@ impl KeystoneId {
             Repr::Text(text) => text,
         }
     }
+}
+
+/// The text, if it is 32 lower-case hexadecimal digits.
+fn uuid_digits(text: &str) -> Option<&[u8; 32]> {
+    let digits = text.as_bytes().try_into().ok()?;
+    hex::octets(digits).map(|_octets| digits)
 }
 
 impl PartialEq for KeystoneId {

@@ -9,6 +9,9 @@ use crate::DecodeError;
 
 const CUT: DecodeError = DecodeError::Payload("ends too early");
 
+/// How `[true, 16 octets]` begins.
+const UUID_PAIR: [u8; 4] = [0x92, 0xc3, 0xc4, 0x10];
+
 pub(super) struct Reader<'a> {
     rest: &'a [u8],
 }
@@ -97,6 +100,30 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The octets that follow `head`, if it is what comes next.
+    #[inline]
+    fn after<const N: usize>(&mut self, head: [u8; N]) -> Option<&'a [u8; 16]> {
+        let (start, rest) = self.rest.split_first_chunk::<N>()?;
+        let (octets, rest) = rest.split_first_chunk::<16>()?;
+        if *start != head {
+            return None;
+        }
+        self.rest = rest;
+        Some(octets)
+    }
+
+    /// `[true, 16 octets]`, if that comes next as Keystone writes it.
+    #[inline]
+    pub(super) fn uuid_pair(&mut self) -> Option<&'a [u8; 16]> {
+        self.after(UUID_PAIR)
+    }
+
+    /// `[16 octets]`, if that comes next as Keystone writes it.
+    #[inline]
+    pub(super) fn lone_audit_id(&mut self) -> Option<&'a [u8; 16]> {
+        self.after([0x91, 0xc4, 0x10])
+    }
+
     /// A time: a double of seconds, or a whole number. What is not a whole second is cut off.
     #[inline]
     pub(super) fn seconds(&mut self) -> Result<u64, DecodeError> {
@@ -104,7 +131,11 @@ impl<'a> Reader<'a> {
             return self.unsigned();
         }
         let _marker = self.octet()?;
-        let seconds = self.chunk().map(f64::from_be_bytes)?;
+        let bits = self.chunk().map(u64::from_be_bytes)?;
+        if let Some(seconds) = whole(bits) {
+            return Ok(seconds);
+        }
+        let seconds = f64::from_bits(bits);
         let span = Duration::try_from_secs_f64(seconds);
         span.map(|span| span.as_secs())
             .map_err(|_error| DecodeError::Payload("a time is out of range"))
@@ -125,6 +156,20 @@ impl<'a> Reader<'a> {
         self.rest = rest;
         Ok(Some(octets))
     }
+}
+
+/// The number that a double of these bits is, if it is a whole one from 1 to 2^53, as times are.
+#[inline]
+fn whole(bits: u64) -> Option<u64> {
+    /// How many bits of it stand for what follows the leading 1.
+    const FRACTION: u32 = 52;
+    /// The exponent of 1, under a sign that is positive.
+    const OF_ONE: u32 = 1023;
+    let exponent = u32::try_from(bits >> FRACTION).ok()?.checked_sub(OF_ONE)?;
+    let below_one = FRACTION.checked_sub(exponent)?;
+    let digits = bits & ((1 << FRACTION) - 1) | 1 << FRACTION;
+    let number = digits.wrapping_shr(below_one);
+    (number.wrapping_shl(below_one) == digits).then_some(number)
 }
 
 #[derive(Clone, Copy)]
@@ -179,6 +224,16 @@ impl Writer {
         Ok(())
     }
 
+    /// `[true, 16 octets]`.
+    #[inline]
+    pub(super) fn uuid_pair(&mut self, octets: &[u8; 16]) {
+        let mut pair = [0; 20];
+        let (head, rest) = pair.split_at_mut(UUID_PAIR.len());
+        head.copy_from_slice(&UUID_PAIR);
+        rest.copy_from_slice(octets);
+        self.octets.extend_from_slice(&pair);
+    }
+
     pub(super) fn nil(&mut self) {
         self.octets.push(0xc0);
     }
@@ -225,5 +280,40 @@ impl Writer {
         self.length([0xc4, 0xc5, 0xc6], octets.len())?;
         self.octets.extend_from_slice(octets);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_are_read_as_the_slow_way_reads_them() {
+        let mut numbers = vec![
+            0.0,
+            -0.0,
+            0.5,
+            1.0,
+            1.5,
+            -1.0,
+            f64::NAN,
+            f64::INFINITY,
+            f64::MIN_POSITIVE,
+            f64::MAX,
+        ];
+        for power in 1..63 {
+            let number = (1_u64 << power) as f64;
+            numbers.extend([number - 1.0, number, number + 1.0, number + 0.5, -number]);
+        }
+        for number in numbers {
+            let span = Duration::try_from_secs_f64(number).map(|span| span.as_secs());
+            match whole(number.to_bits()) {
+                Some(seconds) => assert_eq!(Ok(seconds), span, "{number}"),
+                None => assert!(
+                    !(1.0..=9_007_199_254_740_991.0).contains(&number) || number.fract() != 0.0,
+                    "{number}"
+                ),
+            }
+        }
     }
 }

@@ -51,24 +51,35 @@ impl FernetTokens {
         let opened = self.keys.open_in(token, &mut room)?;
         not_of_the_future(opened.issued_at, at.now)?;
         let read = payload::read(opened.payload, &self.default_domain)?;
+        at.check_end(read.expires_at)?;
         let methods = self.methods.names(read.mask)?;
-        let mut claims = TokenClaims {
-            subject: TokenSubject::with_methods(read.user_id, methods, read.scope),
-            audit_ids: read.audit_ids,
-            issued_at: opened.issued_at,
-            expires_at: read.expires_at,
-        };
         if let Some(more) = read.more {
-            let subject = &mut claims.subject;
+            let mut subject = TokenSubject::with_methods(read.user_id.id(), methods, read.scope.scope());
             subject.trust_id = more.trust_id;
             subject.federation = more.federation;
             subject.access_token_id = more.access_token_id;
             subject.application_credential_id = more.application_credential_id;
             subject.thumbprint = more.thumbprint;
+            return Ok(FernetToken {
+                claims: TokenClaims {
+                    subject,
+                    audit_ids: read.audit_ids,
+                    issued_at: opened.issued_at,
+                    expires_at: read.expires_at,
+                },
+                version: read.version,
+                key: opened.key,
+                iv: opened.iv,
+            });
         }
-        claims.check_end(at)?;
+        // In one expression, so that it is made where it is handed out.
         Ok(FernetToken {
-            claims,
+            claims: TokenClaims {
+                subject: TokenSubject::with_methods(read.user_id.id(), methods, read.scope.scope()),
+                audit_ids: read.audit_ids,
+                issued_at: opened.issued_at,
+                expires_at: read.expires_at,
+            },
             version: read.version,
             key: opened.key,
             iv: opened.iv,
