@@ -1,35 +1,45 @@
 //! The JSON of DSP0262, with the members that Keystone's own events carry.
 
+use crate::canonical::push_text;
 use crate::{Event, Target};
 use rustls_pki_types::UnixTime;
 use std::io::Write as _;
 use std::net::IpAddr;
 use time::OffsetDateTime;
 
-/// What every event ends with: we observe what we are asked.
-const OBSERVER: &[u8] = br#","observer":{"id":"sealstone","typeURI":"service/security"}}"#;
+/// The observer of every event: we observe what we are asked.
+const OBSERVER: &[u8] = br#","observer":{"id":"sealstone","typeURI":"service/security"},"outcome":""#;
+const TYPE_URI: &[u8] = br#""},"typeURI":"http://schemas.dmtf.org/cloud/audit/1.0/event"}"#;
+const ATTACHMENTS: &[u8] = br#","attachments":["#;
 
 impl Event<'_> {
-    /// The event in CADF's form: one JSON object on one line, without the line's end.
-    ///
-    /// Written member by member, since one is written for every request. Texts are escaped as JSON demands; the fixed
-    /// ones hold nothing to escape.
+    /// The event in CADF's form: one JSON object on one line, without the line's end, canonical (RFC 8785).
     #[must_use]
     pub fn to_cadf(&self) -> Vec<u8> {
-        let mut json = Vec::with_capacity(768);
-        json.extend_from_slice(
-            br#"{"typeURI":"http://schemas.dmtf.org/cloud/audit/1.0/event","eventType":"activity","id":""#,
-        );
-        json.extend_from_slice(&self.id.text());
-        json.extend_from_slice(br#"","eventTime":""#);
-        push_timestamp(&mut json, self.time);
-        json.extend_from_slice(br#"","action":""#);
+        self.to_parts().without_attachments()
+    }
+
+    /// The event in CADF's form, open at the place where attachments go.
+    ///
+    /// Written member by member in canonical order, since one is written for every request. Texts are escaped as JSON
+    /// demands; the fixed ones hold nothing to escape.
+    #[must_use]
+    pub fn to_parts(&self) -> CadfParts {
+        let mut json = Vec::with_capacity(1024);
+        json.extend_from_slice(br#"{"action":""#);
         json.extend_from_slice(self.action.as_str().as_bytes());
-        json.extend_from_slice(br#"","outcome":""#);
+        json.push(b'"');
+        let place = json.len();
+        json.extend_from_slice(br#","eventTime":""#);
+        push_timestamp(&mut json, self.time);
+        json.extend_from_slice(br#"","eventType":"activity","id":""#);
+        json.extend_from_slice(&self.id.text());
+        json.push(b'"');
+        self.push_initiator(&mut json);
+        json.extend_from_slice(OBSERVER);
         json.extend_from_slice(self.outcome.as_str().as_bytes());
         json.push(b'"');
         self.push_reason(&mut json);
-        self.push_initiator(&mut json);
         let (id, type_uri) = match &self.target {
             Target::Issuer(id) => (id, "service/security"),
             Target::Token(id) => (id, "data/security/token"),
@@ -38,44 +48,75 @@ impl Event<'_> {
             Target::User(id) => (id, "data/security/account/user"),
             Target::Session(id) => (id, "data/security/session"),
             Target::Grant(id) => (id, "data/security/grant"),
+            Target::Node(id) => (id, "service/security/node"),
         };
         json.extend_from_slice(br#","target":{"id":"#);
         push_text(&mut json, id);
         json.extend_from_slice(br#","typeURI":""#);
         json.extend_from_slice(type_uri.as_bytes());
-        json.extend_from_slice(br#""}"#);
-        json.extend_from_slice(OBSERVER);
-        json
+        json.extend_from_slice(TYPE_URI);
+        CadfParts { json, place }
     }
 
     fn push_reason(&self, json: &mut Vec<u8>) {
         let Some(reason) = self.reason else { return };
-        json.extend_from_slice(br#","reason":{"reasonType":"HTTP","reasonCode":""#);
-        json.extend_from_slice(reason.status.to_string().as_bytes());
-        json.extend_from_slice(br#"","policyType":"sealstone/rule","policyId":"#);
+        json.extend_from_slice(br#","reason":{"policyId":"#);
         match reason.detail {
             Some(detail) => push_text(json, &format!("{}/{detail}", reason.rule)),
             None => push_text(json, reason.rule),
         }
-        json.push(b'}');
+        json.extend_from_slice(br#","policyType":"sealstone/rule","reasonCode":""#);
+        json.extend_from_slice(reason.status.to_string().as_bytes());
+        json.extend_from_slice(br#"","reasonType":"HTTP"}"#);
     }
 
     fn push_initiator(&self, json: &mut Vec<u8>) {
-        json.extend_from_slice(br#","initiator":{"id":"#);
-        push_text(json, self.initiator.client_id.as_deref().unwrap_or("unknown"));
-        json.extend_from_slice(br#","typeURI":"service/security/account/user""#);
+        json.extend_from_slice(br#","initiator":{"#);
         if let Some(address) = self.initiator.address {
-            json.extend_from_slice(br#","host":{"address":""#);
+            json.extend_from_slice(br#""host":{"address":""#);
             push_address(json, address);
-            json.extend_from_slice(br#""}"#);
+            json.extend_from_slice(br#""},"#);
         }
+        json.extend_from_slice(br#""id":"#);
+        push_text(json, self.initiator.client_id.as_deref().unwrap_or("unknown"));
+        json.extend_from_slice(br#","request_id":"#);
+        push_text(json, &self.request_id);
+        json.extend_from_slice(br#","typeURI":"service/security/account/user""#);
         if let Some(user_id) = self.initiator.user_id.as_deref() {
             json.extend_from_slice(br#","user_id":"#);
             push_text(json, user_id);
         }
-        json.extend_from_slice(br#","request_id":"#);
-        push_text(json, &self.request_id);
         json.push(b'}');
+    }
+}
+
+/// An event in CADF's form, to which attachments are yet to be given: whoever chains events has its link made last.
+#[derive(Debug, Clone)]
+pub struct CadfParts {
+    json: Vec<u8>,
+    place: usize,
+}
+
+impl CadfParts {
+    /// Appends the whole event to `line`. `attachments` are CADF's, canonical JSON objects with commas between them;
+    /// an event without any has none.
+    pub fn write_with(&self, attachments: &[u8], line: &mut Vec<u8>) {
+        let Some((before, after)) = self.json.split_at_checked(self.place) else {
+            return;
+        };
+        line.extend_from_slice(before);
+        if !attachments.is_empty() {
+            line.extend_from_slice(ATTACHMENTS);
+            line.extend_from_slice(attachments);
+            line.push(b']');
+        }
+        line.extend_from_slice(after);
+    }
+
+    /// The event alone.
+    #[must_use]
+    pub fn without_attachments(self) -> Vec<u8> {
+        self.json
     }
 }
 
@@ -93,21 +134,6 @@ fn push_address(json: &mut Vec<u8>, address: IpAddr) {
         // A number is always JSON, and writing into memory does not fail.
         let _written = serde_json::to_writer(&mut *json, &octet);
     }
-}
-
-/// Text as a JSON string (RFC 8259 §7). The look for octets to escape has no branch, so that it runs many at a time.
-fn push_text(json: &mut Vec<u8>, text: &str) {
-    let needs_escape = text.bytes().fold(false, |found, byte| {
-        found | (byte < 0x20) | (byte == b'"') | (byte == b'\\')
-    });
-    if needs_escape {
-        // Text is always JSON, and writing into memory does not fail.
-        let _written = serde_json::to_writer(json, text);
-        return;
-    }
-    json.push(b'"');
-    json.extend_from_slice(text.as_bytes());
-    json.push(b'"');
 }
 
 /// `2026-01-02T03:04:05.000000+0000`: the only form that every reader of CADF takes.
@@ -184,6 +210,8 @@ mod tests {
             request_id: hostile.into(),
         };
         let json = event.to_cadf();
+        let read: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        assert_eq!(crate::canonical(&read).unwrap(), json);
         assert!(!json.contains(&b'\n') && !json.contains(&b'\r'));
         let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
         for text in [

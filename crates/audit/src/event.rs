@@ -66,6 +66,16 @@ pub enum Action {
     EndGrant,
     /// A client was told that a session ended, or could not be told (OpenID Connect Back-Channel Logout).
     NotifyLogout,
+    /// A node began to serve.
+    StartNode,
+    /// A node was told to end, and served no more.
+    StopNode,
+    /// What a node reads at run time was read anew: certificates, authorities, lists, files.
+    Reload,
+    /// A node signed its audit trail up to here.
+    SignTrail,
+    /// What was left of a torn line in the audit trail was set aside.
+    MendTrail,
 }
 
 impl Action {
@@ -101,6 +111,11 @@ impl Action {
             Self::RemoveFactor => "delete/factor",
             Self::EndGrant => "revoke/refresh_token",
             Self::NotifyLogout => "notify/logout",
+            Self::StartNode => "start/node",
+            Self::StopNode => "stop/node",
+            Self::Reload => "update/configuration",
+            Self::SignTrail => "create/checkpoint",
+            Self::MendTrail => "update/trail",
         }
     }
 }
@@ -200,6 +215,8 @@ pub enum Target<'a> {
     Session(Cow<'a, str>),
     /// What goes on without the person: a refresh token's family, by its id.
     Grant(Cow<'a, str>),
+    /// A node of the server, by the name that its audit key gives it.
+    Node(Cow<'a, str>),
 }
 
 /// The identity of one event: a random UUID (RFC 9562 §5.4).
@@ -307,6 +324,7 @@ impl Event<'_> {
                 Target::User(id) => Target::User(own(id)),
                 Target::Session(id) => Target::Session(own(id)),
                 Target::Grant(id) => Target::Grant(own(id)),
+                Target::Node(id) => Target::Node(own(id)),
             },
             request_id: own(self.request_id),
         }

@@ -1,8 +1,11 @@
 #![doc = include_str!("../README.md")]
 
 mod cadf;
+mod canonical;
 mod event;
 mod sink;
 
+pub use cadf::CadfParts;
+pub use canonical::{DEEPEST, canonical};
 pub use event::{Action, Actor, Event, EventId, Outcome, Reason, Target, printable};
 pub use sink::{AuditError, AuditSink, MemorySink, NullSink};

@@ -23,7 +23,7 @@ fn firsts(rows: &[Vec<&'static str>]) -> BTreeSet<String> {
         .collect()
 }
 
-const ACTIONS: [Action; 28] = [
+const ACTIONS: [Action; 33] = [
     Action::IssueToken,
     Action::IssueKeystoneToken,
     Action::IntrospectToken,
@@ -52,6 +52,11 @@ const ACTIONS: [Action; 28] = [
     Action::RemoveFactor,
     Action::EndGrant,
     Action::NotifyLogout,
+    Action::StartNode,
+    Action::StopNode,
+    Action::Reload,
+    Action::SignTrail,
+    Action::MendTrail,
 ];
 
 /// Every action is above: a new one does not compile here.
@@ -84,7 +89,12 @@ const fn is_listed(action: Action) -> bool {
         | Action::AddFactor
         | Action::RemoveFactor
         | Action::EndGrant
-        | Action::NotifyLogout => true,
+        | Action::NotifyLogout
+        | Action::StartNode
+        | Action::StopNode
+        | Action::Reload
+        | Action::SignTrail
+        | Action::MendTrail => true,
     }
 }
 
@@ -167,6 +177,7 @@ fn every_target_is_listed() {
         Target::User("x".into()),
         Target::Session("x".into()),
         Target::Grant("x".into()),
+        Target::Node("x".into()),
     ];
     let types: BTreeSet<String> = targets
         .into_iter()
