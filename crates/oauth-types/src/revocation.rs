@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Issuer, TokenId};
+use crate::{ClientId, Issuer, TokenId};
 
 /// What an issuer no longer stands for: keys and tokens, for resource servers that verify offline.
 ///
@@ -27,6 +27,21 @@ pub struct RevocationDocument {
     pub revoked_keys: Vec<String>,
     /// Revoked tokens that have not ended by themselves.
     pub revoked_tokens: Vec<RevokedTokenId>,
+    /// Clients that were disabled or deleted: what they got until then is not good, whatever its date.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ended_clients: Vec<EndedClientId>,
+}
+
+/// A client whose tokens ended with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct EndedClientId {
+    /// The client.
+    pub client_id: ClientId,
+    /// Its tokens with an `iat` up to this one, in seconds since 1970, are not good.
+    pub until: u64,
+    /// When the last of them would have ended, in seconds since 1970; after that the entry may be forgotten.
+    pub exp: u64,
 }
 
 /// One revoked token.
@@ -49,6 +64,7 @@ impl RevocationDocument {
             exp: None,
             revoked_keys: Vec::new(),
             revoked_tokens: Vec::new(),
+            ended_clients: Vec::new(),
         }
     }
 }
@@ -58,5 +74,17 @@ impl RevokedTokenId {
     #[must_use]
     pub const fn new(jti: TokenId, exp: u64) -> Self {
         Self { jti, exp }
+    }
+}
+
+impl EndedClientId {
+    /// An entry.
+    #[must_use]
+    pub const fn new(client_id: ClientId, until: u64, exp: u64) -> Self {
+        Self {
+            client_id,
+            until,
+            exp,
+        }
     }
 }

@@ -9,10 +9,12 @@ use sealstone_grants::refresh::EndedFamily;
 use sealstone_identity::DomainId;
 use sealstone_jose::{Algorithm, JoseError, VerifierSet};
 use sealstone_keyring::{KeyRing, RotationPolicy};
-use sealstone_oauth_types::{Issuer, RevocationDocument, RevokedTokenId, Secret, ServerMetadata, TokenId};
+use sealstone_oauth_types::{
+    ClientId, EndedClientId, Issuer, RevocationDocument, RevokedTokenId, Secret, ServerMetadata, TokenId,
+};
 use sealstone_tokens::{
-    AccessTokenVerifier, HintVerifier, Mint, MintError, PeopleMint, Revocations, RevokedToken, VerifiedHint,
-    openstack_audience,
+    AccessTokenVerifier, EndedClient, HintVerifier, Mint, MintError, PeopleMint, Revocations, RevokedToken,
+    VerifiedHint, openstack_audience,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -41,6 +43,7 @@ pub(crate) struct IssuerState {
     pub(crate) verifier: AccessTokenVerifier,
     pub(crate) keys: ArcSwap<IssuerKeys>,
     revoked: RwLock<BTreeMap<TokenId, u64>>,
+    ended_clients: RwLock<BTreeMap<ClientId, EndedClient>>,
 }
 
 impl IssuerState {
@@ -52,6 +55,7 @@ impl IssuerState {
             metadata: ArcSwap::from_pointee(metadata),
             keys: ArcSwap::from_pointee(keys),
             revoked: RwLock::new(BTreeMap::new()),
+            ended_clients: RwLock::new(BTreeMap::new()),
             domain,
             issuer,
         }
@@ -67,6 +71,25 @@ impl IssuerState {
                 .into_iter()
                 .map(|token| (token.token_id, token.expires_at.as_secs())),
         );
+    }
+
+    /// Takes the clients that ended, as the store knew them, and forgets those whose last token has ended.
+    pub(crate) fn merge_ended(&self, clients: Vec<EndedClient>, now: UnixTime) {
+        self.ended_clients
+            .write()
+            .retain(|_, ended| ended.forget_at.as_secs() > now.as_secs());
+        for ended in clients {
+            self.add_ended_client(ended);
+        }
+    }
+
+    /// Takes one more client that ended, already durable. What ended later stays.
+    pub(crate) fn add_ended_client(&self, ended: EndedClient) {
+        let mut clients = self.ended_clients.write();
+        let known = clients.get(&ended.client_id);
+        if known.is_none_or(|known| known.until.as_secs() < ended.until.as_secs()) {
+            clients.insert(ended.client_id.clone(), ended);
+        }
     }
 
     /// Takes one more, already durable.
@@ -107,6 +130,16 @@ impl IssuerState {
         document.revoked_tokens = live
             .map(|(token_id, expires)| RevokedTokenId::new(token_id.clone(), *expires))
             .collect();
+        let clients = self.ended_clients.read();
+        let live = clients
+            .values()
+            .filter(|ended| ended.forget_at.as_secs() > now.as_secs());
+        document.ended_clients = live
+            .map(|ended| {
+                let (until, end) = (ended.until.as_secs(), ended.forget_at.as_secs());
+                EndedClientId::new(ended.client_id.clone(), until, end)
+            })
+            .collect();
         document
     }
 }
@@ -128,6 +161,12 @@ impl Revocations for IssuerState {
 
     fn is_key_revoked(&self, key_id: &str) -> bool {
         self.keys.load().revoked.contains(key_id)
+    }
+
+    fn is_client_ended(&self, client_id: &ClientId, issued_at: UnixTime) -> bool {
+        let clients = self.ended_clients.read();
+        let ended = clients.get(client_id);
+        ended.is_some_and(|ended| issued_at.as_secs() <= ended.until.as_secs())
     }
 }
 

@@ -120,6 +120,7 @@ impl Provider {
             };
             let state = self.issuer_state(before.get(&domain), &domain, &ring)?;
             state.merge_revoked(self.0.ports.revocations.revoked(&domain, now).await?, now);
+            state.merge_ended(self.0.ports.revocations.ended_clients(&domain, now).await?, now);
             after.insert(domain, state);
         }
         let issuers = after.len();

@@ -5,6 +5,7 @@ mod auth;
 mod client;
 mod domain;
 mod error;
+mod initial_token;
 mod logout_uri;
 mod name;
 mod people;
@@ -24,6 +25,10 @@ pub use client::{
 };
 pub use domain::Domain;
 pub use error::RegistrationError;
+pub use initial_token::{
+    InitialToken, InitialTokenId, MAX_INITIAL_TOKEN_LIFETIME, MAX_INITIAL_TOKEN_USES, MAX_INITIAL_TOKENS,
+    MIN_INITIAL_TOKEN_LIFETIME, Registered, RegistrationStore,
+};
 pub use logout_uri::BackchannelLogoutUri;
 pub use people::{
     AUTHENTICATION_CLASSES, ApplicationType, BackchannelLogout, ConsentPolicy, DEFAULT_REFRESH_IDLE,

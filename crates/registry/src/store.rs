@@ -34,6 +34,13 @@ pub trait ClientStore: Send + Sync {
     /// [`StoreError`] when the store cannot tell.
     async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StoreError>;
 
+    /// What [`client`](Self::client) would give, where that is known without asking anybody. `None` says nothing: the
+    /// client is to be asked for.
+    fn remembered(&self, id: &ClientId) -> Option<Arc<Client>> {
+        let _unknown = id;
+        None
+    }
+
     /// Stores a new client, unless its id is taken or its domain does not exist.
     ///
     /// # Errors

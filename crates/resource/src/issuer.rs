@@ -1,11 +1,16 @@
 //! What is known of the issuer: its keys and what it revoked.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use arc_swap::ArcSwapOption;
 use futures_util::future::{BoxFuture, join};
+use rustls_pki_types::UnixTime;
 use sealstone_jose::{Algorithm, JoseError, JwkSet, VerifierSet, json};
-use sealstone_oauth_types::{Issuer, RevocationDocument, ServerMetadata};
+use sealstone_oauth_types::{ClientId, EndedClientId, Issuer, RevocationDocument, ServerMetadata};
 
 use crate::{
     Fetched, JwksSource, ResourceConfig, SourceError,
@@ -40,6 +45,8 @@ pub(crate) enum LoadError {
 pub(crate) struct Revoked {
     keys: BTreeSet<String>,
     tokens: BTreeSet<String>,
+    /// With the last `iat` of each whose token no longer counts.
+    clients: BTreeMap<ClientId, u64>,
 }
 
 impl sealstone_tokens::Revocations for Revoked {
@@ -49,6 +56,11 @@ impl sealstone_tokens::Revocations for Revoked {
 
     fn is_key_revoked(&self, key_id: &str) -> bool {
         self.keys.contains(key_id)
+    }
+
+    fn is_client_ended(&self, client_id: &ClientId, issued_at: UnixTime) -> bool {
+        let until = self.clients.get(client_id);
+        until.is_some_and(|until| issued_at.as_secs() <= *until)
     }
 }
 
@@ -280,6 +292,7 @@ impl Library {
             value: Revoked {
                 keys: document.revoked_keys.into_iter().collect(),
                 tokens: tokens.map(|token| token.jti.as_str().to_owned()).collect(),
+                clients: ended_clients(document.ended_clients),
             },
             fresh_for: None,
             usable_for,
@@ -293,4 +306,14 @@ impl Library {
         }
         Ok(fetched)
     }
+}
+
+/// Of a client that is named twice, what ended last counts.
+fn ended_clients(named: Vec<EndedClientId>) -> BTreeMap<ClientId, u64> {
+    let mut clients = BTreeMap::new();
+    for ended in named {
+        let until = clients.entry(ended.client_id).or_insert(ended.until);
+        *until = ended.until.max(*until);
+    }
+    clients
 }

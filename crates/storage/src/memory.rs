@@ -5,6 +5,7 @@ mod consents;
 mod devices;
 mod directory;
 mod logins;
+mod registration;
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -29,13 +30,15 @@ use sealstone_keyring::{KeyStore, KeyStoreError, Replaced, StoredRing};
 use sealstone_login::{Session, Sid, Throttle, UserFactors};
 use sealstone_oauth_types::{ClientId, TokenHash, TokenId};
 use sealstone_registry::{
-    Client, ClientStore, Domain, DomainStore, Insertion, MAX_PAGE, Removal, Replacement, StoreError,
+    Client, ClientStore, Domain, DomainStore, InitialToken, Insertion, MAX_PAGE, Removal, Replacement,
+    StoreError,
 };
-use sealstone_tokens::{RevocationStore, RevocationStoreError, RevokedToken};
+use sealstone_tokens::{EndedClient, RevocationStore, RevocationStoreError, RevokedToken};
 use tokio::sync::watch;
 
 use self::consents::Waiting;
 use crate::{
+    ended::ended_client,
     feed::{Counts, Feed},
     interactions::OpenInteractions,
 };
@@ -69,6 +72,9 @@ struct Records {
     clients: BTreeMap<ClientId, Arc<Client>>,
     rings: BTreeMap<String, StoredRing>,
     revoked: BTreeMap<(DomainId, TokenId), UnixTime>,
+    ended_clients: BTreeMap<(DomainId, ClientId), EndedClient>,
+    initial_tokens: BTreeMap<TokenHash, InitialToken>,
+    registration_tokens: BTreeMap<ClientId, TokenHash>,
     used_assertions: BTreeMap<ClientId, BTreeMap<String, UnixTime>>,
     codes: BTreeMap<TokenHash, StoredCode>,
     families: BTreeMap<FamilyId, RefreshFamily>,
@@ -175,8 +181,14 @@ impl ClientStore for MemoryStore {
         if stored.version() != expected_version || stored.domain() != client.domain() {
             return Ok(Replacement::Conflict);
         }
+        let stored_domain = client.domain().clone();
+        let ended = ended_client(&client);
         *stored = Arc::new(client);
-        self.inner.feed.add(1, 0, 0);
+        let revocations = u64::from(ended.is_some());
+        if let Some(ended) = ended {
+            records.end_client(ended, stored_domain);
+        }
+        self.inner.feed.add(1, 0, revocations);
         Ok(Replacement::Replaced)
     }
 
@@ -308,11 +320,24 @@ impl RevocationStore for MemoryStore {
             .collect())
     }
 
+    async fn ended_clients(
+        &self,
+        domain: &DomainId,
+        now: UnixTime,
+    ) -> Result<Vec<EndedClient>, RevocationStoreError> {
+        let records = self.inner.records.read();
+        let own = records.ended_clients.iter();
+        let own = own.filter(|((of, _), ended)| of == domain && ended.forget_at > now);
+        Ok(own.map(|(_, ended)| ended.clone()).collect())
+    }
+
     async fn purge(&self, now: UnixTime) -> Result<u64, RevocationStoreError> {
         let mut records = self.inner.records.write();
-        let before = records.revoked.len();
+        let before = records.revoked.len().saturating_add(records.ended_clients.len());
         records.revoked.retain(|_, end| *end > now);
-        let gone = gone(before, records.revoked.len());
+        records.ended_clients.retain(|_, ended| ended.forget_at > now);
+        let after = records.revoked.len().saturating_add(records.ended_clients.len());
+        let gone = gone(before, after);
         if gone > 0 {
             self.inner.feed.add(0, 0, 1);
         }

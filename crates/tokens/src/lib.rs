@@ -22,5 +22,7 @@ pub use mint::{AT_JWT, Mint, MintError};
 pub use pairwise::{PairwiseError, PairwiseSubjects};
 pub use people_mint::{JWT, LOGOUT_JWT, PeopleMint};
 pub use person::{AccessTokenHash, IdTokenClaims, LogoutTokenClaims, PersonClaims, UserinfoClaims};
-pub use revocation::{NothingRevoked, RevocationStore, RevocationStoreError, Revocations, RevokedToken};
+pub use revocation::{
+    EndedClient, NothingRevoked, RevocationStore, RevocationStoreError, Revocations, RevokedToken,
+};
 pub use verify::{AccessTokenVerifier, Possession, VerifiedToken, VerifyError};

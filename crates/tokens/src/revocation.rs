@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use rustls_pki_types::UnixTime;
 use sealstone_identity::DomainId;
-use sealstone_oauth_types::TokenId;
+use sealstone_oauth_types::{ClientId, TokenId};
 use std::fmt;
 
 /// A token revoked before its end (RFC 7009).
@@ -17,12 +17,29 @@ pub struct RevokedToken {
     pub expires_at: UnixTime,
 }
 
+/// A client that was disabled or deleted, with what it got until then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "a stored row: a new member is a migration"
+)]
+pub struct EndedClient {
+    /// The client.
+    pub client_id: ClientId,
+    /// Its tokens with an `iat` up to this one no longer count.
+    pub until: UnixTime,
+    /// When the last of them would have ended: from then on it needs no mention.
+    pub forget_at: UnixTime,
+}
+
 /// What a verifier asks about a token whose signature is good.
 pub trait Revocations: Send + Sync {
     /// Whether this token was revoked.
     fn is_token_revoked(&self, token_id: &str) -> bool;
     /// Whether the key that signed it was revoked: then nothing it signed counts.
     fn is_key_revoked(&self, key_id: &str) -> bool;
+    /// Whether a token that this client got at `issued_at` ended with the client.
+    fn is_client_ended(&self, client_id: &ClientId, issued_at: UnixTime) -> bool;
 }
 
 /// Nothing is revoked: for those who check revocation elsewhere.
@@ -35,6 +52,10 @@ impl Revocations for NothingRevoked {
     }
 
     fn is_key_revoked(&self, _key_id: &str) -> bool {
+        false
+    }
+
+    fn is_client_ended(&self, _client_id: &ClientId, _issued_at: UnixTime) -> bool {
         false
     }
 }
@@ -73,7 +94,19 @@ pub trait RevocationStore: Send + Sync + fmt::Debug {
         now: UnixTime,
     ) -> Result<Vec<RevokedToken>, RevocationStoreError>;
 
-    /// Forgets revocations of tokens that have expired at `now`; returns how many.
+    /// The clients of a domain that ended, and whose tokens may still be in date at `now`. They are written where a
+    /// client is replaced by a disabled one, in the same step.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    async fn ended_clients(
+        &self,
+        domain: &DomainId,
+        now: UnixTime,
+    ) -> Result<Vec<EndedClient>, RevocationStoreError>;
+
+    /// Forgets revocations of tokens that have expired at `now`, and clients that ended long enough ago; returns how
+    /// many.
     ///
     /// # Errors
     /// When the store can't be written.

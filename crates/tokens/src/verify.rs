@@ -171,7 +171,9 @@ impl AccessTokenVerifier {
             return Err(VerifyError::NotYetValid);
         }
         token.check_possession(possession)?;
-        if revocations.is_token_revoked(&token.token_id) {
+        if revocations.is_token_revoked(&token.token_id)
+            || revocations.is_client_ended(&token.client_id, token.issued_at)
+        {
             return Err(VerifyError::Revoked);
         }
         Ok(())

@@ -47,6 +47,10 @@ impl Revocations for RevokedKey {
     fn is_key_revoked(&self, key_id: &str) -> bool {
         key_id == "k1"
     }
+
+    fn is_client_ended(&self, _client_id: &ClientId, _issued_at: UnixTime) -> bool {
+        false
+    }
 }
 
 impl World {

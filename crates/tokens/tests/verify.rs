@@ -4,7 +4,7 @@ use rustls_pki_types::UnixTime;
 use sealstone_identity::Scope;
 use sealstone_jose::{Algorithm, JwkSet, JwtEncoder, KeyId, PrivateKey, Signer, VerifierSet, base64url};
 use sealstone_mtls::CertificateThumbprint;
-use sealstone_oauth_types::Issuer;
+use sealstone_oauth_types::{ClientId, Issuer};
 use sealstone_tokens::{
     AccessTokenVerifier, NothingRevoked, Possession, Revocations, VerifiedToken, VerifyError,
 };
@@ -30,6 +30,10 @@ impl Revocations for Revoked {
 
     fn is_key_revoked(&self, key_id: &str) -> bool {
         key_id == self.0
+    }
+
+    fn is_client_ended(&self, client_id: &ClientId, issued_at: UnixTime) -> bool {
+        client_id.as_str() == self.0 && issued_at.as_secs() <= NOW
     }
 }
 

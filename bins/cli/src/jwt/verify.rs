@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
+use rustls_pki_types::UnixTime;
 use sealstone_jose::{Algorithm, JwkSet, VerifierSet};
 use sealstone_mtls::CertificateThumbprint;
-use sealstone_oauth_types::{Issuer, RevocationDocument};
+use sealstone_oauth_types::{ClientId, Issuer, RevocationDocument};
 use sealstone_tokens::{AccessTokenVerifier, Possession, Revocations, VerifyError};
 use serde_json::json;
 
@@ -77,6 +78,13 @@ impl Revocations for Revoked {
             .iter()
             .flat_map(|document| &document.revoked_keys)
             .any(|key| key == key_id)
+    }
+
+    fn is_client_ended(&self, client_id: &ClientId, issued_at: UnixTime) -> bool {
+        self.0
+            .iter()
+            .flat_map(|document| &document.ended_clients)
+            .any(|ended| ended.client_id == *client_id && issued_at.as_secs() <= ended.until)
     }
 }
 

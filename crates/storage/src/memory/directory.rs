@@ -11,6 +11,7 @@ use sealstone_directory::{
 use sealstone_grants::refresh::{FamilyId, RefreshFamily};
 use sealstone_identity::{DomainId, Name, UserId};
 use sealstone_oauth_types::ClientId;
+use sealstone_tokens::EndedClient;
 
 use super::{MemoryStore, Records, VERSION_RULE};
 
@@ -40,6 +41,16 @@ impl Records {
         self.end_all(|family| family.grant.client_id == *id);
         self.devices.retain(|_, request| request.client_id != *id);
         self.consents.retain(|(_, _, client), _| client != id);
+        self.registration_tokens.remove(id);
+    }
+
+    /// Ends what a client got, as one that is disabled.
+    pub(super) fn end_client(&mut self, ended: EndedClient, domain: DomainId) {
+        let id = ended.client_id.clone();
+        self.end_all(|family| family.grant.client_id == id);
+        self.devices.retain(|_, request| request.client_id != id);
+        self.codes.retain(|_, code| code.record.grant.client_id != id);
+        self.ended_clients.insert((domain, id), ended);
     }
 
     /// Removes what hangs on a user's id.

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::{
     connection::{Connection, statement},
+    ended_clients::{EndedRow, end_tokens_of},
     error::Failure,
     families::end_all_of_client,
     transaction::Transaction,
@@ -31,6 +32,8 @@ pub(super) enum Change {
         expected: i64,
         version: i64,
         record: String,
+        /// Where the client is disabled: what it got ends with it.
+        ended: Option<EndedRow>,
     },
     DeleteClient {
         id: String,
@@ -108,6 +111,7 @@ impl Transaction for Change {
                 expected,
                 version,
                 record,
+                ended,
             } => {
                 let query = statement(
                     "UPDATE clients SET version = $4, record = $5
@@ -120,6 +124,9 @@ impl Transaction for Change {
                     .bind(version)
                     .bind(record);
                 let done = query.execute(&mut *connection).await?;
+                if let (Some(ended), true) = (ended, done > 0) {
+                    end_tokens_of(connection, domain, id, ended).await?;
+                }
                 if done > 0 || exists(connection, id).await? {
                     return Ok(outcome(done, Outcome::Conflict));
                 }
@@ -152,7 +159,7 @@ impl Transaction for Change {
     }
 }
 
-async fn insert_client(
+pub(super) async fn insert_client(
     connection: &mut Connection,
     id: &str,
     domain: &str,

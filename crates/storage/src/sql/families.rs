@@ -323,6 +323,19 @@ pub(super) async fn end_all_of_client(connection: &mut Connection, client: &str)
     .await
 }
 
+/// What people let a client have that is disabled. What they allowed stays: they are not asked again.
+pub(super) async fn end_grants_of_client(connection: &mut Connection, client: &str) -> Result<(), Failure> {
+    end_all(
+        connection,
+        client,
+        [
+            "DELETE FROM refresh_families WHERE client_id = $1 RETURNING id, record",
+            "DELETE FROM device_requests WHERE client_id = $1",
+        ],
+    )
+    .await
+}
+
 /// Ends families by the first statement and makes the others, of the same one. From the beginning of time, every token
 /// lives: all are revoked.
 async fn end_all<const N: usize>(

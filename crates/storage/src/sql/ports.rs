@@ -13,16 +13,20 @@ use sealstone_oauth_types::{ClientId, TokenId};
 use sealstone_registry::{
     Client, ClientStore, Domain, DomainStore, Insertion, MAX_PAGE, Removal, Replacement, StoreError,
 };
-use sealstone_tokens::{RevocationStore, RevocationStoreError, RevokedToken};
+use sealstone_tokens::{EndedClient, RevocationStore, RevocationStoreError, RevokedToken};
 
 use super::{
     SqlError, SqlStore,
     change::{Change, Outcome},
     connection::{SqlRow, statement},
+    ended_clients::EndedRow,
     error::{Failure, SqlErrorKind},
     rows::seconds,
 };
-use crate::memory::{GENERATION_RULE, VERSION_RULE};
+use crate::{
+    ended::ended_client,
+    memory::{GENERATION_RULE, VERSION_RULE},
+};
 
 /// An outcome that the statement cannot have; it would be a fault of this crate.
 const IMPOSSIBLE: StoreError = StoreError::Misuse {
@@ -77,7 +81,7 @@ impl SqlStore {
 }
 
 /// A number for an `INTEGER` column.
-fn column(number: u64) -> Result<i64, StoreError> {
+pub(super) fn column(number: u64) -> Result<i64, StoreError> {
     i64::try_from(number).map_err(|_| StoreError::Misuse {
         reason: "a version does not fit 63 bits",
     })
@@ -87,7 +91,7 @@ fn page(limit: usize) -> i64 {
     i64::try_from(limit.min(MAX_PAGE)).unwrap_or_default()
 }
 
-fn unwritable(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
+pub(super) fn unwritable(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
     StoreError::Corrupt {
         what: "a record to write".to_owned(),
         source: Box::new(error),
@@ -129,6 +133,7 @@ impl ClientStore for SqlStore {
             expected: column(expected_version)?,
             version: column(client.version())?,
             record: client.to_record().map_err(unwritable)?,
+            ended: ended_client(&client).as_ref().map(EndedRow::of),
         };
         match self.write(change).await? {
             Outcome::Changed(_) => Ok(Replacement::Replaced),
@@ -316,13 +321,26 @@ impl RevocationStore for SqlStore {
             .map_err(|failure: Failure| RevocationStoreError::new(self.failed(failure)))
     }
 
+    async fn ended_clients(
+        &self,
+        domain: &DomainId,
+        now: UnixTime,
+    ) -> Result<Vec<EndedClient>, RevocationStoreError> {
+        self.ended_clients_of(domain, now)
+            .await
+            .map_err(|failure| RevocationStoreError::new(self.failed(failure)))
+    }
+
     async fn purge(&self, now: UnixTime) -> Result<u64, RevocationStoreError> {
+        let ended = self.purge_ended_clients(now);
+        let ended = ended.await.map_err(RevocationStoreError::new)?;
         let purge = self.purge_batches(
             "DELETE FROM revoked_tokens WHERE seq IN
                  (SELECT seq FROM revoked_tokens WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
             now,
         );
-        purge.await.map_err(RevocationStoreError::new)
+        let revoked = purge.await.map_err(RevocationStoreError::new)?;
+        Ok(revoked.saturating_add(ended))
     }
 }
 

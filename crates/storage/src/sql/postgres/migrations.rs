@@ -9,9 +9,9 @@ use crate::sql::{
 };
 
 /// The version that this program reads and writes.
-pub(in crate::sql) const LATEST: u32 = 2;
+pub(in crate::sql) const LATEST: u32 = 3;
 
-pub(in crate::sql) const ALL: [Migration; 2] = [
+pub(in crate::sql) const ALL: [Migration; 3] = [
     Migration {
         version: 1,
         name: "all that SQLite has: registry, keys, revocations, what people granted, directory",
@@ -21,6 +21,11 @@ pub(in crate::sql) const ALL: [Migration; 2] = [
         version: 2,
         name: "several nodes: the leader's lease, logins under way",
         sql: include_str!("../../../migrations/postgres/0002_several_nodes.sql"),
+    },
+    Migration {
+        version: 3,
+        name: "clients that ended, initial and registration access tokens",
+        sql: include_str!("../../../migrations/postgres/0003_registration.sql"),
     },
 ];
 

@@ -15,11 +15,11 @@ use crate::sql::{
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// The version that this program reads and writes.
-pub(in crate::sql) const LATEST: u32 = 3;
+pub(in crate::sql) const LATEST: u32 = 4;
 /// "SEAL", in `application_id`.
 const APPLICATION_ID: i64 = 0x5345_414c;
 
-pub(super) const ALL: [Migration; 3] = [
+pub(super) const ALL: [Migration; 4] = [
     Migration {
         version: 1,
         name: "domains, clients, key rings, revoked tokens",
@@ -34,6 +34,11 @@ pub(super) const ALL: [Migration; 3] = [
         version: 3,
         name: "people: codes, refresh tokens, device requests, consents, sessions, factors, directory",
         sql: include_str!("../../../migrations/sqlite/0003_people.sql"),
+    },
+    Migration {
+        version: 4,
+        name: "clients that ended, initial and registration access tokens",
+        sql: include_str!("../../../migrations/sqlite/0004_registration.sql"),
     },
 ];
 
