@@ -7,6 +7,7 @@ mod consents;
 mod database;
 mod devices;
 mod directory;
+mod ended_clients;
 mod error;
 mod factors;
 mod families;
@@ -18,6 +19,7 @@ mod notices;
 mod ports;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod registration;
 mod revocations;
 mod rows;
 mod sessions;
