@@ -204,6 +204,10 @@ fn disagreements(nodes: &[NodeRecord]) -> Vec<String> {
             ),
             ("[auth] methods (or their order)", ours.methods != theirs.methods),
             (
+                "[identity] default_domain_id",
+                ours.default_domain_id != theirs.default_domain_id,
+            ),
+            (
                 "[fernet_tokens] max_active_keys",
                 ours.max_active_keys != theirs.max_active_keys,
             ),

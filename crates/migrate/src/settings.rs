@@ -5,8 +5,11 @@ use serde::{Deserialize, Serialize};
 use crate::ini::IniDocument;
 use crate::node::AbsolutePath;
 
-/// The order of methods that Keystone has without `[auth] methods`.
-const METHODS: &str = "external,password,token,oauth1,mapped,application_credential";
+/// The order of methods that Keystone has without `[auth] methods`. Versions before `ec2credential` have the others in
+/// the same places, and never name it.
+const METHODS: &str = "external,password,token,oauth1,mapped,application_credential,ec2credential";
+/// `[identity] default_domain_id`.
+const DEFAULT_DOMAIN: &str = "default";
 const FERNET_KEYS: &str = "/etc/keystone/fernet-keys";
 const JWS_PUBLIC: &str = "/etc/keystone/jws-keys/public";
 const JWS_PRIVATE: &str = "/etc/keystone/jws-keys/private";
@@ -35,6 +38,8 @@ pub struct Settings {
     pub cache_time_s: u64,
     /// `[auth] methods`, in its order: Fernet tokens name methods by it.
     pub methods: Vec<String>,
+    /// `[identity] default_domain_id`: Fernet tokens pack this domain, whatever its form, and no other that is no UUID.
+    pub default_domain_id: String,
     /// `[fernet_tokens] key_repository`.
     pub fernet_repository: AbsolutePath,
     /// `[fernet_tokens] max_active_keys`.
@@ -82,6 +87,9 @@ impl Settings {
             caching: is_cached,
             cache_time_s: files.number("token", "cache_time", cache_time)?,
             methods: files.list("auth", "methods", METHODS)?,
+            default_domain_id: files
+                .text("identity", "default_domain_id", DEFAULT_DOMAIN)?
+                .to_owned(),
             fernet_repository: files.path("fernet_tokens", "key_repository", FERNET_KEYS)?,
             max_active_keys: files.number("fernet_tokens", "max_active_keys", MAX_ACTIVE_KEYS)?,
             jws_algorithm: files.text("jwt_tokens", "jws_algorithm", "ES256")?.to_owned(),
@@ -160,6 +168,8 @@ impl<'a> Files<'a> {
 
 #[cfg(test)]
 mod tests {
+    use sealstone_fernet::AuthMethods;
+
     use super::*;
 
     fn read(files: &[&str]) -> Result<Settings, SettingError> {
@@ -182,18 +192,27 @@ mod tests {
         assert_eq!(settings.max_active_keys, 3);
         assert_eq!(settings.jws_algorithm, "ES256");
         assert_eq!(settings.fernet_repository.as_str(), "/etc/keystone/fernet-keys");
-        assert_eq!(settings.methods.first().map(String::as_str), Some("external"));
+        let same = AuthMethods::parse(&settings.methods.join(",")).unwrap();
+        assert_eq!(same, AuthMethods::default());
+        assert_eq!(
+            settings.methods.last().map(String::as_str),
+            Some("ec2credential")
+        );
+        assert_eq!(settings.default_domain_id, "default");
     }
 
     #[test]
     fn the_last_word_counts() {
         let first =
-            "[token]\nprovider = fernet\nexpiration = 60\ncaching = Yes\n[auth]\nmethods = token,\n password";
-        let second = "[token]\nprovider = jws\ncache_time = 5\n[cache]\nenabled = off";
+            "[token]\nprovider = fernet\nexpiration = 60\ncaching = Yes\n[auth]\nmethods = token,\n password\n\
+             [identity]\ndefault_domain_id = first";
+        let second = "[token]\nprovider = jws\ncache_time = 5\n[cache]\nenabled = off\n\
+             [identity]\ndefault_domain_id = 8f92744a08e84d2ba4bd5d6f3e2c1a90";
         let settings = read(&[first, second]).unwrap();
         assert_eq!((settings.provider.as_str(), settings.expiration_s), ("jws", 60));
         assert_eq!((settings.caching, settings.cache_time_s), (false, 5));
         assert_eq!(settings.methods, ["token", "password"]);
+        assert_eq!(settings.default_domain_id, "8f92744a08e84d2ba4bd5d6f3e2c1a90");
     }
 
     #[test]
@@ -203,6 +222,7 @@ mod tests {
             ("[token]\nexpiration = -1", "expiration"),
             ("[token]\ncaching = maybe", "caching"),
             ("[token]\nprovider = ${DEFAULT.x}", "provider"),
+            ("[identity]\ndefault_domain_id = $domain", "default_domain_id"),
             ("[fernet_tokens]\nkey_repository = keys", "key_repository"),
             ("[fernet_tokens]\nkey_repository = /a/../b", "key_repository"),
             (

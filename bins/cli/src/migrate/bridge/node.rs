@@ -96,14 +96,9 @@ impl NodeFiles {
                 settings.provider
             ))
         })?;
-        let domain = KeystoneId::parse(last("identity", "default_domain_id").unwrap_or("default"))
-            .context("[identity] default_domain_id")?;
-        let methods = match last("auth", "methods") {
-            Some(option) => {
-                AuthMethods::parse(option.trim().trim_end_matches(',')).context("[auth] methods")?
-            }
-            None => AuthMethods::default(),
-        };
+        let domain =
+            KeystoneId::parse(&settings.default_domain_id).context("[identity] default_domain_id")?;
+        let methods = AuthMethods::parse(&settings.methods.join(",")).context("[auth] methods")?;
         let custody = if self.mounted_keys {
             Custody::Mounted
         } else {
