@@ -1,26 +1,28 @@
 //! Identifiers and names, each a type of its own.
 
 use crate::IdentityError;
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use std::borrow::Borrow;
 use std::fmt;
+use std::sync::Arc;
 
 /// Keystone's identifiers have 32 hexadecimal digits, or 64 for users of LDAP domains.
 const MAX_IDENTIFIER: usize = 64;
 /// The width of Keystone's name columns.
 const MAX_NAME: usize = 255;
 
-fn identifier(text: &str, kind: &'static str) -> Result<String, IdentityError> {
+fn identifier(text: &str, kind: &'static str) -> Result<Arc<str>, IdentityError> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     let fits = !text.is_empty() && text.len() <= MAX_IDENTIFIER;
     let only_dots = text.bytes().all(|byte| byte == b'.');
     if fits && !only_dots && text.bytes().all(allowed) {
-        Ok(text.to_owned())
+        Ok(Arc::from(text))
     } else {
         Err(IdentityError::Identifier { kind })
     }
 }
 
-fn name(text: &str, kind: &'static str) -> Result<String, IdentityError> {
+fn name(text: &str, kind: &'static str) -> Result<Arc<str>, IdentityError> {
     let misleading = |c: char| {
         c.is_control()
             || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -28,15 +30,16 @@ fn name(text: &str, kind: &'static str) -> Result<String, IdentityError> {
     if text.is_empty() || text.chars().count() > MAX_NAME || text.chars().any(misleading) {
         return Err(IdentityError::Name { kind });
     }
-    Ok(text.to_owned())
+    Ok(Arc::from(text))
 }
 
 macro_rules! text_type {
     ($(#[$meta:meta])* $type:ident, $parser:ident, $kind:literal) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-        #[serde(transparent)]
-        pub struct $type(String);
+        ///
+        /// A clone copies a pointer.
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $type(Arc<str>);
 
         impl $type {
             /// Parses the text, which is kept as it came.
@@ -51,6 +54,18 @@ macro_rules! text_type {
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+        }
+
+        impl Borrow<str> for $type {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
             }
         }
 

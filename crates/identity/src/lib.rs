@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod access_rule;
+mod administrator;
 mod authority;
 mod error;
 mod ids;
@@ -12,6 +13,7 @@ mod source;
 pub mod unix_seconds;
 
 pub use access_rule::AccessRule;
+pub use administrator::{AdministratorSource, GivenTie, TieFacts, TokenHolder};
 pub use authority::{Authority, MAX_ACCESS_RULES, MAX_ROLES, ProjectScope, Scope, UserRef};
 pub use error::IdentityError;
 pub use ids::{ApplicationCredentialId, DomainId, Name, ProjectId, RoleName, UserId};

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod administrators;
 mod authentication;
 mod breaker;
 mod catalog;
@@ -24,6 +25,7 @@ mod session;
 mod token;
 mod tokens;
 
+pub use administrators::KeystoneAdministrators;
 pub use authentication::{Authentication, DomainKey, Factor, LoginScope, ProjectKey, UserKey};
 pub use catalog::{Catalog, Endpoint, Service};
 pub use client::KeystoneClient;

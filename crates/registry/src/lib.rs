@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod administration;
 mod assertion;
 mod auth;
 mod client;
@@ -17,6 +18,10 @@ mod secret_set;
 mod store;
 mod tie;
 
+pub use administration::{
+    ADMINISTRATION_SCOPE, Administrator, CLOUD_DOMAIN, Excess, LOGIN_SCOPES, PolicyError, RegistrationPolicy,
+    TieVerdict,
+};
 pub use assertion::{AssertionAudience, AssertionDates, AssertionKeys, AssertionRules, AssertionSecret};
 pub use auth::{ClientAuth, SelfSignedJwks};
 pub use client::{
