@@ -1,6 +1,7 @@
 //! Signing out, the account page, and who hears of it.
 
 use super::support::*;
+use sealstone_oauth_types::Form;
 use sealstone_provider::people::View;
 use serde_json::json;
 use std::time::Duration;
@@ -234,6 +235,37 @@ async fn n11_a_receiver_that_fails_is_told_again_and_given_up_at_last() {
     assert_eq!(world.provider.send_logouts().await.unwrap(), None);
     assert_eq!(world.receiver.taken.lock().unwrap().len(), 1);
     assert_eq!(world.last_rule(), "");
+}
+
+/// Nobody is signed out while a client would go on without knowing: the person is told, nothing has ended, and the same
+/// button ends it all once the store is well.
+#[tokio::test]
+async fn who_cannot_tell_clients_ends_no_session() {
+    let world = with_backchannel().await;
+    let mut browser = world.browser();
+    join(&mut browser, "hears").await;
+    let page = browser.account().await;
+    *world.notices.down.lock().unwrap() = true;
+    let events = world.actions().len();
+    for press in ["end_all", "logout"] {
+        let body = page.body(&[("do", press)]);
+        let form = Form::parse(body.as_bytes()).map_err(Into::into);
+        let answer = world.provider.submit(&demo(), form, &browser.context()).await;
+        let told = answer.unwrap_err().to_string();
+        assert!(told.contains("could not be read or written"), "{press}: {told}");
+    }
+    assert!(!world.actions()[events..].contains(&"revoke/session"));
+    assert_eq!(browser.authorize(&request("&prompt=none")).await.kind(), "code");
+    *world.notices.down.lock().unwrap() = false;
+    let page = browser.account().await;
+    let answer = browser.send(&page, &[("do", "end_all")]).await;
+    assert!(matches!(answer.view(), Some(View::LoggedOut(_))));
+    assert_eq!(world.provider.send_logouts().await.unwrap(), None);
+    assert_eq!(world.receiver.taken.lock().unwrap().len(), 1);
+    assert_eq!(
+        browser.authorize(&request("&prompt=none")).await.kind(),
+        "login_required"
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 use async_trait::async_trait;
 use rustls_pki_types::UnixTime;
 use sealstone_audit::MemorySink;
+use sealstone_grants::GrantStoreError;
+use sealstone_grants::logout::{LogoutNotice, LogoutStore};
 use sealstone_identity::{
     AuthMethod, Authority, Delegated, DelegationMethod, DomainId, Email, LoggedIn, LoginError, LoginRefusal,
     LoginSource, LoginStep, Name, OpenLogin, Passcode, PasswordAttempt, Person, PersonProject, ProjectId,
@@ -9,7 +11,7 @@ use sealstone_identity::{
 use sealstone_jose::base64url;
 use sealstone_keyring::{KeyEncryptionKey, RotationPolicy, RotationSettings};
 use sealstone_login::{SecondFactorAuthority, SessionLimits, UpstreamLogin};
-use sealstone_oauth_types::{ClientId, Form, Secret, TokenRequest, TokenResponse};
+use sealstone_oauth_types::{ClientId, Form, Secret, TokenId, TokenRequest, TokenResponse};
 use sealstone_provider::people::{
     BrowserAnswer, BrowserContent, BrowserContext, LogoutSendError, LogoutSender, PageForm, PeopleConfig,
     PeoplePorts, Realm, SessionCookie, View,
@@ -182,7 +184,41 @@ impl LogoutSender for FakeReceiver {
     }
 }
 
+/// Keeps notices in the store, or says that it can't, as told.
+#[derive(Clone)]
+pub(crate) struct Notices {
+    store: Arc<MemoryStore>,
+    pub(crate) down: Arc<Mutex<bool>>,
+}
+
+#[async_trait]
+impl LogoutStore for Notices {
+    async fn insert_notices(&self, notices: &[LogoutNotice]) -> Result<u64, GrantStoreError> {
+        if *self.down.lock().unwrap() {
+            return Err(GrantStoreError::new("the disk is full"));
+        }
+        self.store.insert_notices(notices).await
+    }
+
+    async fn take_due(&self, now: UnixTime, limit: usize) -> Result<Vec<LogoutNotice>, GrantStoreError> {
+        self.store.take_due(now, limit).await
+    }
+
+    async fn remove_notice(&self, id: &TokenId) -> Result<(), GrantStoreError> {
+        self.store.remove_notice(id).await
+    }
+
+    async fn postpone_notice(&self, notice: &LogoutNotice) -> Result<(), GrantStoreError> {
+        self.store.postpone_notice(notice).await
+    }
+
+    async fn next_due(&self) -> Result<Option<UnixTime>, GrantStoreError> {
+        self.store.next_due().await
+    }
+}
+
 pub(crate) struct World {
+    pub(crate) notices: Notices,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) clock: ManualClock,
     pub(crate) audit: MemorySink,
@@ -223,6 +259,10 @@ pub(crate) async fn world_with(
     let (clock, audit) = (ManualClock::default(), MemorySink::default());
     let (people, receiver) = (FakePeople::default(), FakeReceiver::default());
     people.change(|people| people.roles = vec!["member".to_owned(), "reader".to_owned()]);
+    let notices = Notices {
+        store: store.clone(),
+        down: Arc::default(),
+    };
     let realm = Realm {
         source: Some(Arc::new(people.clone())),
         second_factor,
@@ -248,7 +288,7 @@ pub(crate) async fn world_with(
             codes: store.clone(),
             refresh: store.clone(),
             devices: store.clone(),
-            logouts: store.clone(),
+            logouts: Arc::new(notices.clone()),
             logout_sender: Arc::new(receiver.clone()),
         }),
         clock: Arc::new(TestClock(clock.clone())),
@@ -264,6 +304,7 @@ pub(crate) async fn world_with(
     let provider = Provider::new(config, ports);
     provider.maintain().await.unwrap();
     let world = World {
+        notices,
         store,
         clock,
         audit,
@@ -310,7 +351,7 @@ pub(crate) fn peer() -> Peer {
     Peer {
         address: Some([192, 0, 2, 7].into()),
         certificate: None,
-        request_id: "r1".to_owned(),
+        request_id: "r1".into(),
     }
 }
 
