@@ -9,6 +9,7 @@ use crate::{
     ca::{self, CaCommand},
     cert::{self, CertCommand},
     client::{self, ClientCommand},
+    doctor::{self, DoctorArguments},
     env::{self, EnvArguments, ExecArguments},
     failure::Outcome,
     jwt::{self, JwtCommand},
@@ -85,6 +86,8 @@ enum Command {
     /// Look at tokens, and verify them
     #[command(subcommand)]
     Jwt(JwtCommand),
+    /// Tell what is wrong with a server and what is around it, and what to do
+    Doctor(Box<DoctorArguments>),
     /// Print a completion script for a shell
     #[command(
         after_help = "Example:\n  sealstone completions bash > ~/.local/share/bash-completion/completions/sealstone"
@@ -114,6 +117,7 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
         Command::Ca(command) => ca::run(command),
         Command::Cert(command) => cert::run(command),
         Command::Jwt(command) => wait(jwt::run(command)),
+        Command::Doctor(arguments) => wait(doctor::run(*arguments)),
         Command::Completions(arguments) => manual::completions(&arguments),
         Command::Man(arguments) => manual::man(&arguments),
     }

@@ -11,6 +11,7 @@ use clap::Subcommand;
 
 use crate::failure::Outcome;
 use check::CheckArguments;
+pub(crate) use check::{Told, look_at};
 use inventory::InventoryArguments;
 use migrate::MigrateCommand;
 

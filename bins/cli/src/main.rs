@@ -9,6 +9,7 @@ mod client;
 mod clock;
 mod command;
 mod discovery;
+mod doctor;
 mod env;
 mod failure;
 mod http;

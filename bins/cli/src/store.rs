@@ -156,6 +156,14 @@ pub(crate) struct Places {
 }
 
 impl StoreArguments {
+    /// As if `--config FILE` were given.
+    pub(crate) fn configured(file: &Path) -> Self {
+        Self {
+            data: None,
+            config: Some(file.to_owned()),
+        }
+    }
+
     pub(crate) fn places(&self) -> Outcome<Places> {
         match (&self.data, &self.config) {
             (Some(folder), _) => Ok(Places {
@@ -283,6 +291,11 @@ impl Places {
     /// How the server logs in there.
     pub(crate) const fn keystone_logins(&self) -> &openstack::ServerLogins {
         &self.keystone_logins
+    }
+
+    /// Where everything is kept.
+    pub(crate) const fn database(&self) -> &Database {
+        &self.database
     }
 
     /// The audit file, to read it.

@@ -58,6 +58,25 @@ pub(super) async fn run(arguments: CheckArguments) -> Outcome {
     }
 }
 
+/// One thing that was found, for those who tell it otherwise.
+pub(crate) struct Told {
+    pub(crate) check: &'static str,
+    pub(crate) subject: Option<String>,
+    pub(crate) found: String,
+    pub(crate) advice: &'static str,
+    /// It works, and should be otherwise.
+    pub(crate) is_weak: bool,
+    /// It could not be looked at.
+    pub(crate) is_unknown: bool,
+}
+
+/// The same look, without a word: everything that is not right.
+pub(crate) async fn look_at(places: &Places) -> Outcome<Vec<Told>> {
+    let mut report = Report::default();
+    look(&[], places, &mut report).await?;
+    Ok(report.told())
+}
+
 async fn look(others: &[String], places: &Places, report: &mut Report) -> Outcome {
     let Some(keystone) = endpoint::configured(places.keystone(), report) else {
         return Ok(());

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::Told;
 use crate::{
     failure::Outcome,
     output::{self, Form},
@@ -88,6 +89,21 @@ impl Report {
 
     pub(super) fn unknown(&mut self, check: &'static str, found: impl Into<String>, advice: &'static str) {
         self.add(Verdict::Unknown, check, None, found, advice);
+    }
+
+    /// What is not right.
+    pub(super) fn told(self) -> Vec<Told> {
+        let not_right = |finding: &Finding| finding.verdict != Verdict::Right;
+        let all = self.0.into_iter().filter(not_right);
+        let told = all.map(|finding| Told {
+            check: finding.check,
+            subject: finding.subject,
+            found: finding.found,
+            advice: finding.advice,
+            is_weak: finding.verdict == Verdict::Weak,
+            is_unknown: finding.verdict == Verdict::Unknown,
+        });
+        told.collect()
     }
 
     pub(super) fn wrong(&self) -> usize {
