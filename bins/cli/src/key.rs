@@ -201,7 +201,9 @@ async fn revoke(arguments: RevokeArguments) -> Outcome {
         )
     })?;
     let (ring, fresh) = rings
-        .change(&domain, |ring| Ok(ring.revoke(&kid, clock::now())?))
+        .change(&domain, |ring| {
+            Ok(ring.revoke(&kid, &rings.policy, clock::now())?)
+        })
         .await
         .map_err(|failure| change.refused(reason(&failure), failure))?;
     change.done()?;

@@ -1,6 +1,6 @@
 //! Base64url without padding (RFC 4648 §5, RFC 7515 §2): one text for each octet string, and no other.
 
-use base64_simd::URL_SAFE_NO_PAD;
+use base64_simd::{Out, URL_SAFE_NO_PAD};
 
 use crate::JoseError;
 
@@ -8,6 +8,20 @@ use crate::JoseError;
 #[must_use]
 pub fn encode(octets: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode_to_string(octets)
+}
+
+/// Writes `octets` in base64url without padding into `room`, which has place for all of it.
+///
+/// ```
+/// let mut room = [0; 22];
+/// assert_eq!(sealstone_jose::base64url::encode_into([7; 16], &mut room), "BwcHBwcHBwcHBwcHBwcHBw");
+/// ```
+pub fn encode_into<const OCTETS: usize, const ROOM: usize>(
+    octets: [u8; OCTETS],
+    room: &mut [u8; ROOM],
+) -> &str {
+    const { assert!(ROOM >= OCTETS.div_ceil(3) * 4 - (3 - OCTETS % 3) % 3) };
+    URL_SAFE_NO_PAD.encode_as_str(&octets, Out::from_slice(room))
 }
 
 /// Appends `octets` in base64url without padding to `text`.

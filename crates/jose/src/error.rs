@@ -93,6 +93,9 @@ pub enum JoseError {
     /// The cryptographic library failed on valid input (no randomness, no memory).
     #[error("the cryptographic library failed")]
     Backend,
+    /// A key that is not in this process, and whose holder did not sign.
+    #[error("the holder of the private key did not sign")]
+    HeldElsewhere,
 }
 
 impl JoseError {
@@ -126,6 +129,7 @@ impl JoseError {
             Self::InvalidClaims => "jose.invalid_claims",
             Self::MalformedPrivateKey => "jose.malformed_private_key",
             Self::Backend => "jose.backend",
+            Self::HeldElsewhere => "jose.held_elsewhere",
         }
     }
 }

@@ -26,7 +26,7 @@ pub use jwt::{JwtHeader, UnverifiedJwt, VerifiedJwt};
 pub use key_id::KeyId;
 pub use mac::{MacAlgorithm, MacKey, UnverifiedMacJwt, VerifiedMacJwt};
 pub use private_key::PrivateKey;
-pub use signer::Signer;
+pub use signer::{HeldKey, Signer};
 pub use thumbprint::Thumbprint;
 pub use verifier::Verifier;
 pub use verifier_set::VerifierSet;

@@ -1,4 +1,4 @@
-//! Private keys: read or made once, printed only as PKCS#8 and only on demand.
+//! Private keys: read or made once, printed only on demand.
 
 mod jwk;
 
@@ -20,7 +20,7 @@ const WRONG: JoseError = JoseError::MalformedPrivateKey;
 
 /// A private key for one algorithm, parsed once; its octets are overwritten when it goes.
 ///
-/// It is never printed as JWK. `Debug` shows the algorithm alone.
+/// It leaves only by a method that says so. `Debug` shows the algorithm alone.
 #[derive(Clone)]
 pub struct PrivateKey {
     algorithm: Algorithm,
@@ -148,6 +148,17 @@ impl PrivateKey {
         document
             .to_pem("PRIVATE KEY", LineEnding::LF)
             .map_err(|_error| JoseError::Backend)
+    }
+
+    /// The private key as JWK (RFC 7518 §6, RFC 8037 §2), with `alg` and without `kid`.
+    ///
+    /// # Errors
+    /// [`JoseError::Backend`], which a valid key does not meet.
+    ///
+    /// # Security
+    /// As [`PrivateKey::to_pkcs8_der`].
+    pub fn to_private_jwk(&self) -> Result<Zeroizing<String>, JoseError> {
+        jwk::write(self.algorithm, &self.pkcs8, &self.public).map_err(|_error| JoseError::Backend)
     }
 
     pub(crate) fn signing(&self) -> Arc<SigningKey> {

@@ -3,13 +3,32 @@ use std::sync::Arc;
 use crate::backend::SigningKey;
 use crate::{Algorithm, JoseError, Jwk, KeyId, PrivateKey};
 
+/// A private key that is not in this process, such as one that a hardware security module holds.
+///
+/// # Security
+/// It signs for whoever holds it. What an implementation may get wrong: a signature by another key, or in another form
+/// than that of JWS, makes tokens that nobody accepts.
+pub trait HeldKey: Send + Sync {
+    /// Appends the signature over `message`, in the form of JWS (RFC 7518 §3), to `out`; nothing on an error.
+    ///
+    /// # Errors
+    /// [`JoseError::HeldElsewhere`] when the holder does not sign. Why is for the implementation to tell its operator.
+    fn sign(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), JoseError>;
+}
+
+#[derive(Clone)]
+enum Key {
+    Here(Arc<SigningKey>),
+    Elsewhere(Arc<dyn HeldKey>),
+}
+
 /// A private key under its name: signs, and says which public key verifies.
 #[derive(Clone)]
 pub struct Signer {
     algorithm: Algorithm,
     key_id: KeyId,
     public: Jwk,
-    key: Arc<SigningKey>,
+    key: Key,
 }
 
 impl Signer {
@@ -23,7 +42,26 @@ impl Signer {
             algorithm: key.algorithm(),
             key_id,
             public,
-            key: key.signing(),
+            key: Key::Here(key.signing()),
+        })
+    }
+
+    /// Names a key that another holds, whose public half is `public`.
+    ///
+    /// # Errors
+    /// [`JoseError::AlgorithmNotAllowed`] if `public` is not a key for `algorithm`.
+    pub fn held_elsewhere(
+        key: Arc<dyn HeldKey>,
+        algorithm: Algorithm,
+        public: &Jwk,
+        key_id: KeyId,
+    ) -> Result<Self, JoseError> {
+        let public = public.clone().with_algorithm(algorithm)?;
+        Ok(Self {
+            algorithm,
+            public: public.with_kid(key_id.as_str())?,
+            key_id,
+            key: Key::Elsewhere(key),
         })
     }
 
@@ -48,9 +86,13 @@ impl Signer {
     /// Appends the signature over `message`, in the form of JWS (RFC 7518 §3), to `out`.
     ///
     /// # Errors
-    /// [`JoseError::Backend`] if the operating system gives no randomness.
+    /// [`JoseError::Backend`] if the operating system gives no randomness; [`JoseError::HeldElsewhere`] if the key's
+    /// holder does not sign.
     pub fn sign(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), JoseError> {
-        self.key.sign(message, out)
+        match &self.key {
+            Key::Here(key) => key.sign(message, out),
+            Key::Elsewhere(key) => key.sign(message, out),
+        }
     }
 }
 

@@ -37,6 +37,7 @@ fn private_keys_survive_their_forms() {
         for again in [
             PrivateKey::from_pkcs8_der(algorithm, &der).unwrap(),
             PrivateKey::from_pkcs8_pem(algorithm, &pem).unwrap(),
+            PrivateKey::from_jwk(key.to_private_jwk().unwrap().as_bytes()).unwrap(),
         ] {
             assert_eq!(again.public_jwk(), key.public_jwk());
             assert_eq!(*again.to_pkcs8_der(), *der);

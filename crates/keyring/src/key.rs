@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use rustls_pki_types::UnixTime;
 use sealstone_jose::{Algorithm, Jwk, KeyId, PrivateKey, Signer};
 
-use crate::{KeyRingError, RotationPolicy, time};
+use crate::{KeyReference, KeyRingError, RotationPolicy, time};
 
 /// Where a key stands in its life. It only ever moves downwards in this list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,14 +62,26 @@ pub struct RingKey {
     pub(crate) private: Option<PrivatePart>,
 }
 
+/// What signs, wherever it is.
+#[derive(Clone)]
+pub(crate) enum PrivatePart {
+    /// In the ring, sealed at rest.
+    Here(SealedHere),
+    /// In the ring's home. The signer is found by [`RingKey::attach`].
+    Elsewhere {
+        reference: KeyReference,
+        signer: Option<Arc<Signer>>,
+    },
+}
+
 /// Parsed once; [`Signer`] is what leaves the crate.
 #[derive(Clone)]
-pub(crate) struct PrivatePart {
+pub(crate) struct SealedHere {
     pub(crate) key: Arc<PrivateKey>,
     signer: Arc<Signer>,
 }
 
-impl PrivatePart {
+impl SealedHere {
     pub(crate) fn new(key: PrivateKey, kid: KeyId) -> Result<Self, KeyRingError> {
         let signer = Signer::new(&key, kid).map_err(KeyRingError::Key)?;
         Ok(Self {
@@ -83,13 +95,62 @@ impl PrivatePart {
     }
 }
 
+impl PrivatePart {
+    pub(crate) const fn here(&self) -> Option<&SealedHere> {
+        match self {
+            Self::Here(here) => Some(here),
+            Self::Elsewhere { .. } => None,
+        }
+    }
+
+    pub(crate) const fn reference(&self) -> Option<&KeyReference> {
+        match self {
+            Self::Here(_) => None,
+            Self::Elsewhere { reference, .. } => Some(reference),
+        }
+    }
+}
+
 impl RingKey {
-    /// A fresh key in state published. Its `kid` is its RFC 7638 thumbprint, so no two keys share one.
-    pub(crate) fn generate(algorithm: Algorithm, now: UnixTime) -> Result<Self, KeyRingError> {
-        let key = PrivateKey::generate(algorithm).map_err(KeyRingError::Key)?;
-        let kid = KeyId::parse(&key.public_jwk().thumbprint().to_string()).map_err(KeyRingError::Key)?;
-        let private = PrivatePart::new(key, kid.clone())?;
-        Ok(Self {
+    /// A fresh key in state published, made where the policy says.
+    pub(crate) fn generate(
+        algorithm: Algorithm,
+        policy: &RotationPolicy,
+        now: UnixTime,
+    ) -> Result<Self, KeyRingError> {
+        let Some(home) = policy.home() else {
+            let key = PrivateKey::generate(algorithm).map_err(KeyRingError::Key)?;
+            return Self::of(key, now);
+        };
+        let made = home.generate(algorithm).map_err(KeyRingError::Home)?;
+        let kid = kid_of(&made.public)?;
+        let signer = Signer::held_elsewhere(made.key, algorithm, &made.public, kid.clone());
+        let signer = signer.map_err(KeyRingError::Key)?;
+        let public = signer.public_jwk().clone();
+        let private = PrivatePart::Elsewhere {
+            reference: made.reference,
+            signer: Some(Arc::new(signer)),
+        };
+        Ok(Self::published_with(kid, algorithm, public, private, now))
+    }
+
+    /// A key from elsewhere in state published.
+    pub(crate) fn of(key: PrivateKey, now: UnixTime) -> Result<Self, KeyRingError> {
+        let (algorithm, kid) = (key.algorithm(), kid_of(key.public_jwk())?);
+        let here = SealedHere::new(key, kid.clone())?;
+        let public = here.public_jwk();
+        let private = PrivatePart::Here(here);
+        Ok(Self::published_with(kid, algorithm, public, private, now))
+    }
+
+    fn published_with(
+        kid: KeyId,
+        algorithm: Algorithm,
+        public: Jwk,
+        private: PrivatePart,
+        now: UnixTime,
+    ) -> Self {
+        Self {
             kid,
             algorithm,
             state: KeyState::Published,
@@ -98,9 +159,29 @@ impl RingKey {
             retired_at: None,
             revoked_at: None,
             keep_for: Duration::ZERO,
-            public: private.public_jwk(),
+            public,
             private: Some(private),
-        })
+        }
+    }
+
+    /// Finds the signer of an active key that its home holds.
+    pub(crate) fn attach(&mut self, policy: &RotationPolicy) -> Result<(), KeyRingError> {
+        let Some(PrivatePart::Elsewhere { reference, signer }) = &mut self.private else {
+            return Ok(());
+        };
+        if self.state != KeyState::Active || signer.is_some() {
+            return Ok(());
+        }
+        let home = policy.home().ok_or_else(|| KeyRingError::NoHome {
+            kid: self.kid.clone(),
+            reference: reference.as_str().to_owned(),
+        })?;
+        let held = home
+            .find(reference, self.algorithm, &self.public)
+            .map_err(KeyRingError::Home)?;
+        let found = Signer::held_elsewhere(held, self.algorithm, &self.public, self.kid.clone());
+        *signer = Some(Arc::new(found.map_err(KeyRingError::Key)?));
+        Ok(())
     }
 
     pub(crate) fn activate(&mut self, keep_for: Duration, now: UnixTime) {
@@ -112,13 +193,24 @@ impl RingKey {
     pub(crate) fn retire(&mut self, now: UnixTime) {
         self.state = KeyState::Retiring;
         self.retired_at = Some(now);
-        self.private = None;
+        self.forget_private();
     }
 
     pub(crate) fn revoke(&mut self, now: UnixTime) {
         self.state = KeyState::Revoked;
         self.revoked_at = Some(now);
-        self.private = None;
+        self.forget_private();
+    }
+
+    /// Nothing here can sign any more. What its home calls the key is kept, for whoever destroys it there.
+    fn forget_private(&mut self) {
+        self.private = match self.private.take() {
+            Some(PrivatePart::Elsewhere { reference, .. }) => Some(PrivatePart::Elsewhere {
+                reference,
+                signer: None,
+            }),
+            Some(PrivatePart::Here(_)) | None => None,
+        };
     }
 
     /// The `kid`: base64url of the key's RFC 7638 thumbprint.
@@ -196,10 +288,34 @@ impl RingKey {
     #[must_use]
     pub fn signer(&self) -> Option<&Arc<Signer>> {
         match self.state {
-            KeyState::Active => self.private.as_ref().map(|private| &private.signer),
+            KeyState::Active => match self.private.as_ref()? {
+                PrivatePart::Here(here) => Some(&here.signer),
+                PrivatePart::Elsewhere { signer, .. } => signer.as_ref(),
+            },
             KeyState::Published | KeyState::Retiring | KeyState::Revoked => None,
         }
     }
+
+    /// What its [`KeyHome`](crate::KeyHome) calls the key; `None` for one that is sealed in the ring.
+    #[must_use]
+    pub fn held_as(&self) -> Option<&KeyReference> {
+        self.private.as_ref().and_then(PrivatePart::reference)
+    }
+
+    /// The private key itself, for a file that only its owner reads; `None` for one that stopped signing, or that its
+    /// home holds.
+    ///
+    /// # Security
+    /// Whoever has it signs tokens in the issuer's name until the key is revoked.
+    #[must_use]
+    pub fn dangerous_private_key(&self) -> Option<&PrivateKey> {
+        self.private.as_ref()?.here().map(|here| &*here.key)
+    }
+}
+
+/// A key's `kid` is its RFC 7638 thumbprint, so no two keys share one.
+fn kid_of(public: &Jwk) -> Result<KeyId, KeyRingError> {
+    KeyId::parse(&public.thumbprint().to_string()).map_err(KeyRingError::Key)
 }
 
 impl fmt::Debug for RingKey {

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod error;
+mod home;
+mod kek;
 mod key;
 mod maintain;
 mod policy;
@@ -12,11 +14,13 @@ mod store;
 mod time;
 
 pub use error::{KeyRingError, SealError};
+pub use home::{HomeKey, KeyHome, KeyHomeError, KeyReference};
+pub use kek::{KeyEncryptionKey, UnwrapKey};
 pub use key::{KeyState, RingKey};
-pub use maintain::{MaintainError, Maintained, follow, maintain};
+pub use maintain::{MaintainError, Maintained, follow, maintain, rewrap};
 pub use policy::{PolicyError, RotationPolicy, RotationSettings};
 pub use ring::{KeyRing, PublishedKeys};
 pub use rotation::{Rotation, RotationChange};
-pub use sealed::{KeyEncryptionKey, StoredRing};
+pub use sealed::StoredRing;
 pub use secret::{SecretError, SecretPlace, SecretPurpose};
 pub use store::{KeyStore, KeyStoreError, Replaced};

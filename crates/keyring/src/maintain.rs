@@ -1,10 +1,15 @@
+use std::collections::BTreeSet;
+
 use rustls_pki_types::UnixTime;
 use thiserror::Error;
 
 use crate::{
-    KeyEncryptionKey, KeyRing, KeyRingError, KeyStore, KeyStoreError, Replaced, Rotation, RotationPolicy,
-    SealError,
+    KeyEncryptionKey, KeyReference, KeyRing, KeyRingError, KeyStore, KeyStoreError, Replaced, Rotation,
+    RotationPolicy, SealError,
 };
+
+/// How often a ring that others change meanwhile is tried again.
+const TRIES: usize = 8;
 
 /// A ring that is up to date, and what was done for that.
 #[derive(Debug)]
@@ -32,42 +37,92 @@ pub async fn maintain(
     kek: &KeyEncryptionKey,
     now: UnixTime,
 ) -> Result<Maintained, MaintainError> {
-    const TRIES: usize = 8;
     for _ in 0..TRIES {
         let (mut ring, created) = match store.load(domain).await? {
-            Some(stored) => (KeyRing::open(domain, &stored, kek)?, false),
+            Some(stored) => {
+                let mut ring = KeyRing::open(domain, &stored, kek)?;
+                ring.attach(policy)?;
+                (ring, false)
+            }
             None => (KeyRing::bootstrap(policy, now)?, true),
         };
         let done = ring.due(policy, now);
         if done.is_empty() && !created {
             return Ok(Maintained { ring, created, done });
         }
+        let before = if created {
+            BTreeSet::new()
+        } else {
+            ring.references()
+        };
         ring.apply(&done, policy, now)?;
+        let after = ring.references();
         let stored = ring.seal(domain, kek)?;
         match store.replace(domain, ring.generation(), &stored).await? {
             Replaced::Done => {
+                destroy(policy, before.difference(&after));
                 ring.stored(&stored);
+                ring.attach(policy)?;
                 return Ok(Maintained { ring, created, done });
             }
-            Replaced::Conflict => {}
+            Replaced::Conflict => destroy(policy, after.difference(&before)),
         }
     }
     Err(MaintainError::Contended)
+}
+
+/// Keys that no stored ring names. One that stays in its home signs nothing that anybody accepts: the home tells its
+/// operator, and the ring is kept all the same.
+fn destroy<'a>(policy: &RotationPolicy, references: impl Iterator<Item = &'a KeyReference>) {
+    let Some(home) = policy.home() else { return };
+    for reference in references {
+        let _told = home.destroy(reference);
+    }
 }
 
 /// Loads the ring of `domain` and changes nothing: for a node that leaves [`maintain`] to another. `None` until that
 /// other has made one.
 ///
 /// # Errors
-/// [`MaintainError::Store`], [`MaintainError::Seal`].
+/// [`MaintainError::Store`], [`MaintainError::Seal`], [`MaintainError::Ring`].
 pub async fn follow(
     store: &dyn KeyStore,
     domain: &str,
+    policy: &RotationPolicy,
     kek: &KeyEncryptionKey,
 ) -> Result<Option<KeyRing>, MaintainError> {
-    let stored = store.load(domain).await?;
-    let ring = stored.map(|stored| KeyRing::open(domain, &stored, kek));
-    Ok(ring.transpose()?)
+    let Some(stored) = store.load(domain).await? else {
+        return Ok(None);
+    };
+    let mut ring = KeyRing::open(domain, &stored, kek)?;
+    ring.attach(policy)?;
+    Ok(Some(ring))
+}
+
+/// Seals the ring of `domain` under the key that seals now, if it is sealed under an earlier one. Says whether it was.
+///
+/// # Errors
+/// [`MaintainError`]; nothing half-done is stored.
+pub async fn rewrap(
+    store: &dyn KeyStore,
+    domain: &str,
+    kek: &KeyEncryptionKey,
+) -> Result<bool, MaintainError> {
+    for _ in 0..TRIES {
+        let Some(stored) = store.load(domain).await? else {
+            return Ok(false);
+        };
+        let ring = KeyRing::open(domain, &stored, kek)?;
+        if stored.sealed_under() == Some(kek.id()) {
+            return Ok(false);
+        }
+        let sealed = ring.seal(domain, kek)?;
+        match store.replace(domain, ring.generation(), &sealed).await? {
+            Replaced::Done => return Ok(true),
+            Replaced::Conflict => {}
+        }
+    }
+    Err(MaintainError::Contended)
 }
 
 /// A ring that could not be brought up to date.

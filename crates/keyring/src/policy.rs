@@ -1,7 +1,9 @@
-use std::time::Duration;
+use std::{fmt, sync::Arc, time::Duration};
 
 use sealstone_jose::Algorithm;
 use thiserror::Error;
+
+use crate::KeyHome;
 
 /// The wishes a [`RotationPolicy`] is made from. Spans count in whole seconds.
 ///
@@ -57,8 +59,11 @@ impl Default for RotationSettings {
 /// assert!(matches!(RotationPolicy::new(hasty), Err(PolicyError::LeadTooShort { .. })));
 /// assert!(RotationPolicy::new(RotationSettings::default()).is_ok());
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RotationPolicy(RotationSettings);
+#[derive(Clone)]
+pub struct RotationPolicy {
+    settings: RotationSettings,
+    home: Option<Arc<dyn KeyHome>>,
+}
 
 impl RotationPolicy {
     /// What nodes may disagree on the time, and what a change may take to reach every node.
@@ -131,48 +136,86 @@ impl RotationPolicy {
                 limit: Self::MOST_KEYS,
             });
         }
-        Ok(Self(settings))
+        Ok(Self { settings, home: None })
+    }
+
+    /// The same, where new keys are made by `home` and stay there. Keys that are in rings already sign on until their
+    /// time is over.
+    #[must_use]
+    pub fn with_home(mut self, home: Arc<dyn KeyHome>) -> Self {
+        self.home = Some(home);
+        self
+    }
+
+    /// Where new keys are made; `None` for the rings themselves.
+    pub(crate) fn home(&self) -> Option<&dyn KeyHome> {
+        self.home.as_deref()
     }
 
     /// The algorithms of the ring, the usual one first. Never empty.
     #[must_use]
     pub fn algorithms(&self) -> &[Algorithm] {
-        &self.0.algorithms
+        &self.settings.algorithms
     }
 
     /// For how long a verifier may keep the key set.
     #[must_use]
     pub const fn verifier_cache(&self) -> Duration {
-        self.0.verifier_cache
+        self.settings.verifier_cache
     }
 
     /// For how long a key is published before it signs.
     #[must_use]
     pub const fn publish_lead(&self) -> Duration {
-        self.0.publish_lead
+        self.settings.publish_lead
     }
 
     /// For how long a key signs.
     #[must_use]
     pub const fn active_lifetime(&self) -> Duration {
-        self.0.active_lifetime
+        self.settings.active_lifetime
     }
 
     /// For how long a key is published after it stopped signing.
     #[must_use]
     pub const fn retire_lifetime(&self) -> Duration {
-        self.0.retire_lifetime
+        self.settings.retire_lifetime
     }
 
     /// The longest token lifetime these spans were made for: what mints tokens must not exceed it.
     #[must_use]
     pub const fn longest_token(&self) -> Duration {
-        self.0.longest_token
+        self.settings.longest_token
     }
 
     /// The age at which an active key's successor is published: `active_lifetime - publish_lead`.
     pub(crate) const fn successor_age(&self) -> Duration {
-        self.0.active_lifetime.saturating_sub(self.0.publish_lead)
+        self.settings
+            .active_lifetime
+            .saturating_sub(self.settings.publish_lead)
+    }
+}
+
+/// The settings; and the same home, or none.
+impl PartialEq for RotationPolicy {
+    fn eq(&self, other: &Self) -> bool {
+        let homes = match (&self.home, &other.home) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        homes && self.settings == other.settings
+    }
+}
+
+impl Eq for RotationPolicy {}
+
+impl fmt::Debug for RotationPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RotationPolicy")
+            .field("settings", &self.settings)
+            .field("home", &self.home)
+            .finish()
     }
 }
 

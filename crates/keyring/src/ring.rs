@@ -1,7 +1,9 @@
-use rustls_pki_types::UnixTime;
-use sealstone_jose::{Algorithm, Jwk, JwkSet, KeyId};
+use std::collections::BTreeSet;
 
-use crate::{KeyRingError, KeyState, RingKey, Rotation, RotationChange, RotationPolicy, time};
+use rustls_pki_types::UnixTime;
+use sealstone_jose::{Algorithm, Jwk, JwkSet, KeyId, PrivateKey};
+
+use crate::{KeyReference, KeyRingError, KeyState, RingKey, Rotation, RotationChange, RotationPolicy, time};
 
 /// The signing keys of one domain.
 ///
@@ -38,7 +40,7 @@ impl KeyRing {
     /// ```
     pub fn bootstrap(policy: &RotationPolicy, now: UnixTime) -> Result<Self, KeyRingError> {
         let keys = policy.algorithms().iter().map(|algorithm| {
-            let mut key = RingKey::generate(*algorithm, now)?;
+            let mut key = RingKey::generate(*algorithm, policy, now)?;
             key.activate(policy.retire_lifetime(), now);
             Ok(key)
         });
@@ -189,7 +191,7 @@ impl KeyRing {
                 if self.waiting(*algorithm).is_some() {
                     return Err(KeyRingError::Stale);
                 }
-                let key = RingKey::generate(*algorithm, now)?;
+                let key = RingKey::generate(*algorithm, policy, now)?;
                 let kid = key.kid.clone();
                 self.keys.push(key);
                 return Ok(Some(kid));
@@ -235,9 +237,14 @@ impl KeyRing {
     /// lay beside the key that was stolen; revoke it too when the store itself was read.
     ///
     /// # Errors
-    /// [`KeyRingError::UnknownKey`], [`KeyRingError::AlreadyRevoked`], or [`KeyRingError::Key`] when the fresh key
-    /// cannot be made: the ring is unchanged then.
-    pub fn revoke(&mut self, kid: &KeyId, now: UnixTime) -> Result<Option<KeyId>, KeyRingError> {
+    /// [`KeyRingError::UnknownKey`], [`KeyRingError::AlreadyRevoked`], or [`KeyRingError::Key`] and
+    /// [`KeyRingError::Home`] when the fresh key cannot be made: the ring is unchanged then.
+    pub fn revoke(
+        &mut self,
+        kid: &KeyId,
+        policy: &RotationPolicy,
+        now: UnixTime,
+    ) -> Result<Option<KeyId>, KeyRingError> {
         let mut next = self.clone();
         let mut fresh = None;
         let key = next
@@ -246,7 +253,7 @@ impl KeyRing {
         match key.state {
             KeyState::Revoked => return Err(KeyRingError::AlreadyRevoked(kid.clone())),
             KeyState::Active => {
-                let mut successor = RingKey::generate(key.algorithm, now)?;
+                let mut successor = RingKey::generate(key.algorithm, policy, now)?;
                 successor.activate(key.keep_for, now);
                 fresh = Some(successor);
             }
@@ -257,6 +264,57 @@ impl KeyRing {
         next.keys.extend(fresh);
         *self = Self::from_keys(next.keys, self.generation)?;
         Ok(taken_over)
+    }
+
+    /// Takes in a key from elsewhere, which waits for `publish_lead` and signs then. Returns its identifier.
+    ///
+    /// # Errors
+    /// [`KeyRingError::NotWanted`], [`KeyRingError::KnownKey`], [`KeyRingError::Waiting`] while another key waits; the
+    /// ring is unchanged then.
+    ///
+    /// # Security
+    /// Who else has the key signs in the issuer's name. A key that was revoked is not taken back.
+    pub fn import(
+        &mut self,
+        key: PrivateKey,
+        policy: &RotationPolicy,
+        now: UnixTime,
+    ) -> Result<KeyId, KeyRingError> {
+        let algorithm = key.algorithm();
+        if !policy.algorithms().contains(&algorithm) {
+            let names: Vec<&str> = policy.algorithms().iter().map(|known| known.as_str()).collect();
+            return Err(KeyRingError::NotWanted {
+                algorithm,
+                issuer: names.join(", "),
+            });
+        }
+        let key = RingKey::of(key, now)?;
+        let kid = key.kid.clone();
+        if self.find(&kid).is_some() {
+            return Err(KeyRingError::KnownKey(kid));
+        }
+        if let Some(waiting) = self.waiting(algorithm) {
+            return Err(KeyRingError::Waiting {
+                waiting: waiting.kid.clone(),
+                at: waiting.next_change(policy).as_secs(),
+            });
+        }
+        let keys = self.keys.iter().cloned().chain([key]).collect();
+        *self = Self::from_keys(keys, self.generation)?;
+        Ok(kid)
+    }
+
+    /// Finds the signers of active keys that the policy's home holds: a ring from a store knows their names only.
+    ///
+    /// # Errors
+    /// [`KeyRingError::Home`], [`KeyRingError::NoHome`].
+    pub fn attach(&mut self, policy: &RotationPolicy) -> Result<(), KeyRingError> {
+        self.keys.iter_mut().try_for_each(|key| key.attach(policy))
+    }
+
+    /// What homes call the keys of this ring.
+    pub(crate) fn references(&self) -> BTreeSet<KeyReference> {
+        self.keys.iter().filter_map(RingKey::held_as).cloned().collect()
     }
 
     /// The key that signs with `algorithm`.

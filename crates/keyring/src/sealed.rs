@@ -1,132 +1,17 @@
 use std::{fmt, time::Duration};
 
-use aws_lc_rs::{
-    aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey},
-    digest,
-};
-use sealstone_jose::{Algorithm, Jwk, KeyId, PrivateKey, base64url, json};
+use sealstone_jose::{Algorithm, Jwk, KeyId, PrivateKey, json};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::{KeyRing, KeyRingError, KeyState, RingKey, SealError, key::PrivatePart, time};
+use crate::{
+    KeyEncryptionKey, KeyReference, KeyRing, KeyRingError, KeyState, RingKey, SealError,
+    kek::OneKey,
+    key::{PrivatePart, SealedHere},
+    time,
+};
 
 const FORMAT: u8 = 1;
-const NONCE: usize = 12;
-const KEY: usize = 32;
-
-/// The key under which private signing keys, and secrets that must be read again, are encrypted at rest (AES-256-GCM).
-/// Kept apart from the database.
-///
-/// `Debug` shows its identifier only; the key is zeroized on drop.
-pub struct KeyEncryptionKey {
-    bytes: Zeroizing<[u8; KEY]>,
-    id: String,
-}
-
-impl KeyEncryptionKey {
-    /// From 32 random bytes.
-    #[must_use]
-    pub fn from_bytes(bytes: [u8; KEY]) -> Self {
-        let bytes = Zeroizing::new(bytes);
-        let mut named = digest::Context::new(&digest::SHA256);
-        named.update(b"sealstone key-encryption key identifier\0");
-        named.update(bytes.as_slice());
-        let id = named
-            .finish()
-            .as_ref()
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        Self { bytes, id }
-    }
-
-    /// From the text of a key file: 32 bytes as 64 hexadecimal digits, or as base64 in either alphabet, with or
-    /// without padding; white space around it is ignored.
-    ///
-    /// # Errors
-    /// [`SealError::NotAKey`] for anything else: an empty, shortened or lengthened file. [`SealError::NotRandom`]
-    /// for one repeated byte.
-    ///
-    /// # Security
-    /// Who reads the file opens every ring: the caller refuses a file that others than its owner may read.
-    pub fn parse(text: &str) -> Result<Self, SealError> {
-        let text = text.trim();
-        let bytes = if text.len() == 64 {
-            Self::hex(text)
-        } else {
-            Self::base64(text)
-        };
-        let bytes = bytes.ok_or(SealError::NotAKey)?;
-        let bytes = <[u8; KEY]>::try_from(bytes.as_slice()).map_err(|_| SealError::NotAKey)?;
-        // A file of zeros is what a disk leaves of a key that was not written out.
-        let first = bytes.first().copied().unwrap_or_default();
-        if bytes.iter().all(|byte| *byte == first) {
-            return Err(SealError::NotRandom);
-        }
-        Ok(Self::from_bytes(bytes))
-    }
-
-    fn hex(text: &str) -> Option<Zeroizing<Vec<u8>>> {
-        let digit = |byte: u8| {
-            char::from(byte)
-                .to_digit(16)
-                .and_then(|digit| u8::try_from(digit).ok())
-        };
-        let pairs = text.as_bytes().chunks_exact(2);
-        let bytes = pairs.map(|pair| match pair {
-            [high, low] => Some((digit(*high)? << 4) | digit(*low)?),
-            _ => None,
-        });
-        bytes.collect::<Option<Vec<_>>>().map(Zeroizing::new)
-    }
-
-    fn base64(text: &str) -> Option<Zeroizing<Vec<u8>>> {
-        let text = Zeroizing::new(text.trim_end_matches('=').replace('+', "-").replace('/', "_"));
-        base64url::decode(text.as_str()).ok().map(Zeroizing::new)
-    }
-
-    /// A short identifier, safe to show: 16 hexadecimal digits that tell keys apart.
-    #[must_use]
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    fn cipher(&self) -> Option<RandomizedNonceKey> {
-        RandomizedNonceKey::new(&AES_256_GCM, self.bytes.as_slice()).ok()
-    }
-
-    pub(crate) fn seal_octets(&self, mut text: Zeroizing<Vec<u8>>, place: &[u8]) -> Option<String> {
-        let nonce = self
-            .cipher()?
-            .seal_in_place_append_tag(Aad::from(place), &mut *text)
-            .ok()?;
-        let sealed = [nonce.as_ref().as_slice(), text.as_slice()].concat();
-        Some(base64url::encode(&sealed))
-    }
-
-    pub(crate) fn open_octets(&self, sealed: &str, place: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let sealed = base64url::decode(sealed).ok()?;
-        let (nonce, text) = sealed.split_first_chunk::<NONCE>()?;
-        let mut text = Zeroizing::new(text.to_vec());
-        let nonce = Nonce::assume_unique_for_key(*nonce);
-        let length = self
-            .cipher()?
-            .open_in_place(nonce, Aad::from(place), &mut text)
-            .ok()?
-            .len();
-        text.truncate(length);
-        Some(text)
-    }
-}
-
-impl fmt::Debug for KeyEncryptionKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyEncryptionKey")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
-    }
-}
 
 /// What binds a sealed key to its place: domain, `kid` and algorithm, each with its length before it.
 fn place(domain: &str, kid: &KeyId, algorithm: Algorithm) -> Vec<u8> {
@@ -153,6 +38,15 @@ pub struct StoredRing {
     pub generation: u64,
     /// The ring; its shape is this crate's own business and carries a version.
     pub json: String,
+}
+
+impl StoredRing {
+    /// The identifier of the key-encryption key that it is sealed under; `None` when it cannot be read.
+    #[must_use]
+    pub fn sealed_under(&self) -> Option<String> {
+        let record: RingRecord = json::from_slice(self.json.as_bytes()).ok()?;
+        Some(record.sealed_under)
+    }
 }
 
 impl fmt::Debug for StoredRing {
@@ -188,6 +82,9 @@ struct KeyRecord {
     public: serde_json::Value,
     #[serde(skip_serializing_if = "Option::is_none")]
     sealed: Option<String>,
+    /// What its home calls a key that is not in the ring. Left out for all others, as versions without homes write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    held: Option<String>,
 }
 
 impl KeyRing {
@@ -196,10 +93,13 @@ impl KeyRing {
     /// # Errors
     /// [`SealError::Seal`] when the cryptographic library refuses; [`SealError::Malformed`] never for a real ring.
     pub fn seal(&self, domain: &str, kek: &KeyEncryptionKey) -> Result<StoredRing, SealError> {
-        let keys = self.keys().iter().map(|key| KeyRecord::seal(key, domain, kek));
+        let kek = kek
+            .sealing()
+            .ok_or_else(|| SealError::malformed("there is no key-encryption key"))?;
+        let keys = self.keys().iter().map(|key| KeyRecord::seal(key, domain, &kek));
         let record = RingRecord {
             version: FORMAT,
-            sealed_under: kek.id().to_owned(),
+            sealed_under: kek.id.clone(),
             keys: keys.collect::<Result<_, SealError>>()?,
         };
         let json = serde_json::to_string(&record).map_err(|error| SealError::malformed(error.to_string()))?;
@@ -224,13 +124,13 @@ impl KeyRing {
                 record.version
             )));
         }
-        if record.sealed_under != kek.id() {
+        let Some(kek) = kek.find(&record.sealed_under) else {
             return Err(SealError::OtherKey {
                 sealed_under: record.sealed_under,
-                given: kek.id().to_owned(),
+                given: kek.given(),
             });
-        }
-        let keys = record.keys.into_iter().map(|key| key.open(domain, kek));
+        };
+        let keys = record.keys.into_iter().map(|key| key.open(domain, &kek));
         let keys = keys.collect::<Result<Vec<_>, SealError>>()?;
         check(&keys)?;
         Self::from_keys(keys, Some(stored.generation)).map_err(SealError::Key)
@@ -268,12 +168,14 @@ fn check(keys: &[RingKey]) -> Result<(), SealError> {
 }
 
 impl KeyRecord {
-    fn seal(key: &RingKey, domain: &str, kek: &KeyEncryptionKey) -> Result<Self, SealError> {
-        let sealed = key.private.as_ref().map(|private| {
+    fn seal(key: &RingKey, domain: &str, kek: &OneKey) -> Result<Self, SealError> {
+        let here = key.private.as_ref().and_then(PrivatePart::here);
+        let sealed = here.map(|private| {
             let octets = Zeroizing::new(private.key.to_pkcs8_der().to_vec());
-            kek.seal_octets(octets, &place(domain, &key.kid, key.algorithm))
+            kek.seal(octets, &place(domain, &key.kid, key.algorithm))
                 .ok_or_else(|| SealError::Seal(key.kid.clone()))
         });
+        let held = key.private.as_ref().and_then(PrivatePart::reference);
         let public =
             serde_json::to_value(&key.public).map_err(|error| SealError::malformed(error.to_string()))?;
         Ok(Self {
@@ -287,10 +189,11 @@ impl KeyRecord {
             keep_for_s: key.keep_for.as_secs(),
             public,
             sealed: sealed.transpose()?,
+            held: held.map(|reference| reference.as_str().to_owned()),
         })
     }
 
-    fn open(self, domain: &str, kek: &KeyEncryptionKey) -> Result<RingKey, SealError> {
+    fn open(self, domain: &str, kek: &OneKey) -> Result<RingKey, SealError> {
         let kid = KeyId::parse(&self.kid).map_err(|_| SealError::malformed("a key identifier is not one"))?;
         let algorithm = Algorithm::parse(&self.alg).map_err(|_unknown| {
             SealError::malformed(format!("the key {} has an unknown algorithm", self.kid))
@@ -299,24 +202,9 @@ impl KeyRecord {
             .ok_or_else(|| SealError::malformed(format!("the key {} has an unknown state", self.kid)))?;
         let public =
             Jwk::from_value(&self.public).map_err(|error| SealError::Key(KeyRingError::Key(error)))?;
-        let private = match (state, &self.sealed) {
-            (KeyState::Published | KeyState::Active, Some(sealed)) => {
-                let der = kek
-                    .open_octets(sealed, &place(domain, &kid, algorithm))
-                    .ok_or_else(|| SealError::Tampered(kid.clone()))?;
-                let key = PrivateKey::from_pkcs8_der(algorithm, &der)
-                    .map_err(|error| SealError::Key(KeyRingError::Key(error)))?;
-                Some(PrivatePart::new(key, kid.clone()).map_err(SealError::Key)?)
-            }
-            (KeyState::Retiring | KeyState::Revoked, None) => None,
-            _ => {
-                return Err(SealError::malformed(format!(
-                    "the {state} key {} has or lacks a private part",
-                    self.kid
-                )));
-            }
-        };
-        let named = private.as_ref().map_or_else(
+        let private = self.private(domain, &kid, algorithm, state, kek)?;
+        let here = private.as_ref().and_then(PrivatePart::here);
+        let named = here.map_or_else(
             || public.thumbprint(),
             |private| private.public_jwk().thumbprint(),
         );
@@ -349,5 +237,44 @@ impl KeyRecord {
             public,
             private,
         })
+    }
+
+    fn private(
+        &self,
+        domain: &str,
+        kid: &KeyId,
+        algorithm: Algorithm,
+        state: KeyState,
+        kek: &OneKey,
+    ) -> Result<Option<PrivatePart>, SealError> {
+        let may_sign = matches!(state, KeyState::Published | KeyState::Active);
+        match (&self.sealed, &self.held) {
+            (Some(sealed), None) if may_sign => {
+                let der = kek
+                    .open(sealed, &place(domain, kid, algorithm))
+                    .ok_or_else(|| SealError::Tampered(kid.clone()))?;
+                let key = PrivateKey::from_pkcs8_der(algorithm, &der)
+                    .map_err(|error| SealError::Key(KeyRingError::Key(error)))?;
+                let here = SealedHere::new(key, kid.clone()).map_err(SealError::Key)?;
+                Ok(Some(PrivatePart::Here(here)))
+            }
+            (None, Some(held)) => {
+                let reference = KeyReference::parse(held).ok_or_else(|| {
+                    SealError::malformed(format!(
+                        "the key {} is held by something that is no name",
+                        self.kid
+                    ))
+                })?;
+                Ok(Some(PrivatePart::Elsewhere {
+                    reference,
+                    signer: None,
+                }))
+            }
+            (None, None) if !may_sign => Ok(None),
+            _ => Err(SealError::malformed(format!(
+                "the {state} key {} has or lacks a private part",
+                self.kid
+            ))),
+        }
     }
 }

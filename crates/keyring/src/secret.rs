@@ -109,10 +109,9 @@ impl KeyEncryptionKey {
             return Err(SecretError::Length);
         }
         let octets = Zeroizing::new(secret.as_bytes().to_vec());
-        let sealed = self
-            .seal_octets(octets, &place.octets())
-            .ok_or(SecretError::Seal)?;
-        Ok(format!("{FORM}.{}.{sealed}", self.id()))
+        let key = self.sealing().ok_or(SecretError::Seal)?;
+        let sealed = key.seal(octets, &place.octets()).ok_or(SecretError::Seal)?;
+        Ok(format!("{FORM}.{}.{sealed}", key.id))
     }
 
     /// Opens what [`KeyEncryptionKey::seal_secret`] sealed to the same place.
@@ -129,15 +128,13 @@ impl KeyEncryptionKey {
         else {
             return Err(SecretError::Malformed);
         };
-        if sealed_under != self.id() {
+        let Some(key) = self.find(sealed_under) else {
             return Err(SecretError::OtherKey {
                 sealed_under: sealed_under.chars().take(16).collect(),
-                given: self.id().to_owned(),
+                given: self.given(),
             });
-        }
-        let octets = self
-            .open_octets(sealed, &place.octets())
-            .ok_or(SecretError::Tampered)?;
+        };
+        let octets = key.open(sealed, &place.octets()).ok_or(SecretError::Tampered)?;
         let text = str::from_utf8(&octets).map_err(|_not_text| SecretError::Tampered)?;
         Ok(Zeroizing::new(text.to_owned()))
     }
@@ -149,8 +146,8 @@ impl KeyEncryptionKey {
     /// [`SecretError::Seal`] when the cryptographic library refuses.
     pub fn seal_login(&self, id: &[u8; 32], record: &str) -> Result<String, SecretError> {
         let octets = Zeroizing::new(record.as_bytes().to_vec());
-        let sealed = self.seal_octets(octets, &login_place(id));
-        sealed.ok_or(SecretError::Seal)
+        let key = self.sealing().ok_or(SecretError::Seal)?;
+        key.seal(octets, &login_place(id)).ok_or(SecretError::Seal)
     }
 
     /// Opens what [`KeyEncryptionKey::seal_login`] sealed to the same id.
@@ -158,10 +155,38 @@ impl KeyEncryptionKey {
     /// # Errors
     /// [`SecretError::Tampered`], for one under another key too.
     pub fn open_login(&self, id: &[u8; 32], sealed: &str) -> Result<Zeroizing<String>, SecretError> {
-        let octets = self.open_octets(sealed, &login_place(id));
-        let octets = octets.ok_or(SecretError::Tampered)?;
+        let opened = self.open_unnamed(sealed, &login_place(id));
+        let (octets, _seals) = opened.ok_or(SecretError::Tampered)?;
         let text = str::from_utf8(&octets).map_err(|_not_text| SecretError::Tampered)?;
         Ok(Zeroizing::new(text.to_owned()))
+    }
+
+    /// The same secret, sealed under the key that seals now; `None` when it is already.
+    ///
+    /// # Errors
+    /// As [`KeyEncryptionKey::open_secret`] and [`KeyEncryptionKey::seal_secret`].
+    pub fn rewrap_secret(&self, place: SecretPlace<'_>, sealed: &str) -> Result<Option<String>, SecretError> {
+        let opened = self.open_secret(place, sealed)?;
+        if sealed.split('.').nth(1) == Some(self.id().as_str()) {
+            return Ok(None);
+        }
+        self.seal_secret(place, &opened).map(Some)
+    }
+
+    /// The same login, sealed under the key that seals now; `None` when it is already.
+    ///
+    /// # Errors
+    /// As [`KeyEncryptionKey::open_login`] and [`KeyEncryptionKey::seal_login`].
+    pub fn rewrap_login(&self, id: &[u8; 32], sealed: &str) -> Result<Option<String>, SecretError> {
+        let opened = self.open_unnamed(sealed, &login_place(id));
+        let (octets, seals) = opened.ok_or(SecretError::Tampered)?;
+        if seals {
+            return Ok(None);
+        }
+        let key = self.sealing().ok_or(SecretError::Seal)?;
+        key.seal(octets, &login_place(id))
+            .map(Some)
+            .ok_or(SecretError::Seal)
     }
 }
 

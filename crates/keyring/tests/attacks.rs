@@ -77,7 +77,7 @@ fn s02_token_signed_by_a_revoked_key() {
     verify(&ring, &token_of_thief).unwrap();
 
     let fresh = ring
-        .revoke(&stolen, at(10))
+        .revoke(&stolen, &policy(), at(10))
         .unwrap()
         .expect("another key signs at once");
     assert_eq!(active(&ring).kid(), &fresh);
@@ -91,7 +91,7 @@ fn s02_token_signed_by_a_revoked_key() {
     assert!(ring.find(&stolen).unwrap().signer().is_none());
 
     assert!(matches!(
-        ring.revoke(&stolen, at(11)),
+        ring.revoke(&stolen, &policy(), at(11)),
         Err(KeyRingError::AlreadyRevoked(_))
     ));
     step(&mut ring, 10 + RETIRE - 1);
@@ -109,7 +109,11 @@ fn s02_waiting_and_retiring_keys_can_be_revoked_too() {
     let third = rotate_now(&mut ring, LEAD);
     assert_eq!(ring.published().len(), 3);
     for kid in [&first, &third] {
-        assert_eq!(ring.revoke(kid, at(LEAD)).unwrap(), None, "nothing signs anew");
+        assert_eq!(
+            ring.revoke(kid, &policy(), at(LEAD)).unwrap(),
+            None,
+            "nothing signs anew"
+        );
     }
     assert_eq!(active(&ring).kid(), &second);
     assert_eq!(ring.published().len(), 1);
@@ -117,7 +121,7 @@ fn s02_waiting_and_retiring_keys_can_be_revoked_too() {
     assert_eq!(active(&ring).kid(), &second);
     let nobody = KeyId::parse("nobody").unwrap();
     assert!(matches!(
-        ring.revoke(&nobody, at(0)),
+        ring.revoke(&nobody, &policy(), at(0)),
         Err(KeyRingError::UnknownKey(_))
     ));
 }
@@ -245,7 +249,7 @@ fn s05_stored_rings_that_are_none() {
     let error = KeyRing::open("demo", &stored, &other).unwrap_err();
     assert!(matches!(error, SealError::OtherKey { .. }));
     assert!(
-        error.to_string().contains(kek.id()) && error.to_string().contains(other.id()),
+        error.to_string().contains(&kek.id()) && error.to_string().contains(&other.id()),
         "{error}"
     );
     assert!(matches!(

@@ -243,7 +243,7 @@ proptest! {
             now += gap;
             if let Some(victim) = victim {
                 let kid = victim.get(ring.keys()).kid().clone();
-                if ring.revoke(&kid, at(now)).is_ok() {
+                if ring.revoke(&kid, &policy, at(now)).is_ok() {
                     prop_assert!(ring.revoked().any(|key| key.kid() == &kid), "listed at once");
                     gone.push(kid);
                 }

@@ -153,8 +153,9 @@ impl Provider {
     }
 
     async fn followed_ring(&self, domain: &DomainId) -> Result<Option<KeyRing>, MaintainError> {
-        let kek = &self.0.config.key_encryption_key;
-        let ring = sealstone_keyring::follow(&*self.0.ports.keys, domain.as_str(), kek).await;
+        let config = &self.0.config;
+        let (policy, kek) = (&config.rotation, &config.key_encryption_key);
+        let ring = sealstone_keyring::follow(&*self.0.ports.keys, domain.as_str(), policy, kek).await;
         ring.map_err(|source| MaintainError::Ring {
             domain: domain.clone(),
             source,

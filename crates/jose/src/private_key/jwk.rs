@@ -1,7 +1,8 @@
-//! From a private JWK to PKCS#8.
+//! From a private JWK to PKCS#8, and back.
 
-use der::Encode;
 use der::asn1::UintRef;
+use der::{Decode, Encode};
+use p256::pkcs8::{DecodePrivateKey as _, PrivateKeyInfoRef};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -10,7 +11,7 @@ use zeroize::Zeroizing;
 use super::{RsaPrivateKey, WRONG, ed25519_key, p256_key, p384_key, rsa_from_pkcs1};
 use crate::jwk::material::PublicKey;
 use crate::jwk::public_members;
-use crate::{Algorithm, JoseError, base64url, json};
+use crate::{Algorithm, JoseError, Jwk, base64url, json};
 
 /// A private member, overwritten when dropped.
 struct SecretText(Zeroizing<String>);
@@ -105,6 +106,58 @@ pub(super) fn parse(text: &[u8]) -> Result<(Algorithm, Zeroizing<Vec<u8>>, Publi
     } else {
         Err(WRONG)
     }
+}
+
+/// Members are written one by one: a [`Value`] would leave the private ones in memory.
+pub(super) fn write(
+    algorithm: Algorithm,
+    pkcs8: &[u8],
+    public: &Jwk,
+) -> Result<Zeroizing<String>, JoseError> {
+    let mut private: Vec<(&str, Zeroizing<Vec<u8>>)> = Vec::new();
+    match algorithm {
+        Algorithm::Es256 => {
+            let key = p256::SecretKey::from_pkcs8_der(pkcs8).map_err(|_error| WRONG)?;
+            private.push(("d", Zeroizing::new(key.to_bytes().to_vec())));
+        }
+        Algorithm::Es384 => {
+            let key = p384::SecretKey::from_pkcs8_der(pkcs8).map_err(|_error| WRONG)?;
+            private.push(("d", Zeroizing::new(key.to_bytes().to_vec())));
+        }
+        Algorithm::EdDsa => {
+            let key = ed25519_dalek::SigningKey::from_pkcs8_der(pkcs8).map_err(|_error| WRONG)?;
+            private.push(("d", Zeroizing::new(key.to_bytes().to_vec())));
+        }
+        Algorithm::Rs256 | Algorithm::Ps256 => {
+            let info = PrivateKeyInfoRef::from_der(pkcs8).map_err(|_error| WRONG)?;
+            let key = RsaPrivateKey::from_der(info.private_key.as_bytes()).map_err(|_error| WRONG)?;
+            for (name, number) in [
+                ("d", &key.private_exponent),
+                ("p", &key.prime1),
+                ("q", &key.prime2),
+                ("dp", &key.exponent1),
+                ("dq", &key.exponent2),
+                ("qi", &key.coefficient),
+            ] {
+                private.push((name, Zeroizing::new(number.as_bytes().to_vec())));
+            }
+        }
+    }
+    let public = public.to_json();
+    let open = public.strip_suffix('}').ok_or(WRONG)?;
+    // Room for all of it: a text that grew would leave its beginning behind.
+    let room = private.iter().map(|(_, octets)| octets.len().saturating_mul(2));
+    let room = room.fold(public.len().saturating_add(64), usize::saturating_add);
+    let mut text = Zeroizing::new(String::with_capacity(room));
+    text.push_str(open);
+    for (name, octets) in private {
+        let member = Zeroizing::new(base64url::encode(&octets));
+        for part in [",\"", name, "\":\"", member.as_str(), "\""] {
+            text.push_str(part);
+        }
+    }
+    text.push('}');
+    Ok(text)
 }
 
 fn octets(member: Option<&SecretText>) -> Result<Zeroizing<Vec<u8>>, JoseError> {
