@@ -1,7 +1,6 @@
 //! Who administers clients by a token of OpenStack, and what they hold there.
 
 use async_trait::async_trait;
-use std::fmt;
 
 use crate::{Authority, DomainId, IdentitySourceError, ProjectId, UserId, source::MachineLogin};
 
@@ -15,32 +14,6 @@ pub struct TokenHolder {
     pub is_narrowed: bool,
     /// Keystone's thumbprint of the certificate that it is bound to; it counts beside that certificate only.
     pub certificate_thumbprint: Option<String>,
-}
-
-/// What the holder of a token wants to give to a client.
-#[derive(Clone, Copy)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "a source that misses one would grant it unseen"
-)]
-pub enum GivenTie<'a> {
-    /// What this login gives.
-    Login(MachineLogin<'a>),
-    /// An application credential of this user, for this project, without its secret.
-    Credential {
-        /// Which.
-        id: &'a crate::ApplicationCredentialId,
-        /// Whose.
-        user_id: &'a UserId,
-        /// For which project.
-        project_id: &'a ProjectId,
-    },
-}
-
-impl fmt::Debug for GivenTie<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("GivenTie")
-    }
 }
 
 /// What a tie leads to, as its giver may see it.
@@ -73,9 +46,9 @@ pub trait AdministratorSource: Send + Sync {
     /// [`IdentitySourceError::Refused`] for a token that is not valid.
     async fn holder(&self, token: &str) -> Result<TokenHolder, IdentitySourceError>;
 
-    /// What a tie leads to, asked with the token of whoever gives it.
+    /// What a client's login leads to, asked with the token of whoever gives it.
     ///
     /// # Errors
     /// [`IdentitySourceError::Refused`] when the tie leads nowhere, or its giver may not see where.
-    async fn tie(&self, token: &str, tie: GivenTie<'_>) -> Result<TieFacts, IdentitySourceError>;
+    async fn tie(&self, token: &str, login: &MachineLogin<'_>) -> Result<TieFacts, IdentitySourceError>;
 }

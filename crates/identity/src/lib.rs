@@ -13,7 +13,7 @@ mod source;
 pub mod unix_seconds;
 
 pub use access_rule::AccessRule;
-pub use administrator::{AdministratorSource, GivenTie, TieFacts, TokenHolder};
+pub use administrator::{AdministratorSource, TieFacts, TokenHolder};
 pub use authority::{Authority, MAX_ACCESS_RULES, MAX_ROLES, ProjectScope, Scope, UserRef};
 pub use error::IdentityError;
 pub use ids::{ApplicationCredentialId, DomainId, Name, ProjectId, RoleName, UserId};

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use sealstone_identity::{
-    AdministratorSource, ApplicationCredentialId, Authority, DomainId, GivenTie, IdentityError,
-    IdentitySourceError, MAX_ROLES, MachineLogin, Name, ProjectId, ProjectScope, Refusal, RoleName, Scope,
-    TieFacts, TokenHolder, UserId, UserRef,
+    AdministratorSource, ApplicationCredentialId, Authority, DomainId, IdentityError, IdentitySourceError,
+    MAX_ROLES, MachineLogin, Name, ProjectId, ProjectScope, Refusal, RoleName, Scope, TieFacts, TokenHolder,
+    UserId, UserRef,
 };
 
 use crate::{
@@ -48,27 +48,22 @@ impl KeystoneAdministrators {
         }
     }
 
-    async fn facts(&self, text: &str, tie: GivenTie<'_>) -> Result<TieFacts, Failure> {
+    async fn facts(&self, text: &str, login: &MachineLogin<'_>) -> Result<TieFacts, Failure> {
         let (token, holder) = self.info(text).await?;
-        let given = match tie {
-            GivenTie::Login(MachineLogin::ApplicationCredential { id, secret }) => {
+        let given = match *login {
+            MachineLogin::ApplicationCredential { id, secret } => {
                 let login = Authentication::application_credential(id.clone(), Secret::from(secret));
                 Given::of_token(&self.log_in(&login, Refusal::Credential).await?)?
             }
-            GivenTie::Credential {
+            MachineLogin::MintedApplicationCredential {
                 id,
                 user_id,
                 project_id,
+            } => {
+                let named = (id, user_id, project_id);
+                self.of_credential(&token, &holder, named).await?
             }
-            | GivenTie::Login(MachineLogin::MintedApplicationCredential {
-                id,
-                user_id,
-                project_id,
-            }) => {
-                self.of_credential(&token, &holder, (id, user_id, project_id))
-                    .await?
-            }
-            GivenTie::Login(MachineLogin::MintedUser { user_id, project_id }) => {
+            MachineLogin::MintedUser { user_id, project_id } => {
                 self.of_user(&token, &holder, user_id, project_id).await?
             }
         };
@@ -268,7 +263,7 @@ impl AdministratorSource for KeystoneAdministrators {
         Ok(holder_of(&info)?)
     }
 
-    async fn tie(&self, token: &str, tie: GivenTie<'_>) -> Result<TieFacts, IdentitySourceError> {
-        Ok(self.facts(token, tie).await?)
+    async fn tie(&self, token: &str, login: &MachineLogin<'_>) -> Result<TieFacts, IdentitySourceError> {
+        Ok(self.facts(token, login).await?)
     }
 }
