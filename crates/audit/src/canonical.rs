@@ -86,7 +86,7 @@ pub(crate) fn push_text(out: &mut Vec<u8>, text: &str) {
 /// The largest integer up to which every integer is a number of IEEE 754.
 const LARGEST: u64 = 1 << 53;
 
-/// As ECMAScript prints a number (ECMA-262, Number::toString), RFC 8785 §3.2.2.3.
+/// As ECMAScript prints a number (ECMA-262, `Number::toString`), RFC 8785 §3.2.2.3.
 fn number(number: &Number) -> Option<String> {
     if let Some(natural) = number.as_u64() {
         return (natural <= LARGEST).then(|| natural.to_string());

@@ -331,6 +331,9 @@ impl Event<'_> {
     }
 }
 
+/// The longest text of [`printable`].
+pub const LONGEST_PRINTABLE: usize = 64;
+
 /// Text of an outsider, made safe to record: visible ASCII only, 64 characters at most, the rest replaced by `?`.
 ///
 /// ```
@@ -338,10 +341,9 @@ impl Event<'_> {
 /// ```
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
-    const LONGEST: usize = 64;
-    if text.len() <= LONGEST && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if text.len() <= LONGEST_PRINTABLE && text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Cow::Borrowed(text);
     }
     let shown = |c: char| if c.is_ascii_graphic() { c } else { '?' };
-    Cow::Owned(text.chars().take(LONGEST).map(shown).collect())
+    Cow::Owned(text.chars().take(LONGEST_PRINTABLE).map(shown).collect())
 }

@@ -7,5 +7,5 @@ mod sink;
 
 pub use cadf::CadfParts;
 pub use canonical::{DEEPEST, canonical};
-pub use event::{Action, Actor, Event, EventId, Outcome, Reason, Target, printable};
+pub use event::{Action, Actor, Event, EventId, LONGEST_PRINTABLE, Outcome, Reason, Target, printable};
 pub use sink::{AuditError, AuditSink, MemorySink, NullSink};

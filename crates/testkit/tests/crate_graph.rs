@@ -22,6 +22,7 @@ const RULES: &[&str] = &[
     "tokens",
     "grants",
     "directory",
+    "trail",
 ];
 
 /// Package (without its prefix) and what it may depend on.
@@ -34,6 +35,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("directory", &["factors", "identity"]),
     ("audit", &[]),
     ("pages", &[]),
+    ("trail", &["audit", "jose"]),
     ("fernet", &["jose"]),
     ("keyring", &["jose"]),
     ("claims", &["identity"]),
@@ -94,6 +96,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "provider",
             "storage",
             "tls",
+            "trail",
             "ca",
             "registry",
             "keyring",
@@ -130,6 +133,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "oauth-types",
             "identity",
             "audit",
+            "trail",
             "tls",
             "keystone",
             "fernet",

@@ -1,0 +1,207 @@
+//! The trail's file: events appended, chained, signed, rotated.
+
+mod append;
+mod tail;
+mod tend;
+
+use crate::key::{KeyError, NodeKey};
+use crate::line::Hash;
+use crate::turn::Turn;
+use parking_lot::Mutex;
+use rustls_pki_types::UnixTime;
+use sealstone_audit::{AuditError, AuditSink, Event};
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// When a file is closed and the next one begun; nothing is ever deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the two measures of a file")]
+pub struct Rotation {
+    /// Above this size in octets.
+    pub size: Option<u64>,
+    /// When its first event is older than this.
+    pub age: Option<Duration>,
+}
+
+/// The trail could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrailError {
+    /// The file, or a lock beside it.
+    #[error("can't append to the audit file {}", .0.display())]
+    File(PathBuf, #[source] io::Error),
+    /// The key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+}
+
+/// Events in a file, one JSON document a line, chained by hash and signed from time to time; an [`AuditSink`].
+///
+/// Each event carries its sequence number and the SHA-256 of the line before it, and is appended by one write (POSIX
+/// `O_APPEND`) before [`record`](AuditSink::record) returns: it is then in the hands of the operating system and survives
+/// the death of the process. [`tend`](Self::tend), called from time to time, signs what has come, flushes it to the disk,
+/// rotates the file, and lets other processes write: several may hold the same trail, and take turns.
+///
+/// What a full disk or a power failure left of a line is set aside by the next writer: it stays in the file, and the event
+/// after it says how long it is and which hash it has.
+///
+/// # Security
+/// Whoever can write the file and read the key can forge everything. Without the key, [`Verification`] finds every line
+/// that is changed, removed, inserted or moved before the last checkpoint; how many events there were after it the file
+/// alone can't tell. Line ends in an event's texts are escaped as JSON demands: no text forges a second event.
+///
+/// [`Verification`]: crate::Verification
+#[derive(Debug)]
+pub struct TrailFile {
+    path: PathBuf,
+    key: NodeKey,
+    rotation: Rotation,
+    gate: Gate,
+    state: Mutex<State>,
+}
+
+/// What tells others of the trail without its lock.
+#[derive(Debug, Default)]
+struct Gate {
+    closed: AtomicBool,
+    recorded: AtomicU64,
+    failed: AtomicU64,
+    sequence: AtomicU64,
+    signed: AtomicU64,
+}
+
+/// Where the trail stands, for metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Standing {
+    /// Events recorded by this process.
+    pub recorded: u64,
+    /// Events that could not be recorded.
+    pub failed: u64,
+    /// The last sequence number that this process wrote or read.
+    pub sequence: u64,
+    /// The sequence number of its last checkpoint.
+    pub signed: u64,
+    /// Whether nothing is recorded, because a required receiver is too far behind.
+    pub closed: bool,
+}
+
+/// What is known of the file's end.
+#[derive(Debug)]
+struct State {
+    turn: Turn,
+    file: File,
+    /// Device and inode.
+    identity: (u64, u64),
+    size: u64,
+    /// Whether the end is known: no other process may have written, no write failed.
+    known: bool,
+    /// Whether there was an event in this process or in the file before: then an empty file goes on from it.
+    began: bool,
+    sequence: u64,
+    /// Its value when the trail was last tended.
+    seen: u64,
+    previous: Hash,
+    /// Of the first line of the file.
+    first: Option<(u64, UnixTime)>,
+    /// Events after the last checkpoint.
+    unsigned: u64,
+    signed_at: UnixTime,
+    /// Files with events that are not flushed yet.
+    unflushed: Vec<File>,
+    line: Vec<u8>,
+    attachments: Vec<u8>,
+}
+
+impl TrailFile {
+    /// Opens the trail at `path`, or makes it for its owner alone, with the key in `key_file`, which is made too.
+    ///
+    /// # Errors
+    /// [`TrailError`]: no folder, no permission, a key that is none.
+    pub fn open(path: &Path, key_file: &Path, rotation: Rotation) -> Result<Self, TrailError> {
+        let fault = |error| TrailError::File(path.to_owned(), error);
+        let key = NodeKey::load_or_make(key_file)?;
+        let turn = Turn::beside(path).map_err(fault)?;
+        let state = State::open(path, turn).map_err(fault)?;
+        Ok(Self {
+            path: path.to_owned(),
+            key,
+            rotation,
+            gate: Gate::default(),
+            state: Mutex::new(state),
+        })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The key that signs it.
+    #[must_use]
+    pub const fn key(&self) -> &NodeKey {
+        &self.key
+    }
+
+    /// Opens the path anew, after a log rotation has moved the file away; the chain goes on in the new file.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open); the file that was open stays so.
+    pub fn reopen(&self) -> io::Result<()> {
+        let mut state = self.state.lock();
+        state.reopen(&self.path)
+    }
+
+    /// From now on nothing is recorded, or again everything. A required receiver that is too far behind closes the trail:
+    /// what can't be told is not done.
+    pub fn close(&self, closed: bool) {
+        self.gate.closed.store(closed, Ordering::Relaxed);
+    }
+
+    /// Where the trail stands.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        Standing {
+            recorded: self.gate.recorded.load(Ordering::Relaxed),
+            failed: self.gate.failed.load(Ordering::Relaxed),
+            sequence: self.gate.sequence.load(Ordering::Relaxed),
+            signed: self.gate.signed.load(Ordering::Relaxed),
+            closed: self.gate.closed.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Nothing is recorded while a required receiver does not take what is there.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "a required receiver of the audit trail is too far behind: nothing is done until it takes events again"
+)]
+struct Closed;
+
+impl AuditSink for TrailFile {
+    fn record(&self, event: &Event<'_>) -> Result<(), AuditError> {
+        let recorded = if self.gate.closed.load(Ordering::Relaxed) {
+            Err(AuditError::new(Closed))
+        } else {
+            let parts = event.to_parts();
+            let mut state = self.state.lock();
+            let appended = state.append(self, &parts, event.time);
+            self.gate.sequence.store(state.sequence, Ordering::Relaxed);
+            appended.map_err(AuditError::new)
+        };
+        let counter = if recorded.is_ok() {
+            &self.gate.recorded
+        } else {
+            &self.gate.failed
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        recorded
+    }
+}
+
+#[cfg(test)]
+mod tests;
