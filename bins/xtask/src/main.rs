@@ -11,6 +11,7 @@
 )]
 
 mod demo;
+mod disk;
 mod fuzz;
 mod lab;
 mod mfa_lab;

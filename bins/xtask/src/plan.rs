@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::runner::Call;
 use crate::summary::Counts;
-use crate::{DemoArgs, TestArgs, demo, fuzz, lab, mfa_lab, setup, sizes};
+use crate::{DemoArgs, TestArgs, demo, disk, fuzz, lab, mfa_lab, setup, sizes};
 
 /// What tests may do and programs may not.
 const LENIENT: &[&str] = &[
@@ -82,6 +82,7 @@ pub(crate) fn test(root: &Path, arguments: &TestArgs) -> Result<(), String> {
         list(&chosen);
         return Ok(());
     }
+    println!("{}", disk::line(root));
     let started = Instant::now();
     let mut counts = Counts::default();
     let mut failures: Vec<&'static str> = Vec::new();
@@ -112,7 +113,8 @@ pub(crate) fn test(root: &Path, arguments: &TestArgs) -> Result<(), String> {
             }
             Err(message) => {
                 println!(
-                    "{message}\n        FAILED in {spent}; to repeat: cargo xtask test --only {}",
+                    "{message}\n        FAILED in {spent}; {}; to repeat: cargo xtask test --only {}",
+                    disk::line(root),
                     step.name
                 );
                 let mut done = Counts::of_message(&message);
@@ -125,7 +127,7 @@ pub(crate) fn test(root: &Path, arguments: &TestArgs) -> Result<(), String> {
             }
         }
     }
-    println!("\nall steps: {}", shown(started.elapsed()));
+    println!("\nall steps: {}; {}", shown(started.elapsed()), disk::line(root));
     if !failures.is_empty() {
         println!("failed: {}", failures.join(", "));
         for name in &failures {
