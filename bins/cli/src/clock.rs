@@ -17,6 +17,15 @@ pub(crate) fn milliseconds() -> u128 {
     since.map(|since| since.as_millis()).unwrap_or_default()
 }
 
+/// Lets time pass.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a command that waits has nothing else to do"
+)]
+pub(crate) fn pause(span: Duration) {
+    std::thread::sleep(span);
+}
+
 pub(crate) const fn at(seconds: u64) -> UnixTime {
     UnixTime::since_unix_epoch(Duration::from_secs(seconds))
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::node::Node;
 
 pub use haproxy::{HaProxy, HaProxySocket, ServerLine, parse_servers, parse_traffic};
-pub use hook::{BalancerHooks, Hook, HookError};
+pub use hook::{BalancerHooks, Hook, HookError, HookRunner};
 
 /// What the balancer does with a node now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

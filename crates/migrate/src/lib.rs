@@ -19,8 +19,8 @@ mod settings;
 mod source;
 
 pub use balancer::{
-    Balancer, BalancerError, BalancerHooks, HaProxy, HaProxySocket, Hook, HookError, Member, ServerLine,
-    Traffic, parse_servers, parse_traffic,
+    Balancer, BalancerError, BalancerHooks, HaProxy, HaProxySocket, Hook, HookError, HookRunner, Member,
+    ServerLine, Traffic, parse_servers, parse_traffic,
 };
 pub use check::{
     Answer, Cell, CheckReport, ClockBounds, Exchange, KeystoneProber, Login, LoginError, LoginKind,

@@ -194,17 +194,13 @@ mod tests {
         assert_eq!(settings.fernet_repository.as_str(), "/etc/keystone/fernet-keys");
         let same = AuthMethods::parse(&settings.methods.join(",")).unwrap();
         assert_eq!(same, AuthMethods::default());
-        assert_eq!(
-            settings.methods.last().map(String::as_str),
-            Some("ec2credential")
-        );
+        assert_eq!(settings.methods.last().map(String::as_str), Some("ec2credential"));
         assert_eq!(settings.default_domain_id, "default");
     }
 
     #[test]
     fn the_last_word_counts() {
-        let first =
-            "[token]\nprovider = fernet\nexpiration = 60\ncaching = Yes\n[auth]\nmethods = token,\n password\n\
+        let first = "[token]\nprovider = fernet\nexpiration = 60\ncaching = Yes\n[auth]\nmethods = token,\n password\n\
              [identity]\ndefault_domain_id = first";
         let second = "[token]\nprovider = jws\ncache_time = 5\n[cache]\nenabled = off\n\
              [identity]\ndefault_domain_id = 8f92744a08e84d2ba4bd5d6f3e2c1a90";

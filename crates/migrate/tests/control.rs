@@ -5,8 +5,8 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use sealstone_migrate::{
-    AbsolutePath, ControlError, Hook, Node, NodeControl as _, NodeHands, NodeSpec, Programs, Source,
-    TokenForm,
+    AbsolutePath, ControlError, Hook, HookRunner, Node, NodeControl as _, NodeHands, NodeSpec, Programs,
+    Source, TokenForm,
 };
 use tempfile::TempDir;
 
@@ -67,7 +67,8 @@ impl Place {
             self.folder.path().display()
         ))
         .unwrap();
-        NodeHands::new(vec![spec], self.programs.clone(), restart, &|| 0)
+        let runner = HookRunner::new(HookRunner::LIMIT, std::thread::sleep);
+        NodeHands::new(vec![spec], self.programs.clone(), restart, runner, &|| 0)
     }
 
     fn sources(&self) -> [Source; 2] {

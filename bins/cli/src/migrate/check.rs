@@ -121,7 +121,7 @@ impl CheckArguments {
     }
 
     fn still_serving(&self) -> Outcome<Vec<String>> {
-        let Some(mut balancer) = self.balancer.balancer()? else {
+        let Some(mut balancer) = self.balancer.balancer(self.balancer.runner(None))? else {
             if self.drained.is_empty() {
                 return Ok(Vec::new());
             }

@@ -160,12 +160,15 @@ impl RunArguments {
         let logins = self
             .logins
             .read(self.balancer_url.as_deref().unwrap_or(first), &mut exchange)?;
-        let mut balancer: Box<dyn Balancer> = self.balancer.balancer()?.ok_or_else(|| {
+        let runner = self.balancer.runner(Some(&self.journal));
+        let balancer = self.balancer.balancer(runner.clone())?;
+        let mut balancer: Box<dyn Balancer> = balancer.ok_or_else(|| {
             Failure::usage("who balances? name HAProxy's socket by --haproxy, or the hooks")
         })?;
         let now = || i64::try_from(clock::milliseconds()).unwrap_or(i64::MAX);
         let restart = self.restart_hook.clone();
-        let mut control = NodeHands::new(self.nodes.specs()?, Programs::default(), restart, &now);
+        let specs = self.nodes.specs()?;
+        let mut control = NodeHands::new(specs, Programs::default(), restart, runner, &now);
         let mut prober = KeystoneProber::new(&mut exchange, urls.clone(), logins, self.balancer_url.clone());
         let mut console = Console::new(self.yes);
         let ports = Ports {

@@ -1,13 +1,17 @@
 //! Where nodes answer, and who balances them.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
-use sealstone_migrate::{Balancer, BalancerHooks, HaProxy, HaProxySocket, Hook, Node};
+use sealstone_migrate::{Balancer, BalancerHooks, HaProxy, HaProxySocket, Hook, HookRunner, Node};
 
 use super::nodes::parse_name;
-use crate::failure::{Failure, Outcome};
+use crate::{
+    clock,
+    failure::{Failure, Outcome},
+};
 
 #[derive(Debug, Args)]
 pub(super) struct AddressArguments {
@@ -81,6 +85,9 @@ pub(super) struct BalancerArguments {
     /// Prints `serving N` or `drained N` for {node}, N being its open requests
     #[arg(long, value_name = "COMMAND", value_parser = parse_hook, requires = "drain_hook")]
     state_hook: Option<Hook>,
+    /// How long a hook may take; one that is not done by then is killed, and the run stops
+    #[arg(long, value_name = "SPAN", default_value = "300s", value_parser = clock::parse_span)]
+    hook_limit: Duration,
 }
 
 fn parse_socket(text: &str) -> Result<HaProxySocket, String> {
@@ -92,8 +99,21 @@ pub(super) fn parse_hook(text: &str) -> Result<Hook, String> {
 }
 
 impl BalancerArguments {
+    /// How hooks are run; in turn by the file beside a journal.
+    pub(super) fn runner(&self, journal: Option<&Path>) -> HookRunner {
+        let runner = HookRunner::new(self.hook_limit, clock::pause);
+        match journal {
+            Some(journal) => {
+                let mut path = journal.as_os_str().to_owned();
+                path.push(".hooks");
+                runner.in_turn(Path::new(&path))
+            }
+            None => runner,
+        }
+    }
+
     /// `None` where none is named.
-    pub(super) fn balancer(&self) -> Outcome<Option<Box<dyn Balancer>>> {
+    pub(super) fn balancer(&self, runner: HookRunner) -> Outcome<Option<Box<dyn Balancer>>> {
         match (
             self.haproxy.as_slice(),
             &self.drain_hook,
@@ -109,6 +129,7 @@ impl BalancerArguments {
                 drain: drain.clone(),
                 add: add.clone(),
                 state: state.clone(),
+                runner,
             }))),
             _ => Err(Failure::usage("name HAProxy's socket, or three hooks, not both")),
         }

@@ -1,14 +1,15 @@
 //! Commands of the operator's own, started with arguments and without a shell.
 
+mod runner;
+
 use std::collections::BTreeMap;
-use std::io::{Read as _, Seek as _, SeekFrom};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
 
 use super::{Balancer, BalancerError, Member, Traffic};
 use crate::node::Node;
 
-/// As much of what a program says as fits a message.
-const MAX_SAID: u64 = 2048;
+pub use runner::HookRunner;
+
 /// How long a command may be, in characters: what fits a line of a shell's history.
 const MAX_COMMAND: usize = 1024;
 
@@ -42,6 +43,37 @@ pub enum HookError {
         /// What it said.
         said: String,
     },
+    /// It took too long.
+    #[error(
+        "`{command}` did not end within {after_s} s and was killed; what it has started may go on: see to it before \
+         the next run, and give a longer --hook-limit to one that needs it"
+    )]
+    Late {
+        /// All of it.
+        command: String,
+        /// How long it was given, in seconds.
+        after_s: u64,
+    },
+    /// Another one has not ended, which an earlier run may have left behind.
+    #[error(
+        "a hook of before is still at work after {after_s} s: `fuser -v {path}` names it; wait for its end, or end it"
+    )]
+    Busy {
+        /// What it holds.
+        path: PathBuf,
+        /// How long it was waited for, in seconds.
+        after_s: u64,
+    },
+    /// The file by which hooks take turns.
+    #[error("cannot {verb} {path}, by which hooks take turns: {source}")]
+    Turn {
+        /// What was to be done.
+        verb: &'static str,
+        /// Which.
+        path: PathBuf,
+        /// Why it failed.
+        source: std::io::Error,
+    },
     /// It answered something else.
     #[error("`{0}` must print `serving N` or `drained N`, N being the open requests, and nothing else")]
     Answer(String),
@@ -69,58 +101,6 @@ impl Hook {
         let words = self.0.iter();
         words.map(|word| word.replace("{node}", node.as_str())).collect()
     }
-
-    /// Runs it to its end, and gives what it printed.
-    ///
-    /// # Errors
-    /// [`HookError`]; what it printed on either stream is in it.
-    pub fn run(&self, node: &Node) -> Result<String, HookError> {
-        let words = self.words(node);
-        let Some((program, arguments)) = words.split_first() else {
-            return Err(HookError::Invalid);
-        };
-        let start = |source| HookError::Start {
-            program: program.clone(),
-            source,
-        };
-        // Into files, not pipes: what it leaves behind in the background may hold a stream open for ever.
-        let mut printed = tempfile::tempfile().map_err(start)?;
-        let mut complained = tempfile::tempfile().map_err(start)?;
-        let status = Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(printed.try_clone().map_err(start)?)
-            .stderr(complained.try_clone().map_err(start)?)
-            .status()
-            .map_err(start)?;
-        let read = |file: &mut std::fs::File| {
-            let mut bytes = Vec::new();
-            let read = file
-                .seek(SeekFrom::Start(0))
-                .and_then(|_start| file.take(MAX_SAID).read_to_end(&mut bytes));
-            read.map(|_count| String::from_utf8_lossy(&bytes).into_owned())
-                .map_err(start)
-        };
-        let output = read(&mut printed)?;
-        if status.success() {
-            return Ok(output);
-        }
-        let said = format!("{} {}", read(&mut complained)?.trim(), output.trim());
-        let said: String = said
-            .trim()
-            .chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect();
-        Err(HookError::Failed {
-            command: words.join(" "),
-            status: status.to_string(),
-            said: if said.is_empty() {
-                "it did not say why".to_owned()
-            } else {
-                said
-            },
-        })
-    }
 }
 
 impl std::fmt::Display for Hook {
@@ -142,13 +122,15 @@ pub struct BalancerHooks {
     pub add: Hook,
     /// Prints `serving N` or `drained N`: whether the node gets new requests, and how many are open.
     pub state: Hook,
+    /// Runs them.
+    pub runner: HookRunner,
 }
 
 impl Balancer for BalancerHooks {
     fn look(&mut self, nodes: &[Node]) -> Result<BTreeMap<Node, Member>, BalancerError> {
         let mut all = BTreeMap::new();
         for node in nodes {
-            let answer = self.state.run(node)?;
+            let answer = self.runner.run(&self.state, node)?;
             let member = parse_state(&answer);
             let told = || HookError::Answer(self.state.words(node).join(" "));
             all.insert(node.clone(), member.ok_or_else(told)?);
@@ -158,10 +140,10 @@ impl Balancer for BalancerHooks {
 
     fn change(&mut self, add: &[Node], drain: &[Node]) -> Result<(), BalancerError> {
         for node in add {
-            self.add.run(node)?;
+            self.runner.run(&self.add, node)?;
         }
         for node in drain {
-            self.drain.run(node)?;
+            self.runner.run(&self.drain, node)?;
         }
         Ok(())
     }
@@ -190,22 +172,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hooks_are_words_and_their_failure_is_told() {
-        let node = Node::parse("a").unwrap();
-        let run = |text: &str| Hook::parse(text).unwrap().run(&node);
-        assert_eq!(
-            run("echo  state-of {node} ; $HOME").unwrap(),
-            "state-of a ; $HOME\n"
-        );
-        let refused = run("ls /nonexistent/{node}").unwrap_err().to_string();
-        assert!(
-            refused.contains("ls /nonexistent/a") && refused.contains("No such file"),
-            "{refused}"
-        );
-        assert!(matches!(
-            run("/nonexistent/program"),
-            Err(HookError::Start { .. })
-        ));
+    fn hooks_are_words() {
+        let hook = Hook::parse("echo  state-of {node} ; $HOME").unwrap();
+        let words = hook.words(&Node::parse("a").unwrap());
+        assert_eq!(words, ["echo", "state-of", "a", ";", "$HOME"]);
         for bad in ["", "  ", "a\nb", &"a".repeat(1025)] {
             assert!(Hook::parse(bad).is_err(), "{bad}");
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use super::{ControlError, NodeControl};
-use crate::balancer::Hook;
+use crate::balancer::{Hook, HookRunner};
 use crate::edit::set_option;
 use crate::error::InventoryError;
 use crate::form::TokenForm;
@@ -25,6 +25,7 @@ pub struct NodeHands<'a> {
     specs: Vec<NodeSpec>,
     programs: Programs,
     restart: Hook,
+    runner: HookRunner,
     clock: Clock<'a>,
 }
 
@@ -38,13 +39,20 @@ impl std::fmt::Debug for NodeHands<'_> {
 }
 
 impl<'a> NodeHands<'a> {
-    /// `restart` restarts a node's Keystone.
+    /// `restart` restarts a node's Keystone, run by `runner`.
     #[must_use]
-    pub const fn new(specs: Vec<NodeSpec>, programs: Programs, restart: Hook, clock: Clock<'a>) -> Self {
+    pub const fn new(
+        specs: Vec<NodeSpec>,
+        programs: Programs,
+        restart: Hook,
+        runner: HookRunner,
+        clock: Clock<'a>,
+    ) -> Self {
         Self {
             specs,
             programs,
             restart,
+            runner,
             clock,
         }
     }
@@ -132,7 +140,7 @@ impl NodeControl for NodeHands<'_> {
     }
 
     fn restart(&mut self, node: &Node) -> Result<(), ControlError> {
-        let done = self.restart.run(node);
+        let done = self.runner.run(&self.restart, node);
         done.map(drop).map_err(|source| ControlError::Hook {
             node: node.clone(),
             source,
