@@ -17,6 +17,10 @@ use serde::Serialize;
 use crate::request_id::X_REQUEST_ID;
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(crate) const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+pub(crate) const TWO_YEARS: HeaderValue = HeaderValue::from_static("max-age=63072000");
+/// Never sent: `Visit::end` puts the request's id in its place.
+pub(crate) const UNNAMED: HeaderValue = HeaderValue::from_static("unnamed");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"sealstone\"");
@@ -190,25 +194,26 @@ pub(crate) fn fault(status: StatusCode) -> Response {
 }
 
 fn no_store(status: StatusCode, body: Body) -> Response {
-    /// Copied for every answer, with places for what `Visit::end` gives or takes: a map that must grow is made twice.
-    static HEADERS: LazyLock<HeaderMap> = LazyLock::new(|| {
-        let place = HeaderValue::from_static("");
-        let mut headers = HeaderMap::with_capacity(16);
-        headers.extend([
-            (CONTENT_TYPE, JSON),
-            (CACHE_CONTROL, NO_STORE),
-            (PRAGMA, NO_CACHE),
-            (X_CONTENT_TYPE_OPTIONS, place.clone()),
-            (STRICT_TRANSPORT_SECURITY, place.clone()),
-            (X_REQUEST_ID, place),
-        ]);
-        headers
-    });
     let mut response = Response::new(body);
     *response.status_mut() = status;
-    *response.headers_mut() = HEADERS.clone();
+    *response.headers_mut() = TEMPLATE.clone();
     response
 }
+
+/// Copied for every answer, with all that `Visit::end` gives others: only the request's id is still to be put in its
+/// place.
+static TEMPLATE: LazyLock<HeaderMap> = LazyLock::new(|| {
+    let mut headers = HeaderMap::with_capacity(8);
+    headers.extend([
+        (CONTENT_TYPE, JSON),
+        (CACHE_CONTROL, NO_STORE),
+        (PRAGMA, NO_CACHE),
+        (X_CONTENT_TYPE_OPTIONS, NOSNIFF),
+        (STRICT_TRANSPORT_SECURITY, TWO_YEARS),
+        (X_REQUEST_ID, UNNAMED),
+    ]);
+    headers
+});
 
 fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();

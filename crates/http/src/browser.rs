@@ -16,11 +16,11 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::header::ACCEPT_LANGUAGE;
 use http::request::Parts;
-use http::{HeaderMap, Method as HttpMethod, Request};
+use http::{HeaderMap, Method as HttpMethod};
 use sealstone_oauth_types::{Form, RequestError};
 use sealstone_pages::ErrorKind;
 use sealstone_provider::people::{BrowserAnswer, BrowserContext, BrowserError};
-use sealstone_provider::{BackendError, DomainId, Peer};
+use sealstone_provider::{BackendError, DomainId, Peer, RequestId};
 
 use crate::caller::Caller;
 use crate::deadline::{Elapsed, within};
@@ -68,7 +68,7 @@ impl Typed {
 
 impl Visitor {
     fn request_id(&self) -> &str {
-        &self.context.peer.request_id
+        self.context.peer.request_id.as_str()
     }
 }
 
@@ -78,26 +78,22 @@ impl Edge {
         &self,
         endpoint: BrowserEndpoint,
         domain: DomainId,
-        request: Request<Body>,
-        request_id: &str,
+        parts: &Parts,
+        fields: &Fields<'_>,
+        request_id: RequestId,
     ) -> ControlFlow<Response, Admitted> {
-        let (parts, body) = request.into_parts();
-        let address = Caller::of(&parts, &self.proxies).address;
+        let address = Caller::of(parts, &self.proxies).address;
         let is_post = parts.method == HttpMethod::POST;
         let issuer = self.provider.metadata(&domain);
         let issuer = issuer.as_ref().map_or("", |metadata| metadata.issuer.as_str());
         let query = parts.uri.query().unwrap_or_default().to_owned();
         let visitor = Box::new(Visitor {
             endpoint,
-            head: if is_post {
-                Fields::of(&parts.headers).head(&parts.uri)
-            } else {
-                Ok(())
-            },
+            head: if is_post { fields.head(&parts.uri) } else { Ok(()) },
             from: From::of(&parts.headers, issuer),
             languages: header(&parts.headers),
             typing: !is_post && query.split('&').any(|parameter| parameter == page::TYPING),
-            context: context(&parts, &domain, address, request_id),
+            context: context(parts, &domain, address, request_id),
             domain,
             is_post,
             query,
@@ -106,7 +102,7 @@ impl Edge {
             tracing::debug!(?address, "too many requests");
             return ControlFlow::Break(self.too_many_page(&visitor, wait));
         }
-        ControlFlow::Continue(Admitted::Visitor(visitor, body))
+        ControlFlow::Continue(Admitted::Visitor(visitor))
     }
 
     /// Reads what was sent, has the provider answer, and writes that.
@@ -227,7 +223,7 @@ fn context(
     parts: &Parts,
     domain: &DomainId,
     address: Option<std::net::IpAddr>,
-    request_id: &str,
+    request_id: RequestId,
 ) -> BrowserContext {
     BrowserContext {
         session: cookie::read(&parts.headers, &cookie::session_name(domain)),
@@ -236,7 +232,7 @@ fn context(
         peer: Peer {
             address,
             certificate: None,
-            request_id: request_id.to_owned(),
+            request_id,
         },
     }
 }

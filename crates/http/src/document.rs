@@ -4,7 +4,8 @@ use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
 };
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use sealstone_provider::{DomainId, TokenError};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -20,12 +21,7 @@ const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// The public documents: metadata, keys, revocations.
 impl Edge {
-    pub(crate) fn document(
-        &self,
-        document: Document,
-        domain: &DomainId,
-        request: &Request<Body>,
-    ) -> Response {
+    pub(crate) fn document(&self, document: Document, domain: &DomainId, parts: &Parts) -> Response {
         let (text, keep) = match document {
             Document::Jwks => (
                 self.provider
@@ -46,7 +42,7 @@ impl Edge {
         };
         match text {
             Ok(text) if text.is_empty() => answer::fault(StatusCode::INTERNAL_SERVER_ERROR),
-            Ok(text) => cacheable(text, keep, request.method(), request.headers()),
+            Ok(text) => cacheable(text, keep, &parts.method, &parts.headers),
             Err(failure) => answer::token_error(&failure, ""),
         }
     }

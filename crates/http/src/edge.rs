@@ -12,11 +12,12 @@ use axum::body::Body;
 use axum::response::Response;
 use axum::{BoxError, Router};
 use bytes::Bytes;
-use http::header::{HOST, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
+use http::header::{STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
+use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method as HttpMethod, Request, StatusCode, Version};
 use sealstone_pages::{Brands, ErrorKind};
 use sealstone_provider::people::{AbsentEndpoint, Profile};
-use sealstone_provider::{Clock, DomainId, Peer, Provider, TokenError};
+use sealstone_provider::{Clock, DomainId, Peer, Provider, RequestId, TokenError};
 use tower::Service;
 use tracing::Instrument;
 use tracing::field::Empty;
@@ -27,6 +28,7 @@ use crate::browser::Visitor;
 use crate::caller::Caller;
 use crate::certificate::Certificates;
 use crate::deadline::caught;
+use crate::form::Fields;
 use crate::limit::{LimitClock, Limits};
 use crate::metrics::Metrics;
 use crate::os_oauth2;
@@ -36,10 +38,8 @@ use crate::token::{Arrived, Place};
 use crate::userinfo::Bearer;
 use crate::{HttpConfig, TrustedProxy};
 
-const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 /// By what OpenStack's clients name a request in their logs.
 const X_OPENSTACK_REQUEST_ID: HeaderName = HeaderName::from_static("x-openstack-request-id");
-const TWO_YEARS: HeaderValue = HeaderValue::from_static("max-age=63072000");
 
 /// The HTTP face of a [`Provider`]. A clone is the same edge: limits and counters are shared.
 ///
@@ -107,7 +107,16 @@ impl HttpEdge {
 
     /// `/health/live`, `/health/ready` and `/metrics`: for the admin listener only.
     pub fn admin_router(&self, readiness: Readiness) -> Router {
-        admin::router(Arc::clone(&self.0), readiness)
+        self.admin_router_with(readiness, |_text| {})
+    }
+
+    /// The same, with metrics of the program's own: `more` appends them, in the text format of Prometheus.
+    pub fn admin_router_with(
+        &self,
+        readiness: Readiness,
+        more: impl Fn(&mut String) + Send + Sync + 'static,
+    ) -> Router {
+        admin::router(Arc::clone(&self.0), readiness, Arc::new(more))
     }
 }
 
@@ -129,8 +138,7 @@ impl fmt::Debug for IssuersService {
 
 impl<B> Service<Request<B>> for IssuersService
 where
-    B: http_body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Unpin + Send + 'static,
 {
     type Response = Response;
     type Error = Infallible;
@@ -143,13 +151,17 @@ where
     /// What needs no waiting is done here: the future holds no more than reading a form does, since one is allocated
     /// for every request.
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let request = request.map(Body::new);
-        let (visit, domain) = Visit::begin(&self.0, &request);
-        let admit = || self.0.admit(visit.endpoint, domain, request, &visit.request_id);
+        let (parts, body) = request.into_parts();
+        let fields = Fields::of(&parts.headers);
+        let (visit, domain) = Visit::begin(&self.0, &parts, &fields);
+        let admit = || {
+            self.0
+                .admit(visit.endpoint, domain, &parts, &fields, visit.request_id)
+        };
         let admitted = catch_unwind(AssertUnwindSafe(|| visit.span.in_scope(admit)));
         match admitted.unwrap_or_else(|_panic| ControlFlow::Break(visit.panicked())) {
             ControlFlow::Break(response) => Box::pin(ready(Ok(visit.end(&self.0, response)))),
-            ControlFlow::Continue(Admitted::Form(arrived, body)) => {
+            ControlFlow::Continue(Admitted::Form(arrived)) => {
                 let edge = Arc::clone(&self.0);
                 Box::pin(async move {
                     let outcome = {
@@ -161,8 +173,8 @@ where
                 })
             }
             // A future of its own: those of clients stay as small as they are.
-            ControlFlow::Continue(Admitted::Visitor(visitor, body)) => {
-                let edge = Arc::clone(&self.0);
+            ControlFlow::Continue(Admitted::Visitor(visitor)) => {
+                let (edge, body) = (Arc::clone(&self.0), Body::new(body));
                 Box::pin(async move {
                     let outcome = {
                         let work = pin!(edge.visited(&visitor, body));
@@ -175,8 +187,8 @@ where
                     Ok(visit.end(&edge, response))
                 })
             }
-            ControlFlow::Continue(Admitted::Userinfo(arrived, body)) => {
-                let edge = Arc::clone(&self.0);
+            ControlFlow::Continue(Admitted::Userinfo(arrived)) => {
+                let (edge, body) = (Arc::clone(&self.0), Body::new(body));
                 Box::pin(async move {
                     let outcome = {
                         let work = pin!(edge.userinfo(&arrived, body));
@@ -193,28 +205,26 @@ where
 /// A request whose body is still to be read.
 pub(crate) enum Admitted {
     /// Of a client.
-    Form(Arrived, Body),
+    Form(Arrived),
     /// Of whoever holds an access token.
-    Userinfo(Box<Bearer>, Body),
+    Userinfo(Box<Bearer>),
     /// Of a person's browser.
-    Visitor(Box<Visitor>, Body),
+    Visitor(Box<Visitor>),
 }
 
 /// One request from its first look to its answer.
 struct Visit {
-    request_id: String,
+    request_id: RequestId,
     endpoint: Endpoint,
     span: tracing::Span,
 }
 
 impl Visit {
     /// The visit, and the domain whose issuer it is to, if there is one.
-    fn begin(edge: &Edge, request: &Request<Body>) -> (Self, Option<DomainId>) {
-        let request_id = edge.ids.of(request.headers());
-        let (endpoint, domain) = named(request.uri().path(), &edge.base_path);
-        let domain = domain
-            .and_then(|text| DomainId::parse(text).ok())
-            .filter(|domain| edge.provider.issuer_exists(domain));
+    fn begin(edge: &Edge, parts: &Parts, fields: &Fields<'_>) -> (Self, Option<DomainId>) {
+        let request_id = edge.ids.of(fields.request_id);
+        let (endpoint, domain) = named(parts.uri.path(), &edge.base_path);
+        let domain = domain.and_then(|text| edge.provider.issuer_named(text));
         // Never the path or the query: both may hold what was not meant for a log. The span is for those who look for
         // something; whoever reads only faults finds the request's id in the fault itself.
         let span = tracing::debug_span!(
@@ -246,18 +256,22 @@ impl Visit {
         self.span.record("status", response.status().as_u16());
         edge.metrics.count(self.endpoint, response.status());
         let headers = response.headers_mut();
-        headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
-        if edge.strict_transport_security {
-            headers.insert(STRICT_TRANSPORT_SECURITY, TWO_YEARS);
-        } else {
-            headers.remove(STRICT_TRANSPORT_SECURITY);
-        }
         // Made of characters that a header may have.
-        if let Ok(value) = HeaderValue::try_from(self.request_id) {
-            if self.endpoint == Endpoint::OsOauth2 {
-                headers.insert(X_OPENSTACK_REQUEST_ID, value.clone());
+        let request_id = HeaderValue::from_str(self.request_id.as_str()).unwrap_or(answer::UNNAMED);
+        if self.endpoint == Endpoint::OsOauth2 {
+            headers.insert(X_OPENSTACK_REQUEST_ID, request_id.clone());
+        }
+        match headers.get_mut(X_REQUEST_ID) {
+            // One of `answer::template`, which has the others.
+            Some(place) => *place = request_id,
+            None => {
+                headers.insert(X_REQUEST_ID, request_id);
+                headers.insert(X_CONTENT_TYPE_OPTIONS, answer::NOSNIFF);
+                headers.insert(STRICT_TRANSPORT_SECURITY, answer::TWO_YEARS);
             }
-            headers.insert(X_REQUEST_ID, value);
+        }
+        if !edge.strict_transport_security {
+            headers.remove(STRICT_TRANSPORT_SECURITY);
         }
         response
     }
@@ -273,10 +287,13 @@ impl Edge {
         &self,
         endpoint: Endpoint,
         domain: Option<DomainId>,
-        request: Request<Body>,
-        request_id: &str,
+        parts: &Parts,
+        fields: &Fields<'_>,
+        request_id: RequestId,
     ) -> ControlFlow<Response, Admitted> {
-        if is_ambiguous(&request) {
+        // No `Host` or several (RFC 9112 §3.2): two servers in a row could read them differently. Other such shapes end in
+        // hyper; a length beside a transfer coding is dropped there, and the connection closed after the answer (§6.3).
+        if parts.version == Version::HTTP_11 && fields.hosts != 1 {
             return ControlFlow::Break(answer::ambiguous());
         }
         let served = |method: &Method| self.serves(*method, domain.as_ref());
@@ -284,28 +301,30 @@ impl Edge {
             return ControlFlow::Break(answer::not_found());
         };
         // `GET https://other.example/... HTTP/1.1` is for proxies; HTTP/2 always names an authority.
-        if request.version() < Version::HTTP_2 && request.uri().authority().is_some() {
+        if parts.version < Version::HTTP_2 && parts.uri.authority().is_some() {
             return ControlFlow::Break(answer::not_found());
         }
-        if let Some(refused) = not_allowed(method, request.method()) {
+        if let Some(refused) = not_allowed(method, &parts.method) {
             return ControlFlow::Break(refused);
         }
         match (method, domain) {
-            (Method::Keystone, _) => self.arrived(Place::Keystone, request, request_id),
+            (Method::Keystone, _) => self.arrived(Place::Keystone, parts, fields, request_id),
             (Method::Form(endpoint), Some(domain)) => {
-                self.arrived(Place::Issuer(endpoint, domain), request, request_id)
+                self.arrived(Place::Issuer(endpoint, domain), parts, fields, request_id)
             }
             (Method::Document(document), Some(domain)) => {
-                ControlFlow::Break(self.document(document, &domain, &request))
+                ControlFlow::Break(self.document(document, &domain, parts))
             }
-            (Method::Userinfo, Some(domain)) => self.bearer(domain, request, request_id),
+            (Method::Userinfo, Some(domain)) => self.bearer(domain, parts, fields, request_id),
             (Method::Browser(BrowserEndpoint::Assets), Some(domain)) => {
-                ControlFlow::Break(self.asset(&domain, &request))
+                ControlFlow::Break(self.asset(&domain, parts))
             }
-            (Method::Browser(endpoint), Some(domain)) => self.visitor(endpoint, domain, request, request_id),
+            (Method::Browser(endpoint), Some(domain)) => {
+                self.visitor(endpoint, domain, parts, fields, request_id)
+            }
             (Method::Health, Some(_)) => ControlFlow::Break(answer::alive()),
             (Method::Absent(endpoint), Some(domain)) => {
-                ControlFlow::Break(self.absent(endpoint, &domain, request, request_id))
+                ControlFlow::Break(self.absent(endpoint, &domain, parts, request_id))
             }
             (
                 Method::Form(_)
@@ -324,22 +343,21 @@ impl Edge {
         &self,
         endpoint: AbsentEndpoint,
         domain: &DomainId,
-        request: Request<Body>,
-        request_id: &str,
+        parts: &Parts,
+        request_id: RequestId,
     ) -> Response {
-        let (parts, _body) = request.into_parts();
-        let address = Caller::of(&parts, &self.proxies).address;
+        let address = Caller::of(parts, &self.proxies).address;
         if let Err(wait) = self.limits.request(address) {
             return answer::too_many(wait);
         }
         let peer = Peer {
             address,
             certificate: None,
-            request_id: request_id.to_owned(),
+            request_id,
         };
         match self.provider.refuse_endpoint(domain, endpoint, &peer) {
             Ok(refusal) => answer::outside_profile(refusal),
-            Err(error) => answer::token_error(&TokenError::Backend(error), request_id),
+            Err(error) => answer::token_error(&TokenError::Backend(error), request_id.as_str()),
         }
     }
 
@@ -380,12 +398,6 @@ fn not_allowed(method: Method, used: &HttpMethod) -> Option<Response> {
         | Method::Health
         | Method::Absent(_) => answer::method_not_allowed(allow),
     })
-}
-
-/// No `Host` or several (RFC 9112 §3.2): two servers in a row could read them differently. Other such shapes end in
-/// hyper; a length beside a transfer coding is dropped there, and the connection closed after the answer (§6.3).
-fn is_ambiguous(request: &Request<Body>) -> bool {
-    request.version() == Version::HTTP_11 && request.headers().get_all(HOST).iter().count() != 1
 }
 
 #[cfg(test)]

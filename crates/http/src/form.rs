@@ -1,12 +1,17 @@
-use std::pin::pin;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use crate::deadline::{Elapsed, within};
-use axum::body::Body;
-use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, USER_AGENT};
+use crate::request_id::X_REQUEST_ID;
+use axum::BoxError;
+use bytes::{Bytes, BytesMut};
+use http::header::{
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, USER_AGENT,
+};
 use http::{HeaderMap, HeaderValue, Uri};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body::Body;
 use sealstone_oauth_types::{BasicError, Form, FormError, RequestError, form_content_type};
 
 /// Where a client proves a key that its token shall be bound to (RFC 9449 §4.1).
@@ -27,9 +32,13 @@ impl From<RequestError> for ReadError {
     }
 }
 
-/// The fields of a request's head that say something of its form. They are few, and gone through once.
+/// The fields of a request's head that say something of it and of its form. They are few, and gone through once.
 #[derive(Default)]
 pub(crate) struct Fields<'a> {
+    /// How often `Host` comes.
+    pub(crate) hosts: u8,
+    /// What a request is called by who sent it: the first, if there are several.
+    pub(crate) request_id: Option<&'a HeaderValue>,
     content_type: Field<'a>,
     authorization: Field<'a>,
     content_length: Option<&'a HeaderValue>,
@@ -67,6 +76,10 @@ impl<'a> Fields<'a> {
                 fields.authorization.add(value);
             } else if *name == CONTENT_ENCODING {
                 fields.is_encoded = true;
+            } else if *name == HOST {
+                fields.hosts = fields.hosts.saturating_add(1);
+            } else if *name == X_REQUEST_ID {
+                fields.request_id = fields.request_id.or(Some(value));
             } else if *name == DPOP {
                 fields.has_proof = true;
             }
@@ -116,22 +129,70 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// What a body is to be, to be read here.
+pub(crate) trait Readable: Body<Data = Bytes, Error: Into<BoxError>> + Unpin + Send + 'static {}
+
+impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin + Send + 'static> Readable for B {}
+
 /// Reads a form of at most 64 KiB, within the deadline.
-pub(crate) async fn read(body: Body, deadline: Duration) -> Result<Form, ReadError> {
+pub(crate) async fn read(body: impl Readable, deadline: Duration) -> Result<Form, ReadError> {
     let octets = octets(body, deadline).await?;
     Ok(Form::parse(&octets).map_err(RequestError::Form)?)
 }
 
 /// Reads at most 64 KiB, within the deadline.
-pub(crate) async fn octets(body: Body, deadline: Duration) -> Result<Bytes, ReadError> {
-    let whole = pin!(Limited::new(body, Form::MAX_LENGTH).collect());
-    match within(deadline, whole).await {
+pub(crate) async fn octets(body: impl Readable, deadline: Duration) -> Result<Bytes, ReadError> {
+    let mut whole = Whole {
+        body,
+        first: Bytes::new(),
+        more: BytesMut::new(),
+    };
+    match within(deadline, poll_fn(|context| whole.poll_read(context))).await {
         Err(Elapsed) => Err(ReadError::TooSlow),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err(RequestError::Form(FormError::TooLarge).into())
+        Ok(read) => Ok(read?),
+    }
+}
+
+/// A body that is being read. Most come in one piece, which is then the whole.
+struct Whole<B> {
+    body: B,
+    first: Bytes,
+    /// The first piece and all others, if there are others.
+    more: BytesMut,
+}
+
+impl<B: Readable> Whole<B> {
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<Bytes, RequestError>> {
+        while !self.body.is_end_stream() {
+            let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(context)) else {
+                break;
+            };
+            let frame = frame.map_err(|_broken| RequestError::Incomplete)?;
+            if let Ok(piece) = frame.into_data() {
+                self.add(piece)?;
+            }
         }
-        Ok(Err(_broken)) => Err(RequestError::Incomplete.into()),
-        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Poll::Ready(Ok(if self.more.is_empty() {
+            std::mem::take(&mut self.first)
+        } else {
+            std::mem::take(&mut self.more).freeze()
+        }))
+    }
+
+    fn add(&mut self, piece: Bytes) -> Result<(), RequestError> {
+        let length = self.first.len().max(self.more.len());
+        if length.saturating_add(piece.len()) > Form::MAX_LENGTH {
+            return Err(RequestError::Form(FormError::TooLarge));
+        }
+        if length == 0 {
+            self.first = piece;
+            return Ok(());
+        }
+        if self.more.is_empty() {
+            self.more.extend_from_slice(&self.first);
+        }
+        self.more.extend_from_slice(&piece);
+        Ok(())
     }
 }
 

@@ -1,7 +1,8 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderName, HeaderValue};
+use sealstone_provider::RequestId;
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -22,19 +23,16 @@ impl RequestIds {
     }
 
     /// The id that came along, if it is 1 to 64 characters of `[A-Za-z0-9._-]`, else a new one.
-    pub(crate) fn of(&self, headers: &HeaderMap) -> String {
+    pub(crate) fn of(&self, sent: Option<&HeaderValue>) -> RequestId {
         let own = |text: &&str| {
-            (1..=64).contains(&text.len())
+            (1..=RequestId::MAX_LENGTH).contains(&text.len())
                 && text
                     .bytes()
                     .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
         };
-        let sent = headers
-            .get(X_REQUEST_ID)
-            .and_then(|value| value.to_str().ok())
-            .filter(own);
+        let sent = sent.and_then(|value| value.to_str().ok()).filter(own);
         match sent {
-            Some(sent) => sent.to_owned(),
+            Some(sent) => RequestId::from(sent),
             None => self.next(),
         }
     }
@@ -42,27 +40,25 @@ impl RequestIds {
 
 impl RequestIds {
     /// The process's own part and a count, in hexadecimal. One is written for every request, without the formatter.
-    fn next(&self) -> String {
+    fn next(&self) -> RequestId {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
         let digits = u64::BITS.saturating_sub(count.leading_zeros()).div_ceil(4).max(1);
-        let mut id = String::with_capacity(33);
-        id.push_str(&self.process);
-        for place in (0..digits).rev() {
+        let count = (0..digits).rev().map(|place| {
             let digit = (count >> place.saturating_mul(4)) & 0xf;
-            id.push(
-                u32::try_from(digit)
-                    .ok()
-                    .and_then(|digit| char::from_digit(digit, 16))
-                    .unwrap_or('0'),
-            );
-        }
-        id
+            HEXADECIMAL
+                .get(usize::try_from(digit).unwrap_or(0))
+                .copied()
+                .unwrap_or(b'0')
+        });
+        RequestId::of(self.process.bytes().chain(count))
     }
 }
 
+const HEXADECIMAL: &[u8; 16] = b"0123456789abcdef";
+
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, HeaderValue};
+    use http::HeaderValue;
 
     use super::RequestIds;
 
@@ -70,9 +66,8 @@ mod tests {
     fn only_a_short_token_is_taken_over() {
         let ids = RequestIds::new();
         let with = |value: &[u8]| {
-            let mut headers = HeaderMap::new();
-            headers.insert("x-request-id", HeaderValue::from_bytes(value).unwrap());
-            ids.of(&headers)
+            let id = ids.of(Some(&HeaderValue::from_bytes(value).unwrap()));
+            id.as_str().to_owned()
         };
         assert_eq!(with(b"req-7.a_B"), "req-7.a_B");
         let long = [b'a'; 65];
@@ -92,11 +87,11 @@ mod tests {
                 "{id}"
             );
         }
-        assert_ne!(ids.of(&HeaderMap::new()), ids.of(&HeaderMap::new()));
+        assert_ne!(ids.of(None), ids.of(None));
         let ids = RequestIds::new();
         for count in 0..0x120_u32 {
-            let id = ids.of(&HeaderMap::new());
-            assert_eq!(id.split_once('-').unwrap().1, format!("{count:x}"));
+            let id = ids.of(None);
+            assert_eq!(id.as_str().split_once('-').unwrap().1, format!("{count:x}"));
         }
     }
 }

@@ -1,11 +1,11 @@
-use axum::body::Body;
 use axum::response::Response;
-use http::{HeaderValue, Request, StatusCode};
+use http::request::Parts;
+use http::{HeaderValue, StatusCode};
 use sealstone_oauth_types::{
     DeviceAuthorizationRequest, Form, IntrospectionRequest, OsOauth2Request, PresentedClient, RequestError,
-    RevocationRequest, TokenRequest,
+    RevocationRequest, TokenRequest, TokenResponse,
 };
-use sealstone_provider::{BackendError, DomainId, Peer, TokenError};
+use sealstone_provider::{BackendError, DomainId, Peer, RequestId, TokenError, TokenTurn};
 use serde_json::Value;
 use std::ops::ControlFlow;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use crate::answer;
 use crate::caller::Caller;
 use crate::deadline::{Elapsed, within};
 use crate::edge::{Admitted, Edge};
-use crate::form::{self, Fields, ReadError};
+use crate::form::{self, Fields, ReadError, Readable};
 use crate::limit::Suspect;
 use crate::os_oauth2;
 use crate::route::FormEndpoint;
@@ -25,6 +25,12 @@ pub(crate) enum Place {
     Issuer(FormEndpoint, DomainId),
     /// Keystone's own token endpoint.
     Keystone,
+}
+
+/// An answer that is at hand, or comes.
+enum Turn<'a> {
+    Done(Response),
+    Waits(Pin<Box<dyn Future<Output = Response> + Send + 'a>>),
 }
 
 /// A request of a client, whose form is still to be read.
@@ -44,25 +50,24 @@ impl Edge {
     pub(crate) fn arrived(
         &self,
         place: Place,
-        request: Request<Body>,
-        request_id: &str,
+        parts: &Parts,
+        fields: &Fields<'_>,
+        request_id: RequestId,
     ) -> ControlFlow<Response, Admitted> {
-        let (parts, body) = request.into_parts();
-        let caller = Caller::of(&parts, &self.proxies);
+        let caller = Caller::of(parts, &self.proxies);
         if let Err(wait) = self.limits.request(caller.address) {
             tracing::debug!(address = ?caller.address, "too many requests");
             return ControlFlow::Break(answer::too_many(wait));
         }
-        let fields = Fields::of(&parts.headers);
         let head = fields.head(&parts.uri);
-        let (head, certificate) = match self.certificates.presented(&parts, &caller, self.clock.now()) {
+        let (head, certificate) = match self.certificates.presented(parts, &caller, self.clock.now()) {
             Ok(certificate) => (head, certificate),
             Err(error) => (head.and(Err(error)), None),
         };
         let peer = Peer {
             address: caller.address,
             certificate,
-            request_id: request_id.to_owned(),
+            request_id,
         };
         let is_device = matches!(place, Place::Issuer(FormEndpoint::DeviceAuthorization, _));
         let user_agent = is_device.then(|| form::user_agent(&parts.headers)).flatten();
@@ -72,11 +77,10 @@ impl Edge {
             user_agent,
             authorization: head.and_then(|()| fields.authorization()),
         };
-        ControlFlow::Continue(Admitted::Form(arrived, body))
+        ControlFlow::Continue(Admitted::Form(arrived))
     }
 
-    pub(crate) async fn form(&self, arrived: &Arrived, body: Body) -> Response {
-        let peer = &arrived.peer;
+    pub(crate) async fn form(&self, arrived: &Arrived, body: impl Readable) -> Response {
         let form = match &arrived.authorization {
             Ok(_) => form::read(body, self.body_deadline).await,
             Err(fault) => Err(ReadError::Request(*fault)),
@@ -86,41 +90,78 @@ impl Edge {
             Err(ReadError::Request(error)) => Err(error),
             Err(ReadError::TooSlow) => return answer::too_slow(),
         };
-        // The provider's futures lie in allocations of their own: with this one they are more than the allocator hands
-        // out without searching.
+        match self.turn(arrived, form) {
+            Turn::Done(response) => response,
+            Turn::Waits(work) => work.await,
+        }
+    }
+
+    /// What a client gets without anybody being waited for; all else lies in an allocation of its own, so that a machine's
+    /// token costs no more than it needs.
+    fn turn<'a>(&'a self, arrived: &'a Arrived, form: Result<Form, RequestError>) -> Turn<'a> {
         let (endpoint, domain) = match &arrived.place {
             Place::Issuer(endpoint, domain) => (endpoint, domain),
-            Place::Keystone => return Box::pin(self.os_oauth2(arrived, form)).await,
+            Place::Keystone => return Turn::Waits(Box::pin(self.os_oauth2(arrived, form))),
         };
-        match endpoint {
-            FormEndpoint::Token => {
-                let request = parsed(arrived, form, TokenRequest::parse);
-                let suspect = self.suspect(request.as_ref().ok().map(|request| &request.client), peer);
-                let work = Box::pin(self.provider.token(domain, request, peer));
-                match self.tried(peer, suspect, work).await {
-                    Ok(Ok(token)) => answer::written(StatusCode::OK, token.to_json()),
-                    Ok(Err(failure)) => self.refused(domain, suspect, peer, &failure),
-                    Err(too_many) => too_many,
-                }
-            }
-            FormEndpoint::Introspection => {
-                let request = parsed(arrived, form, IntrospectionRequest::parse);
-                let suspect = self.suspect(request.as_ref().ok().map(|request| &request.client), peer);
-                let work = Box::pin(self.provider.introspect(domain, request, peer));
-                let answer = |found| answer::json(StatusCode::OK, &found);
-                self.ask(peer, suspect, work, answer).await
-            }
-            FormEndpoint::Revocation => {
-                let request = parsed(arrived, form, RevocationRequest::parse);
-                let suspect = self.suspect(request.as_ref().ok().map(|request| &request.client), peer);
-                let work = Box::pin(self.provider.revoke(domain, request, peer));
-                let answer = |()| answer::json(StatusCode::OK, &Value::Object(serde_json::Map::new()));
-                self.ask(peer, suspect, work, answer).await
-            }
-            FormEndpoint::DeviceAuthorization => {
-                Box::pin(self.device_authorization(domain, arrived, form)).await
-            }
+        Turn::Waits(match endpoint {
+            FormEndpoint::Token => return self.token(domain, arrived, form),
+            FormEndpoint::Introspection => Box::pin(self.introspection(domain, arrived, form)),
+            FormEndpoint::Revocation => Box::pin(self.revocation(domain, arrived, form)),
+            FormEndpoint::DeviceAuthorization => Box::pin(self.device_authorization(domain, arrived, form)),
+        })
+    }
+
+    fn token<'a>(
+        &'a self,
+        domain: &'a DomainId,
+        arrived: &'a Arrived,
+        form: Result<Form, RequestError>,
+    ) -> Turn<'a> {
+        let peer = &arrived.peer;
+        let request = parsed(arrived, form, TokenRequest::parse);
+        let suspect = self.suspect(request.as_ref().ok().map(|request| &request.client), peer);
+        if let Err(too_many) = self.attempt(peer, suspect) {
+            return Turn::Done(too_many);
         }
+        let answer = move |answered| match answered {
+            Ok(token) => answer::written(StatusCode::OK, TokenResponse::to_json(&token)),
+            Err(failure) => self.refused(domain, suspect, peer, &failure),
+        };
+        match self.provider.token(domain, request, peer) {
+            TokenTurn::Done(answered) => Turn::Done(answer(answered)),
+            TokenTurn::Waits(work) => Turn::Waits(Box::pin(async move {
+                let answered = within(self.request_deadline, work).await;
+                answer(answered.unwrap_or_else(|Elapsed| Err(BackendError::Deadline.into())))
+            })),
+        }
+    }
+
+    async fn introspection(
+        &self,
+        domain: &DomainId,
+        arrived: &Arrived,
+        form: Result<Form, RequestError>,
+    ) -> Response {
+        let peer = &arrived.peer;
+        let request = parsed(arrived, form, IntrospectionRequest::parse);
+        let suspect = self.suspect(request.as_ref().ok().map(|request| &request.client), peer);
+        let work = Box::pin(self.provider.introspect(domain, request, peer));
+        let answer = |found| answer::json(StatusCode::OK, &found);
+        self.ask(peer, suspect, work, answer).await
+    }
+
+    async fn revocation(
+        &self,
+        domain: &DomainId,
+        arrived: &Arrived,
+        form: Result<Form, RequestError>,
+    ) -> Response {
+        let peer = &arrived.peer;
+        let request = parsed(arrived, form, RevocationRequest::parse);
+        let suspect = self.suspect(request.as_ref().ok().map(|request| &request.client), peer);
+        let work = Box::pin(self.provider.revoke(domain, request, peer));
+        let answer = |()| answer::json(StatusCode::OK, &Value::Object(serde_json::Map::new()));
+        self.ask(peer, suspect, work, answer).await
     }
 
     async fn device_authorization(
@@ -150,7 +191,7 @@ impl Edge {
     ) -> Response {
         match self.provider.outside_profile(domain, failure) {
             Some(refusal) => answer::outside_profile(refusal),
-            None => self.blame(suspect, answer::token_error(failure, &peer.request_id)),
+            None => self.blame(suspect, answer::token_error(failure, peer.request_id.as_str())),
         }
     }
 
@@ -165,7 +206,7 @@ impl Edge {
         let work = Box::pin(self.provider.keystone_token(request, peer));
         match self.tried(peer, suspect, work).await {
             Ok(answered) => {
-                let response = os_oauth2::answer(&answered, &peer.request_id);
+                let response = os_oauth2::answer(&answered, peer.request_id.as_str());
                 self.blame(suspect, response)
             }
             Err(too_many) => too_many,
@@ -182,7 +223,7 @@ impl Edge {
     ) -> Response {
         match self.tried(peer, suspect, work).await {
             Ok(Ok(found)) => answer(found),
-            Ok(Err(failure)) => self.blame(suspect, answer::token_error(&failure, &peer.request_id)),
+            Ok(Err(failure)) => self.blame(suspect, answer::token_error(&failure, peer.request_id.as_str())),
             Err(too_many) => too_many,
         }
     }
@@ -199,13 +240,19 @@ impl Edge {
         work: Pin<Box<F>>,
     ) -> impl Future<Output = Result<Result<T, TokenError>, Response>> + 'a {
         async move {
-            if let Err(wait) = self.limits.attempt(suspect) {
-                tracing::info!(address = ?peer.address, "too many failed authentications");
-                return Err(answer::too_many(wait));
-            }
+            self.attempt(peer, suspect)?;
             let answered = within(self.request_deadline, work).await;
             Ok(answered.unwrap_or_else(|Elapsed| Err(BackendError::Deadline.into())))
         }
+    }
+
+    /// Whether whoever asks may try.
+    #[expect(clippy::result_large_err, reason = "the error is the answer")]
+    fn attempt(&self, peer: &Peer, suspect: Option<Suspect>) -> Result<(), Response> {
+        self.limits.attempt(suspect).map_err(|wait| {
+            tracing::info!(address = ?peer.address, "too many failed authentications");
+            answer::too_many(wait)
+        })
     }
 
     /// Who is to blame if this authentication fails.

@@ -4,10 +4,11 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, PRAGMA, WWW_AUTHENTICATE};
-use http::{HeaderValue, Method, Request, StatusCode};
+use http::request::Parts;
+use http::{HeaderValue, Method, StatusCode};
 use sealstone_oauth_types::{BearerError, ErrorCode, Form, RequestError, UserinfoRequest};
 use sealstone_provider::people::{Userinfo, UserinfoError};
-use sealstone_provider::{BackendError, DomainId, Peer, TokenError};
+use sealstone_provider::{BackendError, DomainId, Peer, RequestId, TokenError};
 
 use crate::answer;
 use crate::caller::Caller;
@@ -19,6 +20,8 @@ use crate::form::{self, Fields, ReadError};
 pub(crate) struct Bearer {
     domain: DomainId,
     is_post: bool,
+    /// A POST without a form has its token in the header, or none.
+    has_form: bool,
     /// The `Authorization` header, or what is wrong with the head of the request.
     authorization: Result<Option<HeaderValue>, RequestError>,
     peer: Peer,
@@ -29,36 +32,36 @@ impl Edge {
     pub(crate) fn bearer(
         &self,
         domain: DomainId,
-        request: Request<Body>,
-        request_id: &str,
+        parts: &Parts,
+        fields: &Fields<'_>,
+        request_id: RequestId,
     ) -> ControlFlow<Response, Admitted> {
-        let (parts, body) = request.into_parts();
-        let caller = Caller::of(&parts, &self.proxies);
+        let caller = Caller::of(parts, &self.proxies);
         if let Err(wait) = self.limits.request(caller.address) {
             tracing::debug!(address = ?caller.address, "too many requests");
             return ControlFlow::Break(answer::too_many(wait));
         }
-        let (head, certificate) = match self.certificates.presented(&parts, &caller, self.clock.now()) {
+        let (head, certificate) = match self.certificates.presented(parts, &caller, self.clock.now()) {
             Ok(certificate) => (Ok(()), certificate),
             Err(error) => (Err(error), None),
         };
+        let is_post = parts.method == Method::POST;
         let bearer = Box::new(Bearer {
             domain,
-            is_post: parts.method == Method::POST,
-            authorization: head.and_then(|()| Fields::of(&parts.headers).authorization()),
+            has_form: is_post && fields.content_type().is_ok(),
+            is_post,
+            authorization: head.and_then(|()| fields.authorization()),
             peer: Peer {
                 address: caller.address,
                 certificate,
-                request_id: request_id.to_owned(),
+                request_id,
             },
         });
-        let has_form = bearer.is_post && Fields::of(&parts.headers).content_type().is_ok();
-        // A POST without a form has its token in the header, or none.
-        let body = if has_form { body } else { Body::empty() };
-        ControlFlow::Continue(Admitted::Userinfo(bearer, body))
+        ControlFlow::Continue(Admitted::Userinfo(bearer))
     }
 
     pub(crate) async fn userinfo(&self, bearer: &Bearer, body: Body) -> Response {
+        let body = if bearer.has_form { body } else { Body::empty() };
         let form = if bearer.is_post {
             match form::octets(body, self.body_deadline).await {
                 Ok(octets) => Form::parse(&octets)
@@ -84,7 +87,7 @@ impl Edge {
             Ok(Userinfo::Signed(jwt)) => {
                 content(HeaderValue::from_static("application/jwt"), Bytes::from(jwt))
             }
-            Err(error) => refused(error, &bearer.peer.request_id),
+            Err(error) => refused(error, bearer.peer.request_id.as_str()),
         }
     }
 }

@@ -2,7 +2,7 @@ use crate::error::{BackendError, TokenError};
 use crate::peer::Peer;
 use crate::provider::Provider;
 use rustls_pki_types::UnixTime;
-use sealstone_audit::{Action, Actor, Event, EventId, Outcome, Reason, Target, printable};
+use sealstone_audit::{Action, Actor, Event, EventId, LONGEST_PRINTABLE, Outcome, Reason, Target, printable};
 use sealstone_grants::Denial;
 use sealstone_oauth_types::PresentedClient;
 
@@ -10,11 +10,36 @@ use sealstone_oauth_types::PresentedClient;
 pub(crate) struct Attempt<'a> {
     pub(crate) action: Action,
     /// The client that it names, as the audit trail may hold it.
-    pub(crate) claimed: Option<String>,
+    pub(crate) claimed: Option<Claimed>,
     pub(crate) peer: &'a Peer,
     pub(crate) now: UnixTime,
     /// Drawn once for the whole request: the identity of its event, and of the token if one is issued.
     pub(crate) random: Random,
+}
+
+/// A name as the audit trail may hold it: where it lies, since one is made for every request.
+pub(crate) struct Claimed {
+    octets: [u8; LONGEST_PRINTABLE],
+    length: usize,
+}
+
+impl Claimed {
+    fn of(id: &str) -> Self {
+        let id = printable(id);
+        let mut octets = [0; LONGEST_PRINTABLE];
+        let mut length: usize = 0;
+        for (place, octet) in octets.iter_mut().zip(id.bytes()) {
+            *place = octet;
+            length = length.saturating_add(1);
+        }
+        Self { octets, length }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        // ASCII: `printable` has made it so.
+        let octets = self.octets.get(..self.length).unwrap_or_default();
+        str::from_utf8(octets).unwrap_or_default()
+    }
 }
 
 /// Random octets for one request.
@@ -40,7 +65,7 @@ impl Provider {
         let claimed = client.and_then(|client| client.id.as_deref());
         Ok(Attempt {
             action,
-            claimed: claimed.map(|id| printable(id).into_owned()),
+            claimed: claimed.map(Claimed::of),
             peer,
             now: self.0.ports.clock.now(),
             random: self.draw()?,
@@ -76,7 +101,7 @@ impl Provider {
             },
             reason: error.map(reason),
             initiator: Actor {
-                client_id: attempt.claimed.as_deref().map(Into::into),
+                client_id: attempt.claimed.as_ref().map(|claimed| claimed.as_str().into()),
                 user_id: user.map(Into::into),
                 address: attempt.peer.address,
             },

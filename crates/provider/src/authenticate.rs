@@ -3,10 +3,11 @@ use crate::issuer::IssuerState;
 use crate::peer::Peer;
 use crate::provider::Provider;
 use rustls_pki_types::UnixTime;
-use sealstone_grants::authenticate::{Authenticated, Challenge, Judged, NeedsClient, NeedsVerdict, Verdict};
+use sealstone_grants::authenticate::{
+    Authenticated, Challenge, Judged, NeedsClient, NeedsFirstUse, NeedsVerdict, Verdict,
+};
 use sealstone_oauth_types::{PresentedClient, Secret};
 use sealstone_registry::SecretSet;
-use std::pin::Pin;
 
 impl Provider {
     /// Drives client authentication: the registry, then the secret or the signature, then the flow's own judgement,
@@ -20,34 +21,37 @@ impl Provider {
     ) -> Result<Authenticated, TokenError> {
         let step = NeedsClient::new(presented, peer.certificate.clone());
         let client = match step.client_id() {
-            Some(id) => self.0.ports.clients.client(id).await?,
+            Some(id) => match self.0.ports.clients.remembered(id) {
+                Some(client) => Some(client),
+                None => self.0.ports.clients.client(id).await?,
+            },
             None => None,
         };
         match self.judge(step.with_client(client), issuer, now)? {
-            Judgement::Authenticated(client) => Ok(client),
-            Judgement::Using(first_use) => first_use.await,
+            Judged::Authenticated(client) => Ok(client),
+            Judged::NeedsFirstUse(step) => Box::pin(self.with_use(step)).await,
         }
     }
 
-    /// Not in the future above: what it works with would lie there as long as the longest request.
-    fn judge<'a>(
-        &'a self,
+    /// The last step of an assertion: it counts once.
+    pub(crate) async fn with_use(&self, step: NeedsFirstUse) -> Result<Authenticated, TokenError> {
+        let used = self.0.ports.assertions.use_once(step.assertion()).await?;
+        Ok(step.with_use(used)?)
+    }
+
+    /// What became of the credential, as far as that can be told without the store of assertions.
+    pub(crate) fn judge(
+        &self,
         step: NeedsVerdict,
         issuer: &IssuerState,
         now: UnixTime,
-    ) -> Result<Judgement<'a>, TokenError> {
+    ) -> Result<Judged, TokenError> {
         let verdict = match step.challenge() {
             Challenge::Secret { registered, offered } => self.check_secret(registered, offered, now),
             Challenge::Assertion { client, offered } => self.check_assertion(client, offered, issuer, now)?,
             Challenge::None => Verdict::Holds,
         };
-        match step.with_verdict(verdict, &issuer.domain, now)? {
-            Judged::Authenticated(client) => Ok(Judgement::Authenticated(client)),
-            Judged::NeedsFirstUse(step) => Ok(Judgement::Using(Box::pin(async move {
-                let used = self.0.ports.assertions.use_once(step.assertion()).await?;
-                Ok(step.with_use(used)?)
-            }))),
-        }
+        Ok(step.with_verdict(verdict, &issuer.domain, now)?)
     }
 
     /// One keyed hash, for a client that exists and for one that does not.
@@ -63,10 +67,4 @@ impl Provider {
         };
         if holds { Verdict::Holds } else { Verdict::Fails }
     }
-}
-
-/// What became of the credential, as far as that can be told without the store of assertions.
-enum Judgement<'a> {
-    Authenticated(Authenticated),
-    Using(Pin<Box<dyn Future<Output = Result<Authenticated, TokenError>> + Send + 'a>>),
 }

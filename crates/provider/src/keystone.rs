@@ -41,10 +41,9 @@ impl Provider {
     ) -> Result<IssuedKeystoneToken, TokenError> {
         let client = request.as_ref().ok().map(|request| &request.client);
         let attempt = self.attempt(Action::IssueKeystoneToken, client, peer)?;
-        let claimed = attempt.claimed.clone();
         let result = self.keystone_issue(request, peer, attempt.now).await;
-        let target = match (&result, claimed) {
-            (Ok(_), Some(client)) => Target::Client(client.into()),
+        let target = match (&result, &attempt.claimed) {
+            (Ok(_), Some(client)) => Target::Client(client.as_str().into()),
             (Ok(_), None) | (Err(_), _) => Target::Issuer(ENDPOINT.into()),
         };
         self.record(&attempt, target, result.as_ref().err())?;

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod administration;
 mod assertion;
 mod audit_trail;
 mod authenticate;
@@ -18,13 +19,18 @@ mod provider;
 mod revoke;
 mod token;
 
+pub use administration::{
+    Administration, AdministrationAnswer, AdministrationDenial, AdministrationError, AdministrationRequest,
+    AdministratorCertificate, Credentials, Preconditions, RegistrationRequest,
+};
 pub use config::{BaseUrl, BaseUrlError, ProviderConfig};
 pub use error::{BackendError, TokenError};
 pub use issuer::IssuerKeysError;
 pub use keystone::IssuedKeystoneToken;
 pub use maintain::{MaintainError, Maintenance, Upkeep};
-pub use peer::Peer;
+pub use peer::{Peer, RequestId};
 pub use ports::{Clock, Entropy, EntropyError, Ports, SystemClock, SystemEntropy};
 pub use provider::Provider;
 pub use sealstone_grants::{ChainVerdict, Denial, PresentedCertificate};
 pub use sealstone_identity::DomainId;
+pub use token::{TokenFuture, TokenTurn};

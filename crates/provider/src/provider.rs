@@ -1,3 +1,4 @@
+use crate::administration::Administration;
 use crate::assertion::Decoys;
 use crate::config::ProviderConfig;
 use crate::error::TokenError;
@@ -21,6 +22,7 @@ pub struct Provider(pub(crate) Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) config: ProviderConfig,
     pub(crate) ports: Ports,
+    pub(crate) administration: Option<Administration>,
     pub(crate) decoys: Decoys,
     pub(crate) issuers: ArcSwap<BTreeMap<DomainId, Arc<IssuerState>>>,
     pub(crate) identity_answers: IdentityAnswers,
@@ -38,16 +40,34 @@ impl fmt::Debug for Provider {
 impl Provider {
     /// A provider that serves nothing yet.
     #[must_use]
-    pub fn new(config: ProviderConfig, mut ports: Ports) -> Self {
+    pub fn new(config: ProviderConfig, ports: Ports) -> Self {
+        Self::with_administration(config, ports, None)
+    }
+
+    /// The same, whose clients are administered over HTTP.
+    #[must_use]
+    pub fn with_administration(
+        config: ProviderConfig,
+        mut ports: Ports,
+        administration: Option<Administration>,
+    ) -> Self {
         let origin = config.base.origin();
         ports.people = ports.people.map(|people| people.at(&origin));
         Self(Arc::new(Inner {
             config,
             ports,
+            administration,
             decoys: Decoys::new(),
             issuers: ArcSwap::default(),
             identity_answers: IdentityAnswers::default(),
         }))
+    }
+
+    /// The domain of this name, if it has an issuer now.
+    #[must_use]
+    pub fn issuer_named(&self, domain: &str) -> Option<DomainId> {
+        let issuers = self.0.issuers.load();
+        issuers.get_key_value(domain).map(|(domain, _)| domain.clone())
     }
 
     /// Whether the domain has an issuer now.

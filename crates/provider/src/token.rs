@@ -8,13 +8,15 @@ use rustls_pki_types::UnixTime;
 use sealstone_audit::{Action, Target as AuditTarget};
 use sealstone_claims::ClaimsSubject;
 use sealstone_grants::Denial;
-use sealstone_grants::authenticate::Authenticated;
+use sealstone_grants::authenticate::{Authenticated, Judged, NeedsClient, NeedsFirstUse, NeedsVerdict};
 use sealstone_grants::token::{self, Granted, NeedsIdentity, Target, TokenStep};
 use sealstone_identity::DomainId;
 use sealstone_jose::{JwtBuffer, base64url};
-use sealstone_oauth_types::{GrantRequest, PresentedClient, RequestError, TokenRequest, TokenResponse};
+use sealstone_oauth_types::{GrantRequest, RequestError, TokenRequest, TokenResponse};
 use sealstone_tokens::{AccessTokenClaims, Audience, DelegationContext, expiry};
 use std::cell::RefCell;
+use std::fmt;
+use std::future::ready;
 use std::pin::Pin;
 
 thread_local! {
@@ -26,118 +28,224 @@ impl Provider {
     /// Answers a token request (RFC 6749 §3.2). `request` is what parsing made of it: a refusal to parse is recorded
     /// like every other.
     ///
-    /// # Errors
-    /// [`TokenError`]; nothing was issued.
-    pub async fn token(
-        &self,
-        domain: &DomainId,
+    /// Everything that needs no waiting is done by the call itself: for a machine that is known, all of it.
+    pub fn token<'a>(
+        &'a self,
+        domain: &'a DomainId,
         request: Result<TokenRequest, RequestError>,
-        peer: &Peer,
-    ) -> Result<TokenResponse, TokenError> {
-        let issuer = self.issuer(domain)?;
+        peer: &'a Peer,
+    ) -> TokenTurn<'a> {
         let client = request.as_ref().ok().map(|request| &request.client);
-        let attempt = self.attempt(Action::IssueToken, client, peer)?;
-        let token_id = base64url::encode(attempt.random.token);
-        let result = match request {
-            Ok(request) => {
-                self.issue(&issuer, request.client, request.grant, &token_id, &attempt)
-                    .await
-            }
+        let begun = self
+            .issuer(domain)
+            .and_then(|issuer| Ok((issuer, self.attempt(Action::IssueToken, client, peer)?)));
+        let (issuer, attempt) = match begun {
+            Ok(begun) => begun,
+            Err(error) => return TokenTurn::Done(Err(error)),
+        };
+        let token_id = IssuedId::of(attempt.random.token);
+        let step = match request {
+            Ok(request) => self.begin(&issuer, request, &token_id, &attempt),
             Err(fault) => Err(Denial::Malformed(fault).into()),
         };
+        match step {
+            Ok(Step::Waits(waiting)) => TokenTurn::Waits(Box::pin(async move {
+                let result = self.waited(&issuer, waiting, &token_id, attempt.now).await;
+                self.recorded(&issuer, &attempt, &token_id, result)
+            })),
+            Ok(Step::Issued(response)) => {
+                TokenTurn::Done(self.recorded(&issuer, &attempt, &token_id, Ok(Given::new(response))))
+            }
+            Err(error) => TokenTurn::Done(self.recorded(&issuer, &attempt, &token_id, Err(error))),
+        }
+    }
+
+    /// Nothing is answered before it is recorded.
+    fn recorded(
+        &self,
+        issuer: &IssuerState,
+        attempt: &Attempt<'_>,
+        token_id: &IssuedId,
+        result: Result<Given, TokenError>,
+    ) -> Result<TokenResponse, TokenError> {
         let of = result.as_ref().ok().and_then(|given| given.of.as_deref());
         let target = match (&result, of) {
             // A repeated answer names the token that it repeats.
             (Ok(_), Some(of)) => AuditTarget::Token(of.token_id.as_str().into()),
             (Ok(_), None) => AuditTarget::Token(token_id.as_str().into()),
-            (Err(_), _) => AuditTarget::Issuer(domain.as_str().into()),
+            (Err(_), _) => AuditTarget::Issuer(issuer.domain.as_str().into()),
         };
         let user = of.map(|of| of.user_id.as_str());
-        self.record_of(&attempt, user, target, result.as_ref().err())?;
+        self.record_of(attempt, user, target, result.as_ref().err())?;
         result.map(|given| given.response)
     }
 
-    #[expect(
-        clippy::manual_async_fn,
-        reason = "a function's arguments would lie in its future twice"
-    )]
-    fn issue<'a>(
-        &'a self,
-        issuer: &'a IssuerState,
-        client: PresentedClient,
-        grant: GrantRequest,
-        token_id: &'a str,
-        attempt: &'a Attempt<'a>,
-    ) -> impl Future<Output = Result<Given, TokenError>> + Send + 'a {
-        async move {
-            let (peer, now) = (attempt.peer, attempt.now);
-            let client = self.authenticate(client, peer, issuer, now).await?;
-            let pending = match self.decide(issuer, client, grant, token_id, now)? {
-                Decided::Issued(response) => return Ok(Given::new(response)),
-                Decided::Pending(pending) => pending,
+    /// As far as it goes without waiting.
+    fn begin(
+        &self,
+        issuer: &IssuerState,
+        request: TokenRequest,
+        token_id: &IssuedId,
+        attempt: &Attempt<'_>,
+    ) -> Result<Step, TokenError> {
+        let (grant, now) = (request.grant, attempt.now);
+        let step = NeedsClient::new(request.client, attempt.peer.certificate.clone());
+        let client = match step.client_id() {
+            Some(id) => match self.0.ports.clients.remembered(id) {
+                Some(client) => Some(client),
+                None => return Ok(Step::Waits(Waiting::Client(step, grant))),
+            },
+            None => None,
+        };
+        self.judged(issuer, step.with_client(client), grant, token_id, now)
+    }
+
+    /// The rest: one thing after the other is waited for.
+    async fn waited(
+        &self,
+        issuer: &IssuerState,
+        mut waiting: Waiting,
+        token_id: &IssuedId,
+        now: UnixTime,
+    ) -> Result<Given, TokenError> {
+        loop {
+            let step = match waiting {
+                Waiting::Client(step, grant) => {
+                    let client = match step.client_id() {
+                        Some(id) => self.0.ports.clients.client(id).await?,
+                        None => None,
+                    };
+                    self.judged(issuer, step.with_client(client), grant, token_id, now)?
+                }
+                Waiting::FirstUse(step, grant) => {
+                    let client = self.with_use(*step).await?;
+                    self.decide(issuer, client, grant, token_id, now)?
+                }
+                Waiting::Identity(step) => {
+                    let granted = Box::pin(self.with_identity(*step, now)).await?;
+                    Step::Issued(mint(issuer, granted, token_id.as_str(), now)?)
+                }
+                Waiting::Person(asked) => {
+                    return Box::pin(self.for_person(issuer, *asked, token_id.as_str(), now)).await;
+                }
             };
-            pending.await
+            match step {
+                Step::Issued(response) => return Ok(Given::new(response)),
+                Step::Waits(next) => waiting = next,
+            }
         }
     }
 
-    /// Apart from the future above, which stays as small as a machine's token needs it.
-    fn of_person<'a>(
-        &'a self,
-        issuer: &'a IssuerState,
-        asked: OfPerson,
-        token_id: &'a str,
-        now: UnixTime,
-    ) -> Decided<'a> {
-        Decided::Pending(Box::pin(self.for_person(issuer, asked, token_id, now)))
-    }
-
-    async fn of_tie(
+    fn judged(
         &self,
         issuer: &IssuerState,
-        step: NeedsIdentity,
-        token_id: &str,
+        step: NeedsVerdict,
+        grant: GrantRequest,
+        token_id: &IssuedId,
         now: UnixTime,
-    ) -> Result<Given, TokenError> {
-        let granted = self.with_identity(step, now).await?;
-        mint(issuer, granted, token_id, now).map(Given::new)
+    ) -> Result<Step, TokenError> {
+        match self.judge(step, issuer, now)? {
+            Judged::Authenticated(client) => self.decide(issuer, client, grant, token_id, now),
+            Judged::NeedsFirstUse(step) => Ok(Step::Waits(Waiting::FirstUse(Box::new(step), grant))),
+        }
     }
 
-    /// Not in the future above: what it works with would lie there as long as the longest request.
-    fn decide<'a>(
-        &'a self,
-        issuer: &'a IssuerState,
+    fn decide(
+        &self,
+        issuer: &IssuerState,
         client: Authenticated,
         grant: GrantRequest,
-        token_id: &'a str,
+        token_id: &IssuedId,
         now: UnixTime,
-    ) -> Result<Decided<'a>, TokenError> {
+    ) -> Result<Step, TokenError> {
         // Where nobody signs in, there is no grant of a person; a broker has fewer than others.
         let grant = match grant.of_person() {
             Some(kind) if !self.offers(&issuer.domain, kind) => GrantRequest::NotOffered(kind),
             Some(_) | None => grant,
         };
+        let of_person = |asked| Ok(Step::Waits(Waiting::Person(Box::new(asked))));
         match token::decide(client, grant, now)? {
-            TokenStep::Granted(granted) => mint(issuer, granted, token_id, now).map(Decided::Issued),
+            TokenStep::Granted(granted) => mint(issuer, granted, token_id.as_str(), now).map(Step::Issued),
             TokenStep::NeedsIdentity(step) => match self.remembered(&step)? {
                 Some(delegated) => {
                     let granted = step.with_identity(delegated, now)?;
-                    mint(issuer, granted, token_id, now).map(Decided::Issued)
+                    mint(issuer, granted, token_id.as_str(), now).map(Step::Issued)
                 }
-                None => Ok(Decided::Pending(Box::pin(
-                    self.of_tie(issuer, step, token_id, now),
-                ))),
+                None => Ok(Step::Waits(Waiting::Identity(Box::new(step)))),
             },
-            TokenStep::NeedsCode(step) => Ok(self.of_person(issuer, OfPerson::Code(step), token_id, now)),
-            TokenStep::NeedsFamily(step) => Ok(self.of_person(issuer, OfPerson::Family(step), token_id, now)),
-            TokenStep::NeedsDevice(step) => Ok(self.of_person(issuer, OfPerson::Device(step), token_id, now)),
+            TokenStep::NeedsCode(step) => of_person(OfPerson::Code(step)),
+            TokenStep::NeedsFamily(step) => of_person(OfPerson::Family(step)),
+            TokenStep::NeedsDevice(step) => of_person(OfPerson::Device(step)),
         }
     }
 }
 
-/// How far a request comes without asking anybody.
-enum Decided<'a> {
+/// The answer to a token request: at hand, or still to be waited for.
+#[must_use = "what waits is not answered before it is awaited"]
+#[expect(clippy::exhaustive_enums, reason = "whoever asks does one or the other")]
+pub enum TokenTurn<'a> {
+    /// All is done, and recorded.
+    Done(Result<TokenResponse, TokenError>),
+    /// Somebody must be asked first.
+    Waits(TokenFuture<'a>),
+}
+
+/// What is left to do of a token request.
+pub type TokenFuture<'a> = Pin<Box<dyn Future<Output = Result<TokenResponse, TokenError>> + Send + 'a>>;
+
+impl fmt::Debug for TokenTurn<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Done(_) => "TokenTurn::Done",
+            Self::Waits(_) => "TokenTurn::Waits",
+        })
+    }
+}
+
+impl<'a> IntoFuture for TokenTurn<'a> {
+    type Output = Result<TokenResponse, TokenError>;
+    type IntoFuture = TokenFuture<'a>;
+
+    fn into_future(self) -> TokenFuture<'a> {
+        match self {
+            Self::Done(result) => Box::pin(ready(result)),
+            Self::Waits(waiting) => waiting,
+        }
+    }
+}
+
+/// How far a request comes without waiting.
+enum Step {
     Issued(TokenResponse),
-    Pending(Pin<Box<dyn Future<Output = Result<Given, TokenError>> + Send + 'a>>),
+    Waits(Waiting),
+}
+
+/// What is waited for.
+enum Waiting {
+    /// The registry.
+    Client(NeedsClient, GrantRequest),
+    /// The store of assertions.
+    FirstUse(Box<NeedsFirstUse>, GrantRequest),
+    /// What a tie gives.
+    Identity(Box<NeedsIdentity>),
+    /// What a person did.
+    Person(Box<OfPerson>),
+}
+
+/// The `jti` of the token that may be issued: 16 octets in base64url, where it lies.
+struct IssuedId([u8; 22]);
+
+impl IssuedId {
+    fn of(octets: [u8; 16]) -> Self {
+        let mut text = [0; 22];
+        base64url::encode_into(octets, &mut text);
+        Self(text)
+    }
+
+    fn as_str(&self) -> &str {
+        // Base64url is ASCII.
+        str::from_utf8(&self.0).unwrap_or_default()
+    }
 }
 
 /// From what was granted to the answer: claims, lifetime, signature.

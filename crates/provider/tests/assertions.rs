@@ -105,7 +105,7 @@ async fn ask(sealed: &str, broken: bool) -> Result<TokenResponse, TokenError> {
     let peer = Peer {
         address: None,
         certificate: None,
-        request_id: "r1".to_owned(),
+        request_id: "r1".into(),
     };
     provider.token(&demo, request, &peer).await
 }

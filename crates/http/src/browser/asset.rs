@@ -6,7 +6,8 @@ use bytes::Bytes;
 use http::header::{
     CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
 };
-use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use sealstone_provider::DomainId;
 
 use crate::answer;
@@ -22,19 +23,19 @@ const INERT: HeaderValue = HeaderValue::from_static("default-src 'none'; style-s
 const RESOURCES: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 impl Edge {
-    pub(crate) fn asset(&self, domain: &DomainId, request: &Request<Body>) -> Response {
+    pub(crate) fn asset(&self, domain: &DomainId, parts: &Parts) -> Response {
         let brand = self.brands.of(domain.as_str());
-        let asset = asset_name(request.uri().path(), &self.base_path).and_then(|name| brand.asset(name));
+        let asset = asset_name(parts.uri.path(), &self.base_path).and_then(|name| brand.asset(name));
         let Some(asset) = asset else {
             return answer::not_found();
         };
         let tag = format!("\"{}\"", asset.version());
-        let asked = request.headers().get_all(IF_NONE_MATCH).iter();
+        let asked = parts.headers.get_all(IF_NONE_MATCH).iter();
         let known = asked
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
             .any(|one| one.trim().trim_start_matches("W/") == tag);
-        let body = match (known, request.method() == Method::HEAD) {
+        let body = match (known, parts.method == Method::HEAD) {
             (true, _) | (_, true) => Body::empty(),
             (false, false) => Body::from(Bytes::copy_from_slice(asset.content())),
         };
@@ -42,8 +43,7 @@ impl Edge {
         if known {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
         }
-        let versioned =
-            request.uri().query().and_then(|query| query.strip_prefix("v=")) == Some(asset.version());
+        let versioned = parts.uri.query().and_then(|query| query.strip_prefix("v=")) == Some(asset.version());
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(asset.content_type()));
         if !known {

@@ -22,7 +22,7 @@ fn source_of_people() -> Peer {
     Peer {
         address: None,
         certificate: None,
-        request_id: "source-of-people".to_owned(),
+        request_id: "source-of-people".into(),
     }
 }
 

@@ -28,7 +28,7 @@ fn nobody() -> Peer {
     Peer {
         address: None,
         certificate: None,
-        request_id: "maintenance".to_owned(),
+        request_id: "maintenance".into(),
     }
 }
 

@@ -118,7 +118,7 @@ impl Visit<'_> {
             code: None,
             description: None,
             client: None,
-            request_id: self.browser.peer.request_id.clone(),
+            request_id: self.browser.peer.request_id.as_str().to_owned(),
         }
     }
 
