@@ -78,6 +78,11 @@ impl ServeSetup {
         }
     }
 
+    /// Takes a whole section out.
+    pub fn remove_section(&mut self, section: &str) {
+        self.sections.remove(section);
+    }
+
     /// A file beside the configuration.
     pub fn write(&self, name: &str, text: &str) {
         fs::write(self.path(name), text).expect("a file");
@@ -101,7 +106,8 @@ impl ServeSetup {
         &self.ca
     }
 
-    fn write_config(&self) {
+    /// Writes the configuration as it is set.
+    pub fn write_config(&self) {
         let mut text = String::new();
         for (section, keys) in &self.sections {
             text.push_str(&format!("[{section}]\n"));
