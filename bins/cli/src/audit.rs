@@ -1,16 +1,22 @@
 //! The server's audit file: what is changed here is recorded beside what the server does, before success is told.
 
+mod command;
+mod tail;
+mod verify;
+
+pub(crate) use command::{AuditCommand, run};
+
 use std::{
     fs,
     os::unix::fs::{MetadataExt as _, chown},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use anyhow::Context as _;
 use sealstone_audit::{
     Action, Actor, AuditSink as _, Event, EventId, Outcome as Ending, Reason, Target, printable,
 };
-use sealstone_storage::AuditFile;
+use sealstone_trail::{Rotation, TrailFile};
 
 use crate::{
     clock,
@@ -20,7 +26,7 @@ use crate::{
 
 /// The audit file, and who writes to it by this program.
 pub(crate) struct Trail {
-    file: AuditFile,
+    file: TrailFile,
     initiator: String,
     /// One for all that this run of the program changes.
     request_id: String,
@@ -29,20 +35,26 @@ pub(crate) struct Trail {
 impl Trail {
     /// Opens the file before anything is changed: what can't be recorded is not done. A file that is made here is
     /// given to the owner of the database, who is the server.
-    pub(crate) fn open(path: &Path, database: &Path) -> Outcome<Self> {
-        let is_new = !path.exists();
-        let file = AuditFile::open(path).with_context(|| {
+    pub(crate) fn open(path: &Path, key: &Path, database: &Path) -> Outcome<Self> {
+        let made: Vec<&Path> = [path, key].into_iter().filter(|path| !path.exists()).collect();
+        let locks = ["lock", "turn"].map(|ending| hidden(path, ending));
+        let made: Vec<&Path> = made
+            .into_iter()
+            .chain(locks.iter().map(PathBuf::as_path).filter(|path| !path.exists()))
+            .collect();
+        // The server rotates.
+        let file = TrailFile::open(path, key, Rotation::default()).with_context(|| {
             format!(
                 "{} cannot be written on, so nothing was changed: run this as the server's user",
                 path.display()
             )
         })?;
-        if is_new {
-            give_to_owner(path, database).with_context(|| {
+        for made in made {
+            give_to_owner(made, database).with_context(|| {
                 format!(
                     "{} was made and the server may not write on it, so nothing was changed: remove it, and run this \
                      as the server's user",
-                    path.display()
+                    made.display()
                 )
             })?;
         }
@@ -112,8 +124,16 @@ impl Change<'_> {
             target: self.target.clone(),
             request_id: self.trail.request_id.as_str().into(),
         };
-        Ok(self.trail.file.record(&event)?)
+        self.trail.file.record(&event)?;
+        // The server may be waiting.
+        Ok(self.trail.file.leave()?)
     }
+}
+
+/// The trail's locks lie beside it.
+fn hidden(path: &Path, ending: &str) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{ending}"))
 }
 
 fn give_to_owner(path: &Path, database: &Path) -> std::io::Result<()> {

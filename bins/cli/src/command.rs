@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 #[cfg(unix)]
 use crate::agent::{self, AgentCommand};
 use crate::{
+    audit::{self, AuditCommand},
     ca::{self, CaCommand},
     cert::{self, CertCommand},
     client::{self, ClientCommand},
@@ -80,6 +81,9 @@ enum Command {
     /// A small certificate authority in a folder
     #[command(subcommand)]
     Ca(CaCommand),
+    /// Verify and read the server's audit trail
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Look at certificates
     #[command(subcommand)]
     Cert(CertCommand),
@@ -115,6 +119,7 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
         Command::Mapping(command) => mapping::run(command),
         Command::Migrate(command) => migrate::run(command),
         Command::Ca(command) => ca::run(command),
+        Command::Audit(command) => audit::run(&command),
         Command::Cert(command) => cert::run(command),
         Command::Jwt(command) => wait(jwt::run(command)),
         Command::Doctor(arguments) => wait(doctor::run(*arguments)),

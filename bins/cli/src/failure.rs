@@ -13,6 +13,8 @@ pub(crate) enum Failure {
     Failed(anyhow::Error),
     /// Nobody is logged in, and nobody can be asked: exit status 3.
     NotLoggedIn(String),
+    /// What was looked at is not as it should be: exit status 4.
+    Unsound(String),
     /// A program that was to be run is not there, or is none: exit status 127.
     CannotRun(String),
     /// The person gave up: exit status 130, as for Ctrl-C.
@@ -41,6 +43,7 @@ impl Failure {
         match self {
             Self::Usage(text) => Self::Usage(format!("{text}; {hint}")),
             Self::NotLoggedIn(text) => Self::NotLoggedIn(format!("{text}; {hint}")),
+            Self::Unsound(text) => Self::Unsound(format!("{text}; {hint}")),
             Self::CannotRun(text) => Self::CannotRun(format!("{text}; {hint}")),
             Self::Interrupted => Self::Interrupted,
             Self::Failed(error) => Self::failed(format!("{error:#}; {hint}")),
@@ -52,6 +55,7 @@ impl Failure {
             Self::Usage(_) => ExitCode::from(2),
             Self::Failed(_) => ExitCode::FAILURE,
             Self::NotLoggedIn(_) => ExitCode::from(3),
+            Self::Unsound(_) => ExitCode::from(4),
             Self::CannotRun(_) => ExitCode::from(127),
             Self::Interrupted => ExitCode::from(130),
         }
@@ -67,7 +71,9 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(text) | Self::NotLoggedIn(text) | Self::CannotRun(text) => f.write_str(text),
+            Self::Usage(text) | Self::NotLoggedIn(text) | Self::Unsound(text) | Self::CannotRun(text) => {
+                f.write_str(text)
+            }
             Self::Interrupted => f.write_str("given up: nothing was changed"),
             Self::Failed(error) => write!(f, "{error:#}"),
         }

@@ -224,7 +224,11 @@ const UNKNOWN_KEY: Reason = Reason::new(404, "unknown_key");
 fn reason(failure: &Failure) -> Reason {
     let error = match failure {
         Failure::Failed(error) => error.downcast_ref(),
-        Failure::Usage(_) | Failure::NotLoggedIn(_) | Failure::CannotRun(_) | Failure::Interrupted => None,
+        Failure::Usage(_)
+        | Failure::NotLoggedIn(_)
+        | Failure::Unsound(_)
+        | Failure::CannotRun(_)
+        | Failure::Interrupted => None,
     };
     match error {
         Some(KeyRingError::AlreadyRevoked(_)) => Reason::new(409, "already_revoked"),

@@ -80,6 +80,7 @@ struct KeystoneMint {
 #[derive(Default, Deserialize)]
 struct Audit {
     path: Option<PathBuf>,
+    key_file: Option<PathBuf>,
 }
 
 #[derive(Default, Deserialize)]
@@ -150,6 +151,7 @@ pub(crate) struct Places {
     pepper: PathBuf,
     key_encryption_key: PathBuf,
     audit: PathBuf,
+    audit_key: PathBuf,
     keys: Keys,
     keystone: openstack::Place,
     keystone_logins: openstack::ServerLogins,
@@ -164,6 +166,14 @@ impl StoreArguments {
         }
     }
 
+    /// By one of the two, if it is given.
+    pub(crate) fn named(data: Option<&PathBuf>, config: Option<&PathBuf>) -> Option<Self> {
+        (data.is_some() || config.is_some()).then(|| Self {
+            data: data.cloned(),
+            config: config.cloned(),
+        })
+    }
+
     pub(crate) fn places(&self) -> Outcome<Places> {
         match (&self.data, &self.config) {
             (Some(folder), _) => Ok(Places {
@@ -171,6 +181,7 @@ impl StoreArguments {
                 pepper: folder.join("secrets/pepper"),
                 key_encryption_key: folder.join("secrets/kek"),
                 audit: folder.join(AUDIT_FILE),
+                audit_key: folder.join(sealstone_trail::KEY_FILE),
                 keys: Keys::default(),
                 keystone: openstack::Place::default(),
                 keystone_logins: openstack::ServerLogins::default(),
@@ -228,7 +239,9 @@ impl Places {
                 let audit = audit.unwrap_or_else(|| file.with_file_name(AUDIT_FILE));
                 (Database::from(&file), audit)
             };
+        let audit_key = given("audit", "key_file", config.audit.key_file);
         Ok(Self {
+            audit_key: audit_key.unwrap_or_else(|| audit.with_file_name(sealstone_trail::KEY_FILE)),
             audit,
             database,
             pepper: place("secrets", "pepper_file", config.secrets.pepper_file)?,
@@ -280,7 +293,12 @@ impl Places {
             Database::File(path) => path.as_path(),
             Database::Postgres(_) | _ => self.audit.parent().unwrap_or_else(|| Path::new(".")),
         };
-        Trail::open(&self.audit, beside)
+        Trail::open(&self.audit, &self.audit_key, beside)
+    }
+
+    /// The key that signs it.
+    pub(crate) fn audit_key(&self) -> &Path {
+        &self.audit_key
     }
 
     /// The Keystone that the server asks.

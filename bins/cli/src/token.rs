@@ -150,7 +150,11 @@ async fn machine(arguments: TokenArguments) -> Outcome {
 fn with_dev_folder(failure: Failure, folder: Option<&Path>) -> Failure {
     let error = match &failure {
         Failure::Failed(error) => error.downcast_ref::<HttpError>(),
-        Failure::Usage(_) | Failure::NotLoggedIn(_) | Failure::CannotRun(_) | Failure::Interrupted => None,
+        Failure::Usage(_)
+        | Failure::NotLoggedIn(_)
+        | Failure::Unsound(_)
+        | Failure::CannotRun(_)
+        | Failure::Interrupted => None,
     };
     let (Some(HttpError::Connection { url, fault, .. }), Some(folder)) = (error, folder) else {
         return failure;

@@ -1,11 +1,13 @@
 //! The configuration file: one TOML document, each key overridable by `SEALSTONE__SECTION__KEY`.
 
+mod audit;
 mod keystone;
 mod people;
 mod read;
 #[cfg(test)]
 mod reference;
 
+pub(crate) use audit::AuditSection;
 pub(crate) use keystone::{KeystoneSection, MintAlgorithm, MintSection, ServiceSection};
 pub(crate) use people::{
     DemandName, FirstFactor, LogoutSection, PagesSection, PeopleProfile, PeopleSection, PrivacyIdeaSection,
@@ -56,6 +58,12 @@ impl Config {
         let beside = self.storage.path.clone().unwrap_or_default();
         let default = || beside.with_file_name("audit.jsonl");
         self.audit.path.clone().unwrap_or_else(default)
+    }
+
+    /// Where the key is that signs them.
+    pub(crate) fn audit_key(&self) -> PathBuf {
+        let default = || self.audit_path().with_file_name(sealstone_trail::KEY_FILE);
+        self.audit.key_file.clone().unwrap_or_else(default)
     }
 }
 
@@ -270,14 +278,6 @@ pub(crate) enum ProxyForm {
     ApachePem,
     EnvoyXfcc,
     Traefik,
-}
-
-/// `[audit]`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct AuditSection {
-    /// Default: `audit.jsonl` beside the database.
-    pub(crate) path: Option<PathBuf>,
 }
 
 /// `[log]`.

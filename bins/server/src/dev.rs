@@ -227,6 +227,7 @@ fn config(data: &Path, public: SocketAddr, mtls: SocketAddr) -> Config {
         pages: PagesSection::default(),
         audit: AuditSection {
             path: Some(data.join("audit.jsonl")),
+            ..AuditSection::default()
         },
         log: LogSection::default(),
     }

@@ -1,5 +1,6 @@
 //! The Sealstone server.
 
+mod audit;
 mod check;
 mod command;
 mod compose;

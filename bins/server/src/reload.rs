@@ -5,9 +5,10 @@ use crate::config::TlsSection;
 use crate::whole;
 use anyhow::Context as _;
 use rustls_pki_types::UnixTime;
+use sealstone_audit::{Action, Reason};
 use sealstone_provider::{Clock as _, SystemClock};
-use sealstone_storage::AuditFile;
 use sealstone_tls::{ClientCertificates, TlsHandle, TrustHandle};
+use sealstone_trail::TrailFile;
 use std::fs;
 use std::future::Future;
 use std::path::PathBuf;
@@ -23,7 +24,7 @@ pub(crate) struct Reloadable {
     pub(crate) public_tls: TlsHandle,
     pub(crate) mtls_tls: Option<TlsHandle>,
     pub(crate) trust: Option<TrustHandle>,
-    pub(crate) audit: Arc<AuditFile>,
+    pub(crate) audit: Arc<TrailFile>,
 }
 
 /// SIGHUP. Asked for before anything is made: without a handler the signal kills the process.
@@ -74,14 +75,18 @@ fn tell_of_late_list(trust: Option<&TrustHandle>, told: &mut Option<UnixTime>) {
     *told = late;
 }
 
-fn reopen(audit: &AuditFile) {
+fn reopen(audit: &TrailFile) {
     if let Err(error) = audit.reopen() {
         tracing::error!(%error, "the audit file can't be opened anew; the old one is written on");
     }
 }
 
 fn reload(section: &TlsSection, reloadable: &Reloadable) {
-    let Err(error) = replace(section, reloadable) else {
+    let replaced = replace(section, reloadable);
+    // The answer that the operator would have got.
+    let reason = replaced.is_err().then(|| Reason::new(400, "reload_refused"));
+    crate::audit::tell(&reloadable.audit, Action::Reload, reason);
+    let Err(error) = replaced else {
         tracing::info!("certificates, authorities and revocation lists reloaded");
         return;
     };

@@ -11,8 +11,9 @@ use sealstone_identity::IdentitySource;
 use sealstone_keystone::{KeystoneIdentity, KeystonePeople};
 use sealstone_pages::Brands;
 use sealstone_provider::{Ports, Provider, SystemClock, SystemEntropy, Upkeep};
-use sealstone_storage::{AuditFile, CachedClients, Leadership, SqlStore};
+use sealstone_storage::{CachedClients, Leadership, SqlStore};
 use sealstone_tls::{ServeLimits, TlsHandle, TrustHandle, serve, serve_plain};
+use sealstone_trail::TrailFile;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,7 +62,7 @@ pub(crate) async fn bind(key: &str, address: std::net::SocketAddr) -> anyhow::Re
 pub(crate) struct Served {
     pub(crate) store: Arc<SqlStore>,
     pub(crate) provider: Provider,
-    audit: Arc<AuditFile>,
+    audit: Arc<TrailFile>,
     identity: Option<KeystoneIdentity>,
     followed: Option<KeystonePeople>,
     brands: Brands,
@@ -79,10 +80,7 @@ impl Served {
         sealstone_provider::Entropy::fill(&SystemEntropy, &mut holder)
             .context("the system's random source failed")?;
         store.seek_leadership(holder).await;
-        let audit_path = config.audit_path();
-        let audit = AuditFile::open(&audit_path)
-            .with_context(|| format!("can't append to the audit file {}", audit_path.display()))?;
-        let audit = Arc::new(audit);
+        let audit = crate::audit::open(config)?;
         let clients = CachedClients::new(
             store.clone(),
             store.client_changes(),
@@ -140,8 +138,9 @@ impl Served {
             public_tls: public_tls.clone(),
             mtls_tls: mtls_tls.clone(),
             trust,
-            audit: self.audit,
+            audit: self.audit.clone(),
         };
+        let tended = crate::audit::Tended::start(&self.audit)?;
         let public = serve(
             listeners.public,
             public_tls,
@@ -156,7 +155,12 @@ impl Served {
         };
         let admin = async {
             if let Some(listener) = listeners.admin {
-                let router = edge.admin_router(readiness.clone());
+                let trail = self.audit.clone();
+                let router = crate::audit::admin(&self.audit).merge(
+                    edge.admin_router_with(readiness.clone(), move |text| {
+                        crate::audit::metrics(&trail, text)
+                    }),
+                );
                 serve_plain(listener, router, limits, ended(stopped.clone())).await;
             }
         };
@@ -192,6 +196,7 @@ impl Served {
             ready,
             end
         );
+        tended.stop().await;
         self.store.close().await;
         Ok(())
     }

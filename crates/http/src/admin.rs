@@ -36,7 +36,10 @@ impl Readiness {
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; version=0.0.4";
 
-pub(crate) fn router(edge: Arc<Edge>, readiness: Readiness) -> Router {
+/// Writes metrics of the program's own after those of the edge.
+pub(crate) type MoreMetrics = Arc<dyn Fn(&mut String) + Send + Sync>;
+
+pub(crate) fn router(edge: Arc<Edge>, readiness: Readiness, more: MoreMetrics) -> Router {
     Router::new()
         .route(
             "/health/live",
@@ -55,7 +58,11 @@ pub(crate) fn router(edge: Arc<Edge>, readiness: Readiness) -> Router {
         )
         .route(
             "/metrics",
-            get(move || async move { answer(StatusCode::OK, TEXT, edge.metrics_text()) }),
+            get(move || async move {
+                let mut text = edge.metrics_text();
+                more(&mut text);
+                answer(StatusCode::OK, TEXT, text)
+            }),
         )
 }
 

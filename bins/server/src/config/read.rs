@@ -119,6 +119,7 @@ impl Config {
         secret
             .into_iter()
             .chain(self.audit.path.as_mut())
+            .chain(self.audit.key_file.as_mut())
             .chain(self.logout.ca_file.as_mut())
             .chain(self.pages.folder.as_mut())
             .for_each(absolute);
