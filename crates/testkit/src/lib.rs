@@ -18,6 +18,7 @@ mod name;
 mod pem;
 mod postgres;
 mod seeded;
+mod soft_hsm;
 
 pub use authenticator::{Lie, MadeOf, SoftAuthenticator};
 pub use authority::{CaSpec, TestCa};
@@ -31,3 +32,4 @@ pub use name::{Attribute, TextType};
 pub use pem::{base64url, escaped, pem, sha256};
 pub use postgres::PostgresCluster;
 pub use seeded::SeededBytes;
+pub use soft_hsm::SoftHsm;

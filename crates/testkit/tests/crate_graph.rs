@@ -71,6 +71,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("privacyidea", &["https", "login", "identity", "jose"]),
     ("upstream", &["https", "login", "jose"]),
     ("bridge", &["fernet", "tls"]),
+    ("pkcs11", &["keyring", "jose"]),
     ("migrate", &["fernet"]),
     ("client", &["https", "jose", "oauth-types", "mtls"]),
     (
