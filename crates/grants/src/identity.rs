@@ -27,6 +27,12 @@ pub enum IdentityQuestion<'a> {
     },
 }
 
+/// What to ask about a tie that is one identity's; `None` for one that needs no answer, and for rules.
+#[must_use]
+pub fn tie_question(tie: &MachineTie) -> Option<IdentityQuestion<'_>> {
+    question(tie, None)
+}
+
 /// What to ask about a tie; `None` for one that needs no answer, and for rules that nobody has followed.
 #[must_use]
 pub(crate) fn question<'a>(

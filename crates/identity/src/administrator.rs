@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::{Authority, DomainId, IdentitySourceError, ProjectId, UserId, source::MachineLogin};
+use crate::{Authority, DomainId, IdentitySourceError, MachineLogin};
 
 /// Whom a Keystone token says its holder is.
 #[derive(Debug, Clone, PartialEq)]

@@ -144,6 +144,12 @@ impl Form {
         self.get_all(name).next()
     }
 
+    /// The names of all parameters, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let names = self.parameters.iter();
+        names.filter_map(|parameter| self.text.get(parameter.name.clone()))
+    }
+
     /// Every value of a parameter that is not empty. Only `resource` can have more than one.
     pub fn get_all(&self, name: &str) -> impl Iterator<Item = &str> {
         let parameters = match self.lengths & bit(name.len()) {

@@ -40,7 +40,7 @@ pub use people::{
     DEFAULT_REFRESH_LIFETIME, MAX_REFRESH_LIFETIME, MIN_REFRESH_LIFETIME, Pkce, SubjectType,
 };
 pub use record::{RECORD_VERSION, RecordError};
-pub use registration::{ClientRegistration, OPENSTACK_API_SCOPE};
+pub use registration::{ClientRegistration, DynamicRegistration, OPENSTACK_API_SCOPE};
 pub use sealed_secret::SealedSecret;
 pub use secret::{ClientSecretText, MAX_SECRET_LENGTH, Pepper, PepperError, SecretHash};
 pub use secret_set::{KeptSecret, MAX_SECRET_OVERLAP, RotationError, SecretKind, SecretSet};

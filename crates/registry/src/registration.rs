@@ -1,6 +1,7 @@
 //! A client's registration: RFC 7591 metadata and ours, and the checks that make a [`Client`] of it.
 
 mod checks;
+mod dynamic;
 mod members;
 mod people;
 mod tie;
@@ -25,6 +26,8 @@ use crate::{
     secret_set::{SecretKind, SecretSet},
     tie::MachineTie,
 };
+
+pub use dynamic::DynamicRegistration;
 
 /// The scope whose tokens carry the client's OpenStack authority.
 pub const OPENSTACK_API_SCOPE: &str = "openstack:api";

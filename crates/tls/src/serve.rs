@@ -1,6 +1,7 @@
 //! The accept loop: limits on everything a stranger can make it keep, and an orderly end.
 
 mod connection;
+mod local;
 mod patience;
 mod places;
 
@@ -19,6 +20,7 @@ use tower::Service;
 
 use crate::{PeerAddr, PeerCertificate, TlsHandle};
 use connection::WithPeer;
+pub use local::{LocalPeer, LocalSocket, serve_local};
 use places::{Place, Places};
 
 /// Anything that a service or a body may fail with.
