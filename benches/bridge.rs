@@ -36,37 +36,35 @@ const NOW: UnixTime = UnixTime::since_unix_epoch(Duration::from_secs(1_795_302_7
 struct Pool {
     fernet: FernetTokens,
     keys: FernetKeys,
-    signer: String,
+    /// The private keys of three JWS nodes.
+    signers: [String; 3],
 }
 
 impl Pool {
     fn new() -> Self {
         let keys = FernetKeys::new(vec![FernetKey::parse(KEY).expect("a key")]).expect("keys");
         let domain = KeystoneId::parse("default").expect("a domain");
-        let key = JwsPrivateKey::generate(JwsAlgorithm::Es256).expect("a key");
+        let signer = || {
+            let key = JwsPrivateKey::generate(JwsAlgorithm::Es256).expect("a key");
+            key.to_pem().expect("a key").to_string()
+        };
         Self {
             fernet: FernetTokens::new(keys.clone(), AuthMethods::default(), domain),
             keys,
-            signer: key.to_pem().expect("a key").to_string(),
+            signers: [signer(), signer(), signer()],
         }
     }
 
-    fn issuer(&self) -> JwsTokenIssuer {
-        JwsTokenIssuer::new(JwsPrivateKey::from_pem(JwsAlgorithm::Es256, &self.signer).expect("a key"))
+    fn issuer(&self, node: usize) -> JwsTokenIssuer {
+        JwsTokenIssuer::new(JwsPrivateKey::from_pem(JwsAlgorithm::Es256, &self.signers[node]).expect("a key"))
     }
 
-    /// With so many public keys before the one that proves its tokens.
-    fn translator(&self, others: usize) -> Translator {
-        let issuer = self.issuer();
-        let mut public: Vec<_> = (0..others)
-            .map(|_other| {
-                JwsPrivateKey::generate(JwsAlgorithm::Es256)
-                    .expect("a key")
-                    .public_key()
-                    .clone()
-            })
+    /// With the public keys of so many nodes.
+    fn translator(&self, nodes: usize) -> Translator {
+        let issuer = self.issuer(0);
+        let public = (0..nodes)
+            .map(|node| self.issuer(node).public_key().clone())
             .collect();
-        public.push(issuer.public_key().clone());
         let reader = JwsTokenReader::new(public, &[JwsAlgorithm::Es256]);
         let window = Duration::from_secs(172_800);
         Translator::new(self.fernet.clone(), reader.expect("a reader"), issuer, window).expect("a translator")
@@ -92,8 +90,8 @@ impl Pool {
             .expect("a token")
     }
 
-    fn jws(&self, name: u64) -> String {
-        self.issuer().sign(&Self::claims(name)).expect("a token")
+    fn jws(&self, name: u64, node: usize) -> String {
+        self.issuer(node).sign(&Self::claims(name)).expect("a token")
     }
 }
 
@@ -109,8 +107,8 @@ fn report(what: &str, ratio: f64) {
 
 /// The primitives alone, over the octets of the tokens that are translated.
 fn translation(pool: &Pool) {
-    let (fernet, jws) = (pool.fernet(1), pool.jws(1));
-    let translator = pool.translator(0);
+    let (fernet, jws) = (pool.fernet(1), pool.jws(1, 0));
+    let translator = pool.translator(1);
     let octets = URL_SAFE_NO_PAD.decode_to_vec(&fernet).expect("base64url");
     let payload = pool.keys.open(&fernet).expect("our token").payload().to_vec();
     let key = URL_SAFE.decode_to_vec(KEY).expect("a key");
@@ -120,7 +118,7 @@ fn translation(pool: &Pool) {
     let decrypting = PaddedBlockDecryptingKey::cbc_pkcs7(cipher()).expect("a key");
     let iv: [u8; 16] = octets[9..25].try_into().expect("16 octets");
     let signed = octets.len() - 32;
-    let der = rustls_pki_types::PrivatePkcs8KeyDer::from_pem_slice(pool.signer.as_bytes()).expect("PEM");
+    let der = rustls_pki_types::PrivatePkcs8KeyDer::from_pem_slice(pool.signers[0].as_bytes()).expect("PEM");
     let pair =
         EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der.secret_pkcs8_der()).expect("a key");
     let public = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, pair.public_key().as_ref()).expect("a key");

@@ -170,9 +170,9 @@ fn drive(address: SocketAddr, pairs: &[(String, String)]) {
     }
 }
 
-/// With so many public keys of other nodes before the one that proves the tokens.
-fn bridge(pool: &Pool, node: SocketAddr, name: &'static str, target: TokenForm, others: usize) -> Proxy {
-    let translator = pool.translator(others);
+/// With the public keys of so many nodes.
+fn bridge(pool: &Pool, node: SocketAddr, name: &'static str, target: TokenForm, nodes: usize) -> Proxy {
+    let translator = pool.translator(nodes);
     Proxy::start(name, move |listener| {
         let limits = BridgeLimits::default();
         let uri = format!("http://{node}").parse().expect("a URI");
@@ -201,34 +201,43 @@ pub(super) fn measure(pool: &Pool) {
             std::future::pending(),
         ))
     });
-    let untouched = bridge(pool, node, "bridge, nothing to translate", TokenForm::Fernet, 0);
-    let known = bridge(pool, node, "bridge, two tokens that it knows", TokenForm::Jws, 0);
+    let untouched = bridge(pool, node, "bridge, nothing to translate", TokenForm::Fernet, 1);
+    let known = bridge(pool, node, "bridge, two tokens that it knows", TokenForm::Jws, 1);
     let to_jws = bridge(
         pool,
         node,
         "bridge, one new token to JWS, one known",
         TokenForm::Jws,
-        0,
+        1,
     );
     let to_fernet = bridge(
         pool,
         node,
         "bridge, one new token to Fernet, one known",
         TokenForm::Fernet,
-        0,
+        1,
     );
-    let third = bridge(
-        pool,
-        node,
-        "the same, by the third of three keys",
-        TokenForm::Fernet,
-        2,
+    let (in_a_row, worst) = (
+        bridge(
+            pool,
+            node,
+            "the same, of three nodes, by the third's key",
+            TokenForm::Fernet,
+            3,
+        ),
+        bridge(
+            pool,
+            node,
+            "the same, each by the key tried last",
+            TokenForm::Fernet,
+            3,
+        ),
     );
-    let proxies = [&bare, &untouched, &known, &to_jws, &to_fernet, &third];
+    let proxies = [&bare, &untouched, &known, &to_jws, &to_fernet, &in_a_row, &worst];
     let (rounds, calls) = effort();
     let calls = u64::from(calls).min(500);
     let mut times = vec![Vec::new(); proxies.len()];
-    let (service, service_jws) = (pool.fernet(0), pool.jws(0));
+    let (service, service_jws) = (pool.fernet(0), pool.jws(0, 0));
     for round in 0..rounds {
         let name = |call: u64| 1 + call + calls * u64::try_from(round).expect("a few rounds");
         let same: Vec<_> = (0..calls)
@@ -237,12 +246,18 @@ pub(super) fn measure(pool: &Pool) {
         let fernet: Vec<_> = (0..calls)
             .map(|call| (service.clone(), pool.fernet(name(call))))
             .collect();
-        let jws: Vec<_> = (0..calls)
-            .map(|call| (service_jws.clone(), pool.jws(name(call))))
-            .collect();
+        let jws = |node: fn(usize) -> usize| -> Vec<_> {
+            (0..calls)
+                .zip((0..3).cycle())
+                .map(|(call, turn)| (service_jws.clone(), pool.jws(name(call), node(turn))))
+                .collect()
+        };
+        let (first, third) = (jws(|_turn| 0), jws(|_turn| 2));
+        // The last one comes first, then those after it: the one before it comes last.
+        let backwards = jws(|turn| 2 - turn);
         for (place, (proxy, pairs)) in proxies
             .iter()
-            .zip([&same, &same, &same, &fernet, &jws, &jws])
+            .zip([&same, &same, &same, &fernet, &first, &third, &backwards])
             .enumerate()
         {
             let before = proxy.cpu();

@@ -7,14 +7,11 @@ use crate::hex;
 /// 1 to [`KeystoneId::MAX`] bytes of text without control characters. Most are 32 hexadecimal digits (a UUID), those
 /// of federated users 64, the default domain's is `default`.
 #[derive(Clone)]
-pub struct KeystoneId(Repr);
-
-/// One text has one representation.
-#[derive(Clone)]
-enum Repr {
-    /// 32 lower-case hexadecimal digits, which need no memory of their own.
-    Uuid([u8; 32]),
-    Text(Box<str>),
+pub struct KeystoneId {
+    /// 32 lower-case hexadecimal digits, which need no memory of their own; nothing where there is a `text`.
+    digits: [u8; 32],
+    /// Everything else: one text has one representation.
+    text: Option<Box<str>>,
 }
 
 impl KeystoneId {
@@ -29,12 +26,12 @@ impl KeystoneId {
     pub fn parse(text: impl Into<String>) -> Result<Self, InvalidId> {
         let text = text.into();
         if let Some(digits) = uuid_digits(&text) {
-            return Ok(Self(Repr::Uuid(*digits)));
+            return Ok(Self::of_digits(*digits));
         }
         if !Self::allows(&text) {
             return Err(InvalidId);
         }
-        Ok(Self(Repr::Text(text.into())))
+        Ok(Self::of_text(text.into()))
     }
 
     /// May `text` be an identifier?
@@ -44,30 +41,42 @@ impl KeystoneId {
 
     /// Takes what [`KeystoneId::allows`].
     pub(crate) fn of_allowed(text: &str) -> Self {
-        Self(uuid_digits(text).map_or_else(|| Repr::Text(text.into()), |digits| Repr::Uuid(*digits)))
+        uuid_digits(text).map_or_else(|| Self::of_text(text.into()), |digits| Self::of_digits(*digits))
     }
 
     /// The 16 octets in hexadecimal.
     #[inline]
     pub(crate) fn of_uuid(octets: &[u8; 16]) -> Self {
-        Self(Repr::Uuid(hex::digits(octets)))
+        Self::of_digits(hex::digits(octets))
+    }
+
+    #[inline]
+    const fn of_digits(digits: [u8; 32]) -> Self {
+        Self { digits, text: None }
+    }
+
+    const fn of_text(text: Box<str>) -> Self {
+        Self {
+            digits: [0; 32],
+            text: Some(text),
+        }
     }
 
     /// The 16 octets of an identifier that is 32 lower-case hexadecimal digits.
     #[inline]
     pub(crate) fn uuid(&self) -> Option<[u8; 16]> {
-        match &self.0 {
-            Repr::Uuid(digits) => hex::octets(digits),
-            Repr::Text(_) => None,
+        match self.text {
+            None => hex::octets(&self.digits),
+            Some(_) => None,
         }
     }
 
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        match &self.0 {
-            Repr::Uuid(digits) => std::str::from_utf8(digits).unwrap_or_default(),
-            Repr::Text(text) => text,
+        match &self.text {
+            None => std::str::from_utf8(&self.digits).unwrap_or_default(),
+            Some(text) => text,
         }
     }
 }

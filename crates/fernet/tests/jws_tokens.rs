@@ -98,3 +98,37 @@ fn each_algorithm_signs_what_its_reader_takes_and_no_other() {
         }
     }
 }
+
+#[test]
+fn tokens_of_several_nodes_are_read_in_whatever_order_they_come() {
+    let issuers: Vec<JwsTokenIssuer> = (0..4)
+        .map(|_node| JwsTokenIssuer::new(JwsPrivateKey::generate(JwsAlgorithm::Es256).unwrap()))
+        .collect();
+    let (stranger, nodes) = issuers.split_last().unwrap();
+    let public = nodes.iter().map(|node| node.public_key().clone()).collect();
+    let reader = JwsTokenReader::new(public, &[JwsAlgorithm::Es256]).unwrap();
+    let case = &tokens()["cases"][0];
+    let (_issuer, lab) = pair();
+    let claims = lab
+        .read(
+            case["token"].as_str().unwrap(),
+            at(case["claims"]["iat"].as_u64().unwrap()),
+        )
+        .unwrap();
+    let now = claims.issued_at;
+    let foreign = stranger.sign(&claims).unwrap();
+    for node in [2, 0, 1, 2, 1, 0, 0, 2, 2] {
+        let token = nodes[node].sign(&claims).unwrap();
+        assert_eq!(reader.read(&token, now).unwrap(), claims, "node {node}");
+        assert_eq!(
+            reader.read(&foreign, now),
+            Err(DecodeError::Unauthentic),
+            "after node {node}"
+        );
+        assert_eq!(
+            reader.clone().read(&token, now).unwrap(),
+            claims,
+            "a clone, node {node}"
+        );
+    }
+}

@@ -17,7 +17,8 @@ const VERSION: u8 = 0x80;
 const HEAD: usize = 25;
 /// Where the initialization vector begins.
 const IV: usize = 9;
-const TAG: usize = 32;
+/// The tag: all of HMAC-SHA-256.
+pub(super) const TAG: usize = 32;
 const BLOCK: usize = 16;
 /// What most tokens fit into, as text and as octets: those of federated users with more than a few groups do not.
 const COMMON_TEXT: usize = 512;
@@ -170,8 +171,8 @@ impl FernetKeys {
             });
         }
         key.encrypt(&iv, &mut octets, HEAD)?;
-        let tag = key.tag(&octets);
-        octets.extend_from_slice(tag.as_ref());
+        let tag = key.tag(&octets)?;
+        octets.extend_from_slice(&tag);
         let token = URL_SAFE_NO_PAD.encode_to_string(&octets);
         ROOM.set(octets);
         Ok(token)

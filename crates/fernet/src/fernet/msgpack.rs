@@ -54,9 +54,32 @@ impl<'a> Reader<'a> {
         usize::try_from(length).map_err(|_error| CUT)
     }
 
+    /// Reads by a function of its own, which most tokens do not need: what is left stays in a register else.
+    #[inline]
+    pub(super) fn aside<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, DecodeError>,
+    ) -> Result<T, DecodeError> {
+        let mut reader = Self { rest: self.rest };
+        let value = read(&mut reader)?;
+        self.rest = reader.rest;
+        Ok(value)
+    }
+
     /// The number of items of an array, which is at most the number of octets left.
     #[inline]
     pub(super) fn array(&mut self) -> Result<usize, DecodeError> {
+        match self.rest.split_first() {
+            Some((marker @ 0x90..=0x9f, rest)) if usize::from(marker & 0x0f) <= rest.len() => {
+                self.rest = rest;
+                Ok(usize::from(marker & 0x0f))
+            }
+            _ => self.aside(Self::any_array),
+        }
+    }
+
+    #[cold]
+    fn any_array(&mut self) -> Result<usize, DecodeError> {
         let length = match self.octet()? {
             marker @ 0x90..=0x9f => usize::from(marker & 0x0f),
             0xdc => self.length(Width::Two)?,
@@ -90,6 +113,17 @@ impl<'a> Reader<'a> {
 
     #[inline]
     pub(super) fn unsigned(&mut self) -> Result<u64, DecodeError> {
+        match self.rest.split_first() {
+            Some((number @ 0..=0x7f, rest)) => {
+                self.rest = rest;
+                Ok(u64::from(*number))
+            }
+            _ => self.aside(Self::any_unsigned),
+        }
+    }
+
+    #[cold]
+    fn any_unsigned(&mut self) -> Result<u64, DecodeError> {
         match self.octet()? {
             number @ 0..=0x7f => Ok(u64::from(number)),
             0xcc => self.octet().map(u64::from),
@@ -127,15 +161,22 @@ impl<'a> Reader<'a> {
     /// A time: a double of seconds, or a whole number. What is not a whole second is cut off.
     #[inline]
     pub(super) fn seconds(&mut self) -> Result<u64, DecodeError> {
+        if let Some((&[0xcb, ref bits @ ..], rest)) = self.rest.split_first_chunk::<9>()
+            && let Some(seconds) = whole(u64::from_be_bytes(*bits))
+        {
+            self.rest = rest;
+            return Ok(seconds);
+        }
+        self.aside(Self::any_seconds)
+    }
+
+    #[cold]
+    fn any_seconds(&mut self) -> Result<u64, DecodeError> {
         if self.rest.first() != Some(&0xcb) {
             return self.unsigned();
         }
         let _marker = self.octet()?;
-        let bits = self.chunk().map(u64::from_be_bytes)?;
-        if let Some(seconds) = whole(bits) {
-            return Ok(seconds);
-        }
-        let seconds = f64::from_bits(bits);
+        let seconds = self.chunk().map(f64::from_be_bytes)?;
         let span = Duration::try_from_secs_f64(seconds);
         span.map(|span| span.as_secs())
             .map_err(|_error| DecodeError::Payload("a time is out of range"))
@@ -302,7 +343,7 @@ mod tests {
             f64::MAX,
         ];
         for power in 1..63 {
-            let number = (1_u64 << power) as f64;
+            let number = 2_f64.powi(power);
             numbers.extend([number - 1.0, number, number + 1.0, number + 0.5, -number]);
         }
         for number in numbers {

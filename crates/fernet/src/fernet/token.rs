@@ -52,8 +52,8 @@ impl FernetTokens {
         not_of_the_future(opened.issued_at, at.now)?;
         let read = payload::read(opened.payload, &self.default_domain)?;
         at.check_end(read.expires_at)?;
-        let methods = self.methods.names(read.mask)?;
         if let Some(more) = read.more {
+            let methods = self.methods.names(read.mask)?;
             let mut subject = TokenSubject::with_methods(read.user_id.id(), methods, read.scope.scope());
             subject.trust_id = more.trust_id;
             subject.federation = more.federation;
@@ -75,7 +75,16 @@ impl FernetTokens {
         // In one expression, so that it is made where it is handed out.
         Ok(FernetToken {
             claims: TokenClaims {
-                subject: TokenSubject::with_methods(read.user_id.id(), methods, read.scope.scope()),
+                subject: TokenSubject {
+                    user_id: read.user_id.id(),
+                    methods: self.methods.names(read.mask)?,
+                    scope: read.scope.scope(),
+                    trust_id: None,
+                    federation: None,
+                    access_token_id: None,
+                    application_credential_id: None,
+                    thumbprint: None,
+                },
                 audit_ids: read.audit_ids,
                 issued_at: opened.issued_at,
                 expires_at: read.expires_at,

@@ -1,3 +1,6 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use sealstone_jose::{base64url, json};
 use serde::Deserialize;
 
@@ -7,12 +10,15 @@ use crate::{DecodeError, KeyError, ReadAt, TokenClaims};
 
 /// Reads JWS tokens by the public keys of a repository.
 ///
-/// As Keystone does, it tries every key of the token's algorithm. What Keystone fails on (`aud`, `nbf`, a time of
+/// As Keystone does, it tries every key of the token's algorithm, since these tokens do not name theirs; the key that
+/// proved the last one comes first, for tokens of one node come together. What Keystone fails on (`aud`, `nbf`, a time of
 /// issue in the future, a claim missing) is refused here with a reason.
 #[derive(Debug, Clone)]
 pub struct JwsTokenReader {
     keys: Vec<JwsPublicKey>,
     accepted: Vec<JwsAlgorithm>,
+    /// The place of the key that proved the last token. Whichever it is, all of them are tried.
+    last: Arc<AtomicUsize>,
 }
 
 #[derive(Deserialize)]
@@ -37,6 +43,7 @@ impl JwsTokenReader {
         Ok(Self {
             keys,
             accepted: accepted.to_vec(),
+            last: Arc::new(AtomicUsize::new(0)),
         })
     }
 
@@ -62,13 +69,27 @@ impl JwsTokenReader {
         let algorithm = self.algorithm(&decode(header)?)?;
         let signature = decode(signature)?;
         let payload = decode(payload)?;
-        let mut keys = self.keys.iter().filter(|key| key.algorithm() == algorithm);
-        if !keys.any(|key| key.verifies(message.as_bytes(), &signature)) {
+        if !self.is_proved(algorithm, message.as_bytes(), &signature) {
             return Err(DecodeError::Unauthentic);
         }
         let claims = wire::read(&payload)?;
         claims.check_times(at.into())?;
         Ok(claims)
+    }
+
+    fn is_proved(&self, algorithm: JwsAlgorithm, message: &[u8], signature: &[u8]) -> bool {
+        let last = self.last.load(Ordering::Relaxed);
+        let (before, rest) = self.keys.split_at_checked(last).unwrap_or((&[], &self.keys));
+        let places = last..;
+        // The last one, those after it, those before it.
+        let mut keys = places.zip(rest).chain((0..).zip(before));
+        let proving =
+            keys.find(|(_place, key)| key.algorithm() == algorithm && key.verifies(message, signature));
+        let Some((place, _key)) = proving else {
+            return false;
+        };
+        self.last.store(place, Ordering::Relaxed);
+        true
     }
 
     fn algorithm(&self, header: &[u8]) -> Result<JwsAlgorithm, DecodeError> {

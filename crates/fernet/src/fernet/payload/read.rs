@@ -31,7 +31,7 @@ pub(in crate::fernet) enum RawId<'a> {
 }
 
 impl RawId<'_> {
-    #[inline]
+    #[inline(always)]
     pub(in crate::fernet) fn id(self) -> KeystoneId {
         match self {
             Self::Uuid(octets) => KeystoneId::of_uuid(octets),
@@ -49,7 +49,7 @@ pub(in crate::fernet) enum RawScope<'a> {
 }
 
 impl RawScope<'_> {
-    #[inline]
+    #[inline(always)]
     pub(in crate::fernet) fn scope(self) -> Scope {
         match self {
             Self::Unscoped => Scope::Unscoped,
@@ -83,11 +83,15 @@ pub(in crate::fernet) fn read<'a>(
     let user_id = read_pair(&mut reader)?;
     let mask = reader.unsigned()?;
     let mut more = version.has_more().then(Box::<More>::default);
-    let scope = version.read_scope(&mut reader, default_domain, more.as_deref_mut())?;
+    let scope = if version == PayloadVersion::Project {
+        RawScope::Project(read_pair(&mut reader)?)
+    } else {
+        reader.aside(|reader| version.read_scope(reader, default_domain, more.as_deref_mut()))?
+    };
     let expires_at = read_time(&mut reader)?;
     let audit_ids = read_audit_ids(&mut reader)?;
     if let Some(more) = &mut more {
-        version.read_end(&mut reader, more)?;
+        reader.aside(|reader| version.read_end(reader, more))?;
     }
     reader.end()?;
     Ok(Read {
@@ -113,7 +117,6 @@ impl PayloadVersion {
     }
 
     /// What stands between the methods and the end of the token.
-    #[inline]
     fn read_scope<'a>(
         self,
         reader: &mut Reader<'a>,
@@ -202,7 +205,9 @@ fn read_pair<'a>(reader: &mut Reader<'a>) -> Result<RawId<'a>, DecodeError> {
     if let Some(octets) = reader.uuid_pair() {
         return Ok(RawId::Uuid(octets));
     }
-    read_optional_pair(reader)?.ok_or(DecodeError::Payload("an identifier is due"))
+    reader
+        .aside(read_optional_pair)?
+        .ok_or(DecodeError::Payload("an identifier is due"))
 }
 
 fn read_optional_pair<'a>(reader: &mut Reader<'a>) -> Result<Option<RawId<'a>>, DecodeError> {
@@ -256,6 +261,10 @@ fn read_audit_ids(reader: &mut Reader<'_>) -> Result<AuditIds, DecodeError> {
     if let Some(octets) = reader.lone_audit_id() {
         return Ok(AuditId::new(*octets).into());
     }
+    reader.aside(read_any_audit_ids)
+}
+
+fn read_any_audit_ids(reader: &mut Reader<'_>) -> Result<AuditIds, DecodeError> {
     let items = reader.array()?;
     let mut id = || {
         let octets = reader.octets()?.and_then(|octets| octets.try_into().ok());
