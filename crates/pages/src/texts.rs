@@ -181,6 +181,7 @@ texts! {
     logout_stay,
     logged_out_title,
     logged_out,
+    logged_out_everywhere,
     stayed_title,
     stayed,
     form_post_title,

@@ -134,6 +134,8 @@ pub struct LogoutPage {
 pub struct LoggedOutPage {
     /// Whether the session ended.
     pub ended: bool,
+    /// Whether all others of the person ended with it.
+    pub everywhere: bool,
 }
 
 /// A form that goes to the application by itself, or by its button where scripts are off.

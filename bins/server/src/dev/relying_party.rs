@@ -16,7 +16,10 @@ use device::{Asking, Device, Waiting};
 use html::{escaped, page};
 use http::{HeaderMap, StatusCode, header};
 use parking_lot::Mutex;
-use sealstone_login::{PendingUpstream, UpstreamAsk, UpstreamCallback, UpstreamLogin as _, UpstreamSecrets};
+use sealstone_login::{
+    PendingUpstream, UpstreamAsk, UpstreamCallback, UpstreamError, UpstreamLogin as _, UpstreamRefusal,
+    UpstreamSecrets,
+};
 use sealstone_oauth_types::OpaqueToken;
 use sealstone_upstream::{ClientAuthentication, UpstreamConfig, UpstreamProvider};
 use serde::Deserialize;
@@ -215,6 +218,7 @@ async fn callback(
             party.browsers.lock().insert(cookie, known);
             Redirect::to("/").into_response()
         }
+        Err(UpstreamError::Refused(UpstreamRefusal::Declined)) => page(StatusCode::OK, None, html::DECLINED),
         Err(error) => failed(&error.into()),
     }
 }

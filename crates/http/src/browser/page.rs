@@ -90,7 +90,10 @@ pub(super) fn of(view: View, issuer_path: &str, typing: bool, typed: &Typed) -> 
             (Page::Logout(page), target(&view.form))
         }
         View::LoggedOut(view) => (
-            Page::LoggedOut(LoggedOutPage { ended: view.ended }),
+            Page::LoggedOut(LoggedOutPage {
+                ended: view.ended,
+                everywhere: view.everywhere,
+            }),
             Form::default(),
         ),
         View::Error(error) => (Page::Error(fault(error)), Form::default()),

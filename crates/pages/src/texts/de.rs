@@ -184,6 +184,9 @@ pub(super) const GERMAN: Texts = Texts {
     logout_stay: Borrowed("Angemeldet bleiben"),
     logged_out_title: Borrowed("Sie sind abgemeldet"),
     logged_out: Borrowed("Dieser Browser ist abgemeldet. Sie können diese Seite schließen."),
+    logged_out_everywhere: Borrowed(
+        "Alle Browser, Anwendungen und Geräte, die mit diesem Konto angemeldet waren, sind hier abgemeldet. Eine Anwendung kann Sie noch als angemeldet zeigen, bis sie wieder nachfragt. Sie können diese Seite schließen.",
+    ),
     stayed_title: Borrowed("Sie sind weiterhin angemeldet"),
     stayed: Borrowed("Nichts wurde geändert. Sie können diese Seite schließen."),
     form_post_title: Borrowed("Zurück zur Anwendung"),

@@ -168,6 +168,9 @@ pub(super) const ENGLISH: Texts = Texts {
     logout_stay: Borrowed("Stay signed in"),
     logged_out_title: Borrowed("You are signed out"),
     logged_out: Borrowed("This browser is signed out. You can close this page."),
+    logged_out_everywhere: Borrowed(
+        "Every browser, application and device that you signed in with this account is signed out here. An application may show you as signed in until it asks again. You can close this page.",
+    ),
     stayed_title: Borrowed("You are still signed in"),
     stayed: Borrowed("Nothing was changed. You can close this page."),
     form_post_title: Borrowed("Back to the application"),

@@ -318,8 +318,21 @@ fn ends() -> Vec<(&'static str, Page)> {
                 client: some("Grafana"),
             }),
         ),
-        ("logged_out", Page::LoggedOut(LoggedOutPage { ended: true })),
-        ("stayed", Page::LoggedOut(LoggedOutPage { ended: false })),
+        (
+            "logged_out",
+            Page::LoggedOut(LoggedOutPage {
+                ended: true,
+                everywhere: false,
+            }),
+        ),
+        (
+            "logged_out_everywhere",
+            Page::LoggedOut(LoggedOutPage {
+                ended: true,
+                everywhere: true,
+            }),
+        ),
+        ("stayed", Page::LoggedOut(LoggedOutPage::default())),
         (
             "form_post",
             Page::FormPost(FormPostPage {

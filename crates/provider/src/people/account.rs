@@ -241,12 +241,16 @@ impl Visit<'_> {
     }
 
     async fn end_all_or_this(&self, signed_in: &SignedIn, pressed: &str) -> Step<BrowserAnswer> {
-        if pressed == "end_all" {
+        let everywhere = pressed == "end_all";
+        if everywhere {
             self.end_everything(signed_in).await?;
         } else {
             self.sign_out(&signed_in.session).await?;
         }
-        let view = super::view::View::LoggedOut(super::view::LoggedOutView { ended: true });
+        let view = super::view::View::LoggedOut(super::view::LoggedOutView {
+            ended: true,
+            everywhere,
+        });
         Ok(BrowserAnswer::page(view).with_session(SessionCookie::Clear))
     }
 

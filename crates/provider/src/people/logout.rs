@@ -146,6 +146,9 @@ impl Visit<'_> {
 fn leave(after: Option<AfterLogout>, ended: bool) -> BrowserAnswer {
     match after {
         Some(after) => BrowserAnswer::new(BrowserContent::Leave(Secret::from(after.url()))),
-        None => BrowserAnswer::page(View::LoggedOut(LoggedOutView { ended })),
+        None => BrowserAnswer::page(View::LoggedOut(LoggedOutView {
+            ended,
+            everywhere: false,
+        })),
     }
 }

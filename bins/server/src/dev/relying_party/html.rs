@@ -30,6 +30,11 @@ svg{display:block;width:14rem;max-width:100%;height:auto;margin:0 auto 1rem;bord
 pub(super) const NOT_BEGUN: &str = "<p>This browser did not begin to sign in here.</p>\
     <p class=\"pair\"><a class=\"button\" href=\"/login\">Sign in</a></p>";
 
+/// Whoever pressed "Don't allow", or cancelled.
+pub(super) const DECLINED: &str = "<p>You did not let this client know who you are, so nobody is signed in here.</p>\
+    <p class=\"pair\"><a class=\"button\" href=\"/login\">Sign in</a>\
+    <a class=\"button plain\" href=\"/\">Back</a></p>";
+
 /// What anybody sees first.
 pub(super) fn signed_out(issuer: &str) -> String {
     format!(

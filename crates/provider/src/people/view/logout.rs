@@ -18,4 +18,6 @@ pub struct LogoutView {
 pub struct LoggedOutView {
     /// Whether the session ended; `false` after `stay`.
     pub ended: bool,
+    /// Whether all others of the person ended with it.
+    pub everywhere: bool,
 }
