@@ -30,6 +30,14 @@ pub enum Action {
     UpdateClient,
     /// A client was deleted.
     DeleteClient,
+    /// Clients were listed, or one was shown, to an administrator or to itself.
+    ReadClient,
+    /// An initial access token was made, by which clients register themselves.
+    CreateInitialToken,
+    /// Initial access tokens were listed.
+    ReadInitialToken,
+    /// An initial access token was taken back.
+    DeleteInitialToken,
     /// A user of the embedded directory was made.
     CreateUser,
     /// A user of the embedded directory was changed, or how a user of Keystone may log in was changed there.
@@ -93,6 +101,10 @@ impl Action {
             Self::CreateClient => "create/oauth2_client",
             Self::UpdateClient => "update/oauth2_client",
             Self::DeleteClient => "delete/oauth2_client",
+            Self::ReadClient => "read/oauth2_client",
+            Self::CreateInitialToken => "create/initial_access_token",
+            Self::ReadInitialToken => "read/initial_access_token",
+            Self::DeleteInitialToken => "delete/initial_access_token",
             Self::CreateUser => "create/user",
             Self::UpdateUser => "update/user",
             Self::DeleteUser => "delete/user",

@@ -23,7 +23,7 @@ fn firsts(rows: &[Vec<&'static str>]) -> BTreeSet<String> {
         .collect()
 }
 
-const ACTIONS: [Action; 33] = [
+const ACTIONS: [Action; 37] = [
     Action::IssueToken,
     Action::IssueKeystoneToken,
     Action::IntrospectToken,
@@ -34,6 +34,10 @@ const ACTIONS: [Action; 33] = [
     Action::CreateClient,
     Action::UpdateClient,
     Action::DeleteClient,
+    Action::ReadClient,
+    Action::CreateInitialToken,
+    Action::ReadInitialToken,
+    Action::DeleteInitialToken,
     Action::CreateUser,
     Action::UpdateUser,
     Action::DeleteUser,
@@ -72,6 +76,10 @@ const fn is_listed(action: Action) -> bool {
         | Action::CreateClient
         | Action::UpdateClient
         | Action::DeleteClient
+        | Action::ReadClient
+        | Action::CreateInitialToken
+        | Action::ReadInitialToken
+        | Action::DeleteInitialToken
         | Action::CreateUser
         | Action::UpdateUser
         | Action::DeleteUser

@@ -103,6 +103,13 @@ fn fault_logged(cause: &BackendError, request_id: &str) {
     tracing::error!(request.id = request_id, error = %chain(cause), "a request could not be answered");
 }
 
+/// A status that says it all.
+pub(crate) fn empty(status: StatusCode) -> Response {
+    let mut response = no_store(status, Body::empty());
+    response.headers_mut().remove(CONTENT_TYPE);
+    response
+}
+
 /// The process answers. Whether it should be asked is the admin listener's to tell.
 pub(crate) fn alive() -> Response {
     no_store(StatusCode::OK, Body::from(r#"{"status":"live"}"#))

@@ -18,11 +18,13 @@ use http::{HeaderName, HeaderValue, Method as HttpMethod, Request, StatusCode, V
 use sealstone_pages::{Brands, ErrorKind};
 use sealstone_provider::people::{AbsentEndpoint, Profile};
 use sealstone_provider::{Clock, DomainId, Peer, Provider, RequestId, TokenError};
+use sealstone_tls::LocalPeer;
 use tower::Service;
 use tracing::Instrument;
 use tracing::field::Empty;
 
 use crate::admin::{self, Readiness};
+use crate::administration::Administering;
 use crate::answer;
 use crate::browser::Visitor;
 use crate::caller::Caller;
@@ -33,7 +35,7 @@ use crate::limit::{LimitClock, Limits};
 use crate::metrics::Metrics;
 use crate::os_oauth2;
 use crate::request_id::{RequestIds, X_REQUEST_ID};
-use crate::route::{BrowserEndpoint, Endpoint, FormEndpoint, Method, named};
+use crate::route::{AdminEndpoint, BrowserEndpoint, Endpoint, FormEndpoint, Method, named};
 use crate::token::{Arrived, Place};
 use crate::userinfo::Bearer;
 use crate::{HttpConfig, TrustedProxy};
@@ -187,6 +189,17 @@ where
                     Ok(visit.end(&edge, response))
                 })
             }
+            ControlFlow::Continue(Admitted::Administrator(asked)) => {
+                let (edge, body) = (Arc::clone(&self.0), Body::new(body));
+                Box::pin(async move {
+                    let outcome = {
+                        let work = pin!(edge.administer(&asked, body));
+                        caught(work).instrument(visit.span.clone()).await
+                    };
+                    let response = outcome.unwrap_or_else(|_panic| visit.panicked());
+                    Ok(visit.end(&edge, response))
+                })
+            }
             ControlFlow::Continue(Admitted::Userinfo(arrived)) => {
                 let (edge, body) = (Arc::clone(&self.0), Body::new(body));
                 Box::pin(async move {
@@ -210,6 +223,8 @@ pub(crate) enum Admitted {
     Userinfo(Box<Bearer>),
     /// Of a person's browser.
     Visitor(Box<Visitor>),
+    /// Of who administers clients, or of a client about itself.
+    Administrator(Box<Administering>),
 }
 
 /// One request from its first look to its answer.
@@ -304,6 +319,18 @@ impl Edge {
         if parts.version < Version::HTTP_2 && parts.uri.authority().is_some() {
             return ControlFlow::Break(answer::not_found());
         }
+        let (method, is_local) = match (method, domain.as_ref()) {
+            (Method::Administration(AdminEndpoint::Register), Some(domain)) if self.is_broker(domain) => {
+                (Method::Absent(AbsentEndpoint::Registration), false)
+            }
+            (method, _) => (method, parts.extensions.get::<LocalPeer>().is_some()),
+        };
+        // The local socket is for administrators alone: nobody else comes without TLS.
+        let is_for_administrators =
+            matches!(method, Method::Administration(endpoint) if !endpoint.is_of_clients());
+        if is_local && !is_for_administrators {
+            return ControlFlow::Break(answer::not_found());
+        }
         if let Some(refused) = not_allowed(method, &parts.method) {
             return ControlFlow::Break(refused);
         }
@@ -326,13 +353,17 @@ impl Edge {
             (Method::Absent(endpoint), Some(domain)) => {
                 ControlFlow::Break(self.absent(endpoint, &domain, parts, request_id))
             }
+            (Method::Administration(endpoint), Some(domain)) => {
+                self.administering(endpoint, domain, parts, request_id)
+            }
             (
                 Method::Form(_)
                 | Method::Document(_)
                 | Method::Userinfo
                 | Method::Browser(_)
                 | Method::Health
-                | Method::Absent(_),
+                | Method::Absent(_)
+                | Method::Administration(_),
                 None,
             ) => ControlFlow::Break(answer::not_found()),
         }
@@ -361,6 +392,10 @@ impl Edge {
         }
     }
 
+    fn is_broker(&self, domain: &DomainId) -> bool {
+        self.provider.profile(domain) == Some(Profile::Broker)
+    }
+
     fn serves(&self, method: Method, domain: Option<&DomainId>) -> bool {
         match method {
             Method::Keystone => self.provider.speaks_for_keystone(),
@@ -370,9 +405,14 @@ impl Edge {
             Method::Form(FormEndpoint::DeviceAuthorization) | Method::Userinfo | Method::Browser(_) => {
                 domain.is_some_and(|domain| self.provider.serves_people(domain))
             }
-            Method::Health | Method::Absent(_) => {
-                domain.is_some_and(|domain| self.provider.profile(domain) == Some(Profile::Broker))
+            Method::Health | Method::Absent(_) => domain.is_some_and(|domain| self.is_broker(domain)),
+            Method::Administration(AdminEndpoint::Register) => {
+                domain.is_some_and(|domain| self.is_broker(domain) || self.provider.registers(domain))
             }
+            Method::Administration(AdminEndpoint::Registered) => {
+                domain.is_some_and(|domain| !self.is_broker(domain) && self.provider.registers(domain))
+            }
+            Method::Administration(_) => domain.is_some() && self.provider.administers(),
             Method::Form(FormEndpoint::Token | FormEndpoint::Introspection | FormEndpoint::Revocation)
             | Method::Document(_) => true,
         }
@@ -386,6 +426,7 @@ fn not_allowed(method: Method, used: &HttpMethod) -> Option<Response> {
         Method::Document(_) | Method::Health => "GET, HEAD",
         Method::Userinfo => "GET, POST",
         Method::Browser(endpoint) => endpoint.methods(),
+        Method::Administration(endpoint) => endpoint.methods(),
         Method::Absent(_) => return None,
     };
     let taken = allow == used.as_str() || allow.split(", ").any(|one| one == used.as_str());
@@ -396,6 +437,7 @@ fn not_allowed(method: Method, used: &HttpMethod) -> Option<Response> {
         | Method::Userinfo
         | Method::Browser(_)
         | Method::Health
+        | Method::Administration(_)
         | Method::Absent(_) => answer::method_not_allowed(allow),
     })
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod admin;
+mod administration;
 mod answer;
 mod browser;
 mod caller;

@@ -34,6 +34,7 @@ fn every_route_is_documented_with_its_methods() {
             Method::Absent(_) => "any",
             Method::Userinfo => "GET, POST",
             Method::Browser(endpoint) => endpoint.methods(),
+            Method::Administration(endpoint) => endpoint.methods(),
         };
         Some((path, methods.to_owned()))
     });

@@ -23,8 +23,18 @@ pub(crate) enum Endpoint {
     Assets,
     /// Whether the process answers, where applications look for that.
     Health,
-    /// What a broker's profile leaves out.
+    /// Where clients register themselves; what a broker's profile leaves out.
     Registration,
+    /// What a client registered, for itself.
+    Registered,
+    Clients,
+    Client,
+    ClientSecret,
+    ClientEnabled,
+    ClientDisabled,
+    InitialTokens,
+    InitialToken,
+    /// What a broker's profile leaves out.
     PushedRequest,
     Unknown,
 }
@@ -46,6 +56,39 @@ pub(crate) enum Method {
     Health,
     /// Anything: it is refused in a broker's own words.
     Absent(AbsentEndpoint),
+    /// JSON, of who administers clients, or of a client about itself.
+    Administration(AdminEndpoint),
+}
+
+/// Where clients are administered, and register themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AdminEndpoint {
+    Register,
+    Registered,
+    Clients,
+    Client,
+    Secret,
+    Enable,
+    Disable,
+    InitialTokens,
+    InitialToken,
+}
+
+impl AdminEndpoint {
+    /// As of the `Allow` header.
+    pub(crate) const fn methods(self) -> &'static str {
+        match self {
+            Self::Register | Self::Secret | Self::Enable | Self::Disable => "POST",
+            Self::Registered | Self::Client => "GET, PUT, DELETE",
+            Self::Clients | Self::InitialTokens => "GET, POST",
+            Self::InitialToken => "DELETE",
+        }
+    }
+
+    /// Whether a client comes here about itself.
+    pub(crate) const fn is_of_clients(self) -> bool {
+        matches!(self, Self::Register | Self::Registered)
+    }
 }
 
 /// What clients authenticate at.
@@ -89,7 +132,7 @@ pub(crate) enum Document {
 }
 
 impl Endpoint {
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 29] = [
         Self::Token,
         Self::Introspection,
         Self::Revocation,
@@ -109,6 +152,14 @@ impl Endpoint {
         Self::Assets,
         Self::Health,
         Self::Registration,
+        Self::Registered,
+        Self::Clients,
+        Self::Client,
+        Self::ClientSecret,
+        Self::ClientEnabled,
+        Self::ClientDisabled,
+        Self::InitialTokens,
+        Self::InitialToken,
         Self::PushedRequest,
         Self::Unknown,
     ];
@@ -135,6 +186,14 @@ impl Endpoint {
             Self::Assets => "assets",
             Self::Health => "health",
             Self::Registration => "registration",
+            Self::Registered => "client_configuration",
+            Self::Clients => "clients",
+            Self::Client => "client",
+            Self::ClientSecret => "client_secret",
+            Self::ClientEnabled => "client_enable",
+            Self::ClientDisabled => "client_disable",
+            Self::InitialTokens => "initial_access_tokens",
+            Self::InitialToken => "initial_access_token",
             Self::PushedRequest => "pushed_request",
             Self::Unknown => "unknown",
         }
@@ -160,7 +219,15 @@ impl Endpoint {
             Self::Account => Method::Browser(BrowserEndpoint::Account),
             Self::Assets => Method::Browser(BrowserEndpoint::Assets),
             Self::Health => Method::Health,
-            Self::Registration => Method::Absent(AbsentEndpoint::Registration),
+            Self::Registration => Method::Administration(AdminEndpoint::Register),
+            Self::Registered => Method::Administration(AdminEndpoint::Registered),
+            Self::Clients => Method::Administration(AdminEndpoint::Clients),
+            Self::Client => Method::Administration(AdminEndpoint::Client),
+            Self::ClientSecret => Method::Administration(AdminEndpoint::Secret),
+            Self::ClientEnabled => Method::Administration(AdminEndpoint::Enable),
+            Self::ClientDisabled => Method::Administration(AdminEndpoint::Disable),
+            Self::InitialTokens => Method::Administration(AdminEndpoint::InitialTokens),
+            Self::InitialToken => Method::Administration(AdminEndpoint::InitialToken),
             Self::PushedRequest => Method::Absent(AbsentEndpoint::PushedRequest),
             Self::Unknown => return None,
         })
@@ -185,8 +252,13 @@ impl Endpoint {
             "account" => Self::Account,
             "healthz" => Self::Health,
             "register" => Self::Registration,
+            "clients" => Self::Clients,
+            "initial-access-tokens" => Self::InitialTokens,
             "par" => Self::PushedRequest,
-            other => return asset(other).map(|_name| Self::Assets),
+            other => {
+                let asset = asset(other).map(|_name| Self::Assets);
+                return asset.or_else(|| Some(administered(other)?.0));
+            }
         })
     }
 
@@ -214,6 +286,14 @@ impl Endpoint {
             Self::Assets => format!("{issuer}/assets/{{name}}"),
             Self::Health => format!("{issuer}/healthz"),
             Self::Registration => format!("{issuer}/register"),
+            Self::Registered => format!("{issuer}/register/{{client_id}}"),
+            Self::Clients => format!("{issuer}/clients"),
+            Self::Client => format!("{issuer}/clients/{{client_id}}"),
+            Self::ClientSecret => format!("{issuer}/clients/{{client_id}}/secret"),
+            Self::ClientEnabled => format!("{issuer}/clients/{{client_id}}/enable"),
+            Self::ClientDisabled => format!("{issuer}/clients/{{client_id}}/disable"),
+            Self::InitialTokens => format!("{issuer}/initial-access-tokens"),
+            Self::InitialToken => format!("{issuer}/initial-access-tokens/{{id}}"),
             Self::PushedRequest => format!("{issuer}/par"),
             Self::Unknown => return None,
         })
@@ -230,6 +310,32 @@ fn asset(rest: &str) -> Option<&str> {
 pub(crate) fn asset_name<'a>(path: &'a str, base: &str) -> Option<&'a str> {
     let (_, rest) = under_issuers(path, base)?.split_once('/')?;
     asset(rest)
+}
+
+/// What is administered in what follows an issuer's path, with its name as written.
+fn administered(rest: &str) -> Option<(Endpoint, &str)> {
+    let (place, name) = rest.split_once('/')?;
+    let (name, action) = match name.split_once('/') {
+        Some((name, action)) => (name, Some(action)),
+        None => (name, None),
+    };
+    let endpoint = match (place, action) {
+        ("register", None) => Endpoint::Registered,
+        ("clients", None) => Endpoint::Client,
+        ("clients", Some("secret")) => Endpoint::ClientSecret,
+        ("clients", Some("enable")) => Endpoint::ClientEnabled,
+        ("clients", Some("disable")) => Endpoint::ClientDisabled,
+        ("initial-access-tokens", None) => Endpoint::InitialToken,
+        _ => return None,
+    };
+    (!name.is_empty()).then_some((endpoint, name))
+}
+
+/// The name of what is administered, in a path of its endpoint; empty in those that name nothing.
+pub(crate) fn administered_name<'a>(path: &'a str, base: &str) -> &'a str {
+    let rest = under_issuers(path, base).and_then(|rest| rest.split_once('/'));
+    let named = rest.and_then(|(_, rest)| administered(rest));
+    named.map_or("", |(_, name)| name)
 }
 
 /// The path of a domain's issuer.
@@ -292,7 +398,7 @@ mod tests {
                     format!("{path}/"),
                     path.replace("assets/", "assets//"),
                     format!("/{path}"),
-                    format!("{path}/x"),
+                    format!("{path}/x/y"),
                     path.to_uppercase(),
                     path.replace("v4", "v%34").replace("v3", "v%33"),
                     path.replace("demo/", "demo//"),

@@ -97,6 +97,9 @@ impl Provider {
         if upkeep == Upkeep::Leads {
             self.0.ports.revocations.purge(now).await?;
             self.0.ports.assertions.purge_assertions(now).await?;
+            if let Some(administration) = &self.0.administration {
+                administration.registrations.purge_initial_tokens(now).await?;
+            }
             if let Some(people) = &self.0.ports.people {
                 Box::pin(purge(people, now)).await?;
             }

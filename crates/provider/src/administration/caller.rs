@@ -165,7 +165,7 @@ fn of_holder(
             let mut holds = administration.grantable.clone();
             if let Ok(openstack) = ScopeToken::parse(OPENSTACK_API_SCOPE) {
                 // One more name always fits: what is configured has fewer than a scope may.
-                drop(holds.insert(&openstack));
+                let _: Result<bool, _> = holds.insert(&openstack);
             }
             let administrator = Administrator::of_domain(id.clone(), holds);
             Ok(administrator.with_authority(Some(holder.authority.clone())))
@@ -207,7 +207,7 @@ fn together(one: &ScopeSet, other: &ScopeSet) -> ScopeSet {
     for name in other.iter() {
         if let Ok(name) = ScopeToken::parse(name) {
             // What does not fit is not held.
-            drop(all.insert(&name));
+            let _: Result<bool, _> = all.insert(&name);
         }
     }
     all
