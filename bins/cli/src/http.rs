@@ -2,15 +2,13 @@
 
 mod fault;
 
-use std::{error::Error, future::Future, path::Path, pin::Pin, time::Duration};
+use std::{error::Error, path::Path, time::Duration};
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use http::{Request, StatusCode, header};
-use hyper_rustls::ConfigBuilderExt as _;
-use oauth2::{AsyncHttpClient, HttpRequest, HttpResponse};
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+use http::{Request, Response, StatusCode, header};
+use rustls::RootCertStore;
+use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 use sealstone_https::{HttpsClient, HttpsError, Limits, Settings};
 
 use crate::{failure::Outcome, input};
@@ -21,35 +19,6 @@ const LARGEST: usize = 1024 * 1024;
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// A client certificate as PEM: the chain and its private key.
-pub(crate) struct ClientIdentity {
-    pub(crate) chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
-}
-
-impl ClientIdentity {
-    pub(crate) fn read(certificate: &Path, key: &Path) -> Outcome<Self> {
-        let pem = input::bytes(certificate)?;
-        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-        let chain = chain.ok().filter(|chain| !chain.is_empty()).with_context(|| {
-            format!(
-                "{} holds no certificate: give PEM, the client's first",
-                certificate.display()
-            )
-        })?;
-        let text = input::secret(key)?;
-        let key = PrivateKeyDer::from_pem_slice(text.as_bytes())
-            .ok()
-            .with_context(|| {
-                format!(
-                    "{} holds no private key that can be read: give unencrypted PEM",
-                    key.display()
-                )
-            })?;
-        Ok(Self { chain, key })
-    }
-}
-
 #[derive(Clone)]
 pub(crate) struct HttpClient {
     client: HttpsClient,
@@ -57,25 +26,10 @@ pub(crate) struct HttpClient {
 
 impl HttpClient {
     /// Trusts the CAs in `ca`, or those of the system.
-    pub(crate) fn new(ca: Option<&Path>, identity: Option<ClientIdentity>) -> Outcome<Self> {
-        let builder = ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into())
-            .with_safe_default_protocol_versions()
-            .context("TLS cannot be set up")?;
-        let builder = match ca {
-            Some(path) => builder.with_root_certificates(roots(path)?),
-            None => builder
-                .with_native_roots()
-                .context("the system's CA certificates cannot be read: name the server's CA by --ca FILE")?,
-        };
-        let config = match identity {
-            Some(identity) => builder
-                .with_client_auth_cert(identity.chain, identity.key)
-                .context("the private key does not belong to the certificate: give the pair")?,
-            None => builder.with_no_client_auth(),
-        };
-        let settings = Settings::from_tls(config).with_connect_deadline(CONNECT_DEADLINE);
+    pub(crate) fn new(ca: Option<&Path>) -> Outcome<Self> {
+        let settings = Settings::trusting(authorities(ca)?).context("TLS cannot be set up")?;
         Ok(Self {
-            client: HttpsClient::new(settings),
+            client: HttpsClient::new(settings.with_connect_deadline(CONNECT_DEADLINE)),
         })
     }
 
@@ -96,7 +50,7 @@ impl HttpClient {
         }
     }
 
-    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+    async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, HttpError> {
         let url = request.uri().to_string();
         let limits = Limits {
             deadline: DEADLINE,
@@ -105,15 +59,6 @@ impl HttpClient {
         let answer = self.client.exchange(request.map(Bytes::from), limits).await;
         let answer = answer.map_err(|error| HttpError::of(url, error))?;
         Ok(answer.map(|body| body.to_vec()))
-    }
-}
-
-impl<'c> AsyncHttpClient<'c> for HttpClient {
-    type Error = HttpError;
-    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, HttpError>> + 'c>>;
-
-    fn call(&'c self, request: HttpRequest) -> Self::Future {
-        Box::pin(self.send(request))
     }
 }
 
@@ -127,7 +72,7 @@ pub(crate) fn authorities(ca: Option<&Path>) -> Outcome<RootCertStore> {
     known.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if known.is_empty() {
         return Err(crate::failure::Failure::failed(
-            "the system's CA certificates cannot be read: name the server's CA by a file",
+            "the system's CA certificates cannot be read: name the server's CA by a file (--ca FILE, or ca_file)",
         ));
     }
     Ok(known)
@@ -176,7 +121,7 @@ pub(crate) enum HttpError {
 }
 
 impl HttpError {
-    fn of(url: String, error: HttpsError) -> Self {
+    pub(crate) fn of(url: String, error: HttpsError) -> Self {
         match error {
             HttpsError::Address => Self::Address { url },
             HttpsError::Connect(source) | HttpsError::Broken(source) => Self::Connection {

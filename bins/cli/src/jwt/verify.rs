@@ -155,7 +155,7 @@ pub(super) async fn run(arguments: VerifyArguments) -> Outcome {
 async fn fetch(arguments: &VerifyArguments, issuer: &Issuer) -> Outcome<(JwkSet, Revoked)> {
     match &arguments.jwks {
         Some(place) if place.starts_with("https://") => {
-            let http = HttpClient::new(arguments.ca.as_deref(), None)?;
+            let http = HttpClient::new(arguments.ca.as_deref())?;
             Ok((discovery::jwks(&http, place).await?, Revoked::default()))
         }
         Some(place) => {
@@ -165,7 +165,7 @@ async fn fetch(arguments: &VerifyArguments, issuer: &Issuer) -> Outcome<(JwkSet,
             Ok((keys, Revoked::default()))
         }
         None => {
-            let http = HttpClient::new(arguments.ca.as_deref(), None)?;
+            let http = HttpClient::new(arguments.ca.as_deref())?;
             let metadata = discovery::metadata(&http, issuer).await?;
             let url = metadata
                 .jwks_uri

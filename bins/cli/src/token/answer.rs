@@ -1,54 +1,38 @@
 //! What the token endpoint said, and what it means.
 
-use oauth2::{
-    TokenResponse as _,
-    basic::{BasicTokenResponse, BasicTokenType},
-};
-use sealstone_jose::base64url;
-use sealstone_mtls::CertificateThumbprint;
-use serde_json::Value;
+use sealstone_client::{CertificatePair, TokenSet};
+use serde_json::{Map, Value};
 
 use super::forms::{Given, TokenForm};
-use crate::{
-    clock,
-    failure::{Failure, Outcome},
-    output,
-};
+use crate::{clock, failure::Outcome, output};
 
-pub(super) fn print(token: &BasicTokenResponse, form: TokenForm) -> Outcome {
-    if *token.token_type() != BasicTokenType::Bearer {
-        return Err(Failure::failed(format!(
-            "the token's type is {}, which this program cannot use: ask the server's operator for Bearer",
-            token.token_type().as_ref()
-        )));
-    }
-    let text = token.access_token().secret();
-    let mut document = serde_json::to_value(token)?;
-    // As RFC 6750 §4 spells it, for those who put a header together of it.
-    if let Some(kind) = document.get_mut("token_type") {
-        *kind = "Bearer".into();
-    }
-    let end = token
-        .expires_in()
-        .map(|span| clock::now().as_secs().saturating_add(span.as_secs()));
+pub(super) fn print(tokens: &TokenSet, form: TokenForm) -> Outcome {
+    let token = tokens.access_token().expose();
+    let end = tokens.expires_at().map(|end| end.as_secs());
+    let left = end.map(|end| end.saturating_sub(clock::now().as_secs()));
+    // As RFC 6750 §4 spells the type, for those who put a header together of it; what the server did not say is left out.
+    let members = [
+        ("access_token", Some(token.into())),
+        ("token_type", Some("Bearer".into())),
+        ("expires_in", left.map(Value::from)),
+        ("scope", tokens.scope().map(Value::from)),
+    ];
+    let document: Map<String, Value> = members
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect();
     Given {
-        token: text,
+        token,
         end,
-        document,
+        document: document.into(),
         pair: None,
     }
     .print(form)
 }
 
 /// A certificate was shown, so a token that is not bound to it is worth a word.
-pub(super) fn warn_unless_bound(token: &BasicTokenResponse, leaf: &[u8]) {
-    let payload = token.access_token().secret().split('.').nth(1);
-    let claims = payload.and_then(|part| base64url::decode(part).ok());
-    let Some(claims) = claims.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok()) else {
-        return;
-    };
-    let bound_to = claims.pointer("/cnf/x5t#S256").and_then(Value::as_str);
-    if bound_to != Some(CertificateThumbprint::of_der(leaf).to_string().as_str()) {
+pub(super) fn warn_unless_bound(tokens: &TokenSet, pair: &CertificatePair) {
+    if tokens.bound_to() != Some(pair.thumbprint().to_string()) {
         output::note(
             "warning: this token is not bound to the certificate: who has it can use it. Register the client with \
              tls_client_certificate_bound_access_tokens",

@@ -151,8 +151,9 @@ pub(crate) fn unless_bound(tokens: &TokenSet) -> Outcome {
         return Ok(());
     }
     Err(Failure::failed(
-        "this token is bound to a key that stays on this machine: use `sealstone exec`, or --dangerous-print-bound for a program \
-         that shows the key's certificate itself",
+        "this token is bound to a key that stays on this machine, and of no use without it: name the cloud's Keystone \
+         (--auth-url) for a token of its own, or give both to a program that shows the key's certificate itself by \
+         `sealstone token --dangerous-print-bound --format exec-credential`",
     ))
 }
 

@@ -105,7 +105,10 @@ fn every_format() {
         issuer.with_certificate(&["--format", "header"]).ok(),
         format!("Authorization: Bearer {token}")
     );
-    let answer = issuer.with_certificate(&["--format", "json"]).json();
+    let mut answer = issuer.with_certificate(&["--format", "json"]).json();
+    let left = answer["expires_in"].as_u64().unwrap();
+    assert!((3590..=3600).contains(&left), "what is left of it: {left}");
+    answer["expires_in"] = 3600.into();
     assert_eq!(
         answer,
         json!({"access_token": token.trim_end(), "token_type": "Bearer", "expires_in": 3600, "scope": "a b"})
@@ -202,19 +205,19 @@ fn answers_that_are_none() {
             "200 OK",
             "",
             json!({"access_token": "a b", "token_type": "Bearer"}).to_string(),
-            "holds no token",
+            "holds no bearer token",
         ),
         (
             "200 OK",
             "",
             json!({"access_token": "a'b", "token_type": "Bearer"}).to_string(),
-            "holds no token",
+            "holds no bearer token",
         ),
         (
             "200 OK",
             "",
             json!({"access_token": "a", "token_type": "mac"}).to_string(),
-            "type is mac",
+            "holds no bearer token",
         ),
         (
             "302 Found",
@@ -232,7 +235,7 @@ fn answers_that_are_none() {
             "500 Internal Server Error",
             "",
             String::new(),
-            "did not answer as RFC 6749",
+            "answered 500 Internal Server Error",
         ),
         ("200 OK", "", "x".repeat(2 * 1024 * 1024), "larger than 1 MiB"),
     ] {
