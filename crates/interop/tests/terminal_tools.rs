@@ -7,8 +7,9 @@ mod terminal;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use sealstone_interop::{DevServer, KeystoneLab, LabMachine};
+use sealstone_interop::{DevServer, KeystoneLab, LabMachine, ProtectedService};
 use serde_json::Value;
 use terminal::{Done, Running, Terminal, come_back, program, sign_in};
 
@@ -388,4 +389,95 @@ fn a_bound_token_stays_with_its_key() {
         .and_then(Value::as_str)
         .unwrap();
     assert!(thumbprint.contains(bound_to), "{thumbprint} {bound_to}");
+}
+
+/// Stolen, and copied to wherever: at a real service a bound token is good beside its own key, and nowhere else. The key
+/// leaves the machine by a flag of its own alone.
+#[test]
+fn a_bound_token_is_good_at_a_service_beside_its_key_alone() {
+    let server = DevServer::start();
+    let service = ProtectedService::start(&server);
+    let made = server.administer(&[
+        "client",
+        "create",
+        "bound-cli",
+        "--public",
+        "--native",
+        "--redirect-uri",
+        "http://127.0.0.1/callback",
+        "--grant",
+        "authorization_code",
+        "--scope",
+        "openid profile openstack:api",
+        "--bound",
+        "true",
+    ]);
+    let client = made["client_id"].as_str().unwrap();
+    let ca = server.ca_path().display().to_string();
+    let options = [
+        "--issuer",
+        server.issuer(),
+        "--client-id",
+        client,
+        "--scope",
+        "openid openstack:api",
+        "--ca",
+        &ca,
+        "--bound",
+    ];
+    // Two persons' machines, each with a key of its own.
+    let machines = [Terminal::new(), Terminal::new()];
+    let [own, other] = machines.each_ref().map(|machine| {
+        machine.log_in(&server, &options).ok();
+        let with = |command: &str, more: &[&str]| machine.run(&[&[command], &options[..], more].concat());
+        for (command, more) in [
+            ("token", &[][..]),
+            ("token", &["--format", "header"]),
+            ("token", &["--format", "env"]),
+            ("env", &[]),
+            ("exec", &["--", "true"]),
+        ] {
+            let said = with(command, more).refused(1, "bound to a key that stays on this machine");
+            assert!(said.contains("--dangerous-print-bound"), "{command}: {said}");
+        }
+        let shown = with(
+            "token",
+            &["--dangerous-print-bound", "--format", "exec-credential"],
+        );
+        let shown: Value = serde_json::from_str(&shown.ok()).unwrap();
+        let text = |name: &str| shown["status"][name].as_str().unwrap().to_owned();
+        let file = |name: &str, text: String| {
+            let path = machine.home().join(name);
+            fs::write(&path, text).unwrap();
+            path.display().to_string()
+        };
+        (
+            file("certificate.pem", text("clientCertificateData")),
+            file("key.pem", text("clientKeyData")),
+            file("header", format!("Authorization: Bearer {}", text("token"))),
+        )
+    });
+    let status = |pair: Option<(&str, &str)>, header: &str| {
+        let mut curl = Command::new("curl");
+        curl.args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "--cacert", &ca]);
+        if let Some((certificate, key)) = pair {
+            curl.args(["--cert", certificate, "--key", key]);
+        }
+        let done = curl.args(["-H", &format!("@{header}"), service.url()]).output();
+        String::from_utf8(done.unwrap().stdout).unwrap()
+    };
+    assert_eq!(
+        status(Some((&own.0, &own.1)), &own.2),
+        "200",
+        "{}",
+        service.said()
+    );
+    assert_eq!(status(Some((&other.0, &other.1)), &other.2), "200");
+    assert_eq!(status(None, &own.2), "401", "the token alone");
+    assert_eq!(
+        status(Some((&other.0, &other.1)), &own.2),
+        "401",
+        "beside another's key"
+    );
+    assert_eq!(status(Some((&own.0, &own.1)), &other.2), "401", "and the reverse");
 }

@@ -270,7 +270,9 @@ fn answered(server: &DevServer, browser: &mut Browser, page: &sealstone_interop:
     assert_eq!(page.answer.status, 200, "{}", page.answer.text());
     let mut buttons = forms.iter().flat_map(|form| form.buttons.iter());
     if buttons.any(|(name, value)| name == "allow" || value == "allow") {
-        return browser.press(page, "allow", &[]);
+        let project = [("project", "demo-project")];
+        let asked = page.answer.text().contains("name=\"project\"");
+        return browser.press(page, "allow", if asked { &project } else { &[] });
     }
     browser.submit(page, &[])
 }
