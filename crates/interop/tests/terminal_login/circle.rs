@@ -139,3 +139,44 @@ pub(crate) fn who_says_no_is_not_logged_in(world: &World) {
     assert!(!done && out.is_empty(), "{said}");
     assert!(said.contains("sealstone login"), "{said}");
 }
+
+/// Who may act in two projects is asked which at a terminal, and told how to say it where nobody can be asked.
+pub(crate) fn one_of_several_scopes_is_chosen(world: &World) {
+    let lab = &world.lab;
+    let domain = lab.seed().domain("globex");
+    let made = json!({"project": {"name": "second", "domain_id": domain}});
+    let made = lab.admin("POST", "/projects", Some(&made));
+    let second = made["project"]["id"].as_str().unwrap();
+    let (group, role) = (&lab.seed().groups["fed-users"], lab.seed().role("reader"));
+    lab.change(
+        "PUT",
+        &format!("/projects/{second}/groups/{group}/roles/{role}"),
+        None,
+    );
+    let mut options = world.by_issuer();
+    options.truncate(options.len() - ["--project", "lab"].len());
+
+    let browser = world.browser("demo", &json!({}));
+    let (_seen, done, said) = world.log_in(&mut world.sealstone(&["login", "--browser"], &options), &browser);
+    assert!(!done, "{said}");
+    assert!(
+        said.contains("several scopes fit (") && said.contains("second"),
+        "{said}"
+    );
+    assert!(said.contains("--project, --domain or --system"), "{said}");
+
+    // The login itself is kept: what is typed is the answer to one question, and the browser stays closed.
+    let mut login = world.sealstone(&["login"], &options);
+    let (done, shown) = World::at_a_terminal(login.env("BROWSER", "/bin/false"), "nowhere\nsecond\n");
+    assert!(done, "{shown}");
+    assert!(shown.contains("You may act in several places:"), "{shown}");
+    assert!(shown.contains("lab") && shown.contains("Which one?"), "{shown}");
+    assert!(shown.contains("write one of the numbers, or a name"), "{shown}");
+    world.also_said(&shown);
+    let mut command = options.clone();
+    command.extend(["--", "openstack", "token", "issue", "-f", "json"].map(str::to_owned));
+    let issued: Value = serde_json::from_str(&world.done(&mut world.sealstone(&["exec"], &command))).unwrap();
+    assert_eq!(issued["project_id"], *second, "{issued}");
+    world.secret(issued["id"].as_str().unwrap());
+    world.done(&mut world.sealstone(&["logout"], &options));
+}

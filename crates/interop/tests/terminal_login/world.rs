@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    io::{BufRead as _, BufReader, Read as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::mpsc::{Receiver, channel},
@@ -228,6 +228,32 @@ impl World {
             lines,
             said: String::new(),
         }
+    }
+
+    /// Runs a program to its end at a terminal where this is typed; whether it succeeded, and all that stood there.
+    pub(crate) fn at_a_terminal(command: &Command, typed: &str) -> (bool, String) {
+        let words = std::iter::once(command.get_program()).chain(command.get_args());
+        let quoted: Vec<String> = words
+            .map(|word| format!("'{}'", word.to_str().unwrap().replace('\'', "'\\''")))
+            .collect();
+        let mut script = Command::new("script");
+        script
+            .args(["-qefc", &quoted.join(" "), "/dev/null"])
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        for (name, value) in command.get_envs() {
+            script.env(name, value.unwrap_or_default());
+        }
+        let mut child = script.spawn().unwrap();
+        // What is typed ahead waits in the terminal; the end of the input would be Ctrl-D.
+        let mut keyboard = child.stdin.take().unwrap();
+        keyboard.write_all(typed.as_bytes()).unwrap();
+        let mut shown = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut shown).unwrap();
+        drop(keyboard);
+        (child.wait().unwrap().success(), shown)
     }
 
     pub(crate) fn secret(&self, text: &str) {
