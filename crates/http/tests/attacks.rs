@@ -10,6 +10,7 @@ mod attacks_g;
 mod attacks_k;
 mod attacks_l;
 mod attacks_m;
+mod attacks_o;
 mod attacks_r;
 mod attacks_s;
 mod bearers;

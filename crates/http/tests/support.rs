@@ -17,7 +17,7 @@ use sealstone_identity::{DomainId, IdentitySource};
 use sealstone_keyring::{KeyEncryptionKey, RotationPolicy, RotationSettings, SecretPlace, SecretPurpose};
 use sealstone_mtls::ClientCertificate;
 use sealstone_oauth_types::{ClientId, Secret};
-use sealstone_provider::{BaseUrl, Clock, Ports, Provider, ProviderConfig, SystemEntropy};
+use sealstone_provider::{Administration, BaseUrl, Clock, Ports, Provider, ProviderConfig, SystemEntropy};
 use sealstone_registry::{
     Client, ClientRegistration, ClientSecretText, ClientStore, Domain, DomainStore, Insertion, Pepper,
     SealedSecret, SecretKind, SecretSet,
@@ -64,6 +64,9 @@ pub(crate) fn mac_secret(client: &str) -> String {
     format!("{}-{}", secret(client), "0123456789abcdefghij")
 }
 
+/// How clients are administered, over this store.
+pub(crate) type Administrators = fn(Arc<MemoryStore>) -> Administration;
+
 pub(crate) struct World {
     pub(crate) router: Router,
     pub(crate) edge: HttpEdge,
@@ -93,7 +96,7 @@ impl World {
         change: impl FnOnce(HttpConfig) -> HttpConfig,
         wrap: impl FnOnce(Arc<dyn ClientStore>) -> Arc<dyn ClientStore>,
     ) -> Self {
-        Self::build_beside(change, wrap, None, None).await
+        Self::build_beside(change, wrap, None, None, None).await
     }
 
     /// A world with people.
@@ -106,7 +109,7 @@ impl World {
         people: People,
         change: impl FnOnce(HttpConfig) -> HttpConfig,
     ) -> Self {
-        Self::build_beside(change, |clients| clients, None, Some(people)).await
+        Self::build_beside(change, |clients| clients, None, Some(people), None).await
     }
 
     /// A world beside a Keystone.
@@ -119,7 +122,19 @@ impl World {
         keystone: FakeIdentity,
         change: impl FnOnce(HttpConfig) -> HttpConfig,
     ) -> Self {
-        Self::build_beside(change, |clients| clients, Some(Arc::new(keystone)), None).await
+        Self::build_beside(change, |clients| clients, Some(Arc::new(keystone)), None, None).await
+    }
+
+    /// A world whose clients are administered over HTTP; with people, where some are given.
+    pub(crate) async fn administered(administration: Administrators, people: Option<People>) -> Self {
+        Self::build_beside(
+            |config| config,
+            |clients| clients,
+            None,
+            people,
+            Some(administration),
+        )
+        .await
     }
 
     async fn build_beside(
@@ -127,6 +142,7 @@ impl World {
         wrap: impl FnOnce(Arc<dyn ClientStore>) -> Arc<dyn ClientStore>,
         identity: Option<Arc<dyn IdentitySource>>,
         people: Option<People>,
+        administration: Option<Administrators>,
     ) -> Self {
         Log::install();
         let mut rotation = RotationSettings::default();
@@ -142,7 +158,12 @@ impl World {
         let audit = MemorySink::default();
         let ports_clock: Arc<dyn Clock> = Arc::new(TestClock(clock.clone()));
         let shared = Arc::new(store.clone());
-        let provider = Provider::new(
+        if administration.is_some() {
+            let cloud = Domain::new(DomainId::parse("global").unwrap(), "Cloud", true).unwrap();
+            assert_eq!(store.insert_domain(cloud).await.unwrap(), Insertion::Inserted);
+        }
+        let administration = administration.map(|make| make(shared.clone()));
+        let provider = Provider::with_administration(
             ProviderConfig {
                 base: BaseUrl::parse("https://id.example").unwrap(),
                 mtls_base: Some(BaseUrl::parse("https://mtls.id.example").unwrap()),
@@ -162,6 +183,7 @@ impl World {
                 clock: Arc::clone(&ports_clock),
                 entropy: Arc::new(SystemEntropy),
             },
+            administration,
         );
         provider.maintain().await.unwrap();
         let ca = TestCa::new("Clients");

@@ -6,6 +6,7 @@ mod auth;
 mod client;
 mod domain;
 mod error;
+mod import;
 mod initial_token;
 mod logout_uri;
 mod name;
@@ -30,6 +31,9 @@ pub use client::{
 };
 pub use domain::Domain;
 pub use error::RegistrationError;
+pub use import::{
+    Dropped, ImportError, ImportRefusal, ImportSource, ImportedClient, MAX_IMPORT, import_clients,
+};
 pub use initial_token::{
     InitialToken, InitialTokenId, MAX_INITIAL_TOKEN_LIFETIME, MAX_INITIAL_TOKEN_USES, MAX_INITIAL_TOKENS,
     MIN_INITIAL_TOKEN_LIFETIME, Registered, RegistrationStore,

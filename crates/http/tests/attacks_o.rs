@@ -1,0 +1,1124 @@
+//! Client registry administration: group O, through the router.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::body::Body;
+use sealstone_audit::{Action, Outcome, Target};
+use sealstone_identity::{
+    AdministratorSource, Authority, DomainId, IdentitySourceError, MachineLogin, Name, ProjectScope, Refusal,
+    RoleName, Scope, TieFacts, TokenHolder, UserRef,
+};
+use sealstone_mtls::SubjectMatcher;
+use sealstone_oauth_types::{ClientId, ScopeSet};
+use sealstone_provider::{Administration, AdministratorCertificate};
+use sealstone_registry::{ClientStore, RegistrationPolicy};
+use sealstone_storage::MemoryStore;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Ask, ISSUER, TOKEN, World};
+
+const CLIENTS: &str = "/v4/oauth2/demo/clients";
+const INITIAL: &str = "/v4/oauth2/demo/initial-access-tokens";
+const REGISTER: &str = "/v4/oauth2/demo/register";
+
+/// A Keystone that knows a few tokens, and to whom they belong.
+struct FakeKeystone;
+
+fn scope(name: &str) -> (Scope, &'static str) {
+    let domain = |id: &str| Scope::Domain {
+        id: DomainId::parse(id).unwrap(),
+        name: Name::parse(id).unwrap(),
+    };
+    match name {
+        "system-admin" => (Scope::System, "admin"),
+        "system-reader" => (Scope::System, "reader"),
+        "manager-of-elsewhere" => (domain("elsewhere"), "manager"),
+        "member-of-demo" => (domain("demo"), "member"),
+        "project-admin" => {
+            let project = ProjectScope::new("p1", "builds", "demo").unwrap();
+            (Scope::Project(project), "admin")
+        }
+        _ => (domain("demo"), "manager"),
+    }
+}
+
+#[async_trait]
+impl AdministratorSource for FakeKeystone {
+    async fn holder(&self, token: &str) -> Result<TokenHolder, IdentitySourceError> {
+        if token == "unknown" {
+            return Err(IdentitySourceError::Refused(Refusal::Credential));
+        }
+        if token == "outage" {
+            return Err(IdentitySourceError::unavailable("no answer"));
+        }
+        let (scope, role) = scope(token);
+        let user = UserRef::new("operator", "operator", "demo").unwrap();
+        Ok(TokenHolder {
+            authority: Authority::new(user, scope, vec![RoleName::parse(role).unwrap()]).unwrap(),
+            is_narrowed: token == "narrowed",
+            certificate_thumbprint: (token == "bound").then(|| "x".to_owned()),
+        })
+    }
+
+    async fn tie(&self, token: &str, login: &MachineLogin<'_>) -> Result<TieFacts, IdentitySourceError> {
+        assert_eq!(
+            token, "manager-of-demo",
+            "asked with the administrator's own token"
+        );
+        let MachineLogin::MintedUser { user_id, project_id } = login else {
+            return Err(IdentitySourceError::Refused(Refusal::Credential));
+        };
+        if user_id.as_str() == "hidden" {
+            return Err(IdentitySourceError::Refused(Refusal::User));
+        }
+        let of = |id: &str| DomainId::parse(id.split('-').next_back().unwrap()).unwrap();
+        Ok(TieFacts {
+            user_domain: of(user_id.as_str()),
+            project_domain: of(project_id.as_str()),
+            within_roles: !user_id.as_str().starts_with("mighty"),
+            unrestricted: false,
+        })
+    }
+}
+
+fn administration(store: Arc<MemoryStore>) -> Administration {
+    let role = |name: &str| RoleName::parse(name).unwrap();
+    let subject = |name: &str| SubjectMatcher::parse("tls_client_auth_subject_dn", name).unwrap();
+    Administration {
+        registrations: store,
+        keystone: Some(Arc::new(FakeKeystone)),
+        manager_roles: vec![role("manager"), role("admin")],
+        cloud_roles: vec![role("admin")],
+        grantable: ScopeSet::parse("logs:read").unwrap(),
+        certificates: vec![
+            AdministratorCertificate {
+                subject: subject("CN=operator"),
+                domain: None,
+            },
+            AdministratorCertificate {
+                subject: subject("CN=manager"),
+                domain: Some(DomainId::parse("demo").unwrap()),
+            },
+        ],
+        policy: None,
+        policies: BTreeMap::from([(
+            DomainId::parse("demo").unwrap(),
+            Some(RegistrationPolicy::default()),
+        )]),
+    }
+}
+
+impl World {
+    async fn with_administrators() -> Self {
+        let world = Self::administered(administration, None).await;
+        let scope = json!({ "scope": "sealstone:clients metrics:read read write", "default_scope": "sealstone:clients metrics:read" });
+        world.register("demo", "office", scope.clone()).await;
+        world.register("elsewhere", "bureau", scope.clone()).await;
+        world.register("global", "cloud-office", scope).await;
+        world
+    }
+
+    async fn token_at(&self, domain: &str, client: &str, form: &str) -> String {
+        let place = format!("/v4/oauth2/{domain}/token");
+        let answer = self.send(Ask::post(&place).basic(client).form(form)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.json()["access_token"].as_str().unwrap().to_owned()
+    }
+
+    async fn office(&self) -> String {
+        self.token_at("demo", "office", "grant_type=client_credentials")
+            .await
+    }
+
+    async fn put(&self, id: &str, tag: &str, body: &Value) -> Answer {
+        let ask = cloud("PUT", &format!("{CLIENTS}/{id}")).header("if-match", tag);
+        self.send(ask.json(body)).await
+    }
+}
+
+impl Ask {
+    fn bearer(self, token: &str) -> Self {
+        self.header("authorization", format!("Bearer {token}"))
+    }
+
+    fn json(self, body: &Value) -> Self {
+        self.header("content-type", "application/json")
+            .body(Body::from(body.to_string()))
+    }
+}
+
+/// By the cloud's administrator.
+fn cloud(method: &str, uri: &str) -> Ask {
+    Ask::new(method, uri).header("x-auth-token", "system-admin")
+}
+
+fn app() -> Value {
+    json!({ "redirect_uris": ["https://app.example/cb"], "scope": "openid" })
+}
+
+#[track_caller]
+fn refused(answer: &Answer, status: u16, code: &str, name: &str) {
+    assert_eq!(
+        (answer.status.as_u16(), answer.json()["error"].as_str()),
+        (status, Some(code)),
+        "{name}: {answer:?}"
+    );
+    answer.is_clean();
+    let challenge = answer.header("www-authenticate");
+    assert!(
+        status != 401 || challenge.is_some_and(|value| value.starts_with("Bearer")),
+        "{name}: {answer:?}"
+    );
+}
+
+#[tokio::test]
+async fn o01_who_is_no_administrator_of_the_domain_gets_nothing() {
+    let world = World::with_administrators().await;
+    let office = world.office().await;
+    let elsewhere = world
+        .token_at("elsewhere", "bureau", "grant_type=client_credentials")
+        .await;
+    let plain = world.token_of("ci").await;
+    let without = world
+        .token_at(
+            "demo",
+            "office",
+            "grant_type=client_credentials&scope=metrics%3Aread",
+        )
+        .await;
+    let stranger = world.ca.client("stranger");
+    let bearer = |token: &str| move |ask: Ask| ask.bearer(token);
+    let keystone = |token: &'static str| move |ask: Ask| ask.header("x-auth-token", token);
+    type Way<'a> = Box<dyn Fn(Ask) -> Ask + 'a>;
+    let ways: Vec<(&str, Way<'_>, u16, &str)> = vec![
+        ("nothing", Box::new(|ask| ask), 401, "invalid_token"),
+        (
+            "basic",
+            Box::new(|ask: Ask| ask.basic("office")),
+            401,
+            "invalid_token",
+        ),
+        ("no token", Box::new(bearer("x.y.z")), 401, "invalid_token"),
+        (
+            "another issuer's",
+            Box::new(bearer(&elsewhere)),
+            401,
+            "invalid_token",
+        ),
+        (
+            "without the scope",
+            Box::new(bearer(&plain)),
+            403,
+            "insufficient_scope",
+        ),
+        (
+            "scope not asked for",
+            Box::new(bearer(&without)),
+            403,
+            "insufficient_scope",
+        ),
+        (
+            "no Keystone token",
+            Box::new(keystone("unknown")),
+            401,
+            "invalid_token",
+        ),
+        (
+            "narrowed by rules",
+            Box::new(keystone("narrowed")),
+            401,
+            "invalid_token",
+        ),
+        (
+            "bound elsewhere",
+            Box::new(keystone("bound")),
+            401,
+            "invalid_token",
+        ),
+        (
+            "a member",
+            Box::new(keystone("member-of-demo")),
+            403,
+            "access_denied",
+        ),
+        (
+            "admin of a project",
+            Box::new(keystone("project-admin")),
+            403,
+            "access_denied",
+        ),
+        (
+            "reader of the system",
+            Box::new(keystone("system-reader")),
+            403,
+            "access_denied",
+        ),
+        (
+            "another domain's manager",
+            Box::new(keystone("manager-of-elsewhere")),
+            403,
+            "access_denied",
+        ),
+        (
+            "an unknown certificate",
+            Box::new(|ask: Ask| ask.certificate(&stranger)),
+            403,
+            "access_denied",
+        ),
+        (
+            "its own signature",
+            Box::new(|ask: Ask| ask.certificate(&world.alone)),
+            401,
+            "invalid_token",
+        ),
+        (
+            "two tokens",
+            Box::new(|ask: Ask| ask.bearer(&office).header("x-auth-token", "manager-of-demo")),
+            400,
+            "invalid_request",
+        ),
+        (
+            "a web page",
+            Box::new(|ask: Ask| ask.bearer(&office).header("origin", "https://evil.example")),
+            403,
+            "access_denied",
+        ),
+    ];
+    let before = world.store.client(&ClientId::parse("ci").unwrap()).await.unwrap();
+    for (name, way, status, code) in &ways {
+        for (method, uri) in [
+            ("GET", CLIENTS.to_owned()),
+            ("POST", CLIENTS.to_owned()),
+            ("GET", format!("{CLIENTS}/ci")),
+            ("PUT", format!("{CLIENTS}/ci")),
+            ("DELETE", format!("{CLIENTS}/ci")),
+            ("POST", format!("{CLIENTS}/ci/secret")),
+            ("POST", format!("{CLIENTS}/ci/disable")),
+            ("POST", format!("{CLIENTS}/ci/enable")),
+            ("GET", INITIAL.to_owned()),
+            ("POST", INITIAL.to_owned()),
+            ("DELETE", format!("{INITIAL}/0011223344556677")),
+        ] {
+            // Without an address: failures of one would lock out the next way.
+            let answer = world.send(way(Ask::new(method, &uri)).without_address()).await;
+            refused(&answer, *status, code, &format!("{name}: {method} {uri}"));
+        }
+    }
+    assert_eq!(
+        world.store.client(&ClientId::parse("ci").unwrap()).await.unwrap(),
+        before
+    );
+    let refusals = world.events();
+    let refusals = refusals.iter().filter(|event| {
+        matches!(
+            event.action,
+            Action::ReadClient | Action::UpdateClient | Action::DeleteClient
+        ) && event.outcome == Outcome::Failure
+    });
+    assert!(refusals.count() >= ways.len() * 6, "each refusal is recorded");
+    let outage = world
+        .send(Ask::get(CLIENTS).header("x-auth-token", "outage"))
+        .await;
+    assert_eq!(outage.status, 503, "{outage:?}");
+    assert!(outage.header("retry-after").is_some());
+}
+
+#[tokio::test]
+async fn every_way_in_leads_to_what_it_may() {
+    let world = World::with_administrators().await;
+    let cloud_token = world
+        .token_at("global", "cloud-office", "grant_type=client_credentials")
+        .await;
+    let office = world.office().await;
+    let (operator, manager) = (world.ca.client("operator"), world.ca.client("manager"));
+    type Way<'a> = Box<dyn Fn(Ask) -> Ask + 'a>;
+    let ways: Vec<(&str, Way<'_>, bool)> = vec![
+        (
+            "the cloud's token",
+            Box::new(|ask: Ask| ask.bearer(&cloud_token)),
+            true,
+        ),
+        (
+            "the domain's token",
+            Box::new(|ask: Ask| ask.bearer(&office)),
+            false,
+        ),
+        (
+            "Keystone's administrator",
+            Box::new(|ask: Ask| ask.header("x-auth-token", "system-admin")),
+            true,
+        ),
+        (
+            "Keystone's manager",
+            Box::new(|ask: Ask| ask.header("x-auth-token", "manager-of-demo")),
+            false,
+        ),
+        (
+            "the operator's certificate",
+            Box::new(|ask: Ask| ask.certificate(&operator)),
+            true,
+        ),
+        (
+            "the manager's certificate",
+            Box::new(|ask: Ask| ask.certificate(&manager)),
+            false,
+        ),
+    ];
+    for (name, way, is_cloud) in ways {
+        let made = world.send(way(Ask::post(CLIENTS).json(&app()))).await;
+        assert_eq!(made.status, 201, "{name}: {made:?}");
+        let id = made.json()["client_id"].as_str().unwrap().to_owned();
+        assert_eq!(made.header("location"), Some(format!("{CLIENTS}/{id}").as_str()));
+        let shown = world.send(way(Ask::get(&format!("{CLIENTS}/{id}")))).await;
+        assert_eq!(shown.status, 200, "{name}");
+        assert_eq!(shown.header("etag"), made.header("etag"));
+        assert_eq!(shown.json()["redirect_uris"], json!(["https://app.example/cb"]));
+        let elsewhere = "/v4/oauth2/elsewhere/clients";
+        let there = world.send(way(Ask::post(elsewhere).json(&app()))).await;
+        let wide = world
+            .send(way(Ask::post(CLIENTS).json(&json!({ "scope": "billing:write" }))))
+            .await;
+        if is_cloud {
+            assert_eq!(
+                (there.status.as_u16(), wide.status.as_u16()),
+                (201, 201),
+                "{name}"
+            );
+        } else {
+            assert!([401, 403].contains(&there.status.as_u16()), "{name}: {there:?}");
+            refused(&wide, 403, "access_denied", name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn o02_another_tenants_client_is_as_unknown_as_none() {
+    let world = World::with_administrators().await;
+    let office = world.office().await;
+    let mut answers = Vec::new();
+    for id in ["foreign", "nobody", "%2e%2e", "x y", "\u{e4}"] {
+        for (method, end) in [
+            ("GET", ""),
+            ("DELETE", ""),
+            ("POST", "/disable"),
+            ("POST", "/secret"),
+        ] {
+            let uri = format!(
+                "{CLIENTS}/{}{end}",
+                id.replace(' ', "%20").replace('\u{e4}', "%c3%a4")
+            );
+            let answer = world.send(Ask::new(method, &uri).bearer(&office)).await;
+            refused(&answer, 404, "invalid_request", &uri);
+            answers.push(answer.text);
+        }
+    }
+    answers.dedup();
+    assert_eq!(answers.len(), 1, "the answer does not tell one from another");
+    assert!(
+        world
+            .store
+            .client(&ClientId::parse("foreign").unwrap())
+            .await
+            .unwrap()
+            .is_some()
+    );
+}
+
+#[tokio::test]
+async fn o03_what_the_server_sets_is_never_set() {
+    let world = World::with_administrators().await;
+    for member in [
+        "client_id",
+        "domain_id",
+        "created_at",
+        "client_secret_hash",
+        "client_secret",
+        "pre_authorized",
+        "version",
+    ] {
+        let mut body = app();
+        body[member] = json!("x");
+        let answer = world.send(cloud("POST", CLIENTS).json(&body)).await;
+        refused(&answer, 422, "invalid_client_metadata", member);
+        assert!(
+            answer.json()["error_description"]
+                .as_str()
+                .unwrap()
+                .contains(member)
+        );
+    }
+}
+
+#[tokio::test]
+async fn o04_o05_o06_o07_o08_o12_registrations_that_give_too_much_are_refused() {
+    let world = World::with_administrators().await;
+    let web = |uri: &str| json!({ "redirect_uris": [uri], "scope": "openid" });
+    let with = |member: &str, value: Value| {
+        let mut body = app();
+        body[member] = value;
+        body
+    };
+    let cases = [
+        ("o04", web("https://*.example.com/cb"), "invalid_redirect_uri"),
+        ("o04", web("https://app/*"), "invalid_redirect_uri"),
+        ("o05", web("http://app.example/cb"), "invalid_redirect_uri"),
+        ("o06", web("javascript:alert(1)"), "invalid_redirect_uri"),
+        ("o06", web("data:text/html,x"), "invalid_redirect_uri"),
+        (
+            "o07",
+            json!({ "redirect_uris": ["https://app.example/cb"], "token_endpoint_auth_method": "none", "require_pkce": false }),
+            "invalid_client_metadata",
+        ),
+        (
+            "o08",
+            with("grant_types", json!(["implicit"])),
+            "invalid_client_metadata",
+        ),
+        (
+            "o08",
+            with("grant_types", json!(["password"])),
+            "invalid_client_metadata",
+        ),
+        (
+            "o12",
+            with("logo_uri", json!("javascript:alert(1)")),
+            "invalid_client_metadata",
+        ),
+        (
+            "o12",
+            with("policy_uri", json!("https://10.0.0.1/")),
+            "invalid_client_metadata",
+        ),
+        (
+            "o12",
+            with("client_uri", json!("http://app.example/")),
+            "invalid_client_metadata",
+        ),
+    ];
+    let made = world
+        .send(
+            cloud("PUT", &format!("{CLIENTS}/victim"))
+                .header("if-none-match", "*")
+                .json(&app()),
+        )
+        .await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let tag = made.header("etag").unwrap();
+    for (row, body, code) in &cases {
+        let answer = world.send(cloud("POST", CLIENTS).json(body)).await;
+        refused(&answer, 422, code, row);
+        let answer = world.put("victim", tag, body).await;
+        refused(&answer, 422, code, row);
+    }
+}
+
+#[tokio::test]
+async fn o09_a_secret_is_shown_once() {
+    let world = World::with_administrators().await;
+    let made = world
+        .send(cloud("POST", CLIENTS).json(&json!({ "scope": "read" })))
+        .await;
+    let (id, secret) = (
+        made.json()["client_id"].clone(),
+        made.json()["client_secret"].clone(),
+    );
+    let (id, secret) = (id.as_str().unwrap(), secret.as_str().unwrap().to_owned());
+    let log = crate::support::Log::capture();
+    let mut later = vec![
+        world.send(cloud("GET", &format!("{CLIENTS}/{id}"))).await,
+        world.send(cloud("GET", CLIENTS)).await,
+    ];
+    let tag = later[0].header("etag").unwrap().to_owned();
+    later.push(world.put(id, &tag, &json!({ "scope": "read write" })).await);
+    later.push(
+        world
+            .send(cloud("POST", &format!("{CLIENTS}/{id}/disable")))
+            .await,
+    );
+    later.push(world.send(cloud("POST", &format!("{CLIENTS}/{id}/enable"))).await);
+    for answer in &later {
+        assert_eq!(answer.status, 200, "{answer:?}");
+        for hidden in [secret.as_str(), "client_secret\"", "hmac", "sealed"] {
+            assert!(!answer.text.contains(hidden), "{hidden}: {}", answer.text);
+        }
+    }
+    assert!(!log.text().contains(&secret));
+    assert!(!format!("{:?}", world.events()).contains(&secret));
+    let grant = Ask::post(TOKEN)
+        .basic_with(id, &secret)
+        .form("grant_type=client_credentials");
+    assert_eq!(world.send(grant).await.status, 200, "it works all the same");
+}
+
+#[tokio::test]
+async fn o10_bodies_that_cannot_be_are_refused_and_bounded() {
+    let world = World::with_administrators().await;
+    let post = |body: String| {
+        cloud("POST", CLIENTS)
+            .header("content-type", "application/json")
+            .body(Body::from(body))
+    };
+    let cases = [
+        ("no JSON", "{".to_owned(), 422),
+        ("a list", "[]".to_owned(), 422),
+        (
+            "a member twice",
+            r#"{"scope": "a", "scope": "b"}"#.to_owned(),
+            422,
+        ),
+        ("an unknown member", r#"{"scop": "a"}"#.to_owned(), 422),
+        (
+            "a wrong type",
+            r#"{"redirect_uris": "https://app.example/cb"}"#.to_owned(),
+            422,
+        ),
+        (
+            "depth",
+            format!(
+                "{}{}",
+                r#"{"claims":"#.to_owned() + &"[".repeat(10_000),
+                "]".repeat(10_000) + "}"
+            ),
+            422,
+        ),
+        (
+            "10 MiB",
+            format!(r#"{{"client_name": "{}"}}"#, "a".repeat(10 * 1024 * 1024)),
+            413,
+        ),
+    ];
+    for (name, body, status) in cases {
+        let answer = world.send(post(body)).await;
+        assert_eq!(answer.status.as_u16(), status, "{name}: {answer:?}");
+        answer.is_clean();
+        assert!(answer.text.len() < 1024, "{name}");
+    }
+    let form = cloud("POST", CLIENTS).form("scope=read");
+    refused(&world.send(form).await, 415, "invalid_request", "a form");
+    for body in [
+        r#"{"overlap_s": -1}"#,
+        r#"{"overlap": 1}"#,
+        "[]",
+        r#"{"overlap_s": "1"}"#,
+    ] {
+        let rotate =
+            cloud("POST", &format!("{CLIENTS}/ci/secret")).header("content-type", "application/json");
+        refused(
+            &world.send(rotate.body(Body::from(body))).await,
+            400,
+            "invalid_request",
+            body,
+        );
+    }
+    for (method, uri) in [
+        ("PATCH", CLIENTS),
+        ("PUT", CLIENTS),
+        ("GET", REGISTER),
+        ("DELETE", INITIAL),
+    ] {
+        let answer = world.send(cloud(method, uri)).await;
+        assert_eq!(answer.status, 405, "{method} {uri}");
+        assert!(answer.header("allow").is_some());
+    }
+}
+
+#[tokio::test]
+async fn o11_names_that_mislead_are_refused_over_http() {
+    let world = World::with_administrators().await;
+    for name in [
+        "a\u{202e}b".to_owned(),
+        "x".repeat(10 * 1024),
+        "a\nb".to_owned(),
+        String::new(),
+    ] {
+        let mut body = app();
+        body["client_name"] = json!(name);
+        refused(
+            &world.send(cloud("POST", CLIENTS).json(&body)).await,
+            422,
+            "invalid_client_metadata",
+            &name,
+        );
+    }
+}
+
+#[tokio::test]
+async fn o13_of_two_writers_the_second_is_told() {
+    let world = World::with_administrators().await;
+    let shown = world.send(cloud("GET", &format!("{CLIENTS}/ci"))).await;
+    let tag = shown.header("etag").unwrap().to_owned();
+    let blind = cloud("PUT", &format!("{CLIENTS}/ci")).json(&json!({ "scope": "read" }));
+    refused(&world.send(blind).await, 428, "invalid_request", "blind");
+    assert_eq!(
+        world.put("ci", &tag, &json!({ "scope": "read" })).await.status,
+        200
+    );
+    refused(
+        &world.put("ci", &tag, &json!({ "scope": "write" })).await,
+        412,
+        "invalid_request",
+        "second",
+    );
+    for end in ["/disable", "/enable", "/secret"] {
+        let ask = cloud("POST", &format!("{CLIENTS}/ci{end}")).header("if-match", &tag);
+        refused(&world.send(ask).await, 412, "invalid_request", end);
+    }
+    let delete = cloud("DELETE", &format!("{CLIENTS}/ci")).header("if-match", "W/\"1-1\"");
+    refused(&world.send(delete).await, 412, "invalid_request", "weak");
+    let again = cloud("PUT", &format!("{CLIENTS}/ci"))
+        .header("if-none-match", "*")
+        .json(&app());
+    refused(&world.send(again).await, 409, "invalid_request", "taken");
+    let scope = world
+        .store
+        .client(&ClientId::parse("ci").unwrap())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(scope.scopes().as_str(), "read");
+}
+
+#[tokio::test]
+async fn o14_what_a_client_got_ends_with_it() {
+    for end in ["disable", "delete"] {
+        let world = World::with_administrators().await;
+        let token = world.token_of("ci").await;
+        let seen = async |token: &str| {
+            let form = format!("token={token}");
+            let answer = world
+                .send(Ask::post(crate::support::INTROSPECT).basic("gateway").form(form))
+                .await;
+            answer.json()["active"].clone()
+        };
+        assert_eq!(seen(&token).await, true);
+        let ended = match end {
+            "disable" => world.send(cloud("POST", &format!("{CLIENTS}/ci/disable"))).await,
+            _ => world.send(cloud("DELETE", &format!("{CLIENTS}/ci"))).await,
+        };
+        assert!(ended.status.is_success(), "{ended:?}");
+        assert_eq!(seen(&token).await, false, "{end}");
+        let refused = world.token("grant_type=client_credentials").await;
+        refused.is_refused(401, "invalid_client");
+        // What a running server does at each change of the store.
+        world.provider.maintain().await.unwrap();
+        let document = world
+            .send(Ask::get(&format!("{ISSUER}/jwks/revocation")))
+            .await
+            .json();
+        assert_eq!(document["ended_clients"][0]["client_id"], "ci", "{document}");
+        assert!(document["ended_clients"][0]["until"].as_u64().unwrap() >= world.now());
+
+        // Back again, in its own name or as another of the same id: what ended stays so, what comes is good.
+        world.clock.advance(std::time::Duration::from_secs(3));
+        if end == "disable" {
+            assert_eq!(
+                world
+                    .send(cloud("POST", &format!("{CLIENTS}/ci/enable")))
+                    .await
+                    .status,
+                200
+            );
+        } else {
+            world
+                .register(
+                    "demo",
+                    "ci",
+                    json!({ "scope": "read write", "default_scope": "read" }),
+                )
+                .await;
+        }
+        assert_eq!(seen(&token).await, false, "{end} and back");
+        let fresh = world.token_of("ci").await;
+        assert_eq!(seen(&fresh).await, true, "{end} and back");
+    }
+}
+
+#[tokio::test]
+async fn o15_ids_are_the_servers_or_of_its_pattern() {
+    let world = World::with_administrators().await;
+    for id in [
+        "..",
+        "a.b",
+        "a%2fb",
+        "%C3%A4",
+        "a%00",
+        &"a".repeat(65),
+        "7a6c1f0e5b3d42c8a9e0d1f2b3c4d5e6",
+    ] {
+        let ask = cloud("PUT", &format!("{CLIENTS}/{id}"))
+            .header("if-none-match", "*")
+            .json(&app());
+        refused(&world.send(ask).await, 422, "invalid_client_metadata", id);
+    }
+    let drawn = world.send(cloud("POST", CLIENTS).json(&app())).await.json();
+    let drawn = drawn["client_id"].as_str().unwrap().to_owned();
+    assert!(drawn.len() == 32 && drawn.bytes().all(|byte| byte.is_ascii_hexdigit()));
+}
+
+#[tokio::test]
+async fn o16_a_rotated_secret_dies_with_its_overlap() {
+    let world = World::with_administrators().await;
+    let rotate = |body: Value| cloud("POST", &format!("{CLIENTS}/ci/secret")).json(&body);
+    let grant = "grant_type=client_credentials";
+    for (name, body) in [
+        ("an overlap of a year", json!({ "overlap_s": 31_536_000 })),
+        ("an end that is over", json!({ "expires_in_s": 0 })),
+    ] {
+        refused(&world.send(rotate(body)).await, 422, "invalid_request", name);
+    }
+    let rotated = world.send(rotate(json!({ "overlap_s": 60 }))).await;
+    assert_eq!(rotated.status, 200, "{rotated:?}");
+    let new = rotated.json()["client_secret"].as_str().unwrap().to_owned();
+    let with_new = || Ask::post(TOKEN).basic_with("ci", &new).form(grant);
+    world.clock.advance(std::time::Duration::from_secs(59));
+    assert_eq!(world.token(grant).await.status, 200, "both are good");
+    assert_eq!(world.send(with_new()).await.status, 200);
+    world.clock.advance(std::time::Duration::from_secs(1));
+    world.token(grant).await.is_refused(401, "invalid_client");
+    assert_eq!(world.send(with_new()).await.status, 200);
+    let none = cloud("POST", &format!("{CLIENTS}/machine/secret"));
+    refused(
+        &world.send(none).await,
+        422,
+        "invalid_request",
+        "a client without a secret",
+    );
+}
+
+#[tokio::test]
+async fn o17_lists_are_bounded_and_stay_in_their_domain_over_http() {
+    let world = World::with_administrators().await;
+    let office = world.office().await;
+    for query in [
+        "limit=1e9",
+        "limit=-1",
+        "limit=0",
+        "limit=501",
+        "limit=",
+        "after=..",
+        "after=%00",
+        "page=1",
+        "limit=1&limit=2",
+        "limit=99999999999999999999",
+    ] {
+        let answer = world
+            .send(Ask::get(&format!("{CLIENTS}?{query}")).bearer(&office))
+            .await;
+        if query == "limit=" {
+            assert_eq!(answer.status, 200, "an empty parameter is none");
+            continue;
+        }
+        refused(&answer, 400, "invalid_request", query);
+    }
+    let mut found = Vec::new();
+    let mut after = String::new();
+    loop {
+        let answer = world
+            .send(Ask::get(&format!("{CLIENTS}?limit=3{after}")).bearer(&office))
+            .await
+            .json();
+        let page = answer["clients"].as_array().unwrap().clone();
+        assert!(page.len() <= 3);
+        found.extend(
+            page.iter()
+                .map(|client| client["client_id"].as_str().unwrap().to_owned()),
+        );
+        let Some(next) = answer["next_after"].as_str() else {
+            break;
+        };
+        after = format!("&after={next}");
+    }
+    assert!(found.is_sorted() && found.len() > 6, "{found:?}");
+    assert!(!found.contains(&"foreign".to_owned()) && !found.contains(&"bureau".to_owned()));
+    // A cursor that names another tenant's client is a place in the order, and nothing else.
+    let forged = world
+        .send(Ask::get(&format!("{CLIENTS}?after=foreign")).bearer(&office))
+        .await
+        .json();
+    let own = forged["clients"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .all(|client| client["domain_id"] == "demo");
+    assert!(own, "{forged}");
+}
+
+/// Nobody gives what he does not hold, neither at once nor by way of a client that has it already.
+#[tokio::test]
+async fn o01_a_manager_does_not_reach_above_himself_over_http() {
+    let world = World::with_administrators().await;
+    let manager = |method: &str, end: &str| {
+        Ask::new(method, &format!("{CLIENTS}{end}")).header("x-auth-token", "manager-of-demo")
+    };
+    let tied = |user: &str, project: &str| json!({ "scope": "openstack:api", "openstack_user_id": user, "openstack_project_id": project });
+    for (name, body) in [
+        ("another scope", json!({ "scope": "metrics:read" })),
+        ("his own office", json!({ "scope": "sealstone:clients" })),
+        ("a user with more roles", tied("mighty-demo", "p-demo")),
+        ("a user elsewhere", tied("u-elsewhere", "p-demo")),
+        ("a project elsewhere", tied("u-demo", "p-elsewhere")),
+        ("a user whom he may not see", tied("hidden", "p-demo")),
+        (
+            "no consent",
+            json!({ "redirect_uris": ["https://app.example/cb"], "consent": "never" }),
+        ),
+    ] {
+        refused(
+            &world.send(manager("POST", "").json(&body)).await,
+            403,
+            "access_denied",
+            name,
+        );
+    }
+    assert_eq!(
+        world
+            .send(manager("POST", "").json(&tied("u-demo", "p-demo")))
+            .await
+            .status,
+        201
+    );
+    assert_eq!(
+        world
+            .send(manager("POST", "").json(&json!({ "scope": "logs:read" })))
+            .await
+            .status,
+        201
+    );
+    // `office` has what he could not give: its secret, its rights and its return are not his to have.
+    let tag = world.send(manager("GET", "/office")).await;
+    let tag = tag.header("etag").unwrap().to_owned();
+    let smaller = manager("PUT", "/office")
+        .header("if-match", &tag)
+        .json(&json!({ "scope": "logs:read" }));
+    refused(&world.send(smaller).await, 403, "access_denied", "takes over");
+    refused(
+        &world.send(manager("POST", "/office/secret")).await,
+        403,
+        "access_denied",
+        "a new secret",
+    );
+    assert_eq!(
+        world.send(manager("POST", "/office/disable")).await.status,
+        200,
+        "but he may end it"
+    );
+    refused(
+        &world.send(manager("POST", "/office/enable")).await,
+        403,
+        "access_denied",
+        "back again",
+    );
+    assert_eq!(world.send(manager("DELETE", "/office")).await.status, 204);
+}
+
+#[tokio::test]
+async fn a_client_registers_itself_and_manages_what_it_registered() {
+    let world = World::with_administrators().await;
+    let initial = world
+        .send(cloud("POST", INITIAL).json(&json!({ "uses": 2, "expires_in_s": 600 })))
+        .await;
+    assert_eq!(initial.status, 201, "{initial:?}");
+    let token = initial.json()["initial_access_token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let listed = world.send(cloud("GET", INITIAL)).await;
+    assert!(!listed.text.contains(&token), "shown once");
+    let mut body = app();
+    body.as_object_mut().unwrap().remove("scope");
+    body["contacts"] = json!(["me@app.example"]);
+    body["logo_uri"] = json!("https://app.example/logo.png");
+    body["client_id"] = json!("admin");
+    let register = || Ask::post(REGISTER).bearer(&token).json(&body);
+    let made = world.send(register()).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let information = made.json();
+    assert_ne!(information["client_id"], "admin");
+    assert_eq!(information["scope"], "openid profile email groups");
+    assert!(information.get("logo_uri").is_none() && information["client_secret"].is_string());
+    let uri = information["registration_client_uri"]
+        .as_str()
+        .unwrap()
+        .replace("https://id.example", "");
+    let management = information["registration_access_token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let own = |method: &str| Ask::new(method, &uri).bearer(&management);
+    let read = world.send(own("GET")).await;
+    assert_eq!(read.status, 200, "{read:?}");
+    assert!(read.json().get("client_secret").is_none());
+
+    let mut change =
+        json!({ "client_id": information["client_id"], "redirect_uris": ["https://app.example/other"] });
+    assert_eq!(
+        world.send(own("PUT").json(&change)).await.json()["redirect_uris"],
+        json!(["https://app.example/other"])
+    );
+    change["client_secret"] = json!("wrong");
+    refused(
+        &world.send(own("PUT").json(&change)).await,
+        400,
+        "invalid_client_metadata",
+        "another secret",
+    );
+    change.as_object_mut().unwrap().remove("client_secret");
+    change["client_id"] = json!("ci");
+    refused(
+        &world.send(own("PUT").json(&change)).await,
+        400,
+        "invalid_client_metadata",
+        "another client",
+    );
+
+    assert_eq!(world.send(own("DELETE")).await.status, 204);
+    refused(&world.send(own("GET")).await, 401, "invalid_token", "deleted");
+    assert_eq!(world.send(register()).await.status, 201);
+    refused(&world.send(register()).await, 401, "invalid_token", "used up");
+    let events = world.events();
+    let by_token = events.iter().filter(|event| {
+        event.action == Action::CreateClient
+            && event
+                .initiator
+                .client_id
+                .as_deref()
+                .is_some_and(|id| id.starts_with("initial-access-token:"))
+            && matches!(event.target, Target::Client(_))
+    });
+    assert_eq!(by_token.count(), 2);
+}
+
+#[tokio::test]
+async fn o01_registration_needs_its_token_its_domain_and_its_policy() {
+    let world = World::with_administrators().await;
+    let initial = world
+        .send(cloud("POST", INITIAL).json(&json!({ "uses": 9 })))
+        .await
+        .json();
+    let token = initial["initial_access_token"].as_str().unwrap().to_owned();
+    let post = |body: &Value| Ask::post(REGISTER).bearer(&token).json(body);
+    for ask in [
+        Ask::post(REGISTER).json(&app()),
+        Ask::post(REGISTER).bearer("x").json(&app()),
+        Ask::post(REGISTER)
+            .header("x-auth-token", "system-admin")
+            .json(&app()),
+        Ask::post(REGISTER).bearer(&world.office().await).json(&app()),
+    ] {
+        refused(
+            &world.send(ask).await,
+            401,
+            "invalid_token",
+            "no initial access token",
+        );
+    }
+    let with = |member: &str, value: Value| {
+        let mut body = app();
+        body[member] = value;
+        body
+    };
+    for (name, body, code) in [
+        ("a scope", with("scope", json!("read")), "invalid_client_metadata"),
+        (
+            "the office",
+            with("scope", json!("sealstone:clients")),
+            "invalid_client_metadata",
+        ),
+        (
+            "openstack",
+            with("scope", json!("openstack:api")),
+            "invalid_client_metadata",
+        ),
+        (
+            "a machine",
+            json!({ "grant_types": ["client_credentials"] }),
+            "invalid_client_metadata",
+        ),
+        (
+            "introspection",
+            with("introspection", json!("domain")),
+            "invalid_client_metadata",
+        ),
+        (
+            "no consent",
+            with("consent", json!("never")),
+            "invalid_client_metadata",
+        ),
+        (
+            "a wildcard",
+            with("redirect_uris", json!(["https://*.example/cb"])),
+            "invalid_redirect_uri",
+        ),
+        (
+            "no TLS",
+            with("redirect_uris", json!(["http://app.example/cb"])),
+            "invalid_redirect_uri",
+        ),
+        (
+            "a script",
+            with("redirect_uris", json!(["javascript:alert(1)"])),
+            "invalid_redirect_uri",
+        ),
+    ] {
+        refused(&world.send(post(&body)).await, 400, code, name);
+    }
+    // Off is off: another domain's address is not there.
+    let off = Ask::post("/v4/oauth2/elsewhere/register")
+        .bearer(&token)
+        .json(&app());
+    assert_eq!(world.send(off).await.status, 404);
+    let off = world
+        .send(cloud("POST", "/v4/oauth2/elsewhere/initial-access-tokens"))
+        .await;
+    refused(&off, 403, "access_denied", "off");
+    // Nobody manages an administrator's client by a token, nor another's.
+    for id in ["ci", "nobody", "foreign"] {
+        let ask = Ask::get(&format!("{REGISTER}/{id}")).bearer(&token);
+        refused(&world.send(ask).await, 401, "invalid_token", id);
+    }
+    world.clock.advance(std::time::Duration::from_secs(24 * 3600));
+    refused(&world.send(post(&app())).await, 401, "invalid_token", "ended");
+    let id = initial["id"].as_str().unwrap();
+    assert_eq!(
+        world
+            .send(cloud("DELETE", &format!("{INITIAL}/{id}")))
+            .await
+            .status,
+        204
+    );
+    refused(
+        &world.send(cloud("DELETE", &format!("{INITIAL}/{id}"))).await,
+        404,
+        "invalid_request",
+        "gone",
+    );
+    for body in [
+        json!({ "uses": 0 }),
+        json!({ "uses": 1001 }),
+        json!({ "expires_in_s": 59 }),
+        json!({ "expires_in_s": 7_776_001 }),
+    ] {
+        refused(
+            &world.send(cloud("POST", INITIAL).json(&body)).await,
+            422,
+            "invalid_request",
+            "bounds",
+        );
+    }
+}
+
+#[tokio::test]
+async fn nobody_administers_where_nothing_is_configured() {
+    let world = World::new().await;
+    for uri in [
+        CLIENTS,
+        INITIAL,
+        REGISTER,
+        "/v4/oauth2/demo/clients/ci",
+        "/v4/oauth2/demo/register/ci",
+    ] {
+        assert_eq!(world.send(cloud("GET", uri)).await.status, 404, "{uri}");
+    }
+}
