@@ -2,6 +2,7 @@
 
 use crate::config::{self, Config, LogSection};
 use crate::dev::{self, DevOptions};
+use crate::reload::Source;
 use crate::run::{Listeners, Served};
 use crate::{check, compose, db, faults, logging, reload};
 use anyhow::Context as _;
@@ -26,7 +27,7 @@ enum Command {
     /// Serve with a configuration file
     #[command(
         after_help = "Example:\n  sealstoned serve --config /etc/sealstone/sealstoned.toml\n\n\
-        SIGHUP reloads certificates, authorities and revocation lists; SIGTERM ends after requests under way."
+        SIGHUP reloads certificates, authorities, revocation lists, [tls] and log.level; SIGTERM ends after requests under way."
     )]
     Serve(ConfigArgument),
     /// Say everything that `serve` would refuse, without serving
@@ -77,7 +78,7 @@ enum DbCommand {
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         Command::Dev(dev) => {
-            logging::start(&LogSection::default());
+            let _level = logging::start(&LogSection::default());
             let options = DevOptions {
                 listen: dev.listen,
                 mtls_listen: dev.mtls_listen,
@@ -97,7 +98,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 fn serve(path: &Path) -> anyhow::Result<()> {
     let config: Config = config::load(path)?;
-    logging::start(&config.log);
+    let log = logging::start(&config.log);
     runtime()?.block_on(async {
         let shutdown = asked_to_stop()?;
         let reloads = reload::requests()?;
@@ -114,7 +115,11 @@ fn serve(path: &Path) -> anyhow::Result<()> {
             admin,
             "serving"
         );
-        served.run(&config, listeners, reloads, shutdown).await
+        let source = Source {
+            path: Some(path),
+            log: Some(&log),
+        };
+        served.run(&config, source, listeners, reloads, shutdown).await
     })
 }
 

@@ -8,11 +8,12 @@ mod relying_party;
 
 use crate::compose;
 use crate::config::{
-    AdminListen, AuditSection, Config, FirstFactor, KeysSection, LimitsSection, LogSection, LogoutSection,
-    PagesSection, PeopleProfile, PeopleSection, ProfileName, SecretsSection, ServerSection, SourceName,
-    StorageSection, TlsSection,
+    AdminListen, AdministrationSection, AuditSection, Config, FirstFactor, KeysSection, LimitsSection,
+    LogSection, LogoutSection, PagesSection, PeopleProfile, PeopleSection, ProfileName, SecretsSection,
+    ServerSection, SourceName, StorageSection, TlsSection,
 };
-use crate::run::{Listeners, Served, bind};
+use crate::reload::Source;
+use crate::run::{Listeners, Served, bind, local_socket};
 use crate::{faults, reload, secrets};
 use anyhow::Context as _;
 use clients::RelyingParty;
@@ -145,12 +146,18 @@ pub(crate) async fn run(options: DevOptions, shutdown: impl Future<Output = ()>)
     banner::print(&file, &data)?;
     let pages = relying_party::router(&file, RelyingParty::at(party_address))?;
     let pages = serve_plain(party, pages, ServeLimits::default(), std::future::pending());
+    let source = Source {
+        path: None,
+        log: None,
+    };
     let serving = served.run(
         &config,
+        source,
         Listeners {
             public,
             mtls: Some(mtls),
             admin,
+            administration: local_socket(&config)?,
         },
         reloads,
         shutdown,
@@ -183,6 +190,9 @@ fn lock(data: &Path) -> anyhow::Result<File> {
     }
 }
 
+/// What a socket's path may have, less what is behind it while it is made: 108 octets in all.
+const LONGEST_SOCKET: usize = 90;
+
 fn config(data: &Path, public: SocketAddr, mtls: SocketAddr) -> Config {
     Config {
         server: ServerSection {
@@ -191,6 +201,7 @@ fn config(data: &Path, public: SocketAddr, mtls: SocketAddr) -> Config {
             listen: public,
             mtls_listen: Some(mtls),
             admin_listen: AdminListen::Off,
+            shutdown_delay_s: 0,
         },
         tls: TlsSection {
             certificate_file: data.join("certs/server.pem"),
@@ -211,8 +222,10 @@ fn config(data: &Path, public: SocketAddr, mtls: SocketAddr) -> Config {
         },
         secrets: SecretsSection {
             pepper_file: data.join("secrets/pepper"),
-            key_encryption_key_file: data.join("secrets/kek"),
+            key_encryption_key_file: Some(data.join("secrets/kek")),
+            key_encryption_key: None,
         },
+        pkcs11: None,
         keys: KeysSection::default(),
         // Everybody here is this machine: a limit by address would limit all of them together.
         limits: LimitsSection {
@@ -223,6 +236,12 @@ fn config(data: &Path, public: SocketAddr, mtls: SocketAddr) -> Config {
         keystone: None,
         people: Some(people_section()),
         people_of: BTreeMap::new(),
+        administration: Some(AdministrationSection {
+            socket: Some(data.join("admin.sock")).filter(|path| path.as_os_str().len() <= LONGEST_SOCKET),
+            ..AdministrationSection::default()
+        }),
+        registration: None,
+        registration_of: BTreeMap::new(),
         logout: LogoutSection::default(),
         pages: PagesSection::default(),
         audit: AuditSection {

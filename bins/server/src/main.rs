@@ -1,19 +1,26 @@
 //! The Sealstone server.
 
+mod administration;
 mod audit;
 mod check;
 mod command;
 mod compose;
 mod config;
+mod custody;
 mod db;
 mod dev;
 mod hashing;
+mod health;
 mod keystone;
 mod logging;
+mod metrics;
+mod notify;
 mod people;
 mod reload;
 mod run;
 mod secrets;
+mod sinks;
+mod sockets;
 mod storage;
 
 use clap::Parser as _;

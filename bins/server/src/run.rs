@@ -2,8 +2,14 @@
 
 use crate::compose::{self, Composition};
 use crate::config::Config;
+use crate::custody::{self, Custody};
+use crate::health;
+use crate::metrics::Gauges;
+use crate::notify::Notify;
 use crate::people::People;
-use crate::reload::{self, Reloadable};
+use crate::reload::{self, Reloadable, Source};
+use crate::sinks::Sinks;
+use crate::sockets::Passed;
 use crate::storage;
 use anyhow::Context as _;
 use sealstone_http::{HttpConfig, HttpEdge, Readiness};
@@ -12,7 +18,7 @@ use sealstone_keystone::{KeystoneIdentity, KeystonePeople};
 use sealstone_pages::Brands;
 use sealstone_provider::{Ports, Provider, SystemClock, SystemEntropy, Upkeep};
 use sealstone_storage::{CachedClients, Leadership, SqlStore};
-use sealstone_tls::{ServeLimits, TlsHandle, TrustHandle, serve, serve_plain};
+use sealstone_tls::{LocalSocket, ServeLimits, TlsHandle, TrustHandle, serve, serve_local, serve_plain};
 use sealstone_trail::TrailFile;
 use std::future::Future;
 use std::sync::Arc;
@@ -26,21 +32,31 @@ pub(crate) struct Listeners {
     pub(crate) public: TcpListener,
     pub(crate) mtls: Option<TcpListener>,
     pub(crate) admin: Option<TcpListener>,
+    pub(crate) administration: Option<LocalSocket>,
 }
 
 impl Listeners {
-    /// Binds what the configuration names.
+    /// Takes what systemd has passed, and binds the rest that the configuration names.
     pub(crate) async fn bind(config: &Config) -> anyhow::Result<Self> {
+        let mut passed = Passed::take()?;
+        let mtls = config.server.mtls_listen;
+        let admin = config.server.admin_listen.address();
         Ok(Self {
-            public: bind("server.listen", config.server.listen).await?,
-            mtls: match config.server.mtls_listen {
-                Some(address) => Some(bind("server.mtls_listen", address).await?),
-                None => None,
+            public: match passed.named("public") {
+                Some(socket) => socket,
+                None => bind("server.listen", config.server.listen).await?,
             },
-            admin: match config.server.admin_listen.address() {
-                Some(address) => Some(bind("server.admin_listen", address).await?),
-                None => None,
+            mtls: match (mtls, passed.named("mtls")) {
+                (None, _) => None,
+                (Some(_), Some(socket)) => Some(socket),
+                (Some(address), None) => Some(bind("server.mtls_listen", address).await?),
             },
+            admin: match (admin, passed.named("admin")) {
+                (None, _) => None,
+                (Some(_), Some(socket)) => Some(socket),
+                (Some(address), None) => Some(bind("server.admin_listen", address).await?),
+            },
+            administration: local_socket(config)?,
         })
     }
 
@@ -49,6 +65,21 @@ impl Listeners {
         [Some(&self.public), self.mtls.as_ref(), self.admin.as_ref()]
             .map(|listener| Some(listener?.local_addr().ok()?.to_string()))
     }
+}
+
+/// The socket of this machine's administrators, if there is to be one.
+pub(crate) fn local_socket(config: &Config) -> anyhow::Result<Option<LocalSocket>> {
+    let section = config.administration.as_ref();
+    let Some(path) = section.and_then(|section| section.socket.as_deref()) else {
+        return Ok(None);
+    };
+    let socket = LocalSocket::bind(path).with_context(|| {
+        format!(
+            "can't listen on administration.socket {}: its folder must be there and the server's to write in",
+            path.display()
+        )
+    })?;
+    Ok(Some(socket))
 }
 
 /// Binds one address.
@@ -63,24 +94,27 @@ pub(crate) struct Served {
     pub(crate) store: Arc<SqlStore>,
     pub(crate) provider: Provider,
     audit: Arc<TrailFile>,
+    sinks: Sinks,
     identity: Option<KeystoneIdentity>,
     followed: Option<KeystonePeople>,
     brands: Brands,
     public_tls: TlsHandle,
     mtls_tls: Option<TlsHandle>,
     trust: Option<sealstone_tls::ClientTrust>,
+    custody: Custody,
 }
 
 impl Served {
     /// Opens the store and the audit file, loads domains and keys.
     pub(crate) async fn open(config: &Config, composition: Composition) -> anyhow::Result<Self> {
         crate::check::audit(config)?;
-        let store = Arc::new(SqlStore::open(storage::serving(config)?).await?);
+        let store = Arc::new(SqlStore::open(storage::serving(config, &composition.custody.kek)?).await?);
         let mut holder = [0; 16];
         sealstone_provider::Entropy::fill(&SystemEntropy, &mut holder)
             .context("the system's random source failed")?;
         store.seek_leadership(holder).await;
         let audit = crate::audit::open(config)?;
+        let sinks = crate::sinks::compose(config)?;
         let clients = CachedClients::new(
             store.clone(),
             store.client_changes(),
@@ -102,7 +136,9 @@ impl Served {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
         };
-        let provider = Provider::new(composition.provider, ports);
+        let administrators = composition.administrators;
+        let administration = administrators.map(|administrators| administrators.over(store.clone()));
+        let provider = Provider::with_administration(composition.provider, ports, administration);
         provider.maintain_as(upkeep(*store.leadership().borrow())).await?;
         let followed = composition.people.as_ref().and_then(People::keystone).cloned();
         let (public_tls, mtls_tls, trust) = (composition.public_tls, composition.mtls_tls, composition.trust);
@@ -110,12 +146,14 @@ impl Served {
             store,
             provider,
             audit,
+            sinks,
             identity,
             followed,
             brands: composition.brands,
             public_tls,
             mtls_tls,
             trust,
+            custody: composition.custody,
         })
     }
 
@@ -123,6 +161,7 @@ impl Served {
     pub(crate) async fn run(
         self,
         config: &Config,
+        source: Source<'_>,
         listeners: Listeners,
         reloads: Signal,
         shutdown: impl Future<Output = ()>,
@@ -132,15 +171,20 @@ impl Served {
         let http = http_config(config, trust.clone())?.with_brands(self.brands);
         let edge = HttpEdge::new(self.provider.clone(), Arc::new(SystemClock), http);
         let readiness = Readiness::default();
+        let notify = Notify::of_environment();
         let (stop, stopped) = watch::channel(false);
+        let (leave, left) = watch::channel(false);
         let limits = serve_limits(config);
         let reloadable = Reloadable {
             public_tls: public_tls.clone(),
             mtls_tls: mtls_tls.clone(),
-            trust,
+            trust: trust.clone(),
             audit: self.audit.clone(),
         };
+        let trust_of_gauges = trust;
         let tended = crate::audit::Tended::start(&self.audit)?;
+        let carried = self.sinks.start(&self.audit)?;
+        let standings = carried.standings();
         let public = serve(
             listeners.public,
             public_tls,
@@ -153,19 +197,33 @@ impl Served {
                 serve(listener, tls, edge.service(), limits, ended(stopped.clone())).await;
             }
         };
+        let issuing = async {
+            tokio::join!(public, mtls);
+            // Whoever watches sees the end of the last request.
+            leave.send_replace(true);
+        };
+        let gauges = Gauges::new(config, &self.provider, &self.store, &readiness, trust_of_gauges);
         let admin = async {
             if let Some(listener) = listeners.admin {
                 let trail = self.audit.clone();
-                let router = crate::audit::admin(&self.audit).merge(
-                    edge.admin_router_with(readiness.clone(), move |text| {
-                        crate::audit::metrics(&trail, text)
-                    }),
-                );
-                serve_plain(listener, router, limits, ended(stopped.clone())).await;
+                let router = crate::audit::admin(&self.audit).merge(edge.admin_router_with(
+                    readiness.clone(),
+                    move |text| {
+                        crate::audit::metrics(&trail, text);
+                        crate::sinks::metrics(&standings, text);
+                        gauges.write(text);
+                    },
+                ));
+                serve_plain(listener, router, limits, ended(left)).await;
+            }
+        };
+        let administration = async {
+            if let Some(socket) = listeners.administration {
+                serve_local(socket, edge.service(), limits, ended(stopped.clone())).await;
             }
         };
         let upkeep = maintain(&self.provider, &self.store, ended(stopped.clone()));
-        let reloads = reload::follow(&config.tls, reloadable, reloads, ended(stopped.clone()));
+        let reloads = reload::follow(config, source, reloadable, reloads, ended(stopped.clone()));
         let revocations = async {
             if let Some(identity) = &self.identity {
                 identity.follow_revocations(ended(stopped.clone())).await;
@@ -179,24 +237,52 @@ impl Served {
         };
         let end = async {
             shutdown.await;
-            tracing::info!("stopping: requests under way are finished");
-            stop.send_replace(true);
             readiness.set(false);
+            notify.stopping();
+            let delay = Duration::from_secs(config.server.shutdown_delay_s);
+            tracing::info!(
+                shutdown_delay_s = delay.as_secs(),
+                "stopping: balancers are told, then requests under way are finished"
+            );
+            tokio::time::sleep(delay).await;
+            stop.send_replace(true);
         };
-        let ready = follow_readiness(&self.store, &readiness, ended(stopped.clone()));
+        let (healthy, token) = watch::channel(true);
+        let custody = custody::follow(
+            &config.secrets,
+            &self.custody,
+            &healthy,
+            reload::requests()?,
+            ended(stopped.clone()),
+        );
+        let ready = follow_readiness(
+            &self.store,
+            &self.audit,
+            token,
+            &readiness,
+            ended(stopped.clone()),
+        );
+        let disks = health::watch_disks(config, &readiness, ended(stopped.clone()));
+        let alive = notify.keep_alive(ended(stopped.clone()));
+        readiness.set(true);
+        notify.ready();
         tokio::join!(
-            public,
-            mtls,
+            issuing,
             admin,
+            administration,
             upkeep,
             reloads,
             revocations,
             logouts,
             ended_logins,
             ready,
+            disks,
+            alive,
+            custody,
             end
         );
         tended.stop().await;
+        carried.stop().await;
         self.store.close().await;
         Ok(())
     }
@@ -247,16 +333,28 @@ fn upkeep(leadership: Option<Leadership>) -> Upkeep {
     }
 }
 
-/// Ready while the database is heard of: a load balancer asks another node meanwhile.
-async fn follow_readiness(store: &SqlStore, readiness: &Readiness, stop: impl Future<Output = ()>) {
+/// Ready while the database is heard of, events can be recorded, and the PKCS#11 token, if there is one, answers: a load
+/// balancer asks another node meanwhile.
+async fn follow_readiness(
+    store: &SqlStore,
+    trail: &TrailFile,
+    mut token: watch::Receiver<bool>,
+    readiness: &Readiness,
+    stop: impl Future<Output = ()>,
+) {
+    const LOOK_EVERY: Duration = Duration::from_millis(250);
     let mut hears = store.hears();
     tokio::pin!(stop);
     loop {
-        readiness.set(*hears.borrow_and_update());
+        readiness.set_part("database", *hears.borrow_and_update());
+        readiness.set_part("audit", !trail.standing().closed);
+        readiness.set_part("token", *token.borrow_and_update());
         tokio::select! {
             biased;
             () = &mut stop => return,
             changed = hears.changed() => if changed.is_err() { return },
+            changed = token.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
 }

@@ -1,5 +1,5 @@
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::routing::get;
@@ -8,7 +8,8 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 
 use crate::edge::Edge;
 
-/// Whether the program is ready to serve: false until it says so, and again while it shuts down. A clone is the same.
+/// Whether the program is ready to serve: false until it says so, and again while it shuts down or lacks a part that
+/// requests need. A clone is the same.
 ///
 /// # Examples
 /// ```
@@ -16,20 +17,51 @@ use crate::edge::Edge;
 /// assert!(!readiness.is_ready());
 /// readiness.set(true);
 /// assert!(readiness.clone().is_ready());
+/// readiness.set_part("database", false);
+/// assert_eq!(readiness.missing(), ["database"]);
+/// assert!(!readiness.is_ready());
+/// readiness.set_part("database", true);
+/// assert!(readiness.is_ready());
 /// ```
-#[derive(Debug, Clone, Default)]
-pub struct Readiness(Arc<AtomicBool>);
+#[derive(Debug, Clone)]
+pub struct Readiness(Arc<Mutex<BTreeSet<&'static str>>>);
+
+/// The program itself, which has not begun to serve, or ends.
+const SERVING: &str = "serving";
+
+impl Default for Readiness {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(BTreeSet::from([SERVING]))))
+    }
+}
 
 impl Readiness {
-    /// Says whether the program is ready.
+    /// Says whether the program serves.
     pub fn set(&self, ready: bool) {
-        self.0.store(ready, Ordering::Release);
+        self.set_part(SERVING, ready);
     }
 
-    /// Whether the program is ready.
+    /// Says whether a part works without which requests fail. Its name is shown.
+    pub fn set_part(&self, part: &'static str, works: bool) {
+        let mut missing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if works {
+            missing.remove(part);
+        } else {
+            missing.insert(part);
+        }
+    }
+
+    /// What is missing, by name.
+    #[must_use]
+    pub fn missing(&self) -> Vec<&'static str> {
+        let missing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        missing.iter().copied().collect()
+    }
+
+    /// Whether the program is ready: nothing is missing.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.missing().is_empty()
     }
 }
 
@@ -40,22 +72,14 @@ const TEXT: &str = "text/plain; version=0.0.4";
 pub(crate) type MoreMetrics = Arc<dyn Fn(&mut String) + Send + Sync>;
 
 pub(crate) fn router(edge: Arc<Edge>, readiness: Readiness, more: MoreMetrics) -> Router {
+    let live = || async { answer(StatusCode::OK, JSON, r#"{"status":"live"}"#.to_owned()) };
+    let ready = move || async move { ready(&readiness) };
     Router::new()
-        .route(
-            "/health/live",
-            get(|| async { answer(StatusCode::OK, JSON, r#"{"status":"live"}"#.to_owned()) }),
-        )
-        .route(
-            "/health/ready",
-            get(move || async move {
-                let (status, text) = if readiness.is_ready() {
-                    (StatusCode::OK, r#"{"status":"ready"}"#)
-                } else {
-                    (StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"not_ready"}"#)
-                };
-                answer(status, JSON, text.to_owned())
-            }),
-        )
+        .route("/health/live", get(live))
+        .route("/health/ready", get(ready.clone()))
+        // By the names that Kubernetes' own components have.
+        .route("/healthz", get(live))
+        .route("/readyz", get(ready))
         .route(
             "/metrics",
             get(move || async move {
@@ -64,6 +88,20 @@ pub(crate) fn router(edge: Arc<Edge>, readiness: Readiness, more: MoreMetrics) -
                 answer(StatusCode::OK, TEXT, text)
             }),
         )
+}
+
+/// Ready, or what is waited for.
+fn ready(readiness: &Readiness) -> Answer {
+    let missing = readiness.missing();
+    if missing.is_empty() {
+        return answer(StatusCode::OK, JSON, r#"{"status":"ready"}"#.to_owned());
+    }
+    // The names are words of the program: nothing in them needs an escape.
+    let text = format!(
+        r#"{{"status":"not_ready","missing":["{}"]}}"#,
+        missing.join("\",\"")
+    );
+    answer(StatusCode::SERVICE_UNAVAILABLE, JSON, text)
 }
 
 type Answer = (StatusCode, [(http::HeaderName, &'static str); 2], String);
