@@ -1,6 +1,8 @@
 //! From the configuration to everything that runs. Nothing here listens or writes: `check` and `serve` share it.
 
+use crate::administration::{self, Administrators};
 use crate::config::{Config, KeysSection, LimitsSection, ProfileName, ProxyForm, TlsSection, VersionName};
+use crate::custody::{self, Custody};
 use crate::keystone::{self, Keystone};
 use crate::people::{self, People};
 use crate::secrets;
@@ -23,11 +25,13 @@ use std::time::Duration;
 /// Everything that follows from the configuration and its files.
 pub(crate) struct Composition {
     pub(crate) provider: ProviderConfig,
+    pub(crate) custody: Custody,
     pub(crate) public_tls: TlsHandle,
     pub(crate) mtls_tls: Option<TlsHandle>,
     pub(crate) trust: Option<ClientTrust>,
     pub(crate) keystone: Option<Keystone>,
     pub(crate) people: Option<People>,
+    pub(crate) administrators: Option<Administrators>,
     pub(crate) brands: Brands,
 }
 
@@ -56,9 +60,7 @@ pub(crate) fn compose(config: &Config) -> Result<Composition, Vec<anyhow::Error>
     let pepper = secrets::read_pepper(&config.secrets.pepper_file)
         .map_err(&mut keep)
         .ok();
-    let kek = secrets::read_key_encryption_key(&config.secrets.key_encryption_key_file)
-        .map_err(&mut keep)
-        .ok();
+    let custody = custody::open(config).map_err(&mut keep).ok();
     // Built, not only read: a key of another certificate, or suites that fit no version, show then.
     let handle = |asks| Ok(tls(&config.tls, asks)?.into_handle()?);
     let public_tls = handle(ClientCertificates::None).map_err(&mut keep).ok();
@@ -71,6 +73,7 @@ pub(crate) fn compose(config: &Config) -> Result<Composition, Vec<anyhow::Error>
         rate_limit(&config.limits).err(),
         deadlines(&config.limits).err(),
         trusted_proxy(config).err(),
+        shutdown_delay(config).err(),
     ]
     .into_iter()
     .flatten()
@@ -79,14 +82,14 @@ pub(crate) fn compose(config: &Config) -> Result<Composition, Vec<anyhow::Error>
     }
     let others = others(config, &mut faults);
     match (
-        base, mtls_base, rotation, pepper, kek, public_tls, mtls_tls, trust,
+        base, mtls_base, rotation, pepper, custody, public_tls, mtls_tls, trust,
     ) {
         (
             Some(base),
             Some(mtls_base),
             Some(rotation),
             Some(pepper),
-            Some(kek),
+            Some(custody),
             Some(tls),
             Some(mtls_tls),
             Some(trust),
@@ -94,17 +97,19 @@ pub(crate) fn compose(config: &Config) -> Result<Composition, Vec<anyhow::Error>
             let provider = ProviderConfig {
                 base,
                 mtls_base,
-                rotation,
+                rotation: custody::homed(rotation, config, custody.hsm.as_ref()),
                 pepper,
-                key_encryption_key: kek,
+                key_encryption_key: custody.kek.clone(),
             };
             Ok(Composition {
                 provider,
+                custody,
                 public_tls: tls,
                 mtls_tls,
                 trust,
                 keystone: others.keystone,
                 people: others.people,
+                administrators: others.administrators,
                 brands: others.brands,
             })
         }
@@ -116,12 +121,17 @@ pub(crate) fn compose(config: &Config) -> Result<Composition, Vec<anyhow::Error>
 struct Others {
     keystone: Option<Keystone>,
     people: Option<People>,
+    administrators: Option<Administrators>,
     brands: Brands,
 }
 
 fn others(config: &Config, faults: &mut Vec<anyhow::Error>) -> Others {
     let keystone = config.keystone.as_ref().map(keystone::compose).transpose();
     let keystone = keystone.unwrap_or_else(|found| {
+        faults.extend(found);
+        None
+    });
+    let administrators = administration::compose(config, keystone.as_ref()).unwrap_or_else(|found| {
         faults.extend(found);
         None
     });
@@ -137,6 +147,7 @@ fn others(config: &Config, faults: &mut Vec<anyhow::Error>) -> Others {
     Others {
         keystone,
         people,
+        administrators,
         brands,
     }
 }
@@ -328,6 +339,17 @@ fn interval(seconds: u64, count: NonZeroU32) -> Duration {
     Duration::from_secs(seconds)
         .checked_div(count.get())
         .unwrap_or_default()
+}
+
+/// Whoever stops a server does not wait for longer than this.
+fn shutdown_delay(config: &Config) -> anyhow::Result<()> {
+    const MOST: u64 = 300;
+    let delay = config.server.shutdown_delay_s;
+    anyhow::ensure!(
+        delay <= MOST,
+        "server.shutdown_delay_s = {delay}: give 0 to {MOST} seconds"
+    );
+    Ok(())
 }
 
 /// A limit of zero lets nobody in; a body must not outlast the 30 s of a whole request.

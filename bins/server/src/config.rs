@@ -1,13 +1,17 @@
 //! The configuration file: one TOML document, each key overridable by `SEALSTONE__SECTION__KEY`.
 
+mod administration;
 mod audit;
+mod custody;
 mod keystone;
 mod people;
 mod read;
 #[cfg(test)]
 mod reference;
 
-pub(crate) use audit::AuditSection;
+pub(crate) use administration::{AdministrationSection, RegistrationSection};
+pub(crate) use audit::{AuditSection, HttpSinkSection, RabbitmqSection, SinkMode, SyslogSection};
+pub(crate) use custody::{Pkcs11Section, SecretsSection};
 pub(crate) use keystone::{KeystoneSection, MintAlgorithm, MintSection, ServiceSection};
 pub(crate) use people::{
     DemandName, FirstFactor, LogoutSection, PagesSection, PeopleProfile, PeopleSection, PrivacyIdeaSection,
@@ -31,6 +35,7 @@ pub(crate) struct Config {
     pub(crate) secrets: SecretsSection,
     #[serde(default)]
     pub(crate) keys: KeysSection,
+    pub(crate) pkcs11: Option<Pkcs11Section>,
     #[serde(default)]
     pub(crate) limits: LimitsSection,
     #[serde(default)]
@@ -42,6 +47,13 @@ pub(crate) struct Config {
     /// As `[people]`, for single domains.
     #[serde(default)]
     pub(crate) people_of: BTreeMap<String, PeopleSection>,
+    #[serde(default)]
+    pub(crate) administration: Option<AdministrationSection>,
+    #[serde(default)]
+    pub(crate) registration: Option<RegistrationSection>,
+    /// As `[registration]`, for single domains.
+    #[serde(default)]
+    pub(crate) registration_of: BTreeMap<String, RegistrationSection>,
     #[serde(default)]
     pub(crate) logout: LogoutSection,
     #[serde(default)]
@@ -77,6 +89,9 @@ pub(crate) struct ServerSection {
     pub(crate) mtls_listen: Option<SocketAddr>,
     #[serde(default)]
     pub(crate) admin_listen: AdminListen,
+    /// So long it still serves after it was told to stop and says that it is not ready.
+    #[serde(default)]
+    pub(crate) shutdown_delay_s: u64,
 }
 
 /// Where health and metrics are answered: an address, or `"off"`.
@@ -117,7 +132,7 @@ impl TryFrom<String> for AdminListen {
 }
 
 /// `[tls]`: certificates, trust, and how strict the handshake is.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TlsSection {
     pub(crate) certificate_file: PathBuf,
@@ -194,14 +209,6 @@ const fn default_connections() -> u32 {
 
 const fn default_client_cache() -> usize {
     10_000
-}
-
-/// `[secrets]`: by file only.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct SecretsSection {
-    pub(crate) pepper_file: PathBuf,
-    pub(crate) key_encryption_key_file: PathBuf,
 }
 
 /// `[keys]`: the rotation policy.
