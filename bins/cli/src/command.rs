@@ -10,6 +10,7 @@ use crate::{
     ca::{self, CaCommand},
     cert::{self, CertCommand},
     client::{self, ClientCommand},
+    db::{self, DbCommand},
     doctor::{self, DoctorArguments},
     env::{self, EnvArguments, ExecArguments},
     failure::Outcome,
@@ -90,6 +91,9 @@ enum Command {
     /// Look at tokens, and verify them
     #[command(subcommand)]
     Jwt(JwtCommand),
+    /// Copy the server's database while it serves, and put a copy back
+    #[command(subcommand)]
+    Db(DbCommand),
     /// Tell what is wrong with a server and what is around it, and what to do
     Doctor(Box<DoctorArguments>),
     /// Print a completion script for a shell
@@ -122,6 +126,7 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
         Command::Audit(command) => audit::run(&command),
         Command::Cert(command) => cert::run(command),
         Command::Jwt(command) => wait(jwt::run(command)),
+        Command::Db(command) => wait(db::run(command)),
         Command::Doctor(arguments) => wait(doctor::run(*arguments)),
         Command::Completions(arguments) => manual::completions(&arguments),
         Command::Man(arguments) => manual::man(&arguments),

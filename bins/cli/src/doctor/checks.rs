@@ -265,7 +265,7 @@ checks! {
         "serve the intermediate certificates too; for an authority of your own, name it here by --ca";
     SERVED_OLD_CERTIFICATE = "served-old-certificate", Issuer, Warning:
         "the server still serves another certificate than the one in its file" =>
-        "send it SIGHUP, and read in its log why a reload was refused";
+        "send it SIGHUP, and read in its log why a reload was refused; a proxy of its own certificate belongs into [proxy]";
     ISSUER_REDIRECTS = "issuer-redirects", Issuer, Wrong:
         "the issuer's address redirects, which clients of discovery do not follow" =>
         "let the proxy pass the path on as it is, or make base_url the address that it leads to";

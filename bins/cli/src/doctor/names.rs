@@ -19,7 +19,7 @@ pub(super) async fn look(settings: &Settings, report: &mut Report) {
         let Some(address) = Address::of(url) else {
             continue;
         };
-        let name = format!("server.{key}: {}", address.host);
+        let name = address.host.clone();
         let found = address.resolve().await;
         if found.is_empty() {
             report.found(&checks::NAME_UNKNOWN, name);

@@ -18,7 +18,7 @@ use crate::{failure::Outcome, random, store::Places};
 
 /// Below the 64 KiB that the server reads.
 const BODY: usize = 60 * 1024;
-/// Of a token with many roles, or a signed request: below the 16 KiB that the server reads.
+/// Of a token with many roles, or a signed request: below the 64 KiB of a head that the server reads.
 const HEADER: usize = 10 * 1024;
 /// What the server says of a header that the proxy it trusts has passed on unread.
 const UNREAD: &str = "the forwarded client certificate cannot be read";

@@ -166,7 +166,7 @@ fn certificates() {
                         .not_after(unix_time(NOT_YET + 86_400))
                 });
             }),
-            Case::new("certificate-ends-soon", "(in 7", |bench| {
+            Case::new("certificate-ends-soon", "ends", |bench| {
                 let at = in_days(3);
                 let spec = CertificateSpec::server().not_after(at);
                 serves(bench, &bench.setup.ca().issue(spec));

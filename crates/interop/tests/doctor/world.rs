@@ -182,7 +182,8 @@ impl Served {
         let text = fs::read_to_string(setup.path("sealstoned.toml")).unwrap();
         let mut other = String::new();
         for line in text.lines() {
-            let change = changes.iter().find(|(begin, _)| line.starts_with(begin));
+            let fits = |(begin, _): &&(&str, &str)| !begin.is_empty() && line.starts_with(begin);
+            let change = changes.iter().find(fits);
             let _ = writeln!(other, "{}", change.map_or(line, |(_, line)| line));
         }
         for (_, line) in changes.iter().filter(|(begin, _)| begin.is_empty()) {

@@ -1,14 +1,20 @@
 //! What a database is like, for who looks after it.
 
+#[cfg(feature = "postgres")]
 use std::time::Duration;
 
+#[cfg(feature = "postgres")]
 use rustls_pki_types::UnixTime;
 
+#[cfg(feature = "sqlite")]
+use super::MigrationStatus;
+#[cfg(feature = "sqlite")]
+use super::sqlite;
 use super::{Database, SqlError};
 #[cfg(feature = "postgres")]
 use super::{error::Failure, postgres};
 #[cfg(feature = "sqlite")]
-use super::sqlite;
+use std::path::Path;
 
 /// What was found about a database. Nothing is changed by looking.
 ///
@@ -69,6 +75,47 @@ impl Database {
         };
         found.map_err(|failure| failure.at(self))
     }
+}
+
+#[cfg(feature = "sqlite")]
+impl Database {
+    /// Writes a copy of a file's database as it is at one moment, while servers use it: none of them waits. The copy is
+    /// whole under its name, or not there; its mode is 0600.
+    ///
+    /// # Errors
+    /// [`SqlError`] of the database, or of the copy; [`SqlErrorKind::Other`](super::SqlErrorKind::Other) for a server,
+    /// whose own tools (`pg_dump`) make its copies.
+    pub async fn back_up(&self, to: &Path) -> Result<MigrationStatus, SqlError> {
+        let made = match self {
+            Self::File(path) => sqlite::backup::make(path, to).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => Err(not_a_file()),
+        };
+        made.map_err(|failure| failure.at(self))
+    }
+
+    /// Puts a copy in the place of a file's database: whole, in one step. What was there stays beside it, under
+    /// `.before-restore`. `kill -9` at any moment leaves the one or the other.
+    ///
+    /// # Errors
+    /// [`SqlError`] if the copy is not a whole database of this program; [`SqlErrorKind::Busy`](super::SqlErrorKind::Busy)
+    /// while anybody has the database open; as [`back_up`](Self::back_up) for a server.
+    pub async fn restore(&self, copy: &Path) -> Result<MigrationStatus, SqlError> {
+        let made = match self {
+            Self::File(path) => sqlite::backup::put_back(copy, path).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => Err(not_a_file()),
+        };
+        made.map_err(|failure| failure.at(self))
+    }
+}
+
+#[cfg(all(feature = "sqlite", feature = "postgres"))]
+fn not_a_file() -> Failure {
+    Failure::Found(
+        super::SqlErrorKind::Other,
+        "the server's own tools make its copies: pg_dump, pg_restore".to_owned(),
+    )
 }
 
 #[cfg(feature = "postgres")]

@@ -1,5 +1,6 @@
 //! The SQLite file: one task writes, a few connections read.
 
+pub(super) mod backup;
 mod file;
 pub(super) mod inspection;
 pub(super) mod migrations;

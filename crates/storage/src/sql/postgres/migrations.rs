@@ -9,9 +9,9 @@ use crate::sql::{
 };
 
 /// The version that this program reads and writes.
-pub(in crate::sql) const LATEST: u32 = 3;
+pub(in crate::sql) const LATEST: u32 = 4;
 
-pub(in crate::sql) const ALL: [Migration; 3] = [
+pub(in crate::sql) const ALL: [Migration; 4] = [
     Migration {
         version: 1,
         name: "all that SQLite has: registry, keys, revocations, what people granted, directory",
@@ -26,6 +26,11 @@ pub(in crate::sql) const ALL: [Migration; 3] = [
         version: 3,
         name: "clients that ended, initial and registration access tokens",
         sql: include_str!("../../../migrations/postgres/0003_registration.sql"),
+    },
+    Migration {
+        version: 4,
+        name: "changes of keys that wait for a second administrator",
+        sql: include_str!("../../../migrations/postgres/0004_key_requests.sql"),
     },
 ];
 

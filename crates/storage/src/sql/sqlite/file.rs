@@ -54,7 +54,7 @@ fn create(path: &Path) -> io::Result<()> {
 }
 
 /// A file whose entry in its folder is not durable is gone after a loss of power, with all that is in it.
-fn sync_folder(path: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

@@ -15,11 +15,11 @@ use crate::sql::{
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// The version that this program reads and writes.
-pub(in crate::sql) const LATEST: u32 = 4;
+pub(in crate::sql) const LATEST: u32 = 5;
 /// "SEAL", in `application_id`.
 const APPLICATION_ID: i64 = 0x5345_414c;
 
-pub(super) const ALL: [Migration; 4] = [
+pub(super) const ALL: [Migration; 5] = [
     Migration {
         version: 1,
         name: "domains, clients, key rings, revoked tokens",
@@ -39,6 +39,11 @@ pub(super) const ALL: [Migration; 4] = [
         version: 4,
         name: "clients that ended, initial and registration access tokens",
         sql: include_str!("../../../migrations/sqlite/0004_registration.sql"),
+    },
+    Migration {
+        version: 5,
+        name: "changes of keys that wait for a second administrator",
+        sql: include_str!("../../../migrations/sqlite/0005_key_requests.sql"),
     },
 ];
 
