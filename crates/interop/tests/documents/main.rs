@@ -4,6 +4,7 @@
 
 mod cli;
 mod script;
+mod snippets;
 
 use script::{Document, Surroundings};
 use std::collections::BTreeSet;
