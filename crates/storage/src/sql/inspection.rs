@@ -43,6 +43,7 @@ pub enum Inspection {
 }
 
 /// What a PostgreSQL server says of itself.
+#[cfg(feature = "postgres")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerFacts {
