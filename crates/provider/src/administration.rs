@@ -6,6 +6,8 @@ mod change;
 mod error;
 mod initial;
 mod parts;
+#[cfg(test)]
+mod reference;
 mod register;
 mod rights;
 
