@@ -22,6 +22,16 @@ pub enum Action {
     RotateKey,
     /// A key was revoked in an emergency.
     RevokeKey,
+    /// A private key was brought in from elsewhere.
+    ImportKey,
+    /// A private key was given out.
+    ExportKey,
+    /// What is sealed in the store was sealed anew under another key-encryption key.
+    RewrapKeys,
+    /// An administrator asked for a change of a key that another must confirm.
+    RequestKeyChange,
+    /// An administrator confirmed what another had asked for.
+    ConfirmKeyChange,
     /// A domain was made.
     CreateDomain,
     /// A client was registered.
@@ -97,6 +107,11 @@ impl Action {
             Self::RevokeToken => "revoke/token",
             Self::RotateKey => "renew/key",
             Self::RevokeKey => "revoke/key",
+            Self::ImportKey => "create/key",
+            Self::ExportKey => "read/key",
+            Self::RewrapKeys => "update/key_encryption",
+            Self::RequestKeyChange => "create/key_request",
+            Self::ConfirmKeyChange => "approve/key_request",
             Self::CreateDomain => "create/domain",
             Self::CreateClient => "create/oauth2_client",
             Self::UpdateClient => "update/oauth2_client",

@@ -23,13 +23,18 @@ fn firsts(rows: &[Vec<&'static str>]) -> BTreeSet<String> {
         .collect()
 }
 
-const ACTIONS: [Action; 37] = [
+const ACTIONS: [Action; 42] = [
     Action::IssueToken,
     Action::IssueKeystoneToken,
     Action::IntrospectToken,
     Action::RevokeToken,
     Action::RotateKey,
     Action::RevokeKey,
+    Action::ImportKey,
+    Action::ExportKey,
+    Action::RewrapKeys,
+    Action::RequestKeyChange,
+    Action::ConfirmKeyChange,
     Action::CreateDomain,
     Action::CreateClient,
     Action::UpdateClient,
@@ -72,6 +77,11 @@ const fn is_listed(action: Action) -> bool {
         | Action::RevokeToken
         | Action::RotateKey
         | Action::RevokeKey
+        | Action::ImportKey
+        | Action::ExportKey
+        | Action::RewrapKeys
+        | Action::RequestKeyChange
+        | Action::ConfirmKeyChange
         | Action::CreateDomain
         | Action::CreateClient
         | Action::UpdateClient

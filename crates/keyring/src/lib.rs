@@ -1,11 +1,13 @@
 #![doc = include_str!("../README.md")]
 
+mod administrators;
 mod error;
 mod home;
 mod kek;
 mod key;
 mod maintain;
 mod policy;
+mod request;
 mod ring;
 mod rotation;
 mod sealed;
@@ -13,12 +15,14 @@ mod secret;
 mod store;
 mod time;
 
+pub use administrators::{Administrators, AdministratorsError, KeyStatement};
 pub use error::{KeyRingError, SealError};
 pub use home::{HomeKey, KeyHome, KeyHomeError, KeyReference};
 pub use kek::{KeyEncryptionKey, UnwrapKey};
 pub use key::{KeyState, RingKey};
 pub use maintain::{MaintainError, Maintained, follow, maintain, rewrap};
 pub use policy::{PolicyError, RotationPolicy, RotationSettings};
+pub use request::{CONFIRM_WITHIN, Confirmation, KeyRequest, KeyRequestStore};
 pub use ring::{KeyRing, PublishedKeys};
 pub use rotation::{Rotation, RotationChange};
 pub use sealed::StoredRing;

@@ -15,7 +15,8 @@ pub use cache::{CachedClients, CachedDomains};
 pub use memory::MemoryStore;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use sql::{
-    Database, Inspection, Leadership, Migration, MigrationStatus, Migrations, SqlError, SqlErrorKind, SqlStore,
+    Database, Inspection, Leadership, Migration, MigrationStatus, Migrations, Rewrapping, Sealed,
+    SealedCursor, SealedPage, SqlError, SqlErrorKind, SqlStore,
 };
 #[cfg(feature = "postgres")]
 pub use sql::{PostgresConfig, PostgresConfigError, PostgresPassword, ServerFacts};

@@ -13,6 +13,7 @@ mod factors;
 mod families;
 mod inspection;
 mod interactions;
+mod key_requests;
 mod leadership;
 mod migrations;
 mod notices;
@@ -21,6 +22,7 @@ mod ports;
 mod postgres;
 mod registration;
 mod revocations;
+mod rewrap;
 mod rows;
 mod sessions;
 #[cfg(feature = "sqlite")]
@@ -41,6 +43,7 @@ pub use self::{
     inspection::Inspection,
     leadership::Leadership,
     migrations::{Migration, MigrationStatus, Migrations},
+    rewrap::{Rewrapping, Sealed, SealedCursor, SealedPage},
 };
 use self::{error::Failure, transaction::Transaction};
 use crate::feed::Feed;
