@@ -112,9 +112,14 @@ pub(crate) fn plan(plan: &Plan) -> String {
     let nodes: Vec<&str> = plan.nodes.iter().map(|node| node.as_str()).collect();
     let mut text = format!(
         "# From Fernet to JWS: runbook\n\nNodes: {}. At any time {} serve at least. Go on only when a step's checks say \
-         what is expected; else take its way back, and the ways back of the steps before it in reverse order.\n",
+         what is expected; else take its way back, and the ways back of the steps before it in reverse order.{}\n",
         nodes.join(", "),
-        plan.needed.max(1)
+        plan.needed.max(1),
+        if plan.bridged {
+            " Bridges stand before all of them, from before the first step until no token of before is alive."
+        } else {
+            ""
+        }
     );
     for (number, step) in (1..).zip(&plan.steps) {
         text.push_str(&section(number, step));

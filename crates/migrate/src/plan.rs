@@ -25,6 +25,9 @@ const MAX_COMMAND: usize = 1024;
 pub struct PlanOptions {
     /// How many nodes must serve at any time.
     pub needed: usize,
+    /// Bridges stand before the nodes, each of which takes tokens of both kinds then: nodes are changed one after the
+    /// other, and serve beside those that are not.
+    pub bridged: bool,
     /// Takes a node out of the balancer's pool, its open requests finish.
     pub drain: String,
     /// Puts a node into the pool.
@@ -99,6 +102,9 @@ pub struct Plan {
     pub inventory_taken_at: u64,
     /// How many nodes serve at any time.
     pub needed: usize,
+    /// Whether it counts on bridges before the nodes.
+    #[serde(default)]
+    pub bridged: bool,
     /// All nodes.
     pub nodes: Vec<Node>,
     /// The steps, in order.
@@ -121,7 +127,8 @@ pub enum PlanError {
     /// One half of the pool must carry all while the other is changed, or nodes that differ serve side by side.
     #[error(
         "{nodes} nodes, of which {needed} must serve: {} are needed, so that no flipped node serves beside an \
-         unflipped one; add nodes, or do with fewer for a while",
+         unflipped one, or one more than must serve where bridges stand before them (--bridged); add nodes, or do with \
+         fewer for a while",
         needed.saturating_mul(2)
     )]
     TooFewNodes {
@@ -186,7 +193,9 @@ pub enum PlanError {
         needed: usize,
     },
     /// Flipped and unflipped nodes side by side.
-    #[error("after step {0} flipped and unflipped nodes serve side by side: they refuse each other's tokens")]
+    #[error(
+        "after step {0} flipped and unflipped nodes serve side by side: without bridges they refuse each other's tokens"
+    )]
     Mixed(usize),
     /// A node comes back unseen.
     #[error("step {step} lets node `{node}` serve that was not checked since it was changed")]
@@ -216,7 +225,8 @@ impl Plan {
     /// Draws up the steps for the nodes of an inventory.
     ///
     /// One half of the pool is changed while the other serves, then they change places as one, and the other half is
-    /// changed: at no time do flipped and unflipped nodes serve side by side.
+    /// changed: at no time do flipped and unflipped nodes serve side by side. With bridges before the nodes they may, and
+    /// one node is changed after the other.
     ///
     /// # Errors
     /// [`PlanError`] where the change would not be safe: too few nodes, clocks that are unknown or differ, keys that are
@@ -238,11 +248,12 @@ impl Plan {
             }
         }
         let nodes: Vec<Node> = inventory.nodes.iter().map(|node| node.name.clone()).collect();
-        judge(inventory, options.needed)?;
+        judge(inventory, options.needed, options.bridged)?;
         let plan = Self {
             version: VERSION,
             inventory_taken_at: inventory.taken_at,
             needed: options.needed,
+            bridged: options.bridged,
             steps: steps::draw(inventory, options),
             nodes,
         };
@@ -270,7 +281,7 @@ impl Plan {
         if let Some(stranger) = ours.or_else(|| theirs.next()) {
             return Err(PlanError::Stranger(stranger.clone()));
         }
-        judge(inventory, plan.needed)?;
+        judge(inventory, plan.needed, plan.bridged)?;
         verify::steps(&plan)?;
         Ok(plan)
     }
@@ -283,10 +294,15 @@ impl Plan {
 }
 
 /// Whether the nodes are fit for the change at all.
-fn judge(inventory: &Inventory, needed: usize) -> Result<(), PlanError> {
+fn judge(inventory: &Inventory, needed: usize, bridged: bool) -> Result<(), PlanError> {
     let nodes = inventory.nodes.len();
     let needed = needed.max(1);
-    if nodes < needed.saturating_mul(2) {
+    let least = if bridged {
+        needed.saturating_add(1)
+    } else {
+        needed.saturating_mul(2)
+    };
+    if nodes < least {
         return Err(PlanError::TooFewNodes { nodes, needed });
     }
     for node in &inventory.nodes {

@@ -109,6 +109,7 @@ impl Cloud {
 fn options(needed: usize) -> PlanOptions {
     PlanOptions {
         needed,
+        bridged: false,
         drain: "drain {node}".to_owned(),
         add: "add {node}".to_owned(),
         flip: "flip {node} {file} {provider}".to_owned(),
@@ -409,6 +410,50 @@ fn a_cloud_that_is_not_fit_gets_no_plan() {
             matches!(Plan::new(&inventory, &odd), Err(PlanError::Command(_))),
             "{command}"
         );
+    }
+}
+
+/// With bridges those that were changed serve beside those that were not, and a pool of two can spare one.
+#[test]
+fn with_bridges_one_node_is_changed_after_the_other() {
+    for (names, needed) in [(&["a", "b"][..], 1), (&["a", "b", "c"], 2)] {
+        let cloud = Cloud::new(names);
+        let inventory = cloud.inventory();
+        let bridged = PlanOptions {
+            bridged: true,
+            ..options(needed)
+        };
+        let plan = Plan::new(&inventory, &bridged).unwrap();
+        let mut want = vec![Action::Look];
+        for name in names {
+            want.extend([
+                Action::Drain(node(name)),
+                Action::Flip(node(name)),
+                Action::Restart(node(name)),
+                Action::Check(node(name)),
+                Action::Add(node(name)),
+            ]);
+        }
+        want.push(Action::Retire);
+        let actions: Vec<Action> = plan.steps.iter().map(|step| step.action.clone()).collect();
+        assert_eq!(actions, want);
+        let text = plan.to_markdown();
+        assert!(text.contains("Bridges stand before all of them"), "{text}");
+        let json = serde_json::to_string(&plan).unwrap();
+        assert_eq!(Plan::from_json(json.as_bytes(), &inventory).unwrap(), plan);
+        // The same steps are none for a pool without bridges.
+        let mut bare = plan.clone();
+        bare.bridged = false;
+        bare.needed = 1;
+        let json = serde_json::to_string(&bare).unwrap();
+        let refused = Plan::from_json(json.as_bytes(), &inventory).unwrap_err();
+        assert!(matches!(refused, PlanError::Mixed(_)), "{refused}");
+        let greedy = PlanOptions {
+            needed: names.len(),
+            ..bridged
+        };
+        let refused = Plan::new(&inventory, &greedy).unwrap_err();
+        assert!(matches!(refused, PlanError::TooFewNodes { .. }), "{refused}");
     }
 }
 

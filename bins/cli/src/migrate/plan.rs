@@ -11,6 +11,7 @@ use crate::{failure::Outcome, input, output};
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  sealstone migrate plan --inventory inventory.json --needed 1 --output markdown > runbook.md\n  \
+    sealstone migrate plan --inventory inventory.json --needed 2 --bridged --output json > plan.json\n  \
     sealstone migrate plan --inventory inventory.json --verify plan.json\n\n\
     In commands, {node} is the node's name; in --flip-command, {file} is the last of its configuration files and\n\
     {provider} the provider. The defaults are for HAProxy's runtime socket, nodes behind ssh, and systemd."
@@ -22,6 +23,10 @@ pub(crate) struct PlanArguments {
     /// How many nodes must serve at any time
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
     needed: usize,
+    /// Bridges (`sealstone migrate bridge`) stand before all nodes: change one after the other, and let those that were
+    /// changed serve beside those that were not
+    #[arg(long)]
+    bridged: bool,
     /// Takes a node out of the balancer's pool
     #[arg(
         long,
@@ -67,6 +72,7 @@ pub(super) fn run(arguments: &PlanArguments) -> Outcome {
         None => {
             let options = PlanOptions {
                 needed: arguments.needed,
+                bridged: arguments.bridged,
                 drain: arguments.drain_command.clone(),
                 add: arguments.add_command.clone(),
                 flip: arguments.flip_command.clone(),

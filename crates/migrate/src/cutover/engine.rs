@@ -197,7 +197,8 @@ impl<'a> Cutover<'a> {
             .filter(|(_node, member)| !member.takes)
             .map(|(node, _member)| node)
             .collect();
-        pool.set_needed(needed);
+        let bridged = self.options.is_bridged;
+        pool.set_rules(needed, bridged);
         for node in &out {
             pool.found_out(node);
         }
@@ -211,6 +212,7 @@ impl<'a> Cutover<'a> {
             at: self.ports.wait.now(),
             target,
             needed,
+            bridged,
             nodes: nodes.to_vec(),
             out,
             ops,
@@ -228,6 +230,11 @@ impl<'a> Cutover<'a> {
 
     /// All that is due.
     fn run(&mut self) -> Result<(), CutoverError> {
+        let course = self.history.as_ref().map(|history| &history.course);
+        let counts = course.is_some_and(|course| course.bridged && !course.is_over());
+        if counts && !self.options.is_bridged {
+            return Err(CutoverError::Unbridged);
+        }
         self.survey()?;
         while let Some((number, of, op)) = self.due() {
             // Once begun, keys are gone on some nodes: it is finished, whoever goes on.

@@ -115,6 +115,12 @@ pub enum CutoverError {
     /// Whoever runs it did not agree.
     #[error("stopped before `{0}`: it was not agreed to")]
     NotAgreed(Op),
+    /// The course counts on bridges, and nobody said that they are there.
+    #[error(
+        "this journal's course lets nodes of both kinds serve side by side: give --bridged, as before, while bridges \
+         stand before the nodes"
+    )]
+    Unbridged,
     /// The other direction is under way.
     #[error("a {0} is under way in this journal: finish it, or go the other way from where it is by `{1}`")]
     UnderWay(&'static str, &'static str),
@@ -153,7 +159,7 @@ impl CutoverError {
     pub(super) const fn is_refusal(&self) -> bool {
         matches!(
             self,
-            Self::Journal(_) | Self::TooEarly(_) | Self::NotAgreed(_) | Self::Nothing(_)
+            Self::Journal(_) | Self::TooEarly(_) | Self::NotAgreed(_) | Self::Nothing(_) | Self::Unbridged
         )
     }
 }

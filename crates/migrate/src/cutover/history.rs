@@ -12,6 +12,8 @@ use crate::node::Node;
 pub struct Course {
     /// What the nodes issue in the end.
     pub target: TokenForm,
+    /// Whether it counts on bridges before the nodes.
+    pub bridged: bool,
     /// The operations.
     pub ops: Vec<Op>,
     /// How many of them are done.
@@ -85,6 +87,7 @@ impl History {
                 Event::Course {
                     target,
                     needed,
+                    bridged,
                     nodes,
                     out,
                     ops,
@@ -96,6 +99,7 @@ impl History {
             ) => {
                 let course = Course {
                     target: *target,
+                    bridged: *bridged,
                     ops: ops.clone(),
                     done: 0,
                     is_begun: false,
@@ -114,7 +118,7 @@ impl History {
                 };
                 let found = history.get_or_insert_with(fresh);
                 found.course = course;
-                found.pool.set_needed(*needed);
+                found.pool.set_rules(*needed, *bridged);
                 found.stopped = None;
                 for node in out {
                     found.pool.found_out(node);

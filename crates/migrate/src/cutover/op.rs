@@ -114,6 +114,9 @@ pub enum Event {
         target: TokenForm,
         /// How many must serve at any time.
         needed: usize,
+        /// Whether bridges stand before the nodes, so that both kinds may serve side by side.
+        #[serde(default)]
+        bridged: bool,
         /// All nodes.
         nodes: Vec<Node>,
         /// Those of them that an operation of the course before, which was cut off, was found to have taken out of the

@@ -49,7 +49,10 @@ pub enum Unsafe {
         needed: usize,
     },
     /// Nodes that refuse each other's tokens.
-    #[error("nodes that issue Fernet and nodes that issue JWS tokens would serve side by side")]
+    #[error(
+        "nodes that issue Fernet and nodes that issue JWS tokens would serve side by side, which is for pools with \
+         bridges before the nodes alone (--bridged)"
+    )]
     Mixed,
     /// Not one of the pool's.
     #[error("node `{0}` is not one of the pool's")]
@@ -67,6 +70,7 @@ pub enum Unsafe {
 pub struct Pool {
     nodes: BTreeMap<Node, NodeState>,
     needed: usize,
+    bridged: bool,
     fernet_keys: bool,
 }
 
@@ -82,6 +86,7 @@ impl Pool {
         Self {
             nodes: nodes.iter().map(|node| (node.clone(), state)).collect(),
             needed: needed.max(1),
+            bridged: false,
             fernet_keys: true,
         }
     }
@@ -160,7 +165,7 @@ impl Pool {
         Ok(())
     }
 
-    /// Enough serve, and all of them take each other's tokens.
+    /// Enough serve, and all of them take each other's tokens, or bridges before them do.
     fn is_sound(&self) -> Result<(), Unsafe> {
         let forms: Vec<TokenForm> = self
             .nodes
@@ -174,7 +179,7 @@ impl Pool {
                 needed: self.needed,
             });
         }
-        if forms.contains(&TokenForm::Fernet) && forms.contains(&TokenForm::Jws) {
+        if !self.bridged && forms.contains(&TokenForm::Fernet) && forms.contains(&TokenForm::Jws) {
             return Err(Unsafe::Mixed);
         }
         Ok(())
@@ -213,8 +218,9 @@ impl Pool {
         }
     }
 
-    pub(super) fn set_needed(&mut self, needed: usize) {
+    pub(super) fn set_rules(&mut self, needed: usize, bridged: bool) {
         self.needed = needed.max(1);
+        self.bridged = bridged;
     }
 
     /// A node that was found out of the pool.
@@ -248,7 +254,7 @@ impl Pool {
     /// The operations that bring every node to serve `target`, from wherever the pool is.
     ///
     /// Nodes that are neither needed nor what they shall be are changed first, while the others serve; then the two
-    /// change places, and the rest follows.
+    /// change places, and the rest follows. With bridges one is changed after the other, and serves beside the rest.
     #[must_use]
     pub fn course_to(&self, target: TokenForm) -> Vec<Op> {
         let mut course = CourseTo {
@@ -256,7 +262,11 @@ impl Pool {
             target,
             ops: Vec::new(),
         };
-        course.draw();
+        if self.bridged {
+            course.one_by_one();
+        } else {
+            course.draw();
+        }
         course.ops
     }
 }
@@ -309,6 +319,23 @@ impl CourseTo {
             self.switch(&add, drain);
         }
         for node in self.pool.names(|state| !serving(state)) {
+            self.bring(&node);
+            self.push(Op::Add(node));
+        }
+    }
+
+    fn one_by_one(&mut self) {
+        let target = self.target;
+        // Those that do not serve anyway come first: then more may be spared.
+        for node in self.pool.names(|state| !state.serves) {
+            self.bring(&node);
+            self.push(Op::Add(node));
+        }
+        for node in self
+            .pool
+            .names(|state| state.form != target || state.stage != Stage::Fit)
+        {
+            self.push(Op::Drain(node.clone()));
             self.bring(&node);
             self.push(Op::Add(node));
         }

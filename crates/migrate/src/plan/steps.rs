@@ -18,32 +18,17 @@ pub(super) fn draw(inventory: &Inventory, options: &PlanOptions) -> Vec<Step> {
     let greatest = |of: fn(&NodeRecord) -> u64| inventory.nodes.iter().map(of).max().unwrap_or_default();
     let life = greatest(|node| node.settings.expiration_s);
     let late = life.saturating_add(greatest(|node| node.settings.allow_expired_window_s));
-    // The half that goes first serves alone for a while: it gets the odd node.
-    let half = inventory.nodes.len().div_ceil(2);
-    let half = half.min(inventory.nodes.len().saturating_sub(options.needed.max(1)));
-    let (first, second) = inventory.nodes.split_at_checked(half).unwrap_or_default();
-    let mut runbook = Runbook {
+    let runbook = Runbook {
         options,
         life: span(life),
         late: span(late),
         steps: Vec::new(),
     };
-    runbook.prepare();
-    for node in first {
-        runbook.drain(node);
+    if options.bridged {
+        runbook.one_by_one(&inventory.nodes)
+    } else {
+        runbook.by_halves(&inventory.nodes)
     }
-    for (place, node) in first.iter().enumerate() {
-        runbook.change(node, first.get(..=place).unwrap_or_default());
-    }
-    runbook.switch(first, second);
-    let all: Vec<NodeRecord> = first.iter().chain(second).cloned().collect();
-    for (place, node) in second.iter().enumerate() {
-        let changed = first.len().saturating_add(place);
-        runbook.change(node, all.get(..=changed).unwrap_or_default());
-        runbook.add(node);
-    }
-    runbook.retire();
-    runbook.steps
 }
 
 fn filled(template: &str, node: &NodeRecord, provider: &str) -> String {
@@ -64,6 +49,40 @@ fn list(nodes: &[NodeRecord]) -> String {
 }
 
 impl Runbook<'_> {
+    fn by_halves(mut self, nodes: &[NodeRecord]) -> Vec<Step> {
+        // The half that goes first serves alone for a while: it gets the odd node.
+        let half = nodes.len().div_ceil(2);
+        let half = half.min(nodes.len().saturating_sub(self.options.needed.max(1)));
+        let (first, second) = nodes.split_at_checked(half).unwrap_or_default();
+        self.prepare();
+        for node in first {
+            self.drain(node);
+        }
+        for (place, node) in first.iter().enumerate() {
+            self.change(node, first.get(..=place).unwrap_or_default());
+        }
+        self.switch(first, second);
+        for (place, node) in second.iter().enumerate() {
+            let changed = first.len().saturating_add(place);
+            self.change(node, nodes.get(..=changed).unwrap_or_default());
+            self.add(node);
+        }
+        self.retire();
+        self.steps
+    }
+
+    /// Bridges let those that were changed serve beside those that were not.
+    fn one_by_one(mut self, nodes: &[NodeRecord]) -> Vec<Step> {
+        self.prepare();
+        for (place, node) in nodes.iter().enumerate() {
+            self.drain(node);
+            self.change(node, nodes.get(..=place).unwrap_or_default());
+            self.add(node);
+        }
+        self.retire();
+        self.steps
+    }
+
     fn all(&self, template: &str, nodes: &[NodeRecord]) -> Vec<String> {
         nodes.iter().map(|node| filled(template, node, "")).collect()
     }
@@ -78,7 +97,13 @@ impl Runbook<'_> {
             title: "Take the inventory anew, and see that nothing has changed".to_owned(),
             commands: vec![],
             checks: vec!["sealstone migrate keys verify --inventory inventory.json".to_owned()],
-            expected: "every node holds the same public keys, and no private key is on two nodes".to_owned(),
+            expected: if self.options.bridged {
+                "every node holds the same public keys, no private key is on two nodes, and the balancer's servers lead \
+                 to a bridge before each node (`sealstone migrate bridge`)"
+            } else {
+                "every node holds the same public keys, and no private key is on two nodes"
+            }
+            .to_owned(),
             window: "none: nothing is changed".to_owned(),
             way_back: vec![],
         });
@@ -177,7 +202,12 @@ impl Runbook<'_> {
             commands: vec![filled(&self.options.add, node, "")],
             checks: vec![],
             expected: format!("the balancer sends requests to {} again", node.name),
-            window: "none".to_owned(),
+            window: if self.options.bridged {
+                "none while each node has its bridge: without it, nodes that differ refuse each other's tokens (401)"
+            } else {
+                "none"
+            }
+            .to_owned(),
             way_back: vec![filled(&self.options.drain, node, "")],
         });
     }

@@ -41,7 +41,7 @@ pub(super) fn steps(plan: &Plan) -> Result<(), PlanError> {
             .iter()
             .filter(|state| state.stage == Stage::Fernet)
             .count();
-        if unflipped != 0 && unflipped != serving.len() {
+        if !plan.bridged && unflipped != 0 && unflipped != serving.len() {
             return Err(PlanError::Mixed(number));
         }
     }

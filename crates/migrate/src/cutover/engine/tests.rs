@@ -1,364 +1,18 @@
-//! The engine over a cloud in memory that notices every wrong step, and that can be cut off at any moment.
+//! The engine over a cloud in memory, cut off at any moment.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::rc::Rc;
+mod cloud;
 
 use proptest::prelude::*;
 
+use self::cloud::{Cloud, Shared, Way, node, run};
 use super::*;
-use crate::balancer::{Balancer, BalancerError, Member, Traffic};
-use crate::control::{ControlError, NodeControl};
-use crate::cutover::journal::JournalError;
 use crate::cutover::pool::Stage;
-use crate::cutover::ports::{Operator, Prober, Verdict, Wait, Wanted};
-use crate::plan::Action;
 
-/// What a process that is killed leaves: nothing.
-struct Killed;
-
-#[derive(Clone, Debug)]
-struct Machine {
-    config: TokenForm,
-    runs: TokenForm,
-    takes: bool,
-    /// Restarted since it was changed, and seen to be good since.
-    fit: bool,
-    bad: bool,
-    fernet_keys: bool,
-}
-
-#[derive(Debug)]
-struct Cloud {
-    machines: BTreeMap<Node, Machine>,
-    needed: usize,
-    events: Vec<Event>,
-    calls: usize,
-    /// At which call the process is killed, and whether before it has done its work.
-    kill: Option<(usize, bool)>,
-    now: u64,
-    traffic: Traffic,
-    /// Answers a second, and how many of a hundred fail, while a JWS node serves.
-    failing: u64,
-    agrees: bool,
-    removed_at: Option<u64>,
-    asked: usize,
-}
-
-type Shared = Rc<RefCell<Cloud>>;
-
-fn node(name: &str) -> Node {
-    Node::parse(name).unwrap()
-}
-
-impl Cloud {
-    fn new(count: usize, needed: usize) -> Shared {
-        let machine = Machine {
-            config: TokenForm::Fernet,
-            runs: TokenForm::Fernet,
-            takes: true,
-            fit: true,
-            bad: false,
-            fernet_keys: true,
-        };
-        let names = (0..count).map(|number| node(&format!("n{number}")));
-        Rc::new(RefCell::new(Self {
-            machines: names.map(|name| (name, machine.clone())).collect(),
-            needed,
-            events: Vec::new(),
-            calls: 0,
-            kill: None,
-            now: 1_795_302_884,
-            traffic: Traffic::default(),
-            failing: 0,
-            agrees: true,
-            removed_at: None,
-            asked: 0,
-        }))
-    }
-
-    /// What must hold whenever anybody looks.
-    fn is_right(&self) {
-        let serving: Vec<(&Node, &Machine)> = self.machines.iter().filter(|(_, found)| found.takes).collect();
-        assert!(serving.len() >= self.needed, "too few serve: {self:?}");
-        for (name, machine) in &serving {
-            assert!(machine.fit, "{name} serves unchecked: {self:?}");
-            assert_eq!(machine.config, machine.runs, "{name}");
-        }
-        let first = serving.first().map(|(_, found)| found.runs);
-        assert!(
-            serving.iter().all(|(_, found)| Some(found.runs) == first),
-            "side by side: {self:?}"
-        );
-    }
-}
-
-/// One call of a port: it may be the last thing that the process does.
-fn call<T>(shared: &Shared, work: impl FnOnce(&mut Cloud) -> T) -> T {
-    let mut cloud = shared.borrow_mut();
-    cloud.calls += 1;
-    let kill = cloud.kill.filter(|(at, _)| *at == cloud.calls);
-    if kill.is_some_and(|(_, before)| before) {
-        drop(cloud);
-        resume_unwind(Box::new(Killed));
-    }
-    let done = work(&mut cloud);
-    drop(cloud);
-    if kill.is_some() {
-        resume_unwind(Box::new(Killed));
-    }
-    done
-}
-
-struct Port(Shared);
-
-impl Balancer for Port {
-    fn look(&mut self, nodes: &[Node]) -> Result<BTreeMap<Node, Member>, BalancerError> {
-        call(&self.0, |cloud| {
-            let member = |name: &Node| Member {
-                takes: cloud.machines[name].takes,
-                healthy: true,
-                open: 0,
-            };
-            Ok(nodes.iter().map(|name| (name.clone(), member(name))).collect())
-        })
-    }
-
-    /// Each server on its own, and the process may be killed in between.
-    fn change(&mut self, add: &[Node], drain: &[Node]) -> Result<(), BalancerError> {
-        for name in add {
-            call(&self.0, |cloud| {
-                cloud.machines.get_mut(name).unwrap().takes = true
-            });
-            assert!(self.0.borrow().machines[name].fit, "{name} serves unchecked");
-        }
-        for name in drain {
-            call(&self.0, |cloud| {
-                cloud.machines.get_mut(name).unwrap().takes = false
-            });
-        }
-        self.0.borrow().is_right();
-        Ok(())
-    }
-
-    fn traffic(&mut self) -> Result<Option<Traffic>, BalancerError> {
-        call(&self.0, |cloud| Ok(Some(cloud.traffic)))
-    }
-}
-
-impl NodeControl for Port {
-    fn records(&mut self) -> Result<Vec<NodeRecord>, ControlError> {
-        call(&self.0, |cloud| {
-            Ok(cloud
-                .machines
-                .iter()
-                .map(|(name, found)| record(name, found))
-                .collect())
-        })
-    }
-
-    fn set_form(&mut self, name: &Node, form: TokenForm) -> Result<(), ControlError> {
-        call(&self.0, |cloud| {
-            let machine = cloud.machines.get_mut(name).unwrap();
-            assert!(!machine.takes, "{name} is changed while it serves");
-            machine.fit = false;
-            machine.config = form;
-            Ok(())
-        })
-    }
-
-    fn restart(&mut self, name: &Node) -> Result<(), ControlError> {
-        call(&self.0, |cloud| {
-            let machine = cloud.machines.get_mut(name).unwrap();
-            assert!(!machine.takes, "{name} is restarted while it serves");
-            machine.fit = false;
-            machine.runs = machine.config;
-            Ok(())
-        })
-    }
-
-    fn remove_fernet_keys(&mut self, name: &Node) -> Result<(), ControlError> {
-        call(&self.0, |cloud| {
-            cloud.removed_at = Some(cloud.now);
-            cloud.machines.get_mut(name).unwrap().fernet_keys = false;
-            Ok(())
-        })
-    }
-}
-
-impl Prober for Port {
-    fn answers(&mut self, _node: &Node) -> bool {
-        call(&self.0, |_cloud| true)
-    }
-
-    fn check(&mut self, wanted: &Wanted<'_>) -> Verdict {
-        call(&self.0, |cloud| {
-            let mut verdict = Verdict::default();
-            for (name, form) in wanted.nodes {
-                let machine = &cloud.machines[name];
-                if machine.bad || machine.runs != *form {
-                    verdict.faults.push(format!("{name} is not fit"));
-                }
-            }
-            if verdict.faults.is_empty()
-                && let Some(name) = wanted.about
-            {
-                cloud.machines.get_mut(name).unwrap().fit = true;
-            }
-            verdict
-        })
-    }
-
-    fn through_balancer(&mut self) -> Result<(), String> {
-        call(&self.0, |_cloud| Ok(()))
-    }
-}
-
-impl Wait for Port {
-    fn now(&mut self) -> u64 {
-        call(&self.0, |cloud| cloud.now)
-    }
-
-    fn pause(&mut self, span: Duration) {
-        call(&self.0, |cloud| {
-            cloud.now += span.as_secs().max(1);
-            let jws = cloud
-                .machines
-                .values()
-                .any(|found| found.takes && found.runs == TokenForm::Jws);
-            cloud.traffic.answers += 100;
-            cloud.traffic.failed += if jws { cloud.failing } else { 0 };
-        });
-    }
-}
-
-impl Operator for Port {
-    fn agrees(&mut self, _op: &Op, _consequence: &str) -> bool {
-        call(&self.0, |cloud| {
-            cloud.asked += 1;
-            cloud.agrees
-        })
-    }
-
-    fn begins(&mut self, _number: usize, _of: usize, _op: &Op) {}
-
-    fn told(&mut self, _text: &str) {}
-}
-
-impl Journal for Port {
-    fn append(&mut self, event: &Event) -> Result<(), JournalError> {
-        call(&self.0, |cloud| {
-            cloud.events.push(event.clone());
-            Ok(())
-        })
-    }
-}
-
-fn record(name: &Node, machine: &Machine) -> NodeRecord {
-    let key = |name: &str| serde_json::json!({"name": name, "role": "verifying", "fingerprint": name});
-    let keys: Vec<_> = (0..9).map(|number| key(&format!("n{number}"))).collect();
-    let fernet = if machine.fernet_keys {
-        serde_json::json!({"present": true, "signing": "shared", "keys": [key("shared")], "faults": [], "warnings": []})
-    } else {
-        serde_json::json!({"present": true, "signing": null, "keys": [], "faults": [], "warnings": []})
-    };
-    serde_json::from_value(serde_json::json!({
-        "name": name, "source": "/", "configuration": ["/etc/keystone/keystone.conf"],
-        "settings": {
-            "provider": machine.config.as_str(), "expiration_s": 3600, "allow_expired_window_s": 172_800,
-            "caching": false, "cache_time_s": 600, "methods": ["password"],
-            "fernet_repository": "/f", "default_domain_id": "default", "max_active_keys": 3, "jws_algorithm": "ES256",
-            "jws_accepted_algorithms": ["ES256"], "jws_public_repository": "/p", "jws_private_repository": "/k",
-        },
-        "clock": {"offset_ms": 0, "within_ms": 0},
-        "fernet": fernet,
-        "jws": {"present": true, "signing": name, "keys": keys, "faults": [], "warnings": []},
-        "notes": [],
-    }))
-    .unwrap()
-}
-
-/// The steps that `Plan` draws up for such a pool.
-fn plan(shared: &Shared) -> Plan {
-    let cloud = shared.borrow();
-    let names: Vec<Node> = cloud.machines.keys().cloned().collect();
-    let step = |action| {
-        serde_json::json!({
-            "action": action, "title": "", "commands": [], "checks": [], "expected": "", "window": "", "way_back": [],
-        })
-    };
-    let half = names.len().div_ceil(2).min(names.len() - cloud.needed);
-    let (first, second) = names.split_at(half);
-    let change = |name: &Node| {
-        [
-            Action::Flip(name.clone()),
-            Action::Restart(name.clone()),
-            Action::Check(name.clone()),
-        ]
-    };
-    let mut actions = vec![Action::Look];
-    actions.extend(first.iter().map(|name| Action::Drain(name.clone())));
-    actions.extend(first.iter().flat_map(change));
-    actions.push(Action::Switch {
-        add: first.to_vec(),
-        drain: second.to_vec(),
-    });
-    for name in second {
-        actions.extend(change(name));
-        actions.push(Action::Add(name.clone()));
-    }
-    actions.push(Action::Retire);
-    let steps: Vec<_> = actions.iter().map(step).collect();
-    let plan = serde_json::json!({
-        "version": 1, "inventory_taken_at": 0, "needed": cloud.needed, "nodes": names, "steps": steps,
-    });
-    serde_json::from_value(plan).unwrap()
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    Forward,
-    Retire,
-    Back,
-}
-
-/// One run of the program; `None` when it was killed.
-fn run(shared: &Shared, way: Way, kill: Option<(usize, bool)>) -> Option<Result<Outcome, CutoverError>> {
-    let (events, plan) = (shared.borrow().events.clone(), plan(shared));
-    shared.borrow_mut().calls = 0;
-    shared.borrow_mut().kill = kill;
-    let port = || Port(Rc::clone(shared));
-    let (mut journal, mut balancer, mut control, mut prober, mut wait, mut operator) =
-        (port(), port(), port(), port(), port(), port());
-    let ran = catch_unwind(AssertUnwindSafe(|| {
-        let ports = Ports {
-            balancer: &mut balancer,
-            control: &mut control,
-            prober: &mut prober,
-            wait: &mut wait,
-            operator: &mut operator,
-        };
-        let options = CutoverOptions {
-            retires: way == Way::Retire,
-            limits: Limits {
-                settle: Duration::from_secs(1),
-                ..Limits::default()
-            },
-            ..CutoverOptions::default()
-        };
-        let mut cutover = Cutover::new(&mut journal, &events, ports, options)?;
-        match way {
-            Way::Forward | Way::Retire => cutover.forward(&plan),
-            Way::Back => cutover.back(),
-        }
-    }));
-    shared.borrow_mut().kill = None;
-    match ran {
-        Ok(ended) => Some(ended),
-        Err(payload) if payload.is::<Killed>() => None,
-        Err(payload) => resume_unwind(payload),
-    }
+/// The same cloud with bridges before its nodes.
+fn bridged(count: usize, needed: usize) -> Shared {
+    let shared = Cloud::new(count, needed);
+    shared.borrow_mut().bridged = true;
+    shared
 }
 
 fn forms(shared: &Shared) -> Vec<TokenForm> {
@@ -435,8 +89,15 @@ fn there_and_back_and_there_again_and_then_the_keys_go() {
 /// S11: killed at every call there is, on the way there and on the way back: run again, it comes to the same end.
 #[test]
 fn s11_killed_at_any_moment_it_goes_on_to_the_same_end() {
-    for (count, needed) in [(2, 1), (3, 1), (5, 2)] {
-        let whole = Cloud::new(count, needed);
+    type Make = fn(usize, usize) -> Shared;
+    let pools: [(usize, usize, Make); 4] = [
+        (2, 1, Cloud::new),
+        (3, 1, Cloud::new),
+        (5, 2, Cloud::new),
+        (3, 2, bridged),
+    ];
+    for (count, needed, make) in pools {
+        let whole = make(count, needed);
         run(&whole, Way::Forward, None).unwrap().unwrap();
         let there = whole.borrow().calls;
         run(&whole, Way::Back, None).unwrap().unwrap();
@@ -447,7 +108,7 @@ fn s11_killed_at_any_moment_it_goes_on_to_the_same_end() {
             (Way::Back, back, TokenForm::Fernet),
         ] {
             for kill in (1..=calls).flat_map(|at| [(at, true), (at, false)]) {
-                let shared = Cloud::new(count, needed);
+                let shared = make(count, needed);
                 if way == Way::Back {
                     run(&shared, Way::Forward, None).unwrap().unwrap();
                 }
@@ -465,18 +126,20 @@ fn s11_killed_at_any_moment_it_goes_on_to_the_same_end() {
 /// Rolled back from wherever it was cut.
 #[test]
 fn s11_from_any_moment_there_is_a_way_back() {
-    let whole = Cloud::new(3, 1);
-    run(&whole, Way::Forward, None).unwrap().unwrap();
-    let calls = whole.borrow().calls;
-    for kill in (1..=calls).flat_map(|at| [(at, true), (at, false)]) {
-        let shared = Cloud::new(3, 1);
-        assert!(run(&shared, Way::Forward, Some(kill)).is_none());
-        match run(&shared, Way::Back, None).unwrap() {
-            Ok(_) => {}
-            Err(CutoverError::NothingToTakeBack) => assert!(shared.borrow().events.is_empty()),
-            Err(error) => panic!("{kill:?}: {error}"),
+    for make in [Cloud::new, bridged] {
+        let whole = make(3, 1);
+        run(&whole, Way::Forward, None).unwrap().unwrap();
+        let calls = whole.borrow().calls;
+        for kill in (1..=calls).flat_map(|at| [(at, true), (at, false)]) {
+            let shared = make(3, 1);
+            assert!(run(&shared, Way::Forward, Some(kill)).is_none());
+            match run(&shared, Way::Back, None).unwrap() {
+                Ok(_) => {}
+                Err(CutoverError::NothingToTakeBack) => assert!(shared.borrow().events.is_empty()),
+                Err(error) => panic!("{kill:?}: {error}"),
+            }
+            is_all(&shared, TokenForm::Fernet);
         }
-        is_all(&shared, TokenForm::Fernet);
     }
 }
 
@@ -616,6 +279,45 @@ fn a_node_that_somebody_changed_meanwhile_stops_it() {
     assert!(matches!(&stopped, Err(CutoverError::OutOfPool(_))), "{stopped:?}");
 }
 
+/// With bridges nodes of both kinds serve while one is changed after the other, there and back: nothing is asked, and all
+/// but one serve at any time. Without the word that bridges are there, nobody goes on, and no such plan is begun.
+#[test]
+fn with_bridges_one_node_is_changed_after_the_other() {
+    let shared = bridged(3, 2);
+    run(&shared, Way::Forward, None).unwrap().unwrap();
+    is_all(&shared, TokenForm::Jws);
+    assert_eq!(shared.borrow().asked, 0, "nothing was refused to anybody");
+    run(&shared, Way::Back, None).unwrap().unwrap();
+    is_all(&shared, TokenForm::Fernet);
+
+    let whole = bridged(3, 2);
+    run(&whole, Way::Forward, None).unwrap().unwrap();
+    let half = whole.borrow().calls / 2;
+    let shared = bridged(3, 2);
+    assert!(run(&shared, Way::Forward, Some((half, true))).is_none());
+    let way = |way: Way, is_bridged: bool| {
+        let plan = cloud::plan(&shared);
+        shared.borrow_mut().bridged = is_bridged;
+        let ended = cloud::run_plan(&shared, &plan, way, None).unwrap();
+        shared.borrow_mut().bridged = true;
+        ended
+    };
+    let refused = way(Way::Forward, false);
+    assert!(matches!(refused, Err(CutoverError::Unbridged)), "{refused:?}");
+    way(Way::Forward, true).unwrap();
+    is_all(&shared, TokenForm::Jws);
+
+    let fresh = bridged(3, 2);
+    let plan = cloud::plan(&fresh);
+    fresh.borrow_mut().bridged = false;
+    let refused = cloud::run_plan(&fresh, &plan, Way::Forward, None).unwrap();
+    assert!(
+        matches!(refused, Err(CutoverError::NoWay(Unsafe::Mixed))),
+        "{refused:?}"
+    );
+    assert!(fresh.borrow().events.is_empty());
+}
+
 #[test]
 fn a_rollback_under_way_is_finished_first() {
     let shared = Cloud::new(3, 1);
@@ -641,9 +343,11 @@ proptest! {
     #[test]
     fn s11_any_runs_cut_anywhere_keep_the_pool_right(
         count in 2_usize..6,
+        with_bridges in any::<bool>(),
         ways in prop::collection::vec(way(), 1..8),
     ) {
         let shared = Cloud::new(count, count / 2);
+        shared.borrow_mut().bridged = with_bridges;
         for (way, at, before) in ways {
             let _ = run(&shared, way, Some((at, before)));
         }
@@ -660,10 +364,12 @@ proptest! {
     #[test]
     fn a_course_is_safe_from_wherever_operations_lead(
         count in 2_usize..7,
+        with_bridges in any::<bool>(),
         picks in prop::collection::vec((0_usize..7, 0_usize..7, any::<bool>()), 0..40),
     ) {
         let names: Vec<Node> = (0..count).map(|number| node(&format!("n{number}"))).collect();
         let mut pool = Pool::serving(&names, count / 2, TokenForm::Fernet);
+        pool.set_rules(count / 2, with_bridges);
         for (who, what, is_done) in picks {
             let name = names[who % count].clone();
             let form = pool.state(&name).unwrap().form;
