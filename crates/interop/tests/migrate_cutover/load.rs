@@ -82,6 +82,8 @@ struct Shared {
     /// Revoked tokens that were taken.
     revoked_taken: Mutex<Vec<String>>,
     revoked_refused: AtomicUsize,
+    /// When a token was shown that nobody replaces, and what the answer was.
+    kept: Mutex<Vec<(u64, u16)>>,
 }
 
 pub(crate) fn now() -> u64 {
@@ -108,6 +110,7 @@ pub(crate) struct Report {
     pub(crate) met: Vec<Met>,
     pub(crate) revoked_taken: Vec<String>,
     pub(crate) revoked_refused: usize,
+    pub(crate) kept: Vec<(u64, u16)>,
 }
 
 struct User {
@@ -120,14 +123,14 @@ struct User {
 impl Load {
     /// Users of every kind of `accounts` that log in again and again, holders of tokens, and some who revoke theirs.
     pub(crate) fn start(host: &str, accounts: &[Value]) -> Self {
-        let shared = Arc::new(Shared::default());
-        let body = |kind: &str| {
-            let found = accounts.iter().find(|account| account["kind"] == kind).unwrap();
-            json!({"auth": found["auth"]}).to_string()
+        let mut load = Self {
+            shared: Arc::default(),
+            users: Vec::new(),
         };
         type Work = fn(&User);
-        let all: [(&'static str, &str, Work); 5] = [
+        let all: [(&'static str, &str, Work); 6] = [
             ("password", "project", User::logs_in),
+            ("application credential", "application_credential", User::logs_in),
             ("holder", "project", User::holds),
             ("holder by trust", "trust", User::holds),
             (
@@ -137,23 +140,36 @@ impl Load {
             ),
             ("revoker", "project", User::revokes),
         ];
-        let users = all.map(|(who, kind, work)| {
-            let user = User {
-                who,
-                host: host.to_owned(),
-                login: body(kind),
-                shared: Arc::clone(&shared),
-            };
-            thread::spawn(move || work(&user))
-        });
-        Self {
-            shared,
-            users: users.into(),
+        for (who, kind, work) in all {
+            load.join(host, accounts, who, kind, work);
         }
+        load
+    }
+
+    /// One more, with a token that was pasted somewhere: whatever becomes of it, there is no other.
+    pub(crate) fn with_a_kept_token(mut self, host: &str, accounts: &[Value]) -> Self {
+        self.join(host, accounts, "keeper", "project", User::keeps);
+        self
+    }
+
+    fn join(&mut self, host: &str, accounts: &[Value], who: &'static str, kind: &str, work: fn(&User)) {
+        let found = accounts.iter().find(|account| account["kind"] == kind).unwrap();
+        let user = User {
+            who,
+            host: host.to_owned(),
+            login: json!({"auth": found["auth"]}).to_string(),
+            shared: Arc::clone(&self.shared),
+        };
+        self.users.push(thread::spawn(move || work(&user)));
     }
 
     pub(crate) fn good(&self) -> usize {
         self.shared.good.load(Ordering::Relaxed)
+    }
+
+    /// How often the kept token was shown.
+    pub(crate) fn kept(&self) -> usize {
+        self.shared.kept.lock().unwrap().len()
     }
 
     /// Everybody goes home.
@@ -167,6 +183,7 @@ impl Load {
             met: self.shared.met.lock().unwrap().clone(),
             revoked_taken: self.shared.revoked_taken.lock().unwrap().clone(),
             revoked_refused: self.shared.revoked_refused.load(Ordering::Relaxed),
+            kept: self.shared.kept.lock().unwrap().clone(),
         }
     }
 }
@@ -265,6 +282,22 @@ impl User {
             let answer = self.show("GET", "/v3/auth/projects", &token);
             if self.met("hold", 200, &answer, &token) {
                 held = Some((token, stale));
+            }
+        }
+    }
+
+    /// Shows one token as long as this goes on.
+    fn keeps(&self) {
+        let Some((token, _stale)) = self.log_in() else {
+            return;
+        };
+        while self.goes_on() {
+            // When it was asked and when it was answered: the switch may lie in between.
+            let before = now();
+            if let Ok(answer) = self.show("GET", "/v3/auth/projects", &token)
+                && before == now()
+            {
+                self.shared.kept.lock().unwrap().push((before, answer.status));
             }
         }
     }
