@@ -1,6 +1,8 @@
 //! `sealstone client ...`: registered clients, on the server's database.
 
 mod change;
+mod import;
+mod initial_token;
 mod new;
 mod people;
 mod registration;
@@ -69,6 +71,11 @@ pub(crate) enum ClientCommand {
     Enable(OneArguments),
     /// Delete a client for good
     Delete(DeleteArguments),
+    /// Show what would come of another server's clients, and register them with --apply
+    Import(import::ImportArguments),
+    /// Tokens by which programs register themselves
+    #[command(subcommand)]
+    InitialToken(initial_token::InitialTokenCommand),
 }
 
 #[derive(Debug, Args)]
@@ -180,5 +187,7 @@ pub(crate) async fn run(command: ClientCommand) -> Outcome {
         ClientCommand::Disable(arguments) => change::enable(arguments, false).await,
         ClientCommand::Enable(arguments) => change::enable(arguments, true).await,
         ClientCommand::Delete(arguments) => change::delete(arguments).await,
+        ClientCommand::Import(arguments) => import::run(arguments).await,
+        ClientCommand::InitialToken(command) => initial_token::run(command).await,
     }
 }

@@ -141,7 +141,8 @@ pub(super) async fn enable(arguments: OneArguments, enabled: bool) -> Outcome {
     replace(opened, &change, &before, &after).await?;
     if !enabled {
         output::note(
-            "It gets no more tokens. Those it has stay good until they end; introspection refuses them.",
+            "It gets no more tokens, and what it got has ended: refresh tokens and codes at once, access tokens at \
+             introspection at once and at resources as soon as they read the revocation document.",
         );
     }
     show::print(&after, None, arguments.output.output)
@@ -158,6 +159,16 @@ pub(super) async fn delete(arguments: DeleteArguments) -> Outcome {
     let opened = places.store().await?;
     let trail = places.trail()?;
     let change = of_client(&trail, Action::DeleteClient, &arguments.id);
+    // First disabled, so that what it got ends in the same step; then nothing of it is left.
+    if let Some(before) = change.stored(opened.client(&arguments.id).await)?
+        && before.is_enabled()
+    {
+        let after = before.with_enabled(false, clock::now());
+        match change.stored(opened.replace(before.version(), after).await)? {
+            Replacement::Replaced | Replacement::Missing => {}
+            Replacement::Conflict => return Err(conflict(&change, &arguments.id)),
+        }
+    }
     let removed = change.stored(opened.delete(&arguments.id).await)?;
     opened.close().await;
     match removed {
@@ -186,6 +197,11 @@ fn missing(change: &Change<'_>, id: &ClientId) -> Failure {
     change.refused(Reason::new(404, "unknown_client"), show::unknown(id))
 }
 
+fn conflict(change: &Change<'_>, id: &ClientId) -> Failure {
+    let why = format!("somebody else changed {id} just now: look at it and try again");
+    change.refused(Reason::new(409, "conflict"), Failure::failed(why))
+}
+
 async fn find(opened: &SqlStore, change: &Change<'_>, id: &ClientId) -> Outcome<Arc<Client>> {
     let found = change.stored(opened.client(id).await)?;
     found.ok_or_else(|| missing(change, id))
@@ -196,13 +212,7 @@ async fn replace(opened: SqlStore, change: &Change<'_>, before: &Client, after: 
     opened.close().await;
     match replaced {
         Replacement::Replaced => change.done(),
-        Replacement::Conflict => Err(change.refused(
-            Reason::new(409, "conflict"),
-            Failure::failed(format!(
-                "somebody else changed {} just now: look at it and try again",
-                before.id()
-            )),
-        )),
+        Replacement::Conflict => Err(conflict(change, before.id())),
         Replacement::Missing => Err(missing(change, before.id())),
     }
 }
