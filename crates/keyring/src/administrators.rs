@@ -176,7 +176,7 @@ impl Administrators {
         if !token.typ_is(TYPE) {
             return Err(AdministratorsError::NotSigned("anybody".to_owned()));
         }
-        let name = token.kid().unwrap_or_default().to_owned();
+        let name = token.header().kid.clone().unwrap_or_default();
         if !self.names.contains(&name) {
             return Err(AdministratorsError::Unknown(name));
         }

@@ -11,9 +11,10 @@ use async_trait::async_trait;
 use rustls_pki_types::UnixTime;
 use sealstone_jose::{Algorithm, HeldKey, JoseError, Jwk, KeyId, PrivateKey, Signer};
 use sealstone_keyring::{
-    HomeKey, KeyEncryptionKey, KeyHome, KeyHomeError, KeyReference, KeyRing, KeyRingError, KeyState,
-    KeyStore, KeyStoreError, MaintainError, Replaced, RotationPolicy, RotationSettings, SealError,
-    SecretPlace, SecretPurpose, StoredRing, UnwrapKey, follow, maintain, rewrap,
+    Administrators, AdministratorsError, HomeKey, KeyEncryptionKey, KeyHome, KeyHomeError, KeyReference,
+    KeyRing, KeyRingError, KeyState, KeyStatement, KeyStore, KeyStoreError, MaintainError, Replaced,
+    RotationPolicy, RotationSettings, SealError, SecretPlace, SecretPurpose, StoredRing, UnwrapKey, follow,
+    maintain, rewrap,
 };
 use zeroize::Zeroizing;
 
@@ -463,5 +464,98 @@ fn references_are_what_a_ring_can_hold() {
             json: stored.json.replacen("\"sealed\"", wrong, 1),
         };
         assert!(KeyRing::open("demo", &changed, &kek(&[OLD])).is_err(), "{wrong}");
+    }
+}
+
+fn administrators(people: &[(&str, &PrivateKey)]) -> Result<Administrators, AdministratorsError> {
+    let keys = people.iter().map(|(name, key)| {
+        let named = key.public_jwk().clone().with_kid(name).unwrap();
+        named.to_json()
+    });
+    let keys = keys.collect::<Vec<_>>().join(",");
+    Administrators::parse(&format!("{{\"keys\":[{keys}]}}"))
+}
+
+const REVOKE: KeyStatement<'_> = KeyStatement {
+    request: "r1",
+    domain: "demo",
+    kid: "stolen",
+};
+
+#[test]
+fn statements_are_of_one_person_for_one_key_for_a_while() {
+    let [alice, bob] = [(); 2].map(|()| PrivateKey::generate(Algorithm::Es256).unwrap());
+    let all = administrators(&[("alice", &alice), ("bob", &bob)]).unwrap();
+    let signed = REVOKE.sign(&alice, "alice", at(100)).unwrap();
+    assert_eq!(all.verify(&signed, REVOKE, at(100 + 900)).unwrap(), "alice");
+    let by_bobs_key = REVOKE.sign(&bob, "alice", at(100)).unwrap();
+    let by_mallory = REVOKE.sign(&bob, "mallory", at(100)).unwrap();
+    let cut = &signed[..signed.len() - 4];
+    let other = KeyStatement {
+        kid: "healthy",
+        ..REVOKE
+    };
+    for (name, statement, wanted, seconds) in [
+        ("another's key", by_bobs_key.as_str(), REVOKE, 100),
+        ("nobody", &by_mallory, REVOKE, 100),
+        ("cut", cut, REVOKE, 100),
+        ("nothing", "", REVOKE, 100),
+        ("another key's", &signed, other, 100),
+        (
+            "another domain's",
+            &signed,
+            KeyStatement {
+                domain: "prod",
+                ..REVOKE
+            },
+            100,
+        ),
+        (
+            "another request's",
+            &signed,
+            KeyStatement {
+                request: "r2",
+                ..REVOKE
+            },
+            100,
+        ),
+        ("too old", &signed, REVOKE, 100 + 900 + 61),
+        ("of the future", &signed, REVOKE, 39),
+    ] {
+        assert!(all.verify(statement, wanted, at(seconds)).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn a_file_of_administrators_has_two_people() {
+    let [alice, bob] = [(); 2].map(|()| PrivateKey::generate(Algorithm::Es256).unwrap());
+    assert!(matches!(administrators(&[]), Err(AdministratorsError::TooFew(0))));
+    assert!(matches!(
+        administrators(&[("alice", &alice)]),
+        Err(AdministratorsError::TooFew(1))
+    ));
+    assert!(matches!(
+        administrators(&[("alice", &alice), ("bob", &alice)]),
+        Err(AdministratorsError::Twice { .. })
+    ));
+    assert!(administrators(&[("alice", &alice), ("alice", &bob)]).is_err());
+    let nameless = format!(
+        "{{\"keys\":[{},{}]}}",
+        alice.public_jwk().to_json(),
+        bob.public_jwk().to_json()
+    );
+    assert!(matches!(
+        Administrators::parse(&nameless),
+        Err(AdministratorsError::Nameless)
+    ));
+    let private = alice.to_private_jwk().unwrap();
+    for wrong in [
+        "",
+        "[]",
+        "{}",
+        "{\"keys\":7}",
+        &format!("{{\"keys\":[{}]}}", &*private),
+    ] {
+        assert!(Administrators::parse(wrong).is_err(), "{wrong}");
     }
 }
