@@ -49,6 +49,46 @@ pub fn run_matrix(
     (cells, matrix.clocks)
 }
 
+/// Shows a token that was issued at one address at another, some times, and revokes it.
+pub(super) fn carry(
+    login: &Login,
+    issuer: &str,
+    at: &str,
+    times: usize,
+    exchange: &mut dyn Exchange,
+) -> Result<(), String> {
+    let target = |name: &str, url: &str| {
+        let node = Node::parse(name).map_err(|error| error.to_string())?;
+        Ok::<_, String>(Target {
+            node,
+            url: url.to_owned(),
+            form: None,
+            cached_s: None,
+        })
+    };
+    let (issuer, at) = (target("issuer", issuer)?, target("balancer", at)?);
+    let mut matrix = Matrix {
+        targets: &[],
+        exchange,
+        clocks: BTreeMap::new(),
+        inspector: None,
+    };
+    let (_issued, Some(token)) = matrix.issue(login, &issuer) else {
+        return Err("nobody issued".to_owned());
+    };
+    let mut carried = Ok(());
+    for _ in 0..times {
+        carried = match matrix.show(&at, "GET", "/auth/projects", &token, &token) {
+            Answer::Taken | Answer::NotAllowed | Answer::NotAsked => continue,
+            Answer::Refused(status) => Err(format!("{status} for")),
+            Answer::Failed(fault) => Err(format!("{fault}: no answer to")),
+        };
+        break;
+    }
+    let _ = matrix.show(&issuer, "DELETE", "/auth/tokens", &token, &token);
+    carried
+}
+
 struct Matrix<'a> {
     targets: &'a [Target],
     exchange: &'a mut dyn Exchange,

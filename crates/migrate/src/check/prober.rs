@@ -5,11 +5,15 @@ use std::collections::BTreeMap;
 use super::clocks::ClockBounds;
 use super::exchange::{Exchange, ProbeRequest};
 use super::judge::{judge_answers, judge_records};
-use super::matrix::run_matrix;
+use super::matrix::{carry, run_matrix};
 use super::{Answer, Login, LoginKind, Target};
 use crate::cutover::{Prober, Verdict, Wanted};
 use crate::form::TokenForm;
 use crate::node::Node;
+
+/// How often a token is shown for each node that serves: a balancer that takes turns brings one of three to each while
+/// others ask as well.
+const SHOWN: usize = 3;
 
 /// Asks nodes by their own addresses, and the balancer by its.
 pub struct KeystoneProber<'a> {
@@ -48,6 +52,13 @@ impl<'a> KeystoneProber<'a> {
 }
 
 impl KeystoneProber<'_> {
+    /// The login by which users are stood in for.
+    fn plain_login(&self) -> Option<Login> {
+        let is_plain = |login: &&Login| matches!(login.kind(), LoginKind::Project | LoginKind::Unscoped);
+        let plain = self.logins.iter().find(is_plain);
+        plain.or_else(|| self.logins.first()).cloned()
+    }
+
     /// A node must not be ahead of any other, also of those that are changed later. One that is down tells nothing.
     fn other_clocks(&mut self, wanted: &Wanted<'_>, clocks: &mut BTreeMap<Node, ClockBounds>) {
         let Some(login) = self.logins.first().cloned() else {
@@ -130,18 +141,30 @@ impl Prober for KeystoneProber<'_> {
         verdict
     }
 
-    fn through_balancer(&mut self) -> Result<(), String> {
-        let Some(url) = self.balancer.clone() else {
+    fn carried(&mut self, issuers: &[Node], serving: usize) -> Result<(), String> {
+        let (Some(balancer), Some(login)) = (self.balancer.clone(), self.plain_login()) else {
             return Ok(());
         };
-        let is_plain = |login: &&Login| matches!(login.kind(), LoginKind::Project | LoginKind::Unscoped);
-        let login = self
-            .logins
-            .iter()
-            .find(is_plain)
-            .or_else(|| self.logins.first())
-            .cloned();
-        let Some(login) = login else { return Ok(()) };
+        let times = serving.saturating_mul(SHOWN);
+        for issuer in issuers {
+            let Some(url) = self.urls.get(issuer) else {
+                continue;
+            };
+            let carried = carry(&login, url, &balancer, times, self.exchange);
+            carried.map_err(|fault| {
+                format!(
+                    "{fault} a token of node {issuer} that was shown through the balancer: does a bridge stand before \
+                     every node, with the pool's keys?"
+                )
+            })?;
+        }
+        Ok(())
+    }
+
+    fn through_balancer(&mut self) -> Result<(), String> {
+        let (Some(url), Some(login)) = (self.balancer.clone(), self.plain_login()) else {
+            return Ok(());
+        };
         let target = Target {
             node: Node::parse("balancer").map_err(|error| error.to_string())?,
             url,

@@ -56,6 +56,8 @@ pub struct History {
     pub course: Course,
     /// When the last node that issued Fernet tokens stopped serving, in seconds since 1970.
     pub last_fernet_at: Option<u64>,
+    /// When a node's configuration was changed last, in seconds since 1970.
+    pub last_set_at: Option<u64>,
     /// When the last node that issued JWS tokens stopped serving.
     pub last_jws_at: Option<u64>,
     /// Why it stopped itself, if that was the last thing it did.
@@ -114,6 +116,7 @@ impl History {
                     course: course.clone(),
                     last_fernet_at: None,
                     last_jws_at: None,
+                    last_set_at: None,
                     stopped: None,
                 };
                 let found = history.get_or_insert_with(fresh);
@@ -177,6 +180,9 @@ impl History {
         self.course.done = self.course.done.saturating_add(1);
         self.course.is_begun = false;
         self.stopped = None;
+        if matches!(next, Op::Set(..)) {
+            self.last_set_at = Some(at);
+        }
         // From when on nobody got a token of that form.
         if !next.drained().is_empty() {
             let serves = |form| {

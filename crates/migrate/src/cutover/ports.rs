@@ -41,6 +41,14 @@ pub trait Prober {
     /// refuse those that were revoked, and whether their clocks agree.
     fn check(&mut self, wanted: &Wanted<'_>) -> Verdict;
 
+    /// Shows a token of each of these nodes, issued past the balancer, through it: as often as every one of the `serving`
+    /// nodes gets to see one, also while others ask. With bridges all of them take it. Nothing is said where the balancer's
+    /// address is not known.
+    ///
+    /// # Errors
+    /// Whose token was refused.
+    fn carried(&mut self, issuers: &[Node], serving: usize) -> Result<(), String>;
+
     /// Logs in and asks through the balancer, as a user does. Nothing is said where it is not known.
     ///
     /// # Errors

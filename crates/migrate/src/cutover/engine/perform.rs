@@ -6,11 +6,15 @@ use super::Cutover;
 use crate::balancer::Traffic;
 use crate::cutover::error::CutoverError;
 use crate::cutover::op::Op;
+use crate::cutover::pool::Stage;
 use crate::cutover::watch::Sample;
 use crate::form::TokenForm;
 use crate::impact::span;
 use crate::node::Node;
 
+/// How long a bridge may take to see that its node's configuration was changed, in seconds: twice what one of ours takes
+/// between two looks at it.
+const BRIDGE_LOOKS_S: u64 = 4;
 /// How often something is looked at that takes its time.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// How often users are watched by asking as they do: a login is a password hash and a hundred queries.
@@ -53,6 +57,7 @@ impl Cutover<'_> {
     }
 
     fn change_pool(&mut self, op: &Op) -> Result<(), CutoverError> {
+        self.bridges_know(op);
         self.is_believed(op.added())?;
         let before = self.ports.balancer.traffic()?;
         self.ports.balancer.change(op.added(), op.drained())?;
@@ -67,6 +72,28 @@ impl Cutover<'_> {
             self.refusals_are_due = true;
         }
         self.watch(op, before)
+    }
+
+    /// A bridge that does not know yet what its node has become would spoil the first tokens that it gets.
+    fn bridges_know(&mut self, op: &Op) {
+        if !self.options.is_bridged || op.added().is_empty() {
+            return;
+        }
+        let set = self.history.as_ref().and_then(|history| history.last_set_at);
+        let due = set.unwrap_or_default().saturating_add(BRIDGE_LOOKS_S);
+        while self.ports.wait.now() < due {
+            self.ports.wait.pause(LOOK_AGAIN);
+        }
+    }
+
+    /// With bridges, tokens of every node that is fit are taken by all that serve.
+    fn all_are_carried(&mut self) -> Result<(), String> {
+        let Some(history) = &self.history else {
+            return Ok(());
+        };
+        let serving = history.pool.names(|state| state.serves).len();
+        let fit = history.pool.names(|state| state.stage == Stage::Fit);
+        self.ports.prober.carried(&fit, serving)
     }
 
     /// A balancer that asks its servers itself takes a while to see that one is up again: until then users would get
@@ -132,6 +159,12 @@ impl Cutover<'_> {
         let limits = self.options.limits;
         let mut waited = Duration::ZERO;
         let mut asked = Ok(());
+        if self.options.is_bridged && !op.added().is_empty() {
+            self.all_are_carried().map_err(|reason| CutoverError::Errors {
+                op: op.clone(),
+                reason,
+            })?;
+        }
         loop {
             let now = self.ports.balancer.traffic()?;
             if let (Some(before), Some(now)) = (before, now) {

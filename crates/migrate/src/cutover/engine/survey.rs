@@ -125,6 +125,7 @@ impl Cutover<'_> {
                 for node in op.added() {
                     self.is_fit(node)?;
                 }
+                self.would_be_carried(op)?;
                 let left = enough(&seen, op);
                 let needed = history.pool.needed();
                 if left < needed {
@@ -137,6 +138,20 @@ impl Cutover<'_> {
             Op::Retire => self.may_retire(&history.pool, history.last_fernet_at, history.course.late_s)?,
         }
         Ok(())
+    }
+
+    /// Those that serve take tokens of the ones that are added, before these serve: bridges see to it.
+    fn would_be_carried(&mut self, op: &Op) -> Result<(), CutoverError> {
+        let Some(node) = op.added().first().filter(|_node| self.options.is_bridged) else {
+            return Ok(());
+        };
+        let history = self.history.as_ref();
+        let serving = history.map_or(0, |history| history.pool.names(|state| state.serves).len());
+        let carried = self.ports.prober.carried(op.added(), serving);
+        carried.map_err(|fault| CutoverError::NotFit {
+            node: node.clone(),
+            faults: vec![fault],
+        })
     }
 
     fn may_retire(&mut self, pool: &Pool, last: Option<u64>, late_s: u64) -> Result<(), CutoverError> {

@@ -318,6 +318,34 @@ fn with_bridges_one_node_is_changed_after_the_other() {
     assert!(fresh.borrow().events.is_empty());
 }
 
+/// A bridge that is missing before a node that serves is found before another kind of token is about; one before the node
+/// that is added, with the first token that it gets.
+#[test]
+fn a_bridge_that_is_missing_is_found() {
+    let bare = |name: &str| {
+        let shared = bridged(3, 1);
+        shared.borrow_mut().machines.get_mut(&node(name)).unwrap().bare = true;
+        shared
+    };
+    let shared = bare("n2");
+    let stopped = run(&shared, Way::Forward, None).unwrap();
+    assert!(
+        matches!(&stopped, Err(CutoverError::NotFit { node: first, .. }) if *first == node("n0")),
+        "{stopped:?}"
+    );
+    assert!(!shared.borrow().machines[&node("n0")].takes);
+    let shared = bare("n0");
+    let stopped = run(&shared, Way::Forward, None).unwrap();
+    assert!(
+        matches!(&stopped, Err(CutoverError::Errors { .. })),
+        "{stopped:?}"
+    );
+    // Mended, it goes on.
+    shared.borrow_mut().machines.get_mut(&node("n0")).unwrap().bare = false;
+    run(&shared, Way::Forward, None).unwrap().unwrap();
+    is_all(&shared, TokenForm::Jws);
+}
+
 #[test]
 fn a_rollback_under_way_is_finished_first() {
     let shared = Cloud::new(3, 1);

@@ -23,6 +23,8 @@ pub(super) struct Machine {
     /// Restarted since it was changed, and seen to be good since.
     pub(super) fit: bool,
     pub(super) bad: bool,
+    /// No bridge stands before it.
+    pub(super) bare: bool,
     pub(super) fernet_keys: bool,
 }
 
@@ -59,6 +61,7 @@ impl Cloud {
             takes: true,
             fit: true,
             bad: false,
+            bare: false,
             fernet_keys: true,
         };
         let names = (0..count).map(|number| node(&format!("n{number}")));
@@ -207,6 +210,19 @@ impl Prober for Port {
                 cloud.machines.get_mut(name).unwrap().fit = true;
             }
             verdict
+        })
+    }
+
+    /// Bridges stand before all nodes but those that lack one.
+    fn carried(&mut self, issuers: &[Node], _serving: usize) -> Result<(), String> {
+        call(&self.0, |cloud| {
+            let runs = |name: &Node| cloud.machines[name].runs;
+            let mut bare = cloud
+                .machines
+                .iter()
+                .filter(|(_, found)| found.takes && found.bare);
+            let refuses = bare.any(|(_, found)| issuers.iter().any(|issuer| runs(issuer) != found.runs));
+            if refuses { Err("401".to_owned()) } else { Ok(()) }
         })
     }
 
