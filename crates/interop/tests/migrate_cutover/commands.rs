@@ -141,10 +141,14 @@ impl Pool {
         self.inventory("before.json");
         self.bring_keys();
         self.inventory("inventory.json");
-        let plan = done(&self.run(
-            &format!("plan --output json --inventory {}", self.path("inventory.json")),
-            &[],
-        ));
+        self.plan(&[]);
+    }
+
+    /// Draws up the steps anew.
+    pub(crate) fn plan(&self, more: &[&str]) {
+        let name = format!("plan --output json --inventory {}", self.path("inventory.json"));
+        let more: Vec<String> = more.iter().map(|&word| word.to_owned()).collect();
+        let plan = done(&self.run(&name, &more));
         fs::write(self.path("plan.json"), plan).unwrap();
     }
 
