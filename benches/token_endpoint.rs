@@ -46,7 +46,7 @@ fn main() {
     let idle = real.resident_kib();
     let keystone = tied::Keystone::start();
     let beside = runtime.block_on(tied::server(&real, &keystone));
-    let (rounds, requests) = if is_test { (1, 50) } else { (15, 4_000) };
+    let (rounds, requests) = if is_test { (1, 50) } else { (rounds(), 4_000) };
 
     let loads = [
         (Load::Secret, &real),
@@ -77,6 +77,7 @@ fn main() {
         let floor = Server::floor(server, runtime.block_on(first.ask()));
         let mut to_floor = runtime.block_on(Connection::open_many(&floor, kind, CONNECTIONS));
         let (mut of_real, mut of_floor, mut shares) = (Vec::new(), Vec::new(), Vec::new());
+        let before = [server, &floor].map(Server::switches);
         for _ in 0..rounds {
             let real = runtime.block_on(load::round(server, &mut to_real, requests));
             let floor = runtime.block_on(load::round(&floor, &mut to_floor, requests));
@@ -90,6 +91,14 @@ fn main() {
             median(of_real),
             median(of_floor),
             median(shares),
+        );
+        let asked = u32::try_from(rounds * requests).expect("a number");
+        let switches = [server, &floor].map(Server::switches);
+        println!(
+            "{:<12} context switches a request: sealstoned {:.2}, floor {:.2}",
+            "",
+            f64::from(switches[0] - before[0]) / f64::from(asked),
+            f64::from(switches[1] - before[1]) / f64::from(asked),
         );
     }
     let mut browsers = runtime.block_on(Connection::open_many(&real, Load::LoginPage, CONNECTIONS));
@@ -107,6 +116,12 @@ fn main() {
         many.len(),
         mib(real.resident_kib()),
     );
+}
+
+/// Fifteen, or `SEALSTONE_BENCH_ROUNDS`.
+fn rounds() -> usize {
+    let told = std::env::var("SEALSTONE_BENCH_ROUNDS");
+    told.map_or(15, |told| told.parse().expect("a number of rounds"))
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

@@ -110,6 +110,18 @@ impl Server {
             .sum()
     }
 
+    /// How often its threads gave way so far, waiting or not.
+    pub(crate) fn switches(&self) -> u32 {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("its threads");
+        let statuses = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("status")).ok());
+        let counted = |status: String| {
+            let lines = status.lines().filter(|line| line.contains("ctxt_switches"));
+            let counts = lines.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u32>().ok());
+            counts.sum::<u32>()
+        };
+        statuses.map(counted).sum()
+    }
+
     pub(crate) fn resident_kib(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("its status");
         let line = status
