@@ -8,6 +8,7 @@ mod notification;
 mod receiver;
 mod standing;
 mod syslog;
+mod tls;
 
 pub use amqp::{Amqp, AmqpSettings};
 pub use carry::{Carrier, Limits};
@@ -16,3 +17,4 @@ pub use notification::{event_type, notification};
 pub use receiver::{DeliveryError, Receiver};
 pub use standing::{Mode, SinkStanding, Standing};
 pub use syslog::{Syslog, SyslogSettings, frame};
+pub use tls::{client_tls, server_name};

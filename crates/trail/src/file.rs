@@ -189,9 +189,7 @@ impl AuditSink for TrailFile {
         } else {
             let parts = event.to_parts();
             let mut state = self.state.lock();
-            let appended = state.append(self, &parts, event.time);
-            self.gate.sequence.store(state.sequence, Ordering::Relaxed);
-            appended.map_err(AuditError::new)
+            state.append(self, &parts, event.time).map_err(AuditError::new)
         };
         let counter = if recorded.is_ok() {
             &self.gate.recorded

@@ -12,6 +12,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// What the attachments' `typeURI` begins with.
@@ -85,10 +86,7 @@ impl State {
         self.write(trail, &event, now, Some(occasion))?;
         self.unsigned = 0;
         self.signed_at = now;
-        trail
-            .gate
-            .signed
-            .store(self.sequence, std::sync::atomic::Ordering::Relaxed);
+        trail.gate.signed.store(self.sequence, Ordering::Relaxed);
         Ok(())
     }
 
@@ -161,7 +159,7 @@ impl State {
         line.push(b'\n');
         self.put(&line)?;
         let written = line.get(start..line.len().saturating_sub(1)).unwrap_or_default();
-        self.advance(Hash::of(written), now);
+        self.advance(trail, Hash::of(written), now);
         tracing::warn!(
             octets,
             "the audit file ended within a line; what was there is set aside"
@@ -197,7 +195,7 @@ impl State {
         let put = self.put(&line);
         (self.line, self.attachments) = (line, attachments);
         put?;
-        self.advance(hash, now);
+        self.advance(trail, hash, now);
         Ok(())
     }
 
@@ -207,16 +205,18 @@ impl State {
         attachments.extend_from_slice(trail.key.node().as_str().as_bytes());
         attachments.extend_from_slice(br#"","previous":""#);
         attachments.extend_from_slice(&self.previous.text());
-        let sequence = self.sequence.saturating_add(1);
-        // Writing into memory does not fail.
-        let _written = write!(
-            attachments,
-            r#"","sequence":{sequence}}},"name":"{CHAIN}","typeURI":"{TYPE}{CHAIN}"}}"#
-        );
+        attachments.extend_from_slice(br#"","sequence":"#);
+        // A number is always JSON, and writing into memory does not fail.
+        let _written = serde_json::to_writer(&mut *attachments, &self.sequence.saturating_add(1));
+        // Without the formatter, since every event has it.
+        for part in [r#"},"name":""#, CHAIN, r#"","typeURI":""#, TYPE, CHAIN, r#""}"#] {
+            attachments.extend_from_slice(part.as_bytes());
+        }
     }
 
-    fn advance(&mut self, hash: Hash, now: UnixTime) {
+    fn advance(&mut self, trail: &TrailFile, hash: Hash, now: UnixTime) {
         self.sequence = self.sequence.saturating_add(1);
+        trail.gate.sequence.store(self.sequence, Ordering::Relaxed);
         self.previous = hash;
         self.began = true;
         self.first.get_or_insert((self.sequence, now));

@@ -23,13 +23,14 @@ impl Gaps {
             return None;
         }
         self.0.remove(&from);
-        let alone = from == to;
         if from < number {
             self.open(from, number.saturating_sub(1), told);
         }
         if number < to {
             self.open(number.saturating_add(1), to, told);
         }
-        Some(told.filter(|_| alone))
+        // The rest of the gap may be filled yet, or never.
+        let filled = !self.0.values().any(|(_, other)| *other == told);
+        Some(told.filter(|_| filled))
     }
 }
