@@ -71,6 +71,7 @@ impl Trail {
             trail: self,
             action,
             target,
+            proved: None,
         }
     }
 }
@@ -80,9 +81,17 @@ pub(crate) struct Change<'a> {
     trail: &'a Trail,
     action: Action,
     target: Target<'a>,
+    /// An administrator who has proved who it is.
+    proved: Option<String>,
 }
 
 impl Change<'_> {
+    /// The same, made by an administrator who has proved who it is.
+    pub(crate) fn by(mut self, name: &str) -> Self {
+        self.proved = Some(format!("{}/{}", self.trail.initiator, printable_name(name)));
+        self
+    }
+
     /// It is made.
     pub(crate) fn done(&self) -> Outcome {
         self.record(Ending::Success, None).with_context(|| {
@@ -117,7 +126,7 @@ impl Change<'_> {
             outcome,
             reason,
             initiator: Actor {
-                client_id: Some(self.trail.initiator.as_str().into()),
+                client_id: Some(self.proved.as_deref().unwrap_or(&self.trail.initiator).into()),
                 user_id: None,
                 address: None,
             },

@@ -1,9 +1,16 @@
 //! `sealstone key ...`: signing keys, on the server's database.
 
+mod confirm;
+mod export;
+mod import;
+mod kek;
+mod private_file;
+mod revoke;
+mod rewrap;
+
 use clap::{Args, Subcommand};
 use sealstone_audit::{Action, Reason, Target};
 use sealstone_identity::DomainId;
-use sealstone_jose::KeyId;
 use sealstone_keyring::{
     KeyEncryptionKey, KeyRing, KeyRingError, KeyState, KeyStore as _, Replaced, RingKey, RotationPolicy,
 };
@@ -29,27 +36,34 @@ pub(crate) enum KeyCommand {
     #[command(after_help = "Example:\n  sealstone key revoke --data sealstone-dev KID\n\n\
         Another key signs at once. Clients must get new tokens. When the database itself was read, revoke the \
         published keys too.")]
-    Revoke(RevokeArguments),
+    Revoke(revoke::RevokeArguments),
+    /// Confirm what another administrator asked for, where two must agree
+    #[command(
+        after_help = "Example:\n  sealstone key confirm --config sealstoned.toml 5f0c... --as bob \\\n    \
+        --administrator-key bob.pem\n\nWhoever asked cannot confirm. After 15 minutes nobody can."
+    )]
+    Confirm(confirm::ConfirmArguments),
+    /// List what waits for a second administrator
+    Requests(confirm::RequestsArguments),
+    /// Bring in a private key from elsewhere; it signs when every verifier knows it
+    #[command(after_help = "Example:\n  sealstone key import --data sealstone-dev issuer.pem")]
+    Import(import::ImportArguments),
+    /// Print a key's public half; or write the private key to a file
+    #[command(after_help = "Examples:\n  sealstone key export --data sealstone-dev KID\n  \
+        sealstone key export --data sealstone-dev KID --dangerous-private-key --out key.pem")]
+    Export(export::ExportArguments),
+    /// Seal everything under the key-encryption key in use, while servers run
+    #[command(after_help = "Example:\n  sealstone key rewrap --data sealstone-dev\n\n\
+        It can be broken off, and goes on where it was.")]
+    Rewrap(rewrap::RewrapArguments),
+    /// Look after key-encryption keys: which one seals, which ones open
+    #[command(subcommand)]
+    Kek(kek::KekCommand),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct KeyArguments {
     /// Only this domain [default: all]
-    #[arg(long, value_name = "ID", value_parser = parse_domain)]
-    domain: Option<DomainId>,
-    #[command(flatten)]
-    store: StoreArguments,
-    #[command(flatten)]
-    output: OutputArguments,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct RevokeArguments {
-    /// The key's identifier, as `sealstone key list` shows it
-    // One identifier in sixty-four begins with a hyphen: it is base64url.
-    #[arg(value_name = "KID", allow_hyphen_values = true)]
-    kid: String,
-    /// Only in this domain [default: wherever it is]
     #[arg(long, value_name = "ID", value_parser = parse_domain)]
     domain: Option<DomainId>,
     #[command(flatten)]
@@ -120,7 +134,13 @@ pub(crate) async fn run(command: KeyCommand) -> Outcome {
     match command {
         KeyCommand::List(arguments) => list(arguments).await,
         KeyCommand::Rotate(arguments) => rotate(arguments).await,
-        KeyCommand::Revoke(arguments) => revoke(arguments).await,
+        KeyCommand::Revoke(arguments) => revoke::run(arguments).await,
+        KeyCommand::Confirm(arguments) => confirm::confirm(arguments).await,
+        KeyCommand::Requests(arguments) => confirm::requests(arguments).await,
+        KeyCommand::Import(arguments) => import::run(arguments).await,
+        KeyCommand::Export(arguments) => export::run(arguments).await,
+        KeyCommand::Rewrap(arguments) => rewrap::run(arguments).await,
+        KeyCommand::Kek(command) => kek::run(command).await,
     }
 }
 
@@ -135,8 +155,10 @@ async fn list(arguments: KeyArguments) -> Outcome {
 }
 
 async fn rotate(arguments: KeyArguments) -> Outcome {
-    let rings = Rings::open(&arguments.store, arguments.domain.as_ref()).await?;
-    let trail = arguments.store.places()?.trail()?;
+    let mut rings = Rings::open(&arguments.store, arguments.domain.as_ref()).await?;
+    let places = arguments.store.places()?;
+    rings.policy = places.custody().homed(rings.policy)?;
+    let trail = places.trail()?;
     let mut all = Vec::new();
     for domain in &rings.domains {
         let changed = rings
@@ -178,46 +200,6 @@ async fn rotate(arguments: KeyArguments) -> Outcome {
     print(&all, &rings.policy, arguments.output.output)
 }
 
-async fn revoke(arguments: RevokeArguments) -> Outcome {
-    let kid = KeyId::parse(&arguments.kid)
-        .map_err(|_| Failure::usage("this is no key identifier: `sealstone key list` shows them"))?;
-    let rings = Rings::open(&arguments.store, arguments.domain.as_ref()).await?;
-    let trail = arguments.store.places()?.trail()?;
-    let change = trail.change(Action::RevokeKey, Target::Key(kid.as_str().into()));
-    let mut found = None;
-    for domain in &rings.domains {
-        if rings.load(domain).await?.find(&kid).is_some() {
-            found = Some(domain.clone());
-            break;
-        }
-    }
-    let domain = found.ok_or_else(|| {
-        change.refused(
-            UNKNOWN_KEY,
-            Failure::failed(format!(
-                "no ring has the key {}: `sealstone key list` shows them",
-                kid.as_str()
-            )),
-        )
-    })?;
-    let (ring, fresh) = rings
-        .change(&domain, |ring| {
-            Ok(ring.revoke(&kid, &rings.policy, clock::now())?)
-        })
-        .await
-        .map_err(|failure| change.refused(reason(&failure), failure))?;
-    change.done()?;
-    rings.store.close().await;
-    output::note(&format!(
-        "{domain}: {} is revoked. Verifiers refuse its tokens when they next fetch the key set or the revocation list.",
-        kid.as_str()
-    ));
-    if let Some(fresh) = fresh {
-        output::note(&format!("{domain}: {} signs now.", fresh.as_str()));
-    }
-    print(&[(domain, ring)], &rings.policy, arguments.output.output)
-}
-
 const UNKNOWN_KEY: Reason = Reason::new(404, "unknown_key");
 
 /// Why a ring was not changed, for the audit trail.
@@ -233,6 +215,9 @@ fn reason(failure: &Failure) -> Reason {
     match error {
         Some(KeyRingError::AlreadyRevoked(_)) => Reason::new(409, "already_revoked"),
         Some(KeyRingError::UnknownKey(_)) => UNKNOWN_KEY,
+        Some(KeyRingError::KnownKey(_)) => Reason::new(409, "known_key"),
+        Some(KeyRingError::Waiting { .. }) => Reason::new(409, "another_key_waits"),
+        Some(KeyRingError::NotWanted { .. }) => Reason::new(409, "unwanted_algorithm"),
         Some(_) | None => Reason::new(503, "backend_failure"),
     }
 }

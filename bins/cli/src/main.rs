@@ -8,6 +8,7 @@ mod cert;
 mod client;
 mod clock;
 mod command;
+mod custody;
 mod db;
 mod discovery;
 mod doctor;

@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     audit::Trail,
+    custody,
     failure::{Failure, Outcome},
     openstack,
 };
@@ -47,6 +48,7 @@ struct Config {
     secrets: Secrets,
     #[serde(default)]
     keys: Keys,
+    pkcs11: Option<custody::Pkcs11>,
     #[serde(default)]
     audit: Audit,
     #[serde(default)]
@@ -140,6 +142,7 @@ struct Keys {
     publish_lead_s: Option<u64>,
     active_lifetime_s: Option<u64>,
     retire_lifetime_s: Option<u64>,
+    administrators_file: Option<PathBuf>,
 }
 
 /// Beside the database, if the configuration names no other place.
@@ -149,7 +152,7 @@ const AUDIT_FILE: &str = "audit.jsonl";
 pub(crate) struct Places {
     database: Database,
     pepper: PathBuf,
-    key_encryption_key: PathBuf,
+    custody: custody::Place,
     audit: PathBuf,
     audit_key: PathBuf,
     keys: Keys,
@@ -179,7 +182,10 @@ impl StoreArguments {
             (Some(folder), _) => Ok(Places {
                 database: Database::from(&folder.join("sealstone.db")),
                 pepper: folder.join("secrets/pepper"),
-                key_encryption_key: folder.join("secrets/kek"),
+                custody: custody::Place {
+                    file: Some(folder.join("secrets/kek")),
+                    ..custody::Place::default()
+                },
                 audit: folder.join(AUDIT_FILE),
                 audit_key: folder.join(sealstone_trail::KEY_FILE),
                 keys: Keys::default(),
@@ -245,11 +251,26 @@ impl Places {
             audit,
             database,
             pepper: place("secrets", "pepper_file", config.secrets.pepper_file)?,
-            key_encryption_key: place(
-                "secrets",
-                "key_encryption_key_file",
-                config.secrets.key_encryption_key_file,
-            )?,
+            custody: custody::Place {
+                environment: word("secrets", "key_encryption_key").map(Zeroizing::new),
+                file: given(
+                    "secrets",
+                    "key_encryption_key_file",
+                    config.secrets.key_encryption_key_file,
+                ),
+                administrators: given(
+                    "keys",
+                    "administrators_file",
+                    config.keys.administrators_file.clone(),
+                ),
+                pkcs11: config.pkcs11.map(|pkcs11| custody::Pkcs11 {
+                    module: set("pkcs11", "module").map(PathBuf::from).or(pkcs11.module),
+                    token_label: word("pkcs11", "token_label").or(pkcs11.token_label),
+                    pin_file: given("pkcs11", "pin_file", pkcs11.pin_file),
+                    pin: word("pkcs11", "pin").map(Zeroizing::new),
+                    ..pkcs11
+                }),
+            },
             keys: config.keys,
             keystone: openstack::Place {
                 url: word("keystone", "url").or(config.keystone.url),
@@ -327,8 +348,12 @@ impl Places {
     }
 
     pub(crate) fn key_encryption_key(&self) -> Outcome<KeyEncryptionKey> {
-        let text = files::read_private(&self.key_encryption_key)?;
-        Ok(KeyEncryptionKey::parse(&text).with_context(|| self.key_encryption_key.display().to_string())?)
+        self.custody.key_encryption_key()
+    }
+
+    /// Where private keys are.
+    pub(crate) const fn custody(&self) -> &custody::Place {
+        &self.custody
     }
 
     /// The server's own policy, for its keys change hands with it.

@@ -20,6 +20,9 @@ pub(crate) async fn run(path: &Path) -> anyhow::Result<()> {
     if let Err(fault) = audit(&config) {
         found.push(fault);
     }
+    let sinks = crate::sinks::compose(&config)
+        .map_err(|fault| found.push(fault))
+        .ok();
     let (Some(composition), Some(database), true) = (composition, database, found.is_empty()) else {
         return Err(faults(&found));
     };
@@ -51,6 +54,17 @@ pub(crate) async fn run(path: &Path) -> anyhow::Result<()> {
     if let Some(people) = &composition.people {
         lines.extend(people.describe().await);
     }
+    lines.push(format!(
+        "keys       sealed under {}",
+        composition.custody.kek.ids().join(", and readable under ")
+    ));
+    if let Some(hsm) = &composition.custody.hsm {
+        lines.push(format!("PKCS#11    token {}", hsm.check()?));
+    }
+    if let Some(administrators) = &composition.administrators {
+        lines.extend(administrators.describe(&config));
+    }
+    lines.extend(sinks.and_then(|sinks| sinks.describe()));
     lines.push(format!("database   {database}"));
     lines.push("The configuration can be used.".to_owned());
     let mut out = std::io::stdout().lock();

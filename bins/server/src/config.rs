@@ -220,6 +220,8 @@ pub(crate) struct KeysSection {
     pub(crate) publish_lead_s: u64,
     pub(crate) active_lifetime_s: u64,
     pub(crate) retire_lifetime_s: u64,
+    /// Two of these must agree before `sealstone key revoke` revokes.
+    pub(crate) administrators_file: Option<PathBuf>,
 }
 
 impl Default for KeysSection {
@@ -230,6 +232,7 @@ impl Default for KeysSection {
             publish_lead_s: 3600,
             active_lifetime_s: 30 * 86_400,
             retire_lifetime_s: 7200,
+            administrators_file: None,
         }
     }
 }

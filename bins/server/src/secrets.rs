@@ -1,8 +1,7 @@
-//! Pepper and key-encryption key, by file.
+//! The pepper, by file; and how such files are made.
 
 use anyhow::Context as _;
 use sealstone_ca::files::{self, Access};
-use sealstone_keyring::KeyEncryptionKey;
 use sealstone_registry::Pepper;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -19,19 +18,8 @@ pub(crate) fn read_pepper(path: &Path) -> anyhow::Result<Pepper> {
     })
 }
 
-/// Reads the key-encryption key: 32 octets in hexadecimal or base64.
-pub(crate) fn read_key_encryption_key(path: &Path) -> anyhow::Result<KeyEncryptionKey> {
-    let text = files::read_private(path).with_context(|| how("secrets.key_encryption_key_file"))?;
-    KeyEncryptionKey::parse(text.trim()).with_context(|| {
-        format!(
-            "{} holds no key-encryption key: write 64 hexadecimal digits into it, `openssl rand -hex 32`",
-            path.display()
-        )
-    })
-}
-
 /// The key of the configuration, and where such a file comes from.
-fn how(key: &str) -> String {
+pub(crate) fn how(key: &str) -> String {
     format!("{key} (made once by `openssl rand -hex 32`, mode 0600)")
 }
 

@@ -1,9 +1,9 @@
 //! Which database, and how it is reached.
 
 use crate::config::{Config, PostgresSection};
-use crate::secrets;
 use anyhow::{Context as _, bail};
 use sealstone_ca::files;
+use sealstone_keyring::KeyEncryptionKey;
 use sealstone_provider::{Clock as _, SystemClock};
 use sealstone_storage::{Database, PostgresConfig, PostgresPassword};
 use std::sync::Arc;
@@ -24,12 +24,9 @@ pub(crate) fn database(config: &Config) -> anyhow::Result<Database> {
 }
 
 /// As [`database`], for who serves: with what logins under way are sealed by.
-pub(crate) fn serving(config: &Config) -> anyhow::Result<Database> {
+pub(crate) fn serving(config: &Config, key: &KeyEncryptionKey) -> anyhow::Result<Database> {
     Ok(match database(config)? {
-        Database::Postgres(database) => {
-            let key = secrets::read_key_encryption_key(&config.secrets.key_encryption_key_file)?;
-            Database::from(database.with_login_key(Arc::new(key)))
-        }
+        Database::Postgres(database) => Database::from(database.with_login_key(Arc::new(key.clone()))),
         file @ (Database::File(_) | _) => file,
     })
 }

@@ -1,4 +1,5 @@
 use super::Config;
+use super::custody::FROM_ENVIRONMENT_ONLY;
 use figment::providers::{Env, Format as _, Toml};
 use figment::{Figment, error::Kind};
 use std::path::{Path, PathBuf};
@@ -24,6 +25,17 @@ pub(crate) fn load(path: &Path) -> Result<Config, ConfigError> {
         path: path.to_owned(),
         source,
     })?;
+    let file = Figment::from(Toml::string(&text));
+    let secrets = FROM_ENVIRONMENT_ONLY.into_iter().filter(|key| file.contains(key));
+    let faults: Vec<String> = secrets
+        .map(|key| format!("`{key}` is a secret, and does not belong into this file: see `{key}_file`"))
+        .collect();
+    if !faults.is_empty() {
+        return Err(ConfigError::Faults {
+            path: path.to_owned(),
+            faults,
+        });
+    }
     let figment = Figment::new()
         .merge(Toml::string(&text))
         .merge(Env::prefixed("SEALSTONE__").split("__"));
@@ -97,7 +109,11 @@ impl Config {
             all.for_each(absolute);
         }
         absolute(&mut self.secrets.pepper_file);
-        absolute(&mut self.secrets.key_encryption_key_file);
+        self.secrets.key_encryption_key_file.iter_mut().for_each(absolute);
+        self.keys.administrators_file.iter_mut().for_each(absolute);
+        if let Some(pkcs11) = &mut self.pkcs11 {
+            pkcs11.pin_file.iter_mut().for_each(absolute);
+        }
         if let Some(keystone) = &mut self.keystone {
             let service = keystone.service.as_mut();
             let service = service.map(|service| &mut service.application_credential_secret_file);
@@ -115,11 +131,15 @@ impl Config {
                 secret.chain(&mut upstream.ca_file).for_each(absolute);
             }
         }
+        let socket = self
+            .administration
+            .as_mut()
+            .and_then(|section| section.socket.as_mut());
         let secret = self.proxy.as_mut().and_then(|proxy| proxy.secret_file.as_mut());
         secret
             .into_iter()
-            .chain(self.audit.path.as_mut())
-            .chain(self.audit.key_file.as_mut())
+            .chain(self.audit.files())
+            .chain(socket)
             .chain(self.logout.ca_file.as_mut())
             .chain(self.pages.folder.as_mut())
             .for_each(absolute);

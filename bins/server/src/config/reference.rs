@@ -44,10 +44,10 @@ fn fields<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
 
 /// `section.key` of everything that is read.
 fn keys() -> BTreeSet<String> {
-    // [people_of.DOMAIN] has the keys of [people].
+    // [people_of.DOMAIN] has the keys of [people], [registration_of.DOMAIN] those of [registration].
     let named = fields::<Config>()
         .iter()
-        .filter(|section| **section != "people_of");
+        .filter(|section| !["people_of", "registration_of"].contains(section));
     let sections = named.map(|section| {
         let keys = match *section {
             "server" => fields::<ServerSection>(),
@@ -55,10 +55,13 @@ fn keys() -> BTreeSet<String> {
             "storage" => fields::<StorageSection>(),
             "secrets" => fields::<SecretsSection>(),
             "keys" => fields::<KeysSection>(),
+            "pkcs11" => fields::<Pkcs11Section>(),
             "limits" => fields::<LimitsSection>(),
             "proxy" => fields::<ProxySection>(),
             "keystone" => fields::<KeystoneSection>(),
             "people" => fields::<PeopleSection>(),
+            "administration" => fields::<AdministrationSection>(),
+            "registration" => fields::<RegistrationSection>(),
             "logout" => fields::<LogoutSection>(),
             "pages" => fields::<PagesSection>(),
             "audit" => fields::<AuditSection>(),
@@ -70,6 +73,9 @@ fn keys() -> BTreeSet<String> {
     let mut keys: BTreeSet<String> = sections.flatten().collect();
     for (section, own) in [
         ("storage.postgres", fields::<PostgresSection>()),
+        ("audit.syslog", fields::<SyslogSection>()),
+        ("audit.http", fields::<HttpSinkSection>()),
+        ("audit.rabbitmq", fields::<RabbitmqSection>()),
         ("keystone.service", fields::<ServiceSection>()),
         ("keystone.mint", fields::<MintSection>()),
         ("people.privacyidea", fields::<PrivacyIdeaSection>()),
@@ -130,7 +136,7 @@ fn defaults_are_those_of_the_example() {
             assert_eq!((value.as_str(), *commented), (default, true), "{key}");
         } else if default == "required" {
             // [proxy], [keystone] and [people] are commented as a whole.
-            let whole = ["proxy.", "keystone.", "people.", "storage.postgres."]
+            let whole = ["proxy.", "keystone.", "people.", "storage.postgres.", "audit."]
                 .iter()
                 .any(|section| key.starts_with(section));
             assert!(!commented || whole, "{key}");
@@ -170,6 +176,25 @@ fn the_example_can_be_read_and_its_comments_are_the_defaults() {
     assert_eq!(
         least.mint.unwrap().token_lifetime_s,
         keystone.mint.unwrap().token_lifetime_s
+    );
+    assert!(given.administration.is_none() && given.registration.is_none());
+    let administration = AdministrationSection {
+        socket: None,
+        cloud_certificates: Vec::new(),
+        domain_certificates: Vec::new(),
+        ..whole.administration.unwrap()
+    };
+    assert_eq!(
+        format!("{administration:?}"),
+        format!("{:?}", AdministrationSection::default())
+    );
+    let registration = RegistrationSection {
+        redirect_hosts: Vec::new(),
+        ..whole.registration.unwrap()
+    };
+    assert_eq!(
+        format!("{registration:?}"),
+        format!("{:?}", RegistrationSection::default())
     );
     assert!(given.people.is_none());
     let people = whole.people.unwrap();

@@ -2,8 +2,8 @@
 
 use super::{DOMAIN, DevFile, DevUser};
 use crate::config::Config;
+use crate::custody;
 use crate::run::Served;
-use crate::secrets;
 use anyhow::Context as _;
 use sealstone_directory::{
     DirectoryStore as _, DirectoryUser, UserInsertion, UserName, UserRegistration, UserReplacement,
@@ -140,7 +140,7 @@ async fn authenticator(
         return Ok(known.to_owned());
     }
     let secret = TotpSecret::from_octets(draw()?);
-    let kek = secrets::read_key_encryption_key(&config.secrets.key_encryption_key_file)?;
+    let kek = custody::read(&config.secrets, None)?;
     let place = SecretPlace {
         purpose: SecretPurpose::OneTimeCodes,
         domain: domain.as_str(),

@@ -1,0 +1,140 @@
+//! Where the server's private keys are, for a program beside it: the key-encryption key, and a PKCS#11 token.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use sealstone_ca::files;
+use sealstone_keyring::{Administrators, KeyEncryptionKey, RotationPolicy};
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use crate::failure::{Failure, Outcome};
+
+/// `[pkcs11]` of the server's configuration.
+#[derive(Default, Deserialize)]
+#[cfg_attr(not(feature = "pkcs11"), expect(dead_code, reason = "read, to be refused"))]
+pub(crate) struct Pkcs11 {
+    pub(crate) module: Option<PathBuf>,
+    pub(crate) token_label: Option<String>,
+    pub(crate) pin_file: Option<PathBuf>,
+    pub(crate) signing_keys: Option<bool>,
+    pub(crate) sessions: Option<usize>,
+    #[serde(skip)]
+    pub(crate) pin: Option<Zeroizing<String>>,
+}
+
+#[cfg(feature = "pkcs11")]
+pub(crate) type Hsm = sealstone_pkcs11::Token;
+#[cfg(not(feature = "pkcs11"))]
+pub(crate) enum Hsm {}
+
+/// Where private keys are.
+#[derive(Default)]
+pub(crate) struct Place {
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) environment: Option<Zeroizing<String>>,
+    pub(crate) pkcs11: Option<Pkcs11>,
+    pub(crate) administrators: Option<PathBuf>,
+}
+
+impl Place {
+    /// The file of the key-encryption key, for whoever changes it.
+    pub(crate) fn key_file(&self) -> Outcome<&Path> {
+        self.file.as_deref().ok_or_else(|| {
+            Failure::failed(
+                "the key-encryption key comes from the environment: change SEALSTONE__SECRETS__KEY_ENCRYPTION_KEY there",
+            )
+        })
+    }
+
+    pub(crate) fn key_encryption_key(&self) -> Outcome<KeyEncryptionKey> {
+        if let Some(text) = &self.environment {
+            let text = Zeroizing::new(text.replace(',', "\n"));
+            return self.parse(&text, "SEALSTONE__SECRETS__KEY_ENCRYPTION_KEY");
+        }
+        let path = self.file.as_deref().ok_or_else(|| {
+            Failure::failed("the configuration has no `key_encryption_key_file` in [secrets]: add it")
+        })?;
+        self.parse(&files::read_private(path)?, &path.display().to_string())
+    }
+
+    /// Keys from the text of a file. The token is asked only for those that it wraps.
+    pub(crate) fn parse(&self, text: &str, named: &str) -> Outcome<KeyEncryptionKey> {
+        let is_wrapped = text.lines().any(|line| line.trim().starts_with("wrapped."));
+        let hsm = if is_wrapped { self.hsm()? } else { None };
+        let parsed = match &hsm {
+            #[cfg(feature = "pkcs11")]
+            Some(hsm) => KeyEncryptionKey::parse_with(text, Some(hsm)),
+            #[cfg(not(feature = "pkcs11"))]
+            Some(never) => match *never {},
+            None => KeyEncryptionKey::parse(text),
+        };
+        Ok(parsed.with_context(|| named.to_owned())?)
+    }
+
+    /// The policy, with the token as the home of new keys if the server's configuration wants that.
+    #[cfg_attr(
+        not(feature = "pkcs11"),
+        expect(clippy::unnecessary_wraps, reason = "a token may fail")
+    )]
+    pub(crate) fn homed(&self, policy: RotationPolicy) -> Outcome<RotationPolicy> {
+        let wanted = self
+            .pkcs11
+            .as_ref()
+            .is_some_and(|pkcs11| pkcs11.signing_keys != Some(false));
+        #[cfg(feature = "pkcs11")]
+        if wanted && let Some(hsm) = self.hsm()? {
+            return Ok(policy.with_home(std::sync::Arc::new(hsm)));
+        }
+        #[cfg(not(feature = "pkcs11"))]
+        if wanted {
+            self.hsm()?;
+        }
+        Ok(policy)
+    }
+
+    /// The token, logged in to; `None` where none is configured.
+    #[cfg(feature = "pkcs11")]
+    pub(crate) fn hsm(&self) -> Outcome<Option<Hsm>> {
+        use sealstone_pkcs11::{Pin, Token, TokenConfig};
+        let Some(section) = &self.pkcs11 else {
+            return Ok(None);
+        };
+        let (Some(module), Some(label)) = (&section.module, &section.token_label) else {
+            return Err(Failure::failed(
+                "[pkcs11] needs `module` and `token_label`: add them",
+            ));
+        };
+        let pin = match (&section.pin, &section.pin_file) {
+            (Some(pin), _) => Pin::new(pin.to_string()),
+            (None, Some(path)) => Pin::new(files::read_private(path).context("pkcs11.pin_file")?.to_string()),
+            (None, None) => {
+                return Err(Failure::failed(
+                    "[pkcs11] has no PIN: set `pin_file`, or SEALSTONE__PKCS11__PIN in the environment",
+                ));
+            }
+        };
+        let config = TokenConfig::new(module, label).with_sessions(section.sessions.unwrap_or(1));
+        Ok(Some(Token::open(config, pin).context("[pkcs11]")?))
+    }
+
+    #[cfg(not(feature = "pkcs11"))]
+    pub(crate) fn hsm(&self) -> Outcome<Option<Hsm>> {
+        if self.pkcs11.is_none() {
+            return Ok(None);
+        }
+        Err(Failure::failed(
+            "[pkcs11]: this sealstone was built without the feature `pkcs11`: take one that has it",
+        ))
+    }
+
+    /// Those of whom two must agree; `None` where one is enough.
+    pub(crate) fn administrators(&self) -> Outcome<Option<Administrators>> {
+        let Some(path) = &self.administrators else {
+            return Ok(None);
+        };
+        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+        let administrators = Administrators::parse(&text).with_context(|| path.display().to_string())?;
+        Ok(Some(administrators))
+    }
+}
