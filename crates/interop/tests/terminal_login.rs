@@ -35,5 +35,6 @@ fn r_rows_beside_the_python_plugins() {
     plugins::r04_r05_requests_of_others_do_not_end_the_login(&world);
     plugins::r08_forms_of_others_are_not_taken(&world);
     plugins::r08_another_users_token_is_not_taken(&world);
+    plugins::r10_what_older_plugins_kept_is_taken_over(&world);
     world.nothing_secret_was_said();
 }

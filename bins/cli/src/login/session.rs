@@ -192,6 +192,12 @@ impl Session {
             federation.identity_provider.as_str(),
             federation.protocol.as_str(),
         );
+        if let Some(token) = self.taken_over(&keystone, login, federation).await? {
+            // One that Keystone gives no scope for is as good as none.
+            if let Ok(token) = keystone.scoped(token, wanted, choose::scope).await {
+                return Ok(token);
+            }
+        }
         let mut renew = self.renew;
         loop {
             let tokens = self.access_of(login, context, renew).await?;
@@ -206,6 +212,46 @@ impl Session {
                 Ok(token) => return Ok(token),
             }
         }
+    }
+
+    /// What `keystoneauth-oidc-browser` left behind, where nobody has logged in here yet.
+    async fn taken_over(
+        &self,
+        keystone: &Keystone,
+        login: &OAuthLogin,
+        federation: &Federation,
+    ) -> Outcome<Option<KeystoneToken>> {
+        let Some(slot) = self.target.base_slot() else {
+            return Ok(None);
+        };
+        let kept = Account::new(self.cache.clone(), slot).kept::<TokenSet>()?;
+        if self.renew || self.target.bound || self.cache.is_none() || kept.is_some() {
+            return Ok(None);
+        }
+        let mut named = named(federation);
+        named.client_id = Some(login.client_id.clone());
+        named.scope = Some(login.scope.clone());
+        Ok(self
+            .left_by(keystone, "keystoneauth-oidc-browser", |caches| {
+                named.oidc_browser(caches)
+            })
+            .await)
+    }
+
+    /// What an older plugin left behind, if Keystone still takes it, and it is the login of whoever is named.
+    async fn left_by(
+        &self,
+        keystone: &Keystone,
+        plugin: &str,
+        read: impl FnOnce(&Path) -> Option<Secret>,
+    ) -> Option<KeystoneToken> {
+        let token = keystone.show(&read(&place::caches()?)?).await.ok()?;
+        let name = &token.user().name;
+        if !self.target.user.is_empty() && *name != self.target.user {
+            return None;
+        }
+        output::note(&format!("taking over the login of {name} from {plugin}"));
+        Some(token)
     }
 
     async fn by_websso(
@@ -225,13 +271,13 @@ impl Session {
             let old = async |_kept: KeystoneToken| Ok::<_, Failure>(None);
             let login = async || {
                 let left = if is_first {
-                    legacy(&keystone, federation).await
+                    let named = named(federation);
+                    self.left_by(&keystone, "keystoneauth-websso", |caches| named.websso(caches))
+                        .await
                 } else {
                     None
                 };
-                match left
-                    .filter(|token| self.target.user.is_empty() || token.user().name == self.target.user)
-                {
+                match left {
                     Some(token) => Ok(token),
                     None => drive::websso(&keystone, federation, &self.target, &self.manner).await,
                 }
@@ -348,22 +394,15 @@ fn wanted(choice: &ScopeChoice, before: Option<&KeystoneScope>) -> ScopeChoice {
     }
 }
 
-/// What an older plugin left behind, if Keystone still takes it.
-async fn legacy(keystone: &Keystone, federation: &Federation) -> Option<KeystoneToken> {
-    let caches = place::caches()?;
+/// The login as older plugins name it.
+fn named(federation: &Federation) -> LegacyLogin {
     let mut login = LegacyLogin::default();
     federation.auth_url.clone_into(&mut login.auth_url);
     federation
         .identity_provider
         .clone_into(&mut login.identity_provider);
     federation.protocol.clone_into(&mut login.protocol);
-    let token = login.websso(&caches)?;
-    let token = keystone.show(&token).await.ok()?;
-    output::note(&format!(
-        "taking over the login of {} from keystoneauth-websso",
-        token.user().name
-    ));
-    Some(token)
+    login
 }
 
 /// A token that could not be kept is said so, and used.

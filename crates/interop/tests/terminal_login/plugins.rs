@@ -232,6 +232,96 @@ pub(crate) fn r08_another_users_token_is_not_taken(world: &World) {
     ended_as(world, started, &user);
 }
 
+/// What the older plugins keep is written before it is protected, where others may look; it is read once, if Keystone
+/// still takes it and it is the login that is meant, and never written.
+pub(crate) fn r10_what_older_plugins_kept_is_taken_over(world: &World) {
+    let caches = world.home().join(".cache");
+    let leave = |plugin: &str, token: &str| -> Value {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let parameters = json!({
+            "plugin": plugin, "caches": caches, "auth_url": world.auth_url(), "token": token, "client_id": "cli",
+            "scope": "openid profile offline_access openstack:api",
+        });
+        let mut python = Command::new(here.join("../../target/interop-python/bin/python"));
+        let script = here.join("clients/python/kept_by_plugins.py");
+        let left = world.done(
+            python
+                .args(["-W", "ignore"])
+                .arg(script)
+                .arg(parameters.to_string()),
+        );
+        serde_json::from_str(&left).unwrap()
+    };
+    let (lab, seed) = (&world.lab, world.lab.seed());
+    // As federation gives it: without a scope.
+    let carol = seed.user("carol");
+    let user = "carol".to_owned();
+    let password = json!({"user": {"id": carol.id, "password": carol.password}});
+    let identity = json!({"methods": ["password"], "password": password});
+    let token = lab.login(&json!({"auth": {"identity": identity, "scope": "unscoped"}}));
+    world.secret(&token);
+    let (project, role) = (seed.project("lab"), seed.role("reader"));
+    lab.change(
+        "PUT",
+        &format!("/projects/{project}/users/{}/roles/{role}", carol.id),
+        None,
+    );
+
+    let ways = [
+        (
+            "keystoneauth-websso",
+            world.by_websso(&user),
+            world.by_websso("demo-mfa"),
+        ),
+        ("keystoneauth-oidc-browser", world.by_issuer(), {
+            let mut other = world.by_issuer();
+            other.extend(["--username", "demo-mfa"].map(str::to_owned));
+            other
+        }),
+    ];
+    for (plugin, options, of_another) in ways {
+        let left = leave(plugin, &token);
+        if plugin == "keystoneauth-websso" {
+            assert_eq!(
+                (&left["before"], &left["folder"]),
+                (&json!("0o644"), &json!("0o755")),
+                "it falls"
+            );
+        }
+        let file = left["file"].as_str().unwrap();
+        let before = std::fs::read(file).unwrap();
+        // Nobody is at a terminal: without what was left, there is no token.
+        let mut another = world.sealstone(&["token"], &of_another);
+        let (done, out, said) = World::started(&mut another).end();
+        assert!(
+            !done && out.is_empty() && !said.contains("taking over"),
+            "{plugin}: {said}"
+        );
+
+        let mut first = world.sealstone(&["token", "--format", "json"], &options);
+        let (done, out, said) = World::started(&mut first).end();
+        assert!(done, "{plugin}: {said}");
+        assert!(
+            said.contains(&format!("taking over the login of {user} from {plugin}")),
+            "{said}"
+        );
+        world.also_said(&said);
+        let scoped: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(scoped["scope"]["project"]["id"], *project, "{scoped}");
+        world.secret(scoped["keystone_token"].as_str().unwrap());
+        let (done, again, said) =
+            World::started(&mut world.sealstone(&["token", "--format", "json"], &options)).end();
+        assert!(done && !said.contains("taking over"), "once: {said}");
+        assert_eq!(serde_json::from_str::<Value>(&again).unwrap(), scoped);
+        assert_eq!(
+            std::fs::read(file).unwrap(),
+            before,
+            "{plugin}'s file stays as it is"
+        );
+        std::fs::remove_file(file).unwrap();
+    }
+}
+
 /// It is told who is logged in; what Keystone then says of the scope is another matter.
 fn ended_as(world: &World, started: Started, user: &str) {
     let (_done, _out, said) = started.end();

@@ -65,6 +65,10 @@ impl World {
         }
     }
 
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
     pub(crate) fn auth_url(&self) -> String {
         format!("{}/v3", self.apache.url())
     }
