@@ -2,7 +2,7 @@ use crate::config::BaseUrlError;
 use crate::error::BackendError;
 use crate::issuer::{IssuerKeys, IssuerKeysError, IssuerState};
 use crate::metadata::{metadata, with_people};
-use crate::people::PeoplePorts;
+use crate::people::{PeoplePorts, Profile};
 use crate::provider::Provider;
 use rustls_pki_types::UnixTime;
 use sealstone_audit::{Action, Actor, Event, EventId, Outcome, Target};
@@ -210,6 +210,11 @@ impl Provider {
         let mut metadata = metadata(config, &issuer, domain);
         if let Some(realm) = self.realm(domain) {
             with_people(&mut metadata, &realm.config, &keys);
+        }
+        let realm = self.realm(domain);
+        let is_broker = realm.is_some_and(|realm| realm.config.profile == Profile::Broker);
+        if self.registers(domain) && !is_broker {
+            metadata.registration_endpoint = Some(format!("{issuer}/register"));
         }
         if let Some(state) = before {
             state.keys.store(Arc::new(keys));

@@ -37,6 +37,7 @@ documents! {
     guide_serve: "guides/serve.md";
     guide_behind_a_proxy: "guides/serve.md", "guides/behind-a-proxy.md";
     guide_people: "guides/serve.md", "guides/people.md";
+    guide_clients: "guides/serve.md", "guides/clients.md";
     guide_broker: "guides/serve.md", "guides/broker.md";
     runbook_stolen_certificate: "guides/serve.md", "runbooks/stolen-certificate.md";
     runbook_leaked_secret: "guides/serve.md", "runbooks/leaked-secret.md";

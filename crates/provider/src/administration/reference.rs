@@ -49,7 +49,10 @@ fn all() -> Vec<Denial> {
 
 #[test]
 fn every_refusal_is_documented_with_its_code_and_status() {
-    let section = ERRORS.split("## Refused at /clients and /register\n").nth(1).unwrap();
+    let section = ERRORS
+        .split("## Refused at /clients and /register\n")
+        .nth(1)
+        .unwrap();
     let section = section.split("\n## ").next().unwrap();
     let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
     let mut documented: BTreeMap<String, (String, String)> = rows

@@ -17,7 +17,7 @@ use sealstone_grants::{
 use sealstone_identity::{AuthMethod, DomainId, Person, UserId, UserRef};
 use sealstone_login::{Acr, Amr, FactorStore, Session, SessionStore, Sid, ThrottleStore};
 use sealstone_oauth_types::{ClientId, CodeChallenge, OpaqueToken, ScopeSet, TokenHash, TokenId, UserCode};
-use sealstone_registry::{ClientStore, Domain, DomainStore, Insertion};
+use sealstone_registry::{ClientStore, Domain, DomainStore, Insertion, RegistrationStore};
 use sealstone_storage::MemoryStore;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 use sealstone_storage::SqlStore;
@@ -41,6 +41,7 @@ pub(crate) trait Store:
     + DirectoryStore
     + DomainStore
     + ClientStore
+    + RegistrationStore
     + RevocationStore
     + Clone
     + 'static

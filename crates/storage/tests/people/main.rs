@@ -17,6 +17,7 @@ mod interactions;
 mod nodes;
 mod notices;
 mod refresh;
+mod registration;
 #[cfg(feature = "sqlite")]
 mod restart;
 mod sessions;
@@ -103,6 +104,11 @@ macro_rules! store_contract {
                 notices_wait_until_they_are_due,
                 each_notice_is_taken_by_one,
                 notices_are_bounded,
+            }
+            registration {
+                o14_a_disabled_clients_tokens_end_in_the_same_step,
+                initial_tokens_are_kept_as_given,
+                of_registrations_at_once_as_many_win_as_the_token_allows,
             }
             sessions {
                 sessions_are_found_by_cookie_and_by_name,
