@@ -286,8 +286,9 @@ fn runs(root: &Path) -> Vec<Step> {
             .env("SEALSTONED", &server.to_string_lossy())
             .env("SEALSTONE", &program.to_string_lossy())
             .env("PROTECTED_SERVICE", &service.to_string_lossy())
-            // The tests of the store that ask PostgreSQL are left out only where nobody said that they must run.
+            // Tests that ask PostgreSQL or SoftHSM are left out only where nobody said that they must run.
             .env("SEALSTONE_NEEDS_POSTGRES", "1")
+            .env("SEALSTONE_NEEDS_SOFTHSM", "1")
     };
     let filtered = |filter: &str| Action::Commands(vec![nextest(filter)]);
     let with = |fixture: &str| {

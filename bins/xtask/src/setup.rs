@@ -38,6 +38,7 @@ const DEBIAN: &[(&str, &[&str])] = &[
         &["/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"],
     ),
     ("postgresql", &["/usr/lib/postgresql"]),
+    ("softhsm2", &["/usr/lib/softhsm/libsofthsm2.so"]),
     (
         "libfaketime",
         &[

@@ -36,6 +36,7 @@ documents! {
     guide_fernet_to_jws: "guides/fernet-to-jws.md";
     guide_serve: "guides/serve.md";
     guide_behind_a_proxy: "guides/serve.md", "guides/behind-a-proxy.md";
+    guide_keys: "guides/serve.md", "guides/keys.md";
     guide_people: "guides/serve.md", "guides/people.md";
     guide_clients: "guides/serve.md", "guides/clients.md";
     guide_broker: "guides/serve.md", "guides/broker.md";
