@@ -32,11 +32,12 @@ Examples:
     sealstone client import --config sealstoned.toml --from hydra clients.json --apply --output json
 
   Ties to the application credentials of a user:
-    openstack application credential list -f json > credentials.json
+    curl -H \"X-Auth-Token: $OS_TOKEN\" \\
+      $OS_AUTH_URL/users/$USER_ID/application_credentials > credentials.json
     sealstone client import --config sealstoned.toml --from keystone credentials.json
 
-Each member that does not come along is named with the reason; a client that cannot be represented is refused, and the
-others are registered all the same (exit status 1).";
+Each member that does not come along is named with the reason; a client that cannot be
+represented is refused, and the others are registered all the same (exit status 1).";
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Program {

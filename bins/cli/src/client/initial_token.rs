@@ -29,8 +29,8 @@ Examples:
   For a rollout:
     sealstone client initial-token create --config sealstoned.toml --uses 50 --expires-in 7d
 
-Whoever has the token registers clients at ISSUER/register (RFC 7591), within what [registration] of the server's
-configuration allows.";
+Whoever has the token registers clients at ISSUER/register (RFC 7591), within what
+[registration] of the server's configuration allows.";
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = EXAMPLES)]

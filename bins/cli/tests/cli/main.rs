@@ -11,6 +11,7 @@ mod manners;
 mod mapping;
 mod people;
 mod program;
+mod registration;
 mod store;
 mod tie;
 mod token;
