@@ -100,6 +100,22 @@ impl Running {
         }
     }
 
+    /// Waits for its own end; whether it was in order.
+    pub(crate) fn ended(&mut self) -> bool {
+        let mut waited = Duration::ZERO;
+        loop {
+            // Its streams close when it ends.
+            match self.lines.lock().expect("not poisoned").recv_timeout(LOOK_AGAIN) {
+                Ok(()) => {}
+                Err(RecvTimeoutError::Timeout) => waited = waited.saturating_add(LOOK_AGAIN),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return self.child.wait().expect("its end").success();
+                }
+            }
+            assert!(waited < START_LIMIT, "it does not end; it said:\n{}", self.said());
+        }
+    }
+
     /// Its process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Mutex;
 
 use sealstone_testkit::{TestCa, TestCertificate, sha256};
 use serde_json::Value;
@@ -20,6 +21,8 @@ pub struct ServeSetup {
     folder: TempDir,
     sections: BTreeMap<String, BTreeMap<String, String>>,
     ca: TestCa,
+    /// What must turn up in no log: files for the owner alone, and clients' secrets.
+    confidential: Mutex<Vec<String>>,
 }
 
 impl Default for ServeSetup {
@@ -37,6 +40,7 @@ impl ServeSetup {
             folder: tempfile::tempdir().expect("a temporary folder"),
             sections: BTreeMap::new(),
             ca: TestCa::new("Machines"),
+            confidential: Mutex::default(),
         };
         let own = this.ca.server();
         this.write("server.pem", &own.chain_pem());
@@ -92,6 +96,7 @@ impl ServeSetup {
     pub fn write_private(&self, name: &str, text: &str) {
         self.write(name, text);
         private(&self.path(name));
+        self.keep_secret(text);
     }
 
     /// A path beside the configuration.
@@ -152,7 +157,40 @@ impl ServeSetup {
         all.extend(["--output", "json"]);
         let output = self.sealstone(&all);
         assert!(output.status.success(), "{id}: {output:?}");
-        serde_json::from_slice(&output.stdout).expect("JSON")
+        let made: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        if let Some(secret) = made.get("client_secret").and_then(Value::as_str) {
+            self.keep_secret(secret);
+        }
+        made
+    }
+
+    /// Something that the server may write down nowhere: it is looked for when the server ends.
+    pub fn keep_secret(&self, secret: &str) {
+        // Of a key its longest line: the armour is everybody's.
+        let telling = secret
+            .lines()
+            .max_by_key(|line| line.len())
+            .unwrap_or_default()
+            .trim();
+        if telling.len() >= LEAST_TELLING {
+            self.confidential
+                .lock()
+                .expect("not poisoned")
+                .push(telling.to_owned());
+        }
+    }
+
+    /// No secret is in what the server wrote: its streams, its audit trail.
+    fn nothing_leaked(&self, said: &str) {
+        let audit = fs::read_to_string(self.path("audit.jsonl")).unwrap_or_default();
+        for secret in self.confidential.lock().expect("not poisoned").iter() {
+            let found = said.contains(secret) || audit.contains(secret);
+            assert!(
+                !found,
+                "a secret that begins {:?} was written down",
+                secret.get(..4)
+            );
+        }
     }
 
     /// Registers a client that shows a certificate with this subject.
@@ -166,11 +204,13 @@ impl ServeSetup {
     pub fn start(self) -> ServeServer {
         self.write_config();
         let running = serve(&self.path("sealstoned.toml"));
-        let ports = served(&running.said()).expect("where it serves");
+        let said = running.said();
+        let ports = served(&said).expect("where it serves");
         ServeServer {
             running: Some(running),
             setup: self,
             ports,
+            admin: port_of(&said, "admin"),
         }
     }
 }
@@ -181,6 +221,7 @@ pub struct ServeServer {
     running: Option<Running>,
     setup: ServeSetup,
     ports: [u16; 2],
+    admin: Option<u16>,
 }
 
 impl ServeServer {
@@ -196,7 +237,9 @@ impl ServeServer {
         change(&mut self.setup);
         self.setup.write_config();
         let running = serve(&self.setup.path("sealstoned.toml"));
-        self.ports = served(&running.said()).expect("where it serves");
+        let said = running.said();
+        self.ports = served(&said).expect("where it serves");
+        self.admin = port_of(&said, "admin");
         self.running = Some(running);
     }
 
@@ -204,6 +247,47 @@ impl ServeServer {
     #[must_use]
     pub const fn ports(&self) -> [u16; 2] {
         self.ports
+    }
+
+    /// Changes what is configured, and writes it: the server reads it when it is told to.
+    pub fn configure(&mut self, change: impl FnOnce(&mut ServeSetup)) {
+        change(&mut self.setup);
+        self.setup.write_config();
+    }
+
+    /// The port of health and metrics.
+    #[must_use]
+    pub const fn admin_port(&self) -> Option<u16> {
+        self.admin
+    }
+
+    /// What the admin listener answers: the status and the body.
+    #[must_use]
+    pub fn admin(&self, path: &str) -> (u16, String) {
+        let port = self.admin.expect("an admin listener");
+        plain_get(port, path).expect("an answer of the admin listener")
+    }
+
+    /// Sends it a signal by its short name: `HUP`, `TERM`, `KILL`.
+    pub fn signal(&self, name: &str) {
+        let process = self.running.as_ref().expect("it runs").id();
+        let sent = Command::new("kill")
+            .args(["-s", name, &process.to_string()])
+            .status();
+        assert!(sent.expect("kill runs").success());
+    }
+
+    /// Waits until it has written this, and gives all that it wrote.
+    pub fn wait_until_said(&mut self, words: &str) -> String {
+        let running = self.running.as_mut().expect("it runs");
+        running.wait_until(|said| said.contains(words));
+        running.said()
+    }
+
+    /// Waits for its own end; whether it was in order.
+    pub fn ended(&mut self) -> bool {
+        let running = self.running.as_mut().expect("it runs");
+        running.ended()
     }
 
     /// A path of domain `demo`'s issuer at the port for everybody: `https://localhost:port/v4/oauth2/demo/token`.
@@ -257,6 +341,20 @@ impl ServeServer {
     }
 }
 
+impl Drop for ServeServer {
+    /// Every secret that was made is looked for in everything that was logged.
+    fn drop(&mut self) {
+        if !std::thread::panicking()
+            && let Some(running) = &self.running
+        {
+            self.setup.nothing_leaked(&running.said());
+        }
+    }
+}
+
+/// Shorter words turn up by themselves.
+const LEAST_TELLING: usize = 12;
+
 /// 64 hexadecimal digits that look random.
 fn digits(of: &str) -> String {
     let digest = sha256(of.as_bytes());
@@ -274,12 +372,29 @@ fn sealstoned(arguments: &[&str], config: &Path) -> Command {
     command
 }
 
-/// The ports that it says it serves on.
-fn served(said: &str) -> Option<[u16; 2]> {
+/// `GET` without TLS on the loopback interface.
+fn plain_get(port: u16, path: &str) -> std::io::Result<(u16, String)> {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port))?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    Ok((status.unwrap_or_default(), body.to_owned()))
+}
+
+/// The port of one listener, as the line says that tells of all.
+fn port_of(said: &str, name: &str) -> Option<u16> {
     let mut lines = said
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let line = lines.find(|line| line.get("message").is_some_and(|message| message == "serving"))?;
-    let port = |name: &str| line.get(name)?.as_str()?.rsplit_once(':')?.1.parse().ok();
-    Some([port("public")?, port("mutual_tls")?])
+    line.get(name)?.as_str()?.rsplit_once(':')?.1.parse().ok()
+}
+
+/// The ports that it says it serves on.
+fn served(said: &str) -> Option<[u16; 2]> {
+    Some([port_of(said, "public")?, port_of(said, "mutual_tls")?])
 }

@@ -62,7 +62,7 @@ fn where_no_keystone_is() {
     let [tls] = free_ports();
     let version = r#"{"version": {"id": "v3.8", "status": "stable", "links": [{"rel": "self", "href": "http://x/v3/"}]}}"#;
     let config = format!(
-        "server {{ listen 127.0.0.1:{port}; location = /v3 {{ return 200 '{version}'; }}\n\
+        "default_type application/json; server {{ listen 127.0.0.1:{port}; location = /v3 {{ return 200 '{version}'; }}\n\
          location = /v3/ {{ return 200 '{version}'; }} location / {{ return 200 hello; }} }}\n\
          server {{ listen 127.0.0.1:{tls} ssl; ssl_certificate {folder}/other.pem; ssl_certificate_key \
          {folder}/other.key; return 200 hello; }}"

@@ -24,7 +24,11 @@ fn keys() {
         .with(&more, &only)
         .has("keys-algorithm-missing", "no active EdDSA key");
     let setup = server.0.setup();
-    setup.write_private("other-kek", &"ab".repeat(32));
+    let other: String = sealstone_testkit::sha256(b"another")
+        .iter()
+        .map(|octet| format!("{octet:02x}"))
+        .collect();
+    setup.write_private("other-kek", &other);
     let other = [("key_encryption_key_file", "key_encryption_key_file = 'other-kek'")];
     server
         .with(&other, &only)
