@@ -1,6 +1,12 @@
 //! One HTTP/1.1 connection, and what each of its requests carries.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use http::{Request, Response};
 use hyper::{
@@ -10,12 +16,17 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::watch,
+    sync::{Notify, watch},
+    time::sleep,
 };
 use tower::{Service, ServiceExt, timeout::Timeout, util::Oneshot};
 
 use super::{AnyError, ServeLimits, patience::Patience};
 use crate::{PeerAddr, PeerCertificate};
+
+/// How long a connection that came at the last moment may take to its first request, once the listener is closed: it
+/// was accepted, and nothing tells its client to come again.
+const LAST_MOMENT: Duration = Duration::from_secs(2);
 
 /// A service whose requests know their peer.
 #[derive(Clone)]
@@ -23,10 +34,18 @@ pub(super) struct WithPeer<S> {
     service: Timeout<S>,
     address: PeerAddr,
     certificate: Option<Arc<PeerCertificate>>,
+    heard: Arc<Heard>,
+}
+
+/// Whether a connection has had a request.
+#[derive(Debug, Default)]
+struct Heard {
+    any: AtomicBool,
+    first: Notify,
 }
 
 impl<S> WithPeer<S> {
-    pub(super) const fn new(
+    pub(super) fn new(
         service: S,
         limits: ServeLimits,
         address: PeerAddr,
@@ -36,6 +55,7 @@ impl<S> WithPeer<S> {
             service: Timeout::new(service, limits.request_timeout),
             address,
             certificate,
+            heard: Arc::default(),
         }
     }
 }
@@ -50,6 +70,10 @@ where
     type Future = Oneshot<Timeout<S>, Request<Incoming>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        if !self.heard.any.load(Ordering::Relaxed) {
+            self.heard.any.store(true, Ordering::Relaxed);
+            self.heard.first.notify_one();
+        }
         let extensions = request.extensions_mut();
         extensions.insert(self.address);
         if let Some(certificate) = &self.certificate {
@@ -74,6 +98,7 @@ pub(super) async fn run<I, S, B>(
     B::Error: Into<AnyError>,
 {
     let peer = service.address.0;
+    let heard = Arc::clone(&service.heard);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_read_timeout)
@@ -84,12 +109,24 @@ pub(super) async fn run<I, S, B>(
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = &mut connection => ended,
-        _ = draining.changed() => {
+        () = end(&mut draining, &heard) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
     };
     if let Err(error) = ended {
         tracing::debug!(peer.address = %peer, %error, "connection ended early");
+    }
+}
+
+/// Ready when the connection may end after the request under way: the server drains, and has heard this client once.
+async fn end(draining: &mut watch::Receiver<bool>, heard: &Heard) {
+    // An error means that the listener is gone: the server is ending too.
+    drop(draining.wait_for(|draining| *draining).await);
+    if !heard.any.load(Ordering::Relaxed) {
+        tokio::select! {
+            () = heard.first.notified() => {}
+            () = sleep(LAST_MOMENT) => {}
+        }
     }
 }
