@@ -196,3 +196,30 @@ fn reasons_of_chains_are_those_of_the_code() {
         .collect();
     assert_eq!(listed, reasons);
 }
+
+/// Names of ours in a text.
+fn metrics(text: &str) -> BTreeSet<String> {
+    let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let words = text.split(|c: char| !is_name(c));
+    words
+        .filter(|word| word.starts_with("sealstone_") && *word != "sealstone_")
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn dashboards_and_alerts_ask_for_metrics_that_there_are() {
+    let reference = text(&root().join("docs/reference/metrics.md"));
+    let listed: BTreeSet<String> = reference
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+        .filter(|name| name.starts_with("sealstone_"))
+        .map(str::to_owned)
+        .collect();
+    for file in ["grafana-dashboard.json", "prometheus-rules.yaml"] {
+        let asked = metrics(&text(&root().join("examples/deploy").join(file)));
+        assert!(asked.len() > 5, "{file}: {asked:?}");
+        let unknown: Vec<_> = asked.difference(&listed).collect();
+        assert!(unknown.is_empty(), "{file} asks for {unknown:?}");
+    }
+}

@@ -38,6 +38,8 @@ documents! {
     guide_behind_a_proxy: "guides/serve.md", "guides/behind-a-proxy.md";
     guide_keys: "guides/serve.md", "guides/keys.md";
     guide_people: "guides/serve.md", "guides/people.md";
+    guide_doctor: "guides/serve.md", "guides/doctor.md";
+    guide_operations: "guides/serve.md", "guides/operations.md";
     guide_clients: "guides/serve.md", "guides/clients.md";
     guide_broker: "guides/serve.md", "guides/broker.md";
     runbook_stolen_certificate: "guides/serve.md", "runbooks/stolen-certificate.md";
