@@ -95,6 +95,7 @@ pub(crate) async fn run(arguments: DoctorArguments) -> Outcome {
         Some(_) => doctor.server(&mut report).await?,
         None => doctor.outside(&mut report).await?,
     }
+    report.keep_only(&arguments.only);
     report.print(arguments.output.output)?;
     verdict(&report, arguments.strict)
 }
@@ -212,7 +213,6 @@ impl Doctor<'_> {
         if let Some(opened) = opened {
             opened.close().await;
         }
-        report.keep_only(&self.arguments.only);
         Ok(())
     }
 

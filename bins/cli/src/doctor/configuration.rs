@@ -12,17 +12,8 @@ use super::{
 };
 use crate::failure::Outcome;
 
-/// Sections that need not be there; their own keys count once they are.
-const OPTIONAL: [&str; 8] = [
-    "storage.postgres",
-    "proxy",
-    "keystone",
-    "keystone.service",
-    "keystone.mint",
-    "people",
-    "people.privacyidea",
-    "people.upstream",
-];
+/// Sections that must be there; what others need counts once they are.
+const NEEDED: [&str; 3] = ["server", "tls", "secrets"];
 /// Keys of which one is nothing without the other.
 const PAIRS: [[(&str, &str); 2]; 4] = [
     [("server", "mtls_listen"), ("server", "mtls_base_url")],
@@ -111,7 +102,7 @@ fn closest<'k>(section: &str, key: &str, known: &'k [Known]) -> Option<&'k str> 
 fn incomplete(settings: &Settings, known: &[Known], report: &mut Report) {
     for known in known.iter().filter(|known| known.is_required) {
         let section = known.section;
-        let counts = !OPTIONAL.contains(&section) || settings.section(section).is_some();
+        let counts = NEEDED.contains(&section) || settings.section(section).is_some();
         if counts && settings.value(section, known.key).is_none() {
             let evidence = format!("`{}` in [{section}] is missing", known.key);
             report.found(&checks::CONFIG_INCOMPLETE, evidence);
