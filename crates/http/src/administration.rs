@@ -5,7 +5,9 @@ use std::pin::pin;
 
 use axum::body::Body;
 use axum::response::Response;
-use http::header::{CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION, ORIGIN, WWW_AUTHENTICATE};
+use http::header::{
+    AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION, ORIGIN, WWW_AUTHENTICATE,
+};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, StatusCode};
 use sealstone_provider::{
@@ -43,6 +45,16 @@ pub(crate) struct Administering {
     /// The client certificate's header could not be read.
     is_malformed: bool,
     peer: Peer,
+}
+
+impl Administering {
+    fn proves_something(&self) -> bool {
+        let has = |name| self.headers.contains_key(name);
+        has(AUTHORIZATION)
+            || has(X_AUTH_TOKEN)
+            || self.peer.certificate.is_some()
+            || self.local_user.is_some()
+    }
 }
 
 impl Edge {
@@ -86,6 +98,12 @@ impl Edge {
             tracing::info!(address = ?asked.peer.address, "too many failed authentications");
             return answer::too_many(wait);
         }
+        // Of who proves nothing, nothing is read.
+        let body = if asked.proves_something() {
+            body
+        } else {
+            Body::empty()
+        };
         let whole = pin!(axum::body::to_bytes(body, MAX_BODY));
         let body = match within(self.body_deadline, whole).await {
             Ok(Ok(body)) => body,

@@ -176,7 +176,10 @@ impl Provider {
         let issuer = self.issuer_of(domain)?;
         let now = self.0.ports.clock.now();
         let mut named = Named::default();
-        let action = request.action();
+        let action = match request {
+            AdministrationRequest::Put(..) if preconditions.only_new => Action::CreateClient,
+            _ => request.action(),
+        };
         let about = request.names().map(|id| printable(id).into_owned());
         let done = self
             .authorized(

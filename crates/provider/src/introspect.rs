@@ -67,12 +67,7 @@ impl Provider {
             Disclosure::Hidden => return Ok(IntrospectionResponse::inactive()),
         }
         let owner = self.0.ports.clients.client(&token.client_id).await?;
-        // What a client of the same id got before this one was made is not this one's.
-        let owner = owner.filter(|owner| {
-            owner.is_enabled()
-                && owner.domain() == &issuer.domain
-                && owner.created_at().as_secs() <= token.issued_at.as_secs()
-        });
+        let owner = owner.filter(|owner| owner.is_enabled() && owner.domain() == &issuer.domain);
         let Some(owner) = owner else {
             return Ok(IntrospectionResponse::inactive());
         };

@@ -1,5 +1,6 @@
 //! `sealstoned check`, and what `serve` refuses: each fault by key or file, with its reason and its remedy (S05).
 
+mod administration;
 mod keystone;
 
 use crate::harness::{Process, Setup, World, in_seconds};

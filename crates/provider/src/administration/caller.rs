@@ -77,11 +77,7 @@ impl Provider {
         let found = by(issuer).or_else(|| by(cloud.as_ref()?));
         let (of, token) = found.ok_or(AdministrationDenial::InvalidToken)?;
         let owner = self.0.ports.clients.client(&token.client_id).await?;
-        let owner = owner.filter(|owner| {
-            owner.is_enabled()
-                && owner.domain() == &of.domain
-                && owner.created_at().as_secs() <= token.issued_at.as_secs()
-        });
+        let owner = owner.filter(|owner| owner.is_enabled() && owner.domain() == &of.domain);
         let owner = owner.ok_or(AdministrationDenial::InvalidToken)?;
         named.client = Some(owner.id().as_str().to_owned());
         // Everybody who signs in by way of a client gets the client's scopes: none of them is an administrator for it.
