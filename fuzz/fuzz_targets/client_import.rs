@@ -8,14 +8,18 @@ use rustls_pki_types::UnixTime;
 use sealstone_identity::DomainId;
 use sealstone_oauth_types::ClientId;
 use sealstone_registry::{
-    Client, ClientRegistration, ClientSecretText, DynamicRegistration, ImportSource, Pepper, RegistrationPolicy,
-    SecretSet, import_clients,
+    Client, ClientRegistration, ClientSecretText, DynamicRegistration, ImportSource, Pepper,
+    RegistrationPolicy, SecretSet, import_clients,
 };
 
 const NOW: UnixTime = UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000));
 
 fuzz_target!(|data: &[u8]| {
-    for source in [ImportSource::Hydra, ImportSource::Keycloak, ImportSource::Keystone] {
+    for source in [
+        ImportSource::Hydra,
+        ImportSource::Keycloak,
+        ImportSource::Keystone,
+    ] {
         for imported in import_clients(source, data).into_iter().flatten() {
             assert!(imported.name.is_ascii() && imported.name.len() <= 67);
             assert!(imported.secret.is_none_or(|secret| secret.expose().len() >= 32));
