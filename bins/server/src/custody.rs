@@ -4,7 +4,8 @@ use crate::config::{Config, SecretsSection};
 use crate::whole;
 use anyhow::{Context as _, anyhow, bail};
 use sealstone_ca::files;
-use sealstone_keyring::{Administrators, KeyEncryptionKey, RotationPolicy};
+use sealstone_keyring::{Administrators, KeyEncryptionKey, KeyStore as _, RotationPolicy};
+use sealstone_storage::{Rewrapping, Sealed, SealedCursor, SqlStore};
 use std::fs;
 use std::future::Future;
 use std::path::Path;
@@ -18,8 +19,10 @@ mod token;
 #[cfg(feature = "pkcs11")]
 pub(crate) use token::Hsm;
 
-/// How often the file is looked at, and the token is asked.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How often the file is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// At which look the token is asked.
+const ASK_EVERY: u32 = 5;
 
 /// No token can be configured in this build.
 #[cfg(not(feature = "pkcs11"))]
@@ -107,12 +110,13 @@ const FILE_KEY: &str = "secrets.key_encryption_key_file";
 pub(crate) async fn follow(
     secrets: &SecretsSection,
     custody: &Custody,
+    store: &SqlStore,
     healthy: &watch::Sender<bool>,
     mut hangup: Signal,
     stop: impl Future<Output = ()>,
 ) {
     let mut seen = stamp(secrets.key_encryption_key_file.as_deref());
-    let mut told = None;
+    let (mut told, mut looks) = (None, 0_u32);
     tokio::pin!(stop);
     loop {
         let asked = tokio::select! {
@@ -120,11 +124,14 @@ pub(crate) async fn follow(
             _ = hangup.recv() => true,
             () = tokio::time::sleep(LOOK_EVERY) => false,
         };
-        ask(custody.hsm.clone(), healthy, &mut told).await;
+        looks = looks.wrapping_add(1);
+        if looks.is_multiple_of(ASK_EVERY) {
+            ask(custody.hsm.clone(), healthy, &mut told).await;
+        }
         let now = stamp(secrets.key_encryption_key_file.as_deref());
         if asked || now != seen {
             seen = now;
-            reload(secrets, custody);
+            reload(secrets, custody, store).await;
         }
     }
 }
@@ -151,7 +158,7 @@ async fn ask(hsm: Option<Hsm>, healthy: &watch::Sender<bool>, told: &mut Option<
     }
 }
 
-fn reload(secrets: &SecretsSection, custody: &Custody) {
+async fn reload(secrets: &SecretsSection, custody: &Custody, store: &SqlStore) {
     let newer = match read(secrets, custody.hsm.as_ref()) {
         Ok(newer) if newer.ids() == custody.kek.ids() => return,
         Ok(newer) => newer,
@@ -165,7 +172,7 @@ fn reload(secrets: &SecretsSection, custody: &Custody) {
         }
     };
     let used = custody.kek.id();
-    if !newer.opens(&used) {
+    if !newer.opens(&used) && !opens_all(store, &newer).await {
         tracing::error!(
             key.id = used,
             "the file has the key-encryption key in use no more, and was not reloaded: keep that key's line below the new \
@@ -175,6 +182,31 @@ fn reload(secrets: &SecretsSection, custody: &Custody) {
     }
     custody.kek.replace(&newer);
     tracing::info!(key.id = newer.id(), "key-encryption keys reloaded");
+}
+
+/// Whether everything in the store opens under these keys: then the ones before are not needed.
+async fn opens_all(store: &SqlStore, kek: &KeyEncryptionKey) -> bool {
+    let looked = async {
+        for domain in store.domains().await? {
+            let ring = store.load(&domain).await?;
+            let under = ring.and_then(|ring| ring.sealed_under());
+            if !under.is_some_and(|id| kek.opens(&id)) {
+                return Ok(false);
+            }
+        }
+        for sealed in Sealed::ALL {
+            let mut from = Some(SealedCursor::default());
+            while let Some(cursor) = from {
+                let page = store.rewrap(sealed, &cursor, kek, Rewrapping::Count).await?;
+                if !page.unreadable.is_empty() {
+                    return Ok(false);
+                }
+                from = page.next;
+            }
+        }
+        anyhow::Ok(true)
+    };
+    looked.await.unwrap_or(false)
 }
 
 fn stamp(path: Option<&Path>) -> Option<(SystemTime, u64)> {

@@ -251,6 +251,7 @@ impl Served {
         let custody = custody::follow(
             &config.secrets,
             &self.custody,
+            &self.store,
             &healthy,
             reload::requests()?,
             ended(stopped.clone()),

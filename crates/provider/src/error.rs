@@ -178,6 +178,7 @@ impl BackendError {
             | Self::PersonUnavailable { .. }
             | Self::IdentityUnavailable { .. }
             | Self::IdentityMalformed { .. } => ErrorCode::TemporarilyUnavailable,
+            Self::Mint(error) if error.is_passing() => ErrorCode::TemporarilyUnavailable,
             Self::Mint(_)
             | Self::Entropy(_)
             | Self::NoKey(_)
@@ -229,6 +230,9 @@ impl BackendError {
             }
             Self::PersonUnavailable { .. } => {
                 "The server can't ask about this person now: wait as long as Retry-After says"
+            }
+            Self::Mint(error) if error.is_passing() => {
+                "The server can't reach what signs its tokens: try again in a moment"
             }
             Self::Mint(_)
             | Self::Entropy(_)

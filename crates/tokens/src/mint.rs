@@ -10,6 +10,14 @@ pub const AT_JWT: &str = "at+jwt";
 #[error("the access token could not be signed")]
 pub struct MintError(#[from] JoseError);
 
+impl MintError {
+    /// Whether it may pass by itself: who holds the key, an HSM, does not sign now.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        matches!(self.0, JoseError::HeldElsewhere)
+    }
+}
+
 /// Signs access tokens with one key. The header is encoded once, when the mint is made.
 ///
 /// ```
