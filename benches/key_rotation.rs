@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use measure::{Candidate, compare};
 use rustls_pki_types::UnixTime;
 use sealstone_jose::{Algorithm, PrivateKey};
-use sealstone_keyring::{KeyEncryptionKey, KeyRing, KeyStore as _, RotationPolicy, RotationSettings, maintain, rewrap};
+use sealstone_keyring::{
+    KeyEncryptionKey, KeyRing, KeyStore as _, RotationPolicy, RotationSettings, maintain, rewrap,
+};
 use sealstone_storage::SqlStore;
 
 const OLD: &str = "8Jmq5OTmLrqvTuiUpeGr9ATXgoE4kwJlXNVfqDNVzMY";
@@ -35,17 +37,24 @@ fn main() {
     one_ring();
     let is_bench = std::env::args().any(|argument| argument == "--bench");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.expect("a runtime").block_on(many(if is_bench { 1000 } else { 3 }));
+    runtime
+        .expect("a runtime")
+        .block_on(many(if is_bench { 1000 } else { 3 }));
 }
 
 /// CPU, without a store.
 fn one_ring() {
-    let (policy, kek) = (policy(&[Algorithm::Es256]), KeyEncryptionKey::parse(OLD).expect("a key"));
+    let (policy, kek) = (
+        policy(&[Algorithm::Es256]),
+        KeyEncryptionKey::parse(OLD).expect("a key"),
+    );
     let ring = KeyRing::bootstrap(&policy, at(0)).expect("a ring");
     let stored = ring.seal("demo", &kek).expect("sealed");
     let mut waiting = ring.clone();
     let publish = waiting.due(&policy, at(MONTH - LEAD));
-    waiting.apply(&publish, &policy, at(MONTH - LEAD)).expect("published");
+    waiting
+        .apply(&publish, &policy, at(MONTH - LEAD))
+        .expect("published");
     let activate = waiting.due(&policy, at(MONTH));
     assert_eq!((publish.changes().len(), activate.changes().len()), (1, 1));
     let ratios = compare(&mut [
@@ -54,7 +63,8 @@ fn one_ring() {
         }),
         Candidate::new("publish: key and ring", || {
             let mut ring = ring.clone();
-            ring.apply(&publish, &policy, at(MONTH - LEAD)).expect("published");
+            ring.apply(&publish, &policy, at(MONTH - LEAD))
+                .expect("published");
             black_box(ring);
         }),
         Candidate::new("activate, and retire the one before", || {
@@ -78,7 +88,9 @@ fn one_ring() {
 /// Wall time, on an SQLite file; ES256 and RS256 in each domain.
 async fn many(domains: usize) {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = SqlStore::open(&folder.path().join("keys.db")).await.expect("a store");
+    let store = SqlStore::open(&folder.path().join("keys.db"))
+        .await
+        .expect("a store");
     let policy = policy(&[Algorithm::Es256, Algorithm::Rs256]);
     let old = KeyEncryptionKey::parse(OLD).expect("a key");
     let names: Vec<String> = (0..domains).map(|number| format!("domain-{number:04}")).collect();
@@ -92,7 +104,9 @@ async fn many(domains: usize) {
     ] {
         let begun = Instant::now();
         for name in &names {
-            maintain(&store, name, &policy, &old, at(seconds)).await.expect("kept");
+            maintain(&store, name, &policy, &old, at(seconds))
+                .await
+                .expect("kept");
         }
         tell(what, begun.elapsed(), domains);
     }
@@ -101,12 +115,19 @@ async fn many(domains: usize) {
     for name in &names {
         assert!(rewrap(&store, name, &both).await.expect("moved"));
     }
-    tell("sealed under another key-encryption key", begun.elapsed(), domains);
+    tell(
+        "sealed under another key-encryption key",
+        begun.elapsed(),
+        domains,
+    );
     assert_eq!(store.domains().await.expect("domains").len(), domains);
     store.close().await;
 }
 
 fn tell(what: &str, took: Duration, domains: usize) {
     let each = took.as_secs_f64() * 1e3 / f64::from(u32::try_from(domains).expect("few"));
-    println!("  {what:<42} {:>9.1} ms  {each:>8.3} ms each", took.as_secs_f64() * 1e3);
+    println!(
+        "  {what:<42} {:>9.1} ms  {each:>8.3} ms each",
+        took.as_secs_f64() * 1e3
+    );
 }

@@ -361,7 +361,12 @@ impl Places {
         let given = RotationSettings::default();
         let span = |seconds: Option<u64>, given| seconds.map_or(given, Duration::from_secs);
         let settings = RotationSettings {
-            algorithms: self.keys.algorithms.clone().unwrap_or(given.algorithms),
+            // The server's own default: what is not listed would be left out of a rotation.
+            algorithms: self
+                .keys
+                .algorithms
+                .clone()
+                .unwrap_or_else(|| vec![Algorithm::Es256, Algorithm::Rs256]),
             verifier_cache: span(self.keys.verifier_cache_s, given.verifier_cache),
             publish_lead: span(self.keys.publish_lead_s, given.publish_lead),
             active_lifetime: span(self.keys.active_lifetime_s, given.active_lifetime),

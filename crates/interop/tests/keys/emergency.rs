@@ -6,7 +6,8 @@ use sealstone_interop::{ProtectedService, ServeServer, ServeSetup, free_ports};
 use sealstone_testkit::PostgresCluster;
 
 use crate::node::{
-    active, administer, eventually, forged, is_active, kid, published, refused, register, token,
+    AUDIENCE, access_token, active, administer, ask_with, eventually, forged, is_active, kid, published,
+    refused, register, token,
 };
 
 /// What administrators are promised: a change on one node acts on all.
@@ -99,8 +100,10 @@ fn s02_a_resource_stops_believing_a_revoked_key_within_its_poll() {
     let setup = server.setup();
     let (issuer, own) = (server.public_url(""), setup.ca().server());
     let (ca, folder) = (setup.path("ca.pem"), setup.path(""));
-    let service = ProtectedService::start_with(&issuer, "https://metrics.example", &ca, &own, &folder);
-    let holder = server.holder(&setup.ca().client("machine"));
+    let service = ProtectedService::start_with(&issuer, AUDIENCE, &ca, &own, &folder);
+    let machine = setup.ca().client("machine");
+    let token = |server: &ServeServer| access_token(&ask_with(server, &machine));
+    let holder = server.holder(&machine);
     let shown = |token: &str| {
         let bearer = format!("Bearer {token}");
         holder

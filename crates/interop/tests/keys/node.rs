@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use sealstone_interop::{Answer, ServeServer, ServeSetup};
 use sealstone_jose::{Algorithm, JwtEncoder, KeyId, PrivateKey, Signer};
+use sealstone_testkit::TestCertificate;
 use serde_json::Value;
 
 /// What anything may take on a busy machine.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
-const AUDIENCE: &str = "https://metrics.example";
+pub(crate) const AUDIENCE: &str = "https://metrics.example";
 
 /// Until it holds; how long that took.
 #[track_caller]
@@ -76,20 +77,29 @@ pub(crate) fn active(setup: &ServeSetup, algorithm: &str) -> String {
 }
 
 pub(crate) fn ask_for_token(server: &ServeServer) -> Answer {
-    let certificate = server.setup().ca().client("machine");
+    ask_with(server, &server.setup().ca().client("machine"))
+}
+
+/// A token that is bound to this very certificate.
+pub(crate) fn ask_with(server: &ServeServer, certificate: &TestCertificate) -> Answer {
     let form = [
         ("grant_type", "client_credentials"),
         ("client_id", "machine"),
         ("scope", "metrics:read"),
+        ("resource", AUDIENCE),
     ];
-    let https = server.holder(&certificate);
+    let https = server.holder(certificate);
     https.post(&server.mtls_url("/token"), &[], &form).unwrap()
 }
 
 #[track_caller]
 pub(crate) fn token(server: &ServeServer) -> String {
-    let answer = ask_for_token(server);
-    assert_eq!(answer.status, 200, "{}\n{}", answer.text(), server.said());
+    access_token(&ask_for_token(server))
+}
+
+#[track_caller]
+pub(crate) fn access_token(answer: &Answer) -> String {
+    assert_eq!(answer.status, 200, "{}", answer.text());
     answer.json()["access_token"].as_str().unwrap().to_owned()
 }
 
