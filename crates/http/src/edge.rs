@@ -272,7 +272,7 @@ impl Visit {
         edge.metrics.count(self.endpoint, response.status());
         let headers = response.headers_mut();
         // Made of characters that a header may have.
-        let request_id = HeaderValue::from_str(self.request_id.as_str()).unwrap_or(answer::UNNAMED);
+        let request_id = HeaderValue::from_bytes(self.request_id.as_bytes()).unwrap_or(answer::UNNAMED);
         if self.endpoint == Endpoint::OsOauth2 {
             headers.insert(X_OPENSTACK_REQUEST_ID, request_id.clone());
         }

@@ -41,16 +41,20 @@ impl RequestIds {
 impl RequestIds {
     /// The process's own part and a count, in hexadecimal. One is written for every request, without the formatter.
     fn next(&self) -> RequestId {
-        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        let mut count = self.count.fetch_add(1, Ordering::Relaxed);
         let digits = u64::BITS.saturating_sub(count.leading_zeros()).div_ceil(4).max(1);
-        let count = (0..digits).rev().map(|place| {
-            let digit = (count >> place.saturating_mul(4)) & 0xf;
-            HEXADECIMAL
-                .get(usize::try_from(digit).unwrap_or(0))
-                .copied()
-                .unwrap_or(b'0')
-        });
-        RequestId::of(self.process.bytes().chain(count))
+        let mut text = [b'0'; 16];
+        for place in text.iter_mut().rev() {
+            let digit = usize::try_from(count & 0xf).unwrap_or(0);
+            *place = HEXADECIMAL.get(digit).copied().unwrap_or(b'0');
+            count >>= 4;
+            if count == 0 {
+                break;
+            }
+        }
+        let digits = usize::try_from(digits).unwrap_or(text.len());
+        let count = text.get(text.len().saturating_sub(digits)..).unwrap_or_default();
+        RequestId::of_parts(self.process.as_bytes(), count)
     }
 }
 

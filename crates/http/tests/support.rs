@@ -292,6 +292,14 @@ impl World {
     pub(crate) async fn send(&self, ask: Ask) -> Answer {
         let response = self.router.clone().oneshot(ask.into_request()).await.unwrap();
         let (parts, body) = response.into_parts();
+        // Whatever is answered, and wherever it was made.
+        let ids: Vec<_> = parts.headers.get_all("x-request-id").iter().collect();
+        assert!(
+            matches!(&ids[..], [id] if !id.is_empty() && *id != "unnamed"),
+            "{ids:?}"
+        );
+        let nosniff: Vec<_> = parts.headers.get_all("x-content-type-options").iter().collect();
+        assert_eq!(nosniff, ["nosniff"]);
         let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
         Answer {
             status: parts.status,

@@ -202,7 +202,7 @@ impl fmt::Debug for Form {
 #[must_use]
 pub fn form_content_type(value: &str) -> bool {
     const FORM: &str = "application/x-www-form-urlencoded";
-    if value.eq_ignore_ascii_case(FORM) {
+    if value == FORM || value.eq_ignore_ascii_case(FORM) {
         return true;
     }
     let mut parts = value.split(';').map(str::trim);

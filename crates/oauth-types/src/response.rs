@@ -116,9 +116,8 @@ impl TokenResponse {
 /// Text as a JSON string (RFC 8259 §7). A token has hundreds of octets, all above the quote and none a backslash: two looks
 /// without a branch, many octets at a time. Whatever else there is `serde_json` writes.
 fn push_text(json: &mut Vec<u8>, text: &str) {
-    let lowest = text.bytes().fold(u8::MAX, u8::min);
-    let has_backslash = text.bytes().fold(false, |found, octet| found | (octet == b'\\'));
-    if lowest <= b'"' || has_backslash {
+    let stands_out = |octet: u8| u8::from(octet <= b'"') | u8::from(octet == b'\\');
+    if text.bytes().fold(0, |found, octet| found | stands_out(octet)) != 0 {
         json.extend_from_slice(Value::from(text).to_string().as_bytes());
         return;
     }

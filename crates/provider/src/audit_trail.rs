@@ -26,11 +26,10 @@ pub(crate) struct Claimed {
 impl Claimed {
     fn of(id: &str) -> Self {
         let id = printable(id);
+        let length = id.len().min(LONGEST_PRINTABLE);
         let mut octets = [0; LONGEST_PRINTABLE];
-        let mut length: usize = 0;
-        for (place, octet) in octets.iter_mut().zip(id.bytes()) {
-            *place = octet;
-            length = length.saturating_add(1);
+        if let (Some(place), Some(id)) = (octets.get_mut(..length), id.as_bytes().get(..length)) {
+            place.copy_from_slice(id);
         }
         Self { octets, length }
     }

@@ -36,32 +36,55 @@ impl RequestId {
     /// The most octets.
     pub const MAX_LENGTH: usize = 64;
 
-    /// An id of these octets, up to the limit or to the first that may not be in one.
+    /// An id of these two parts, up to the limit or to the first octet that may not be in one.
     #[must_use]
-    pub fn of(text: impl IntoIterator<Item = u8>) -> Self {
-        let mut id = Self {
-            octets: [0; Self::MAX_LENGTH],
-            length: 0,
+    pub fn of_parts(first: &[u8], second: &[u8]) -> Self {
+        let mut octets = [0; Self::MAX_LENGTH];
+        let (place, rest) = octets.split_at_mut(first.len().min(Self::MAX_LENGTH));
+        copy(place, first);
+        copy(rest, second);
+        let length = first.len().saturating_add(second.len()).min(Self::MAX_LENGTH);
+        let written = octets.get(..length).unwrap_or_default();
+        // Without a branch, since nearly all of them are.
+        let all = written
+            .iter()
+            .fold(true, |all, octet| all & octet.is_ascii_graphic());
+        let length = if all {
+            length
+        } else {
+            let end = written.iter().position(|octet| !octet.is_ascii_graphic());
+            end.unwrap_or(length)
         };
-        let text = text.into_iter().take_while(u8::is_ascii_graphic);
-        for (place, octet) in id.octets.iter_mut().zip(text) {
-            *place = octet;
-            id.length = id.length.saturating_add(1);
+        Self {
+            octets,
+            length: u8::try_from(length).unwrap_or(0),
         }
-        id
     }
 
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        let octets = self.octets.get(..usize::from(self.length)).unwrap_or_default();
-        str::from_utf8(octets).unwrap_or_default()
+        str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// The octets of the text.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.octets.get(..usize::from(self.length)).unwrap_or_default()
+    }
+}
+
+/// As much as there is place for.
+fn copy(place: &mut [u8], octets: &[u8]) {
+    let length = place.len().min(octets.len());
+    if let (Some(place), Some(octets)) = (place.get_mut(..length), octets.get(..length)) {
+        place.copy_from_slice(octets);
     }
 }
 
 impl From<&str> for RequestId {
     fn from(text: &str) -> Self {
-        Self::of(text.bytes())
+        Self::of_parts(text.as_bytes(), &[])
     }
 }
 
@@ -74,5 +97,28 @@ impl fmt::Display for RequestId {
 impl fmt::Debug for RequestId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "RequestId({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RequestId;
+
+    #[test]
+    fn an_id_ends_at_what_may_not_be_in_one() {
+        let long = "a".repeat(70);
+        for (first, second, want) in [
+            ("", "", ""),
+            ("process-", "1f", "process-1f"),
+            ("a\r\nb", "c", "a"),
+            ("a", " b", "a"),
+            ("\u{e9}", "b", ""),
+            (&long, "b", &long[..64]),
+            (&long[..63], "bc", &format!("{}b", &long[..63])),
+            ("", &long, &long[..64]),
+        ] {
+            let id = RequestId::of_parts(first.as_bytes(), second.as_bytes());
+            assert_eq!(id.as_str(), want, "{first:?} {second:?}");
+        }
     }
 }

@@ -55,8 +55,8 @@ pub trait Entropy: Send + Sync {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemEntropy;
 
-/// Sixteen requests' worth: little to lose if a core dump shows it, and a draw's cost is shared by that many.
-const BLOCK: usize = 512;
+/// Sixty-four requests' worth: little to lose if a core dump shows it, and a draw's cost is shared by that many.
+const BLOCK: usize = 2_048;
 
 struct Block {
     octets: [u8; BLOCK],

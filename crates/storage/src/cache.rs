@@ -123,6 +123,10 @@ impl ClientStore for CachedClients {
         Ok(client)
     }
 
+    fn remembered(&self, id: &ClientId) -> Option<Arc<Client>> {
+        self.cache.get(id, self.cache.count())
+    }
+
     async fn insert(&self, client: Client) -> Result<Insertion, StoreError> {
         self.store.insert(client).await
     }

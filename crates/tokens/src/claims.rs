@@ -123,7 +123,7 @@ impl AccessTokenClaims<'_> {
     /// Appends what [`Serialize`] writes, in the same order.
     pub(crate) fn write_json(&self, json: &mut Vec<u8>) -> Result<(), serde_json::Error> {
         let mut object = Written::open(json);
-        object.text(ReservedClaim::ISS.name(), self.issuer.as_str());
+        object.plain_text(ReservedClaim::ISS.name(), self.issuer.as_str());
         object.text(ReservedClaim::SUB.name(), self.subject);
         match self.audience {
             Audience::One(name) => object.text(ReservedClaim::AUD.name(), name),
@@ -133,15 +133,15 @@ impl AccessTokenClaims<'_> {
                 object.texts(ReservedClaim::AUD.name(), names);
             }
         }
-        object.text(ReservedClaim::CLIENT_ID.name(), self.client_id.as_str());
+        object.plain_text(ReservedClaim::CLIENT_ID.name(), self.client_id.as_str());
         object.number(ReservedClaim::IAT.name(), self.issued_at.as_secs());
         object.number(ReservedClaim::NBF.name(), self.issued_at.as_secs());
         object.number(ReservedClaim::EXP.name(), self.expires_at.as_secs());
         object.text(ReservedClaim::JTI.name(), self.token_id);
-        object.text(ReservedClaim::SCOPE.name(), self.scope.as_str());
+        object.plain_text(ReservedClaim::SCOPE.name(), self.scope.as_str());
         if let Some(x5t_s256) = self.bound_to {
             object.object(ReservedClaim::CNF.name(), |object| {
-                object.text(
+                object.plain_text(
                     "x5t#S256",
                     x5t_s256.encode(&mut [0; CertificateThumbprint::TEXT_LENGTH]),
                 );

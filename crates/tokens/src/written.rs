@@ -42,10 +42,30 @@ impl<'a> Written<'a> {
         }
     }
 
+    /// A text of a type that can't hold anything to escape.
+    #[inline(always)]
+    pub(crate) fn plain_text(&mut self, name: &str, text: &str) {
+        self.name(name);
+        debug_assert!(!needs_escape(text.as_bytes()), "{name}");
+        self.0.reserve(text.len().saturating_add(2));
+        self.0.push(b'"');
+        self.0.extend_from_slice(text.as_bytes());
+        self.0.push(b'"');
+    }
+
     pub(crate) fn number(&mut self, name: &str, number: u64) {
         self.name(name);
-        // A number is always JSON, and writing into memory does not fail.
-        let _written = serde_json::to_writer(&mut *self.0, &number);
+        let mut digits = [b'0'; 20];
+        let (mut rest, mut start) = (number, digits.len());
+        for (place, digit) in digits.iter_mut().enumerate().rev() {
+            *digit = b'0'.saturating_add(u8::try_from(rest % 10).unwrap_or(0));
+            start = place;
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        self.0.extend_from_slice(digits.get(start..).unwrap_or_default());
     }
 
     pub(crate) fn texts<'t>(&mut self, name: &str, texts: impl Iterator<Item = &'t str>) {
@@ -166,7 +186,18 @@ const fn escaped(octets: [u8; 8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::needs_escape;
+    use super::{Written, needs_escape};
+
+    #[test]
+    fn numbers_are_decimal() {
+        for number in [0, 1, 9, 10, 99, 100, 1_767_322_984, u64::MAX - 1, u64::MAX] {
+            let mut json = Vec::new();
+            let mut object = Written::open(&mut json);
+            object.number("n", number);
+            object.close();
+            assert_eq!(json, format!("{{\"n\":{number}}}").into_bytes());
+        }
+    }
 
     /// Wherever it stands, beside whatever, and in texts of every length.
     #[test]

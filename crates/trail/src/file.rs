@@ -7,13 +7,13 @@ mod tend;
 use crate::key::{KeyError, NodeKey};
 use crate::line::Hash;
 use crate::turn::Turn;
-use parking_lot::Mutex;
 use rustls_pki_types::UnixTime;
 use sealstone_audit::{AuditError, AuditSink, Event};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// When a file is closed and the next one begun; nothing is ever deleted.
@@ -60,6 +60,7 @@ pub struct TrailFile {
     key: NodeKey,
     rotation: Rotation,
     gate: Gate,
+    /// Held for some 2 µs of each request: the standard library's, which spins so long before it gives its thread up.
     state: Mutex<State>,
 }
 
@@ -135,6 +136,16 @@ impl TrailFile {
         })
     }
 
+    /// A thread that panicked left the end of the file in doubt, at most, which the next one looks at.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned: PoisonError<_>| {
+            let mut state = poisoned.into_inner();
+            state.known = false;
+            self.state.clear_poison();
+            state
+        })
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -152,7 +163,7 @@ impl TrailFile {
     /// # Errors
     /// Those of [`open`](Self::open); the file that was open stays so.
     pub fn reopen(&self) -> io::Result<()> {
-        let mut state = self.state.lock();
+        let mut state = self.state();
         state.reopen(&self.path)
     }
 
@@ -188,7 +199,7 @@ impl AuditSink for TrailFile {
             Err(AuditError::new(Closed))
         } else {
             let parts = event.to_parts();
-            let mut state = self.state.lock();
+            let mut state = self.state();
             state.append(self, &parts, event.time).map_err(AuditError::new)
         };
         let counter = if recorded.is_ok() {

@@ -1,3 +1,4 @@
+use aws_lc_rs::digest;
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
@@ -16,7 +17,7 @@ use crate::{Algorithm, JoseError, MacAlgorithm};
 
 /// A private key that AWS-LC parsed.
 pub(crate) enum SigningKey {
-    Ecdsa(EcdsaKeyPair),
+    Ecdsa(EcdsaKeyPair, &'static digest::Algorithm),
     Ed25519(Ed25519KeyPair),
     Rsa(RsaKeyPair, &'static dyn RsaEncoding),
 }
@@ -27,10 +28,12 @@ impl SigningKey {
         let rsa = || RsaKeyPair::from_pkcs8(pkcs8);
         match algorithm {
             Algorithm::Es256 => {
-                EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8).map(Self::Ecdsa)
+                let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8);
+                key.map(|key| Self::Ecdsa(key, &digest::SHA256))
             }
             Algorithm::Es384 => {
-                EcdsaKeyPair::from_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, pkcs8).map(Self::Ecdsa)
+                let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, pkcs8);
+                key.map(|key| Self::Ecdsa(key, &digest::SHA384))
             }
             Algorithm::EdDsa => Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8).map(Self::Ed25519),
             Algorithm::Rs256 => rsa().map(|key| Self::Rsa(key, &RSA_PKCS1_SHA256)),
@@ -42,9 +45,10 @@ impl SigningKey {
     /// Appends the signature over `message` to `out`.
     pub(crate) fn sign(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), JoseError> {
         match self {
-            Self::Ecdsa(key) => {
+            Self::Ecdsa(key, hash) => {
+                // The same as `sign`, which makes and drops a context of its own for the hash.
                 let signature = key
-                    .sign(&SystemRandom::new(), message)
+                    .sign_digest(&digest::digest(hash, message))
                     .map_err(|_error| JoseError::Backend)?;
                 out.extend_from_slice(signature.as_ref());
             }

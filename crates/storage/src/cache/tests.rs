@@ -104,6 +104,25 @@ async fn a_warm_read_asks_the_store_nothing() {
     assert_eq!(observed.reads.load(Ordering::SeqCst), 1);
 }
 
+/// What is given without asking is what asking would give, or nothing.
+#[tokio::test]
+async fn only_what_is_current_is_remembered() {
+    let (cached, store, observed) = cached(10).await;
+    assert!(cached.remembered(&id("one")).is_none());
+    let first = cached.client(&id("one")).await.unwrap().unwrap();
+    assert!(Arc::ptr_eq(&cached.remembered(&id("one")).unwrap(), &first));
+    assert_eq!(
+        store.replace(1, first.with_enabled(false, now())).await.unwrap(),
+        Replacement::Replaced
+    );
+    assert!(cached.remembered(&id("one")).is_none());
+    assert!(!cached.client(&id("one")).await.unwrap().unwrap().is_enabled());
+    assert!(!cached.remembered(&id("one")).unwrap().is_enabled());
+    assert!(cached.remembered(&id("nobody")).is_none());
+    drop(store);
+    assert_eq!(observed.reads.load(Ordering::SeqCst), 2);
+}
+
 #[tokio::test]
 async fn after_an_acknowledged_change_no_older_record_is_given() {
     let (cached, store, _) = cached(10).await;

@@ -3,6 +3,7 @@
 use super::append::Occasion;
 use super::{State, TrailFile};
 use crate::names::rotated_name;
+use rustix::fs::{Advice, fadvise};
 use rustls_pki_types::UnixTime;
 use std::fs::{self, File};
 use std::io;
@@ -26,7 +27,7 @@ impl TrailFile {
     /// What the operating system says; it is tried anew the next time.
     pub fn tend(&self, now: UnixTime) -> io::Result<()> {
         let unflushed = {
-            let mut state = self.state.lock();
+            let mut state = self.state();
             let tended = state.tend(self, now);
             let given = state.yield_turn();
             tended.and(given)?;
@@ -41,7 +42,7 @@ impl TrailFile {
     /// What the operating system says.
     pub fn stop(&self, now: UnixTime) -> io::Result<()> {
         let unflushed = {
-            let mut state = self.state.lock();
+            let mut state = self.state();
             if state.unsigned > 0 {
                 state.checkpoint(self, now, Occasion::Stop)?;
             }
@@ -58,7 +59,7 @@ impl TrailFile {
     /// # Errors
     /// What the operating system says.
     pub fn leave(&self) -> io::Result<()> {
-        self.state.lock().turn.give()
+        self.state().turn.give()
     }
 }
 
@@ -128,12 +129,18 @@ impl State {
     }
 }
 
+/// What is on the disk need not stay in memory too: nobody here reads it again, and the next events are written faster
+/// into pages that were just used than into ones that the system must find first.
 fn flush(files: Vec<File>) -> io::Result<()> {
     for file in files {
         match file.sync_data() {
             // A device or a pipe has nothing to flush.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
-            synced => synced?,
+            synced => {
+                synced?;
+                // Advice, which a file system may not take.
+                let _taken = fadvise(&file, 0, None, Advice::DontNeed);
+            }
         }
     }
     Ok(())
