@@ -30,7 +30,7 @@ use crate::{
 /// Sealstone: short-lived tokens that only the holder of a certificate can use.
 ///
 /// Data goes to standard output, everything else to standard error. Exit status: 0 done, 1 failed, 2 wrong usage, 3 nobody
-/// is logged in.
+/// is logged in, 4 an audit trail is not as it was written.
 #[derive(Debug, Parser)]
 #[command(
     name = "sealstone",
@@ -113,7 +113,7 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
         Command::Whoami(arguments) => whoami::run(&arguments),
         Command::Env(arguments) => env::env(&arguments),
         Command::Exec(arguments) => env::exec(&arguments),
-        Command::Token(arguments) => token::run(*arguments),
+        Command::Token(arguments) => token::run(&arguments),
         #[cfg(unix)]
         Command::Agent(command) => wait(agent::run(command)),
         Command::Client(command) => wait(client::run(*command)),

@@ -91,7 +91,7 @@ pub(crate) struct TokenArguments {
     format: TokenForm,
 }
 
-pub(crate) fn run(arguments: TokenArguments) -> Outcome {
+pub(crate) fn run(arguments: &TokenArguments) -> Outcome {
     if arguments.client_secret.is_some() {
         return Err(Failure::usage(
             "--client-secret is refused: other users of this machine see command lines. Put the secret into a file \
@@ -99,9 +99,9 @@ pub(crate) fn run(arguments: TokenArguments) -> Outcome {
         ));
     }
     if arguments.is_machines() {
-        crate::command::wait_for(machine::run(&arguments))
+        crate::command::wait_for(machine::run(arguments))
     } else {
-        person::run(&arguments)
+        person::run(arguments)
     }
 }
 
