@@ -38,6 +38,15 @@ const DEBIAN: &[(&str, &[&str])] = &[
         &["/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"],
     ),
     ("postgresql", &["/usr/lib/postgresql"]),
+    ("rsyslog", &["/usr/sbin/rsyslogd"]),
+    (
+        "rsyslog-gnutls",
+        &[
+            "/usr/lib/x86_64-linux-gnu/rsyslog/lmnsd_gtls.so",
+            "/usr/lib/aarch64-linux-gnu/rsyslog/lmnsd_gtls.so",
+        ],
+    ),
+    ("rabbitmq-server", &["/usr/lib/rabbitmq/lib"]),
     ("softhsm2", &["/usr/lib/softhsm/libsofthsm2.so"]),
     (
         "libfaketime",

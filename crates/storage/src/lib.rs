@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod audit_file;
 mod bounds;
 mod cache;
 mod ended;
@@ -10,7 +9,6 @@ mod memory;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod sql;
 
-pub use audit_file::AuditFile;
 pub use cache::{CachedClients, CachedDomains};
 pub use memory::MemoryStore;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

@@ -86,7 +86,6 @@ const EDGES: &[(&str, &[&str])] = &[
             "tokens",
             "oauth-types",
             "identity",
-            "audit",
         ],
     ),
     ("http", &["provider", "pages", "oauth-types", "mtls", "tls"]),

@@ -19,7 +19,7 @@ pub(crate) enum AuditCommand {
         sealstone audit verify --data sealstone-dev\n  \
         sealstone audit verify --key node-1.jwk --from-start audit.jsonl*\n\n\
         Files may be named in any order: the events in them have numbers. Name those of one node at a time. The key is the \
-        public half that the node published (`sealstone audit key`, or /audit/key at its admin listener), kept elsewhere \
+        public half that the node published (`audit key`, or /audit/key at its admin listener), kept elsewhere \
         than the trail: without it the trail vouches for itself.\n\n\
         What was cut off the end after the last checkpoint the files alone can't tell: give --through the last number that \
         somebody else knows (the metric sealstone_audit_sequence, a receiver's last event).\n\n\

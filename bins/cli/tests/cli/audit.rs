@@ -17,6 +17,8 @@ impl Data {
         let text = fs::read_to_string(self.path().join("audit.jsonl")).unwrap_or_default();
         text.lines()
             .map(|line| serde_json::from_str(line).unwrap())
+            // The trail's own checkpoints are another matter.
+            .filter(|event: &Value| event["initiator"]["request_id"] != "node")
             .collect()
     }
 
@@ -219,7 +221,8 @@ fn the_configuration_says_where_the_events_go() {
     assert_eq!(data.events().len(), 1, "beside the database");
     create(&format!("{config}[audit]\npath = \"events\"\n"), "b");
     let events = fs::read_to_string(data.path().join("events")).unwrap();
-    assert_eq!((events.lines().count(), data.events().len()), (1, 1));
+    // A file begins with a checkpoint.
+    assert_eq!((events.lines().count(), data.events().len()), (2, 1));
     // The environment goes before the file, as with the server.
     let arguments = ["client", "create", "c", "--config", text(&file)];
     let done = command(&arguments)
@@ -228,4 +231,108 @@ fn the_configuration_says_where_the_events_go() {
         .unwrap();
     assert!(done.status.success());
     assert!(data.path().join("elsewhere").exists());
+}
+
+/// What the command line wrote is a trail: verified, read, and found out when somebody had a hand in it.
+#[test]
+fn the_trail_is_verified_and_read() {
+    let data = Data::new();
+    for id in ["a", "b", "c"] {
+        data.run(&["client", "create", id]).ok();
+    }
+    let file = data.path().join("audit.jsonl");
+    let key = sealstone(&["audit", "key", "--data", text(data.path())]).ok();
+    let jwk = data.path().join("node.jwk");
+    fs::write(&jwk, key.out).unwrap();
+
+    let verify = |arguments: &[&str]| {
+        let all = [
+            &["audit", "verify", "--output", "json", "--key", text(&jwk)],
+            arguments,
+        ]
+        .concat();
+        let done = sealstone(&all);
+        let report: Value = serde_json::from_str(&done.out).unwrap_or_else(|_| panic!("{}", done.err));
+        (done.status, report)
+    };
+    let (status, report) = verify(&["--from-start", "--through", "4", text(&file)]);
+    assert_eq!((status, &report["sound"]), (0, &json!(true)), "{report}");
+    assert_eq!(
+        (&report["first"], &report["last"], &report["unsigned"]),
+        (&json!(1), &json!(4), &json!(3))
+    );
+    assert_eq!(
+        sealstone(&["audit", "verify", "--data", text(data.path())]).status,
+        0
+    );
+
+    // More than is there.
+    let (status, report) = verify(&["--through", "5", text(&file)]);
+    assert_eq!(
+        (status, &report["findings"][0]["what"]),
+        (4, &json!("end_missing"))
+    );
+
+    // A line is taken away.
+    let whole = fs::read_to_string(&file).unwrap();
+    let cut: Vec<&str> = whole
+        .lines()
+        .filter(|line| !line.contains(r#""target":{"id":"b""#))
+        .collect();
+    let copy = data.path().join("copy");
+    fs::write(&copy, cut.join("\n") + "\n").unwrap();
+    let (status, report) = verify(&[text(&copy)]);
+    let finding = &report["findings"][0];
+    assert_eq!(
+        (status, &finding["what"], &finding["line"]),
+        (4, &json!("missing"), &json!(3)),
+        "{report}"
+    );
+    let told = sealstone(&["audit", "verify", "--key", text(&jwk), text(&copy)]);
+    assert_eq!(told.status, 4);
+    assert!(
+        told.out
+            .contains("copy:3: comes after a gap: events 3 to 3 were removed"),
+        "{}",
+        told.out
+    );
+    assert!(told.err.contains("keep these files as they are"), "{}", told.err);
+
+    // Of the last events, those that are asked for.
+    let tail = |arguments: &[&str]| {
+        let all = [&["audit", "tail", "--data", text(data.path())], arguments].concat();
+        sealstone(&all)
+            .ok()
+            .out
+            .lines()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let created = tail(&["--action", "create/", "-n", "2"]);
+    assert!(
+        created.len() == 2 && created[1].contains("target=c"),
+        "{created:?}"
+    );
+    assert!(tail(&["--outcome", "failure"]).is_empty());
+    assert_eq!(
+        tail(&["--output", "json", "-n", "1"]),
+        [whole.lines().last().unwrap()]
+    );
+}
+
+#[test]
+fn what_is_no_trail_or_no_key_is_said_to_be_none() {
+    let data = Data::new();
+    data.run(&["client", "create", "a"]).ok();
+    let file = data.path().join("audit.jsonl");
+    sealstone(&["audit", "verify"]).refused(2, "FILE..., --data DIR or --config FILE");
+    sealstone(&["audit", "tail"]).refused(2, "name the file");
+    sealstone(&["audit", "verify", "nowhere"]).refused(1, "nowhere can't be read");
+    sealstone(&["audit", "tail", "nowhere"]).refused(1, "nowhere can't be read");
+    sealstone(&["audit", "verify", "--key", text(&file), text(&file)]).refused(1, "is no public key");
+    let empty = data.path().join("empty");
+    fs::write(&empty, "").unwrap();
+    sealstone(&["audit", "verify", text(&empty)]).refused(4, "not as its node wrote it");
+    fs::remove_file(data.path().join("audit.key")).unwrap();
+    sealstone(&["audit", "key", "--data", text(data.path())]).refused(1, "audit.key");
 }

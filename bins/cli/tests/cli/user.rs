@@ -299,6 +299,8 @@ fn each_change_is_in_the_audit_file_and_no_password_is() {
     let events: Vec<Value> = trail
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
+        // The trail's own checkpoint comes first.
+        .filter(|event: &Value| event["initiator"]["request_id"] != "node")
         .collect();
     let told: Vec<(&str, &str)> = events
         .iter()

@@ -35,6 +35,7 @@ documents! {
     guide_claims_mapping: "guides/claims-mapping.md";
     guide_fernet_to_jws: "guides/fernet-to-jws.md";
     guide_serve: "guides/serve.md";
+    guide_audit: "guides/serve.md", "guides/audit.md";
     guide_behind_a_proxy: "guides/serve.md", "guides/behind-a-proxy.md";
     guide_keys: "guides/serve.md", "guides/keys.md";
     guide_people: "guides/serve.md", "guides/people.md";

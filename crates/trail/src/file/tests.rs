@@ -105,6 +105,44 @@ fn every_line_is_canonical_and_linked_to_the_one_before() {
     assert_eq!(report.ending, Ending::Stopped);
 }
 
+/// S19: whatever outsiders choose is escaped: it can't begin a line, nor look like a link of the chain.
+#[test]
+fn s19_a_forged_newline_stays_inside_its_field() {
+    let place = Place::new();
+    let trail = place.open();
+    trail.record(&event("right")).unwrap();
+    let forged = "x\"},\"outcome\":\"success\"}\n{\"typeURI\":\"forged\"}\r\n\u{2028}";
+    trail.record(&event(forged)).unwrap();
+    trail
+        .record(&Event {
+            request_id: forged.into(),
+            ..event("b")
+        })
+        .unwrap();
+    trail.stop(at(0)).unwrap();
+    assert_eq!(targets(&place.path()), ["right", forged, "b"]);
+    assert_eq!(place.sound().events, 5);
+}
+
+/// S06: the key that signs the trail is in its own file alone.
+#[test]
+fn s06_the_audit_key_is_in_no_trail_and_no_debug_text() {
+    let place = Place::new();
+    let trail = place.open();
+    trail.record(&event("a")).unwrap();
+    trail.stop(at(0)).unwrap();
+    let pem = fs::read_to_string(place.0.path().join("audit.key")).unwrap();
+    let secret: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    // PKCS#8 of Ed25519 ends with the 32 octets of the seed.
+    let shown = format!(
+        "{trail:?} {:?} {}",
+        trail.key(),
+        fs::read_to_string(place.path()).unwrap()
+    );
+    assert!(secret.len() > 60 && !shown.contains(&secret[22..62]));
+    assert!(!shown.contains("\"d\":"));
+}
+
 #[test]
 fn lines_of_several_writers_are_one_chain() {
     const EACH: usize = 400;

@@ -1,0 +1,44 @@
+"""Listens to notifications by oslo.messaging, and prints what each holds, a JSON object a line.
+
+Arguments: the transport's address, the authority's file, how many different events to wait for.
+"""
+import json
+import os
+import sys
+import threading
+import warnings
+
+warnings.simplefilter("ignore")
+
+import oslo_messaging
+from oslo_config import cfg
+
+address, authority, wanted = sys.argv[1], sys.argv[2], int(sys.argv[3])
+conf = cfg.ConfigOpts()
+conf([])
+transport = oslo_messaging.get_notification_transport(conf, url=address)
+for key, value in (
+    ("ssl", True), ("ssl_ca_file", authority), ("heartbeat_in_pthread", False), ("amqp_durable_queues", True),
+):
+    conf.set_override(key, value, group="oslo_messaging_rabbit")
+seen, done = set(), threading.Event()
+
+
+class Endpoint:
+    def info(self, context, publisher_id, event_type, payload, metadata):
+        told = {"publisher": publisher_id, "type": event_type, "message_id": metadata["message_id"],
+                "timestamp": metadata["timestamp"], "event": payload}
+        print(json.dumps(told), flush=True)
+        seen.add(payload["attachments"][0]["content"]["sequence"])
+        if len(seen) >= wanted:
+            done.set()
+        return oslo_messaging.NotificationResult.HANDLED
+
+
+listener = oslo_messaging.get_notification_listener(
+    transport, [oslo_messaging.Target(topic="notifications", exchange="keystone")], [Endpoint()], executor="threading"
+)
+listener.start()
+came = done.wait(60)
+sys.stdout.flush()
+os._exit(0 if came else 1)
