@@ -10,10 +10,10 @@ use crate::load::Load;
 use crate::pool::{Before, NODES, Pool, Steps};
 
 /// What a token lives, and how much longer it may be shown, in seconds: the Fernet keys go no sooner.
-const LIFE_S: u32 = 45;
+const LIFE_S: u32 = 35;
 const WINDOW_S: u32 = 5;
 
-/// Not even a run that is killed after every line of its journal. It goes there by halves, and after that one node is
+/// Not even a run that is killed in the middle of each of its steps. It goes there by halves, and after that one node is
 /// changed after the other, while nodes of both kinds serve.
 #[test]
 fn s11_with_bridges_no_request_fails_there_and_back_and_there_again() {
@@ -27,7 +27,8 @@ fn s11_with_bridges_no_request_fails_there_and_back_and_there_again() {
     let cutover = pool.cutover_arguments(Before::Bridges);
     let kills = pool.run_and_kill("cutover", &cutover);
     steps.done(&format!("there, killed {kills} times"));
-    assert!(kills > 8, "some kinds of steps were not cut: {kills}");
+    // Each of the 13, but for one or two that may be over before they are cut on a busy machine.
+    assert!(kills > 8, "{kills}");
     assert!(NODES.iter().all(|node| pool.provider(node) == "jws"));
     assert_eq!(pool.in_pool(), NODES);
 

@@ -160,9 +160,10 @@ impl Pool {
         arguments
     }
 
-    pub(crate) fn journal(&self) -> Vec<String> {
+    /// How many steps were begun, by the journal.
+    fn begun(&self) -> usize {
         let text = fs::read_to_string(self.path("cutover.journal")).unwrap_or_default();
-        text.lines().map(str::to_owned).collect()
+        text.matches("{\"begun\":").count()
     }
 
     /// When each switch of the pool began and was done, in seconds since 1970, in order.
@@ -190,11 +191,11 @@ impl Pool {
         line.unwrap().trim_start_matches("provider = ").to_owned()
     }
 
-    /// Runs a command, and kills it each time it has written a line more to its journal, until it ends by itself. Says
-    /// how often.
+    /// Runs a command, and kills it each time it has written down that it begins a step, until it ends by itself. Says how
+    /// often.
     pub(crate) fn run_and_kill(&self, name: &str, arguments: &[String]) -> usize {
         for kills in 0..100 {
-            let known = self.journal().len();
+            let known = self.begun();
             let mut child = self
                 .command(name, arguments)
                 .stdout(Stdio::null())
@@ -207,7 +208,7 @@ impl Pool {
                 if let Some(status) = child.try_wait().unwrap() {
                     break Some(status);
                 }
-                if self.journal().len() > known {
+                if self.begun() > known {
                     child.kill().unwrap();
                     break child.wait().unwrap().code().and(None);
                 }

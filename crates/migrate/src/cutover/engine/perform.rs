@@ -86,14 +86,21 @@ impl Cutover<'_> {
         }
     }
 
-    /// With bridges, tokens of every node that is fit are taken by all that serve.
+    /// With bridges, tokens of either kind are taken by all that serve.
     fn all_are_carried(&mut self) -> Result<(), String> {
         let Some(history) = &self.history else {
             return Ok(());
         };
         let serving = history.pool.names(|state| state.serves).len();
-        let fit = history.pool.names(|state| state.stage == Stage::Fit);
-        self.ports.prober.carried(&fit, serving)
+        let fit = |form| {
+            let fit = history
+                .pool
+                .names(|state| state.stage == Stage::Fit && state.form == form);
+            fit.into_iter().next()
+        };
+        let forms = [TokenForm::Fernet, TokenForm::Jws];
+        let issuers: Vec<Node> = forms.into_iter().filter_map(fit).collect();
+        self.ports.prober.carried(&issuers, serving)
     }
 
     /// A balancer that asks its servers itself takes a while to see that one is up again: until then users would get
