@@ -190,7 +190,7 @@ fn policy(key: &str, section: &RegistrationSection) -> anyhow::Result<Option<Reg
     let grants = section.grant_types.iter().map(grant).collect::<Result<_, _>>()?;
     let methods = section.token_endpoint_auth_methods.iter().map(method);
     let mut policy = RegistrationPolicy::default()
-        .with_scopes(scopes)
+        .with_scopes(&scopes)
         .with_grants(grants)
         .with_methods(methods.collect::<Result<_, _>>()?);
     if !section.redirect_hosts.is_empty() {

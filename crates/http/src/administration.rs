@@ -199,7 +199,16 @@ fn of_client<'a>(asked: &'a Administering, body: &'a [u8]) -> Option<Registratio
         (AdminEndpoint::Registered, &HttpMethod::PUT) => RegistrationRequest::Update(&asked.name, body),
         (AdminEndpoint::Registered, &HttpMethod::DELETE) => RegistrationRequest::Delete(&asked.name),
         (AdminEndpoint::Registered, _) => RegistrationRequest::Read(&asked.name),
-        _ => return None,
+        (
+            AdminEndpoint::Clients
+            | AdminEndpoint::Client
+            | AdminEndpoint::Secret
+            | AdminEndpoint::Enable
+            | AdminEndpoint::Disable
+            | AdminEndpoint::InitialTokens
+            | AdminEndpoint::InitialToken,
+            _,
+        ) => return None,
     })
 }
 
@@ -268,13 +277,14 @@ fn refused(denial: &AdministrationDenial) -> Response {
         error_description: &description,
     };
     let mut response = answer::json(status, &body);
-    let challenge = match denial {
-        AdministrationDenial::NoCredential => "Bearer realm=\"sealstone\"",
-        _ if status == StatusCode::UNAUTHORIZED => "Bearer realm=\"sealstone\", error=\"invalid_token\"",
-        AdministrationDenial::MissingScope => {
-            "Bearer realm=\"sealstone\", error=\"insufficient_scope\", scope=\"sealstone:clients\""
-        }
-        _ => return response,
+    let challenge = if *denial == AdministrationDenial::NoCredential {
+        "Bearer realm=\"sealstone\""
+    } else if *denial == AdministrationDenial::MissingScope {
+        "Bearer realm=\"sealstone\", error=\"insufficient_scope\", scope=\"sealstone:clients\""
+    } else if status == StatusCode::UNAUTHORIZED {
+        "Bearer realm=\"sealstone\", error=\"invalid_token\""
+    } else {
+        return response;
     };
     response
         .headers_mut()

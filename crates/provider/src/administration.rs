@@ -176,9 +176,11 @@ impl Provider {
         let issuer = self.issuer_of(domain)?;
         let now = self.0.ports.clock.now();
         let mut named = Named::default();
-        let action = match request {
-            AdministrationRequest::Put(..) if preconditions.only_new => Action::CreateClient,
-            _ => request.action(),
+        let is_new = preconditions.only_new && matches!(request, AdministrationRequest::Put(..));
+        let action = if is_new {
+            Action::CreateClient
+        } else {
+            request.action()
         };
         let about = request.names().map(|id| printable(id).into_owned());
         let done = self

@@ -429,14 +429,14 @@ impl RegistrationError {
     /// Whether a redirect URI is at fault: `invalid_redirect_uri` of RFC 7591 §3.2.2.
     #[must_use]
     pub const fn is_of_redirect(&self) -> bool {
-        match self {
+        matches!(
+            self,
             Self::RedirectUri { .. }
-            | Self::RedirectUriWildcard { .. }
-            | Self::RedirectUriKind { .. }
-            | Self::RedirectUris { .. }
-            | Self::RedirectUriMissing => true,
-            _ => false,
-        }
+                | Self::RedirectUriWildcard { .. }
+                | Self::RedirectUriKind { .. }
+                | Self::RedirectUris { .. }
+                | Self::RedirectUriMissing
+        )
     }
 
     /// `invalid_client_metadata` (RFC 7591 §3.2.2).

@@ -136,14 +136,16 @@ fn listed(document: Value, under: &str, of_one: &str) -> Result<Vec<Map<String, 
             None if object.contains_key(of_one) => vec![Value::Object(object)],
             Some(_) | None => return Err(ImportError::Shape),
         },
-        _ => return Err(ImportError::Shape),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return Err(ImportError::Shape),
     };
     if list.len() > MAX_CLIENTS {
         return Err(ImportError::TooLarge);
     }
     let object = |client| match client {
         Value::Object(members) => Ok(members),
-        _ => Err(ImportError::Shape),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Err(ImportError::Shape)
+        }
     };
     list.into_iter().map(object).collect()
 }
@@ -170,10 +172,7 @@ impl Reader {
     }
 
     fn text(&mut self, member: &str) -> Option<String> {
-        match self.take(member)? {
-            Value::String(text) => Some(text),
-            _ => None,
-        }
+        Some(self.take(member)?.as_str()?.to_owned())
     }
 
     fn is_true(&mut self, member: &str) -> bool {

@@ -136,9 +136,16 @@ fn defaults_are_those_of_the_example() {
             assert_eq!((value.as_str(), *commented), (default, true), "{key}");
         } else if default == "required" {
             // [proxy], [keystone] and [people] are commented as a whole.
-            let whole = ["proxy.", "keystone.", "people.", "storage.postgres.", "audit.", "pkcs11."]
-                .iter()
-                .any(|section| key.starts_with(section));
+            let whole = [
+                "proxy.",
+                "keystone.",
+                "people.",
+                "storage.postgres.",
+                "audit.",
+                "pkcs11.",
+            ]
+            .iter()
+            .any(|section| key.starts_with(section));
             assert!(!commented || whole, "{key}");
         }
     }

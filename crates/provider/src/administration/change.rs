@@ -11,8 +11,8 @@ use sealstone_identity::DomainId;
 use sealstone_keyring::{SecretPlace, SecretPurpose};
 use sealstone_oauth_types::ClientId;
 use sealstone_registry::{
-    Client, ClientRegistration, ClientSecretText, Insertion, KeptSecret, RegistrationError, Removal,
-    Replacement, RotationError, SealedSecret, SecretKind, SecretSet, chosen_client_id, generate_client_id,
+    Client, ClientRegistration, ClientSecretText, Insertion, KeptSecret, Removal, Replacement, RotationError,
+    SealedSecret, SecretKind, SecretSet, chosen_client_id, generate_client_id,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -264,9 +264,7 @@ impl Provider {
                 let sealed = kek
                     .seal_secret(place, text.expose())
                     .map_err(BackendError::from)?;
-                let kept = SealedSecret::parse(&sealed)
-                    .map_err(RegistrationError::from)?
-                    .into();
+                let kept = SealedSecret::parse(&sealed)?.into();
                 Some(Drawn { text, kept })
             }
         })

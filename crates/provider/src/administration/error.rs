@@ -178,7 +178,34 @@ impl AdministrationDenial {
             Self::Beyond(excess) => Some(excess.as_str()),
             Self::Tie(refusal) => Some(refusal.as_str()),
             Self::Policy(fault) => Some(fault.as_str()),
-            _ => None,
+            Self::NoCredential
+            | Self::SeveralCredentials
+            | Self::FromAPage
+            | Self::InvalidToken
+            | Self::UntrustedCertificate
+            | Self::PersonToken
+            | Self::OtherAudience
+            | Self::MissingScope
+            | Self::NotAnAdministrator
+            | Self::OtherDomain
+            | Self::Query
+            | Self::Body
+            | Self::ContentType
+            | Self::TooLarge
+            | Self::UnknownClient
+            | Self::ClientExists
+            | Self::PreconditionMissing
+            | Self::PreconditionFailed
+            | Self::Registration(_)
+            | Self::Rotation(_)
+            | Self::InitialToken
+            | Self::TooManyInitialTokens
+            | Self::UnknownInitialToken
+            | Self::RegistrationOff
+            | Self::WrongInitialToken
+            | Self::WrongRegistrationToken
+            | Self::Metadata(_)
+            | Self::OtherClient => None,
         }
     }
 

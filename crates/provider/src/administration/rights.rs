@@ -2,7 +2,6 @@
 
 use super::caller::Acting;
 use super::{AdministrationDenial, AdministrationError};
-use crate::error::BackendError;
 use crate::identity::refusal;
 use crate::provider::Provider;
 use sealstone_grants::identity;
@@ -69,7 +68,7 @@ impl Provider {
                 unrestricted: facts.unrestricted,
             }),
             Err(error) => {
-                let refused = refusal(error).map_err(BackendError::from)?;
+                let refused = refusal(error)?;
                 Err(AdministrationDenial::Tie(refused).into())
             }
         }

@@ -86,7 +86,7 @@ impl RegistrationPolicy {
     /// Other scopes. Those that administer clients or act on OpenStack are left out whatever is given: what
     /// registers itself has no right of its own.
     #[must_use]
-    pub fn with_scopes(mut self, scopes: ScopeSet) -> Self {
+    pub fn with_scopes(mut self, scopes: &ScopeSet) -> Self {
         let reserved =
             |scope: &str| [super::ADMINISTRATION_SCOPE, super::OPENSTACK_API_SCOPE].contains(&scope);
         let kept: Vec<&str> = scopes.iter().filter(|scope| !reserved(scope)).collect();

@@ -119,7 +119,7 @@ fn scopes(client: &mut Reader, has_people: bool) {
         if is_builtin.contains(&name.as_str()) {
             continue;
         }
-        if (is_login && has_people) || !is_login {
+        if has_people || !is_login {
             let fits = name != "offline_access"
                 || client.ours.get("grant_types").is_some_and(|grants| {
                     grants
@@ -229,10 +229,8 @@ struct Attributes(Map<String, Value>);
 
 impl Attributes {
     fn take(&mut self, name: &str) -> Option<String> {
-        match self.0.remove(name)? {
-            Value::String(text) if !text.is_empty() => Some(text),
-            _ => None,
-        }
+        let text = self.0.remove(name)?.as_str()?.to_owned();
+        Some(text).filter(|text| !text.is_empty())
     }
 
     fn is_true(&mut self, name: &str) -> bool {
