@@ -38,6 +38,30 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// As the configuration has it, with what the environment says before it.
+    pub(crate) fn configured(
+        file: Option<PathBuf>,
+        administrators: Option<PathBuf>,
+        pkcs11: Option<Pkcs11>,
+        word: &dyn Fn(&str, &str) -> Option<String>,
+        given: &dyn Fn(&str, &str, Option<PathBuf>) -> Option<PathBuf>,
+    ) -> Self {
+        let pkcs11 = pkcs11.map(|section| Pkcs11 {
+            module: word("pkcs11", "module").map(PathBuf::from).or(section.module),
+            token_label: word("pkcs11", "token_label").or(section.token_label),
+            pin_file: given("pkcs11", "pin_file", section.pin_file),
+            pin: word("pkcs11", "pin").map(Zeroizing::new),
+            signing_keys: section.signing_keys,
+            sessions: section.sessions,
+        });
+        Self {
+            file: given("secrets", "key_encryption_key_file", file),
+            environment: word("secrets", "key_encryption_key").map(Zeroizing::new),
+            pkcs11,
+            administrators: given("keys", "administrators_file", administrators),
+        }
+    }
+
     /// The file of the key-encryption key, for whoever changes it.
     pub(crate) fn key_file(&self) -> Outcome<&Path> {
         self.file.as_deref().ok_or_else(|| {

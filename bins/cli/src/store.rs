@@ -251,26 +251,13 @@ impl Places {
             audit,
             database,
             pepper: place("secrets", "pepper_file", config.secrets.pepper_file)?,
-            custody: custody::Place {
-                environment: word("secrets", "key_encryption_key").map(Zeroizing::new),
-                file: given(
-                    "secrets",
-                    "key_encryption_key_file",
-                    config.secrets.key_encryption_key_file,
-                ),
-                administrators: given(
-                    "keys",
-                    "administrators_file",
-                    config.keys.administrators_file.clone(),
-                ),
-                pkcs11: config.pkcs11.map(|pkcs11| custody::Pkcs11 {
-                    module: set("pkcs11", "module").map(PathBuf::from).or(pkcs11.module),
-                    token_label: word("pkcs11", "token_label").or(pkcs11.token_label),
-                    pin_file: given("pkcs11", "pin_file", pkcs11.pin_file),
-                    pin: word("pkcs11", "pin").map(Zeroizing::new),
-                    ..pkcs11
-                }),
-            },
+            custody: custody::Place::configured(
+                config.secrets.key_encryption_key_file,
+                config.keys.administrators_file.clone(),
+                config.pkcs11,
+                &word,
+                &given,
+            ),
             keys: config.keys,
             keystone: openstack::Place {
                 url: word("keystone", "url").or(config.keystone.url),

@@ -1,4 +1,4 @@
-//! A token of SoftHSM, of the system's packages, in a folder of its own.
+//! A token of `SoftHSM`, of the system's packages, in a folder of its own.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ const MODULES: [&str; 3] = [
     "/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so",
 ];
 
-/// A folder of tokens that SoftHSM keeps in files, removed when this is dropped. A process uses it whose environment has
+/// A folder of tokens that `SoftHSM` keeps in files, removed when this is dropped. A process uses it whose environment has
 /// `SOFTHSM2_CONF` set to [`SoftHsm::config`].
 #[derive(Debug)]
 pub struct SoftHsm {

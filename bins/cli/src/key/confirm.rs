@@ -22,7 +22,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(crate) struct AdministratorArguments {
-    /// Who you are, as keys.administrators_file has it; where two must agree
+    /// Who you are, as the file of administrators has it; where two must agree
     #[arg(long = "as", value_name = "NAME", requires = "administrator_key")]
     name: Option<String>,
     /// Your private key, in a file that only you can read
@@ -150,7 +150,10 @@ pub(crate) async fn confirm(arguments: ConfirmArguments) -> Outcome {
         .await;
     let request = match change.stored(confirmed)? {
         Confirmation::Confirmed(request) => request,
-        other => {
+        other @ (Confirmation::Unknown
+        | Confirmation::Lapsed
+        | Confirmation::SamePerson
+        | Confirmation::Used) => {
             let (rule, text) = refusal(&other);
             let failure = Failure::failed(format!("{}: {text}", arguments.request));
             return Err(change.refused(Reason::new(409, rule), failure));
