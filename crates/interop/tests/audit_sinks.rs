@@ -51,13 +51,16 @@ fn server(configure: impl FnOnce(&mut ServeSetup)) -> ServeServer {
     configure(&mut setup);
     setup.write_config();
     let server = setup.start();
+    server
+        .setup()
+        .register("ci", &["--grant", "client_credentials", "--scope", "builds:read"]);
     server.wait_for_issuer();
     server
 }
 
 /// Asks for a token with a secret that is wrong: one event each.
 fn ask(server: &ServeServer) -> Output {
-    let token = server.public_url("/v4/oauth2/demo/token");
+    let token = server.public_url("/token");
     let ca = server.setup().path("ca.pem");
     Command::new("curl")
         .args(["-s", "-i", "--cacert"])
@@ -181,7 +184,10 @@ fn rsyslog_has_every_event_also_those_of_while_it_was_away() {
             .is_some_and(|(last, _)| *last >= least)
     };
     for _ in 0..5 {
-        assert!(status(&ask(&server)).contains("401"));
+        {
+            let answer = ask(&server);
+            assert!(status(&answer).contains("401"), "{answer:?}");
+        }
     }
     until("events arrive", || {
         has(metric(&server, "sealstone_audit_sequence"))
@@ -239,7 +245,10 @@ fn a_required_receiver_that_refuses_stops_the_server_and_a_best_effort_one_does_
             let text = fs::read_to_string(server.setup().path("http.out")).unwrap_or_default();
             distinct(text.lines().map(str::to_owned))
         };
-        assert!(status(&ask(&server)).contains("401"));
+        {
+            let answer = ask(&server);
+            assert!(status(&answer).contains("401"), "{answer:?}");
+        }
         until("events arrive", || events().len() > 1);
         server.setup().write("refuse", "");
         let mut refused = 0;
@@ -359,7 +368,10 @@ fn keystones_consumers_hear_of_every_event() {
         receiver = Some(broker(setup.path("").as_path(), ports));
     });
     for _ in 0..5 {
-        assert!(status(&ask(&server)).contains("401"));
+        {
+            let answer = ask(&server);
+            assert!(status(&answer).contains("401"), "{answer:?}");
+        }
     }
     let behind = || metric(&server, "sealstone_audit_sink_behind_events{sink=\"rabbitmq\"}");
     until("the broker has them", || {

@@ -81,3 +81,66 @@ fn types_are_in_keystones_words() {
         assert_eq!(event_type(action), want);
     }
 }
+
+/// Whatever is built in or left out: the address of a broker over TLS is never spoken to in the clear.
+#[tokio::test]
+async fn amqps_begins_with_a_tls_handshake() {
+    use rustls_pki_types::UnixTime;
+    use sealstone_audit::{Action, Actor, AuditSink as _, Event, EventId, Outcome, Target};
+    use sealstone_sinks::{Amqp, AmqpSettings, Receiver as _};
+    use sealstone_trail::{Follower, Rotation, TrailFile};
+    use tokio::io::AsyncReadExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let trail = TrailFile::open(&path, &folder.path().join("audit.key"), Rotation::default()).unwrap();
+    let event = Event {
+        id: EventId::from_random([7; 16]),
+        time: UnixTime::since_unix_epoch(std::time::Duration::from_secs(1)),
+        action: Action::UpdateClient,
+        outcome: Outcome::Success,
+        reason: None,
+        initiator: Actor::default(),
+        target: Target::Client("a".into()),
+        request_id: "r".into(),
+    };
+    trail.record(&event).unwrap();
+    let events = [Follower::new(&path, 1).read().unwrap().unwrap()];
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let url_file = folder.path().join("url");
+    for (scheme, insecure_plaintext, first) in [
+        ("amqps", false, Some(0x16)),
+        ("amqps", true, Some(0x16)),
+        ("amqp", false, None),
+        ("amqp", true, Some(b'A')),
+    ] {
+        std::fs::write(&url_file, format!("{scheme}://user:hidden@localhost:{port}/%2f")).unwrap();
+        let mut amqp = Amqp::new(AmqpSettings {
+            url_file: url_file.clone(),
+            ca_file: None,
+            insecure_plaintext,
+            exchange: "keystone".into(),
+            topic: "notifications.info".into(),
+            durable: false,
+        });
+        let heard = async {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            connection.read_u8().await.unwrap()
+        };
+        let delivery = amqp.deliver(&events);
+        match first {
+            Some(first) => {
+                let (error, heard) = tokio::join!(delivery, heard);
+                assert_eq!(heard, first, "{scheme} {insecure_plaintext}");
+                assert!(!format!("{:?}", error.unwrap_err()).contains("hidden"));
+            }
+            None => {
+                let error = delivery.await.unwrap_err();
+                let cause = std::error::Error::source(&error).unwrap().to_string();
+                assert!(cause.contains("must begin with amqps://"), "{cause}");
+            }
+        }
+    }
+}
