@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::response::Response;
@@ -31,6 +31,7 @@ use crate::caller::Caller;
 use crate::certificate::Certificates;
 use crate::deadline::caught;
 use crate::form::Fields;
+use crate::latency;
 use crate::limit::{LimitClock, Limits};
 use crate::metrics::Metrics;
 use crate::os_oauth2;
@@ -232,6 +233,7 @@ struct Visit {
     request_id: RequestId,
     endpoint: Endpoint,
     span: tracing::Span,
+    began: Instant,
 }
 
 impl Visit {
@@ -253,6 +255,7 @@ impl Visit {
             request_id,
             endpoint,
             span,
+            began: latency::now(),
         };
         (visit, domain)
     }
@@ -270,6 +273,7 @@ impl Visit {
     fn end(self, edge: &Edge, mut response: Response) -> Response {
         self.span.record("status", response.status().as_u16());
         edge.metrics.count(self.endpoint, response.status());
+        edge.metrics.latencies.count(self.endpoint, self.began.elapsed());
         let headers = response.headers_mut();
         // Made of characters that a header may have.
         let request_id = HeaderValue::from_bytes(self.request_id.as_bytes()).unwrap_or(answer::UNNAMED);

@@ -11,6 +11,7 @@ mod deadline;
 mod document;
 mod edge;
 mod form;
+mod latency;
 mod limit;
 mod metrics;
 mod network;

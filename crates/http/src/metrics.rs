@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::StatusCode;
 
+use crate::latency::Latencies;
 use crate::route::Endpoint;
 
 /// The statuses that are counted apart; any other counts as the last.
@@ -14,6 +15,7 @@ const STATUSES: [u16; 15] = [
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
     answers: [[AtomicU64; STATUSES.len()]; Endpoint::ALL.len()],
+    pub(crate) latencies: Latencies,
 }
 
 impl Metrics {
@@ -64,6 +66,7 @@ impl Metrics {
                 "sealstone_identity_answers_total{{outcome=\"{outcome}\"}} {count}"
             );
         }
+        self.latencies.write(&mut text);
         text
     }
 }
@@ -91,6 +94,6 @@ mod tests {
             text.contains("{outcome=\"given\"} 2\n") && !text.contains("failed"),
             "{text}"
         );
-        assert_eq!(text.lines().count(), 7);
+        assert_eq!(text.lines().count(), 9);
     }
 }

@@ -47,6 +47,7 @@ fn every_metric_and_label_is_documented() {
     for endpoint in Endpoint::ALL {
         for status in 100..600 {
             metrics.count(endpoint, StatusCode::from_u16(status).unwrap());
+            metrics.latencies.count(endpoint, std::time::Duration::ZERO);
         }
     }
     let text = metrics.to_text(&[("given", 1), ("refused", 1), ("failed", 1)]);
@@ -59,11 +60,13 @@ fn every_metric_and_label_is_documented() {
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE "))
         .collect();
-    let both = [
+    let all = [
         "sealstone_http_answers_total counter",
         "sealstone_identity_answers_total counter",
+        "sealstone_http_answer_seconds histogram",
     ];
-    assert_eq!(names, BTreeSet::from(both));
+    assert!(METRICS.contains("| `sealstone_http_answer_seconds` | histogram | `endpoint` |"));
+    assert_eq!(names, BTreeSet::from(all));
     assert!(METRICS.contains("| `sealstone_identity_answers_total` | counter | `outcome` |"));
     let line = METRICS
         .lines()

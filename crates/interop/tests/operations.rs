@@ -203,8 +203,9 @@ for line in sys.stdin:
     os.kill(pid, signal.SIGKILL if line.strip() == "kill" else signal.SIGTERM)
     os.waitpid(pid, 0)
     if line.strip() == "end":
-        break
+        sys.exit()
     pid = start()
+os.kill(pid, signal.SIGKILL)
 "#;
 
 struct Supervisor {
@@ -254,8 +255,8 @@ impl Supervisor {
 
 impl Drop for Supervisor {
     fn drop(&mut self) {
+        // It ends the server, and then itself.
         drop(self.child.stdin.take());
-        let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }

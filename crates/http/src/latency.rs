@@ -1,0 +1,117 @@
+//! How long answers take, by endpoint.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::route::Endpoint;
+
+/// Upper bounds in microseconds, and as seconds in the text: a signature takes a fraction of the first, a person's
+/// password some of the middle, the request's deadline ends after the last.
+const BOUNDS: [(u64, &str); 12] = [
+    (500, "0.0005"),
+    (1_000, "0.001"),
+    (2_500, "0.0025"),
+    (5_000, "0.005"),
+    (10_000, "0.01"),
+    (25_000, "0.025"),
+    (100_000, "0.1"),
+    (250_000, "0.25"),
+    (1_000_000, "1"),
+    (2_500_000, "2.5"),
+    (10_000_000, "10"),
+    (30_000_000, "30"),
+];
+
+/// A fixed table, whatever is asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Latencies([Row; Endpoint::ALL.len()]);
+
+#[derive(Debug, Default)]
+struct Row {
+    /// One more than the bounds: what took longer.
+    counts: [AtomicU64; BOUNDS.len().saturating_add(1)],
+    micros: AtomicU64,
+}
+
+/// When a request came. What passes in between is measured, and nothing is decided by it.
+#[expect(clippy::disallowed_methods, reason = "how long this program works, not when")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+impl Latencies {
+    pub(crate) fn count(&self, endpoint: Endpoint, taken: Duration) {
+        let place = Endpoint::ALL.iter().position(|other| *other == endpoint);
+        let Some(row) = place.and_then(|place| self.0.get(place)) else {
+            return;
+        };
+        let micros = u64::try_from(taken.as_micros()).unwrap_or(u64::MAX);
+        let bucket = BOUNDS.iter().position(|(bound, _)| micros <= *bound);
+        if let Some(cell) = row.counts.get(bucket.unwrap_or(BOUNDS.len())) {
+            cell.fetch_add(1, Ordering::Relaxed);
+        }
+        row.micros.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    /// The histogram in the text format of scrapers; only endpoints that were asked.
+    pub(crate) fn write(&self, text: &mut String) {
+        text.push_str(
+            "# HELP sealstone_http_answer_seconds From a request's head to the head of its answer.\n# TYPE sealstone_http_answer_seconds histogram\n",
+        );
+        for (endpoint, row) in Endpoint::ALL.iter().zip(&self.0) {
+            let counts = row.counts.each_ref().map(|cell| cell.load(Ordering::Relaxed));
+            let all = counts.iter().fold(0_u64, |sum, count| sum.saturating_add(*count));
+            if all == 0 {
+                continue;
+            }
+            let name = endpoint.as_str();
+            let mut sum = 0_u64;
+            for ((_, bound), count) in BOUNDS.iter().zip(counts) {
+                sum = sum.saturating_add(count);
+                // Writing into a String does not fail.
+                let _ = writeln!(
+                    text,
+                    "sealstone_http_answer_seconds_bucket{{endpoint=\"{name}\",le=\"{bound}\"}} {sum}"
+                );
+            }
+            let total = Duration::from_micros(row.micros.load(Ordering::Relaxed)).as_secs_f64();
+            let _ = writeln!(
+                text,
+                "sealstone_http_answer_seconds_bucket{{endpoint=\"{name}\",le=\"+Inf\"}} {all}\n\
+                 sealstone_http_answer_seconds_sum{{endpoint=\"{name}\"}} {total}\n\
+                 sealstone_http_answer_seconds_count{{endpoint=\"{name}\"}} {all}"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Latencies;
+    use crate::route::Endpoint;
+
+    #[test]
+    fn buckets_add_up() {
+        let latencies = Latencies::default();
+        for micros in [400, 500, 501, 90_000, 90_000_000] {
+            latencies.count(Endpoint::Token, Duration::from_micros(micros));
+        }
+        let mut text = String::new();
+        latencies.write(&mut text);
+        for line in [
+            "_bucket{endpoint=\"token\",le=\"0.0005\"} 2\n",
+            "_bucket{endpoint=\"token\",le=\"0.001\"} 3\n",
+            "_bucket{endpoint=\"token\",le=\"0.1\"} 4\n",
+            "_bucket{endpoint=\"token\",le=\"30\"} 4\n",
+            "_bucket{endpoint=\"token\",le=\"+Inf\"} 5\n",
+            "_sum{endpoint=\"token\"} 90.091401\n",
+            "_count{endpoint=\"token\"} 5\n",
+        ] {
+            assert!(text.contains(line), "{line}{text}");
+        }
+        assert!(!text.contains("jwks"), "{text}");
+    }
+}
