@@ -6,7 +6,7 @@ mod measure;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use measure::{Candidate, compare};
+use measure::{Candidate, allocations_of, compare};
 use rustls_pki_types::UnixTime;
 use sealstone_jose::{Algorithm, PrivateKey};
 use sealstone_keyring::{
@@ -82,6 +82,8 @@ fn one_ring() {
             black_box(ring.seal("demo", &kek).expect("sealed"));
         }),
     ]);
+    let due = allocations_of(|| assert!(ring.due(&policy, at(10)).is_empty()));
+    println!("Rust allocations of a look whether anything is due: {due}");
     assert!(ratios[4] < TARGET || cfg!(debug_assertions), "{ratios:?}");
 }
 

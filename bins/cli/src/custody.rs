@@ -28,6 +28,9 @@ pub(crate) type Hsm = sealstone_pkcs11::Token;
 #[cfg(not(feature = "pkcs11"))]
 pub(crate) enum Hsm {}
 
+/// A file of a section and key: the environment's, or the configuration's.
+type Given<'a> = dyn Fn(&str, &str, Option<PathBuf>) -> Option<PathBuf> + 'a;
+
 /// Where private keys are.
 #[derive(Default)]
 pub(crate) struct Place {
@@ -44,7 +47,7 @@ impl Place {
         administrators: Option<PathBuf>,
         pkcs11: Option<Pkcs11>,
         word: &dyn Fn(&str, &str) -> Option<String>,
-        given: &dyn Fn(&str, &str, Option<PathBuf>) -> Option<PathBuf>,
+        given: &Given<'_>,
     ) -> Self {
         let pkcs11 = pkcs11.map(|section| Pkcs11 {
             module: word("pkcs11", "module").map(PathBuf::from).or(section.module),

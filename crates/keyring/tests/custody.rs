@@ -1,5 +1,4 @@
 //! Where private keys are: under which key-encryption key, brought from elsewhere, or in another's hands.
-#![expect(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "tests")]
 
 use std::{
     collections::BTreeMap,

@@ -1,5 +1,4 @@
-//! Against SoftHSM, in a process of its own for each test: the module reads `SOFTHSM2_CONF` once.
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
+//! Against `SoftHSM`, in a process of its own for each test: the module reads `SOFTHSM2_CONF` once.
 
 use std::{fs, process::Command, sync::Arc, thread};
 
@@ -13,7 +12,7 @@ use sealstone_testkit::{SoftHsm, unix_time};
 const LABEL: &str = "sealstone test";
 const CHILD: &str = "SEALSTONE_TEST_HSM_FOLDER";
 
-/// Runs `test` in a child process that has a token; nothing where SoftHSM is not installed. The full suite installs it, and
+/// Runs `test` in a child process that has a token; nothing where `SoftHSM` is not installed. The full suite installs it, and
 /// says that it must be there.
 fn with_token(name: &str, test: impl FnOnce(TokenConfig)) {
     let Some(module) = SoftHsm::module() else {

@@ -55,7 +55,8 @@ async fn a_request_is_confirmed_once_by_another_in_time(store: SqlStore) {
             .await
             .is_err()
     );
-    assert_eq!(store.key_requests(at(1500)).await.unwrap(), [asked.clone()]);
+    let waiting = store.key_requests(at(1500)).await.unwrap();
+    assert_eq!(waiting, std::slice::from_ref(&asked));
     let end = 1000 + CONFIRM_WITHIN.as_secs();
     assert_eq!(store.key_requests(at(end)).await.unwrap(), []);
     for (id, by, now, want) in [
