@@ -5,6 +5,7 @@ Arguments: the transport's address, the authority's file, how many different eve
 import json
 import os
 import sys
+import tempfile
 import threading
 import warnings
 
@@ -15,12 +16,14 @@ from oslo_config import cfg
 
 address, authority, wanted = sys.argv[1], sys.argv[2], int(sys.argv[3])
 conf = cfg.ConfigOpts()
-conf([])
+with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+    file.write(
+        f"[oslo_messaging_rabbit]\nssl = true\nssl_ca_file = {authority}\namqp_durable_queues = true\n"
+        "heartbeat_in_pthread = false\n"
+    )
+    file.flush()
+    conf(["--config-file", file.name])
 transport = oslo_messaging.get_notification_transport(conf, url=address)
-for key, value in (
-    ("ssl", True), ("ssl_ca_file", authority), ("heartbeat_in_pthread", False), ("amqp_durable_queues", True),
-):
-    conf.set_override(key, value, group="oslo_messaging_rabbit")
 seen, done = set(), threading.Event()
 
 
