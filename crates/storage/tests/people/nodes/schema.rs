@@ -21,7 +21,7 @@ async fn migrations_run_once_whoever_begins() {
     let Some(cluster) = cluster() else { return };
     let config = config(&cluster.database());
     let status = Migrations::status(config.clone()).await.unwrap();
-    assert_eq!((status.version, status.latest, status.pending.len()), (0, 3, 3));
+    assert_eq!((status.version, status.latest, status.pending.len()), (0, 4, 4));
     let error = SqlStore::open_current(config.clone()).await.unwrap_err();
     assert_eq!(error.kind(), SqlErrorKind::SchemaOlder { found: 0 });
     assert!(error.to_string().contains("sealstoned db migrate"), "{error}");
@@ -32,7 +32,7 @@ async fn migrations_run_once_whoever_begins() {
     }
     let mut ran = nodes.join_all().await;
     ran.sort_unstable();
-    assert_eq!(ran, [0, 0, 0, 3], "one ran all steps, the others waited for it");
+    assert_eq!(ran, [0, 0, 0, 4], "one ran all steps, the others waited for it");
     let store = SqlStore::open_current(config).await.unwrap();
     assert!(store.status().await.unwrap().pending.is_empty());
     store.check_integrity().await.unwrap();
@@ -83,18 +83,18 @@ async fn a_later_schema_is_worked_with_as_far_as_it_says() {
     cluster.sql(
         "test0",
         "ALTER TABLE clients ADD COLUMN added TEXT NOT NULL DEFAULT 'x'; CREATE TABLE added (id BIGINT);
-         CREATE INDEX added_index ON codes (forget_at, seq); UPDATE sealstone_schema SET version = 4",
+         CREATE INDEX added_index ON codes (forget_at, seq); UPDATE sealstone_schema SET version = 5",
     );
     add_client(&running, "during").await;
     assert!(running.client(&client_id("before")).await.unwrap().is_some());
     let restarted = SqlStore::open(config(&url)).await.unwrap();
     let status = restarted.status().await.unwrap();
-    assert_eq!((status.version, status.latest, status.pending.len()), (4, 3, 0));
+    assert_eq!((status.version, status.latest, status.pending.len()), (5, 4, 0));
     add_client(&restarted, "after").await;
 
-    cluster.sql("test0", "UPDATE sealstone_schema SET version = 4, oldest = 4");
+    cluster.sql("test0", "UPDATE sealstone_schema SET version = 5, oldest = 5");
     let (kind, text) = kind_of(&url).await;
-    assert_eq!(kind, SqlErrorKind::SchemaNewer { found: 4 });
+    assert_eq!(kind, SqlErrorKind::SchemaNewer { found: 5 });
     assert!(text.contains("run the newer program"), "{text}");
     // The running node stops within a second: `hears` tells who balances the load.
     let mut hears = running.hears();
@@ -105,7 +105,7 @@ async fn a_later_schema_is_worked_with_as_far_as_it_says() {
         .unwrap();
     let error = running.client(&client_id("before")).await.unwrap_err();
     assert!(
-        error.source().unwrap().to_string().contains("schema version 4"),
+        error.source().unwrap().to_string().contains("schema version 5"),
         "{error:?}"
     );
 }
