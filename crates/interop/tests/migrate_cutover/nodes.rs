@@ -70,7 +70,7 @@ pub(crate) fn write_restart(lab: &KeystoneLab, folder: &Path) -> PathBuf {
          if [ -e $node/later ]; then export LD_PRELOAD={FAKETIME} FAKETIME=+$(cat $node/later)s; fi\n\
          cd $node\nOS_KEYSTONE_CONFIG_FILES=$node/keystone.conf PYTHONWARNINGS=ignore \
          setsid {uwsgi} --ini $node/uwsgi.ini >> $node/keystone.log 2>&1 < /dev/null &\n\
-         while [ \"$(cat $node/uwsgi.pid)\" = $pid ]; do sleep 0.02; done\n",
+         until grep -qvx \"$pid\" $node/uwsgi.pid; do sleep 0.02; done\n",
         run = lab.folder().display(),
         uwsgi = uwsgi.display(),
     );
