@@ -20,8 +20,8 @@ pub enum Fault {
     /// It is no event, or none of a chain.
     #[error("was put in, or was an event and was changed: {0}")]
     NoEvent(LineError),
-    /// It says that a torn line stands before it, and none does, or another.
-    #[error("says which torn line stands before it, and that is gone or was changed")]
+    /// It says which torn line stands before it, and another does.
+    #[error("says which torn line stands before it, and another does: that was changed or put in")]
     Mended,
     /// The line after it was written after another.
     #[error(
