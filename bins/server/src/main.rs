@@ -2,6 +2,7 @@
 
 mod administration;
 mod audit;
+mod background;
 mod check;
 mod command;
 mod compose;

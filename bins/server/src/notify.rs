@@ -76,5 +76,5 @@ fn socket() -> Option<(UnixDatagram, SocketAddr)> {
 fn watchdog() -> Option<Duration> {
     let text = std::env::var("WATCHDOG_USEC").ok()?;
     let span = Duration::from_micros(text.parse().ok()?);
-    (!span.is_zero()).then(|| span / 2)
+    span.checked_div(2).filter(|half| !half.is_zero())
 }

@@ -1,13 +1,13 @@
 //! From a composition to a running server: listeners, maintenance, reload, an orderly end.
 
+use crate::background::{Background, ended, upkeep};
 use crate::compose::{self, Composition};
 use crate::config::Config;
-use crate::custody::{self, Custody};
-use crate::health;
+use crate::custody::Custody;
 use crate::metrics::Gauges;
 use crate::notify::Notify;
 use crate::people::People;
-use crate::reload::{self, Reloadable, Source};
+use crate::reload::{Reloadable, Source};
 use crate::sinks::Sinks;
 use crate::sockets::Passed;
 use crate::storage;
@@ -16,8 +16,8 @@ use sealstone_http::{HttpConfig, HttpEdge, Readiness};
 use sealstone_identity::IdentitySource;
 use sealstone_keystone::{KeystoneIdentity, KeystonePeople};
 use sealstone_pages::Brands;
-use sealstone_provider::{Ports, Provider, SystemClock, SystemEntropy, Upkeep};
-use sealstone_storage::{CachedClients, Leadership, SqlStore};
+use sealstone_provider::{Ports, Provider, SystemClock, SystemEntropy};
+use sealstone_storage::{CachedClients, SqlStore};
 use sealstone_tls::{LocalSocket, ServeLimits, TlsHandle, TrustHandle, serve, serve_local, serve_plain};
 use sealstone_trail::TrailFile;
 use std::future::Future;
@@ -181,28 +181,35 @@ impl Served {
             trust: trust.clone(),
             audit: self.audit.clone(),
         };
-        let trust_of_gauges = trust;
         let tended = crate::audit::Tended::start(&self.audit)?;
         let carried = self.sinks.start(&self.audit)?;
         let standings = carried.standings();
-        let public = serve(
-            listeners.public,
-            public_tls,
-            edge.service(),
-            limits,
-            ended(stopped.clone()),
-        );
-        let mtls = async {
-            if let (Some(listener), Some(tls)) = (listeners.mtls, mtls_tls) {
-                serve(listener, tls, edge.service(), limits, ended(stopped.clone())).await;
-            }
+        let gauges = Gauges::new(config, &self.provider, &self.store, &readiness, trust);
+        let background = Background {
+            store: &self.store,
+            provider: &self.provider,
+            audit: &self.audit,
+            identity: self.identity.as_ref(),
+            followed: self.followed.as_ref(),
+            custody: &self.custody,
         };
         let issuing = async {
+            let public = serve(
+                listeners.public,
+                public_tls,
+                edge.service(),
+                limits,
+                ended(stopped.clone()),
+            );
+            let mtls = async {
+                if let (Some(listener), Some(tls)) = (listeners.mtls, mtls_tls) {
+                    serve(listener, tls, edge.service(), limits, ended(stopped.clone())).await;
+                }
+            };
             tokio::join!(public, mtls);
             // Whoever watches sees the end of the last request.
             leave.send_replace(true);
         };
-        let gauges = Gauges::new(config, &self.provider, &self.store, &readiness, trust_of_gauges);
         let admin = async {
             if let Some(listener) = listeners.admin {
                 let trail = self.audit.clone();
@@ -222,66 +229,13 @@ impl Served {
                 serve_local(socket, edge.service(), limits, ended(stopped.clone())).await;
             }
         };
-        let upkeep = maintain(&self.provider, &self.store, ended(stopped.clone()));
-        let reloads = reload::follow(config, source, reloadable, reloads, ended(stopped.clone()));
-        let revocations = async {
-            if let Some(identity) = &self.identity {
-                identity.follow_revocations(ended(stopped.clone())).await;
-            }
-        };
-        let logouts = send_logouts(&self.provider, &self.store, ended(stopped.clone()));
-        let ended_logins = async {
-            if let Some(people) = &self.followed {
-                end_logins(&self.provider, people, ended(stopped.clone())).await;
-            }
-        };
-        let end = async {
-            shutdown.await;
-            readiness.set(false);
-            notify.stopping();
-            let delay = Duration::from_secs(config.server.shutdown_delay_s);
-            tracing::info!(
-                shutdown_delay_s = delay.as_secs(),
-                "stopping: balancers are told, then requests under way are finished"
-            );
-            tokio::time::sleep(delay).await;
-            stop.send_replace(true);
-        };
-        let (healthy, token) = watch::channel(true);
-        let custody = custody::follow(
-            &config.secrets,
-            &self.custody,
-            &self.store,
-            &healthy,
-            reload::requests()?,
-            ended(stopped.clone()),
-        );
-        let ready = follow_readiness(
-            &self.store,
-            &self.audit,
-            token,
-            &readiness,
-            ended(stopped.clone()),
-        );
-        let disks = health::watch_disks(config, &readiness, ended(stopped.clone()));
+        let behind = background.follow(config, source, reloadable, reloads, &readiness, &stopped);
+        let end = orderly_end(shutdown, config, &readiness, &notify, &stop);
         let alive = notify.keep_alive(ended(stopped.clone()));
         readiness.set(true);
         notify.ready();
-        tokio::join!(
-            issuing,
-            admin,
-            administration,
-            upkeep,
-            reloads,
-            revocations,
-            logouts,
-            ended_logins,
-            ready,
-            disks,
-            alive,
-            custody,
-            end
-        );
+        let (_, _, _, behind, _, _) = tokio::join!(issuing, admin, administration, behind, alive, end);
+        behind?;
         tended.stop().await;
         carried.stop().await;
         self.store.close().await;
@@ -289,139 +243,24 @@ impl Served {
     }
 }
 
-/// Ready once the server is told to stop.
-async fn ended(mut stopped: watch::Receiver<bool>) {
-    // An error means that the sender is gone: the server is ending too.
-    drop(stopped.wait_for(|stopped| *stopped).await);
-}
-
-/// Keeps keys, domains and revocations as the store has them, and rotates keys when they are due.
-async fn maintain(provider: &Provider, store: &SqlStore, stop: impl Future<Output = ()>) {
-    /// Also without news: domains and clocks change without telling anybody.
-    const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
-    const AFTER_A_FAILURE: Duration = Duration::from_secs(1);
-    let mut changes = store.changes();
-    let mut leadership = store.leadership();
-    let mut wait = AT_LEAST_EVERY;
-    tokio::pin!(stop);
-    loop {
-        tokio::select! {
-            () = &mut stop => return,
-            changed = changes.changed() => if changed.is_err() { return },
-            changed = leadership.changed() => if changed.is_err() { return },
-            () = tokio::time::sleep(wait) => {}
-        }
-        let role = upkeep(*leadership.borrow_and_update());
-        wait = match provider.maintain_as(role).await {
-            Ok(done) => done.next_change.map_or(AT_LEAST_EVERY, until).min(AT_LEAST_EVERY),
-            Err(error) => {
-                let cause: &dyn std::error::Error = &error;
-                tracing::error!(
-                    error = cause,
-                    "maintenance failed; what was loaded before is served on"
-                );
-                AFTER_A_FAILURE
-            }
-        };
-    }
-}
-
-/// What this node does of the upkeep: all of it, unless another node leads.
-fn upkeep(leadership: Option<Leadership>) -> Upkeep {
-    match leadership {
-        None | Some(Leadership::Leads { .. }) => Upkeep::Leads,
-        Some(Leadership::Follows) => Upkeep::Follows,
-    }
-}
-
-/// Ready while the database is heard of, events can be recorded, and the PKCS#11 token, if there is one, answers: a load
-/// balancer asks another node meanwhile.
-async fn follow_readiness(
-    store: &SqlStore,
-    trail: &TrailFile,
-    mut token: watch::Receiver<bool>,
+/// Tells balancers and systemd, waits as long as is configured, then tells everybody to stop.
+async fn orderly_end(
+    shutdown: impl Future<Output = ()>,
+    config: &Config,
     readiness: &Readiness,
-    stop: impl Future<Output = ()>,
+    notify: &Notify,
+    stop: &watch::Sender<bool>,
 ) {
-    const LOOK_EVERY: Duration = Duration::from_millis(250);
-    let mut hears = store.hears();
-    tokio::pin!(stop);
-    loop {
-        readiness.set_part("database", *hears.borrow_and_update());
-        readiness.set_part("audit", !trail.standing().closed);
-        readiness.set_part("token", *token.borrow_and_update());
-        tokio::select! {
-            biased;
-            () = &mut stop => return,
-            changed = hears.changed() => if changed.is_err() { return },
-            changed = token.changed() => if changed.is_err() { return },
-            () = tokio::time::sleep(LOOK_EVERY) => {}
-        }
-    }
-}
-
-/// Tells clients that sessions ended: when notices were kept, and when one is due that failed before.
-async fn send_logouts(provider: &Provider, store: &SqlStore, stop: impl Future<Output = ()>) {
-    const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
-    let mut changes = store.notice_changes();
-    tokio::pin!(stop);
-    loop {
-        let next = tokio::select! {
-            () = &mut stop => return,
-            next = provider.send_logouts() => next,
-        };
-        let wait = match next {
-            Ok(next) => next.map_or(AT_LEAST_EVERY, until).min(AT_LEAST_EVERY),
-            Err(error) => {
-                let cause: &dyn std::error::Error = &error;
-                tracing::error!(
-                    error = cause,
-                    "clients can't be told of ended sessions now; it is tried again"
-                );
-                AT_LEAST_EVERY
-            }
-        };
-        tokio::select! {
-            () = &mut stop => return,
-            changed = changes.changed() => if changed.is_err() { return },
-            () = tokio::time::sleep(wait) => {}
-        }
-    }
-}
-
-/// Ends the logins of people whom Keystone has disabled, deleted or given another password.
-async fn end_logins(provider: &Provider, people: &KeystonePeople, stop: impl Future<Output = ()>) {
-    const AFTER_A_FAILURE: Duration = Duration::from_secs(1);
-    let mut seen = 0;
-    tokio::pin!(stop);
-    loop {
-        let (number, changes) = tokio::select! {
-            () = &mut stop => return,
-            told = people.changes_after(seen) => told,
-        };
-        let mut failed = false;
-        for change in changes {
-            if let Err(error) = provider.end_logins(&change.user, change.until).await {
-                let cause: &dyn std::error::Error = &error;
-                tracing::error!(error = cause, user.id = %change.user, "logins could not be ended; it is tried again");
-                failed = true;
-            }
-        }
-        if failed {
-            tokio::select! {
-                () = &mut stop => return,
-                () = tokio::time::sleep(AFTER_A_FAILURE) => {}
-            }
-        } else {
-            seen = number;
-        }
-    }
-}
-
-fn until(moment: rustls_pki_types::UnixTime) -> Duration {
-    use sealstone_provider::Clock as _;
-    let seconds = moment.as_secs().saturating_sub(SystemClock.now().as_secs());
-    Duration::from_secs(seconds.max(1))
+    shutdown.await;
+    readiness.set(false);
+    notify.stopping();
+    let delay = Duration::from_secs(config.server.shutdown_delay_s);
+    tracing::info!(
+        shutdown_delay_s = delay.as_secs(),
+        "stopping: balancers are told, then requests under way are finished"
+    );
+    tokio::time::sleep(delay).await;
+    stop.send_replace(true);
 }
 
 fn serve_limits(config: &Config) -> ServeLimits {

@@ -1,0 +1,210 @@
+//! What goes on beside the requests: upkeep, reloads, what Keystone and others tell.
+
+use crate::config::Config;
+use crate::custody::{self, Custody};
+use crate::health;
+use crate::reload::{self, Reloadable, Source};
+use sealstone_http::Readiness;
+use sealstone_keystone::{KeystoneIdentity, KeystonePeople};
+use sealstone_provider::{Provider, SystemClock, Upkeep};
+use sealstone_storage::{Leadership, SqlStore};
+use sealstone_trail::TrailFile;
+use std::future::Future;
+use std::time::Duration;
+use tokio::signal::unix::Signal;
+use tokio::sync::watch;
+
+/// What it goes on with.
+pub(crate) struct Background<'a> {
+    pub(crate) store: &'a SqlStore,
+    pub(crate) provider: &'a Provider,
+    pub(crate) audit: &'a TrailFile,
+    pub(crate) identity: Option<&'a KeystoneIdentity>,
+    pub(crate) followed: Option<&'a KeystonePeople>,
+    pub(crate) custody: &'a Custody,
+}
+
+impl Background<'_> {
+    /// Goes on until the server stops.
+    pub(crate) async fn follow(
+        &self,
+        config: &Config,
+        source: Source<'_>,
+        reloadable: Reloadable,
+        reloads: Signal,
+        readiness: &Readiness,
+        stopped: &watch::Receiver<bool>,
+    ) -> anyhow::Result<()> {
+        let stop = || ended(stopped.clone());
+        let upkeep = maintain(self.provider, self.store, stop());
+        let reloads = reload::follow(config, source, reloadable, reloads, stop());
+        let revocations = async {
+            if let Some(identity) = self.identity {
+                identity.follow_revocations(stop()).await;
+            }
+        };
+        let logouts = send_logouts(self.provider, self.store, stop());
+        let ended_logins = async {
+            if let Some(people) = self.followed {
+                end_logins(self.provider, people, stop()).await;
+            }
+        };
+        let (healthy, token) = watch::channel(true);
+        let custody = custody::follow(
+            &config.secrets,
+            self.custody,
+            self.store,
+            &healthy,
+            reload::requests()?,
+            stop(),
+        );
+        let ready = follow_readiness(self.store, self.audit, token, readiness, stop());
+        let disks = health::watch_disks(config, readiness, stop());
+        tokio::join!(
+            upkeep,
+            reloads,
+            revocations,
+            logouts,
+            ended_logins,
+            custody,
+            ready,
+            disks
+        );
+        Ok(())
+    }
+}
+
+/// Ready once the server is told to stop.
+pub(crate) async fn ended(mut stopped: watch::Receiver<bool>) {
+    // An error means that the sender is gone: the server is ending too.
+    drop(stopped.wait_for(|stopped| *stopped).await);
+}
+
+/// Keeps keys, domains and revocations as the store has them, and rotates keys when they are due.
+async fn maintain(provider: &Provider, store: &SqlStore, stop: impl Future<Output = ()>) {
+    /// Also without news: domains and clocks change without telling anybody.
+    const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
+    const AFTER_A_FAILURE: Duration = Duration::from_secs(1);
+    let mut changes = store.changes();
+    let mut leadership = store.leadership();
+    let mut wait = AT_LEAST_EVERY;
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => return,
+            changed = changes.changed() => if changed.is_err() { return },
+            changed = leadership.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(wait) => {}
+        }
+        let role = upkeep(*leadership.borrow_and_update());
+        wait = match provider.maintain_as(role).await {
+            Ok(done) => done.next_change.map_or(AT_LEAST_EVERY, until).min(AT_LEAST_EVERY),
+            Err(error) => {
+                let cause: &dyn std::error::Error = &error;
+                tracing::error!(
+                    error = cause,
+                    "maintenance failed; what was loaded before is served on"
+                );
+                AFTER_A_FAILURE
+            }
+        };
+    }
+}
+
+/// What this node does of the upkeep: all of it, unless another node leads.
+pub(crate) fn upkeep(leadership: Option<Leadership>) -> Upkeep {
+    match leadership {
+        None | Some(Leadership::Leads { .. }) => Upkeep::Leads,
+        Some(Leadership::Follows) => Upkeep::Follows,
+    }
+}
+
+/// Ready while the database is heard of, events can be recorded, and the PKCS#11 token, if there is one, answers: a load
+/// balancer asks another node meanwhile.
+async fn follow_readiness(
+    store: &SqlStore,
+    trail: &TrailFile,
+    mut token: watch::Receiver<bool>,
+    readiness: &Readiness,
+    stop: impl Future<Output = ()>,
+) {
+    const LOOK_EVERY: Duration = Duration::from_millis(250);
+    let mut hears = store.hears();
+    tokio::pin!(stop);
+    loop {
+        readiness.set_part("database", *hears.borrow_and_update());
+        readiness.set_part("audit", !trail.standing().closed);
+        readiness.set_part("token", *token.borrow_and_update());
+        tokio::select! {
+            biased;
+            () = &mut stop => return,
+            changed = hears.changed() => if changed.is_err() { return },
+            changed = token.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+    }
+}
+
+/// Tells clients that sessions ended: when notices were kept, and when one is due that failed before.
+async fn send_logouts(provider: &Provider, store: &SqlStore, stop: impl Future<Output = ()>) {
+    const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
+    let mut changes = store.notice_changes();
+    tokio::pin!(stop);
+    loop {
+        let next = tokio::select! {
+            () = &mut stop => return,
+            next = provider.send_logouts() => next,
+        };
+        let wait = match next {
+            Ok(next) => next.map_or(AT_LEAST_EVERY, until).min(AT_LEAST_EVERY),
+            Err(error) => {
+                let cause: &dyn std::error::Error = &error;
+                tracing::error!(
+                    error = cause,
+                    "clients can't be told of ended sessions now; it is tried again"
+                );
+                AT_LEAST_EVERY
+            }
+        };
+        tokio::select! {
+            () = &mut stop => return,
+            changed = changes.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+/// Ends the logins of people whom Keystone has disabled, deleted or given another password.
+async fn end_logins(provider: &Provider, people: &KeystonePeople, stop: impl Future<Output = ()>) {
+    const AFTER_A_FAILURE: Duration = Duration::from_secs(1);
+    let mut seen = 0;
+    tokio::pin!(stop);
+    loop {
+        let (number, changes) = tokio::select! {
+            () = &mut stop => return,
+            told = people.changes_after(seen) => told,
+        };
+        let mut failed = false;
+        for change in changes {
+            if let Err(error) = provider.end_logins(&change.user, change.until).await {
+                let cause: &dyn std::error::Error = &error;
+                tracing::error!(error = cause, user.id = %change.user, "logins could not be ended; it is tried again");
+                failed = true;
+            }
+        }
+        if failed {
+            tokio::select! {
+                () = &mut stop => return,
+                () = tokio::time::sleep(AFTER_A_FAILURE) => {}
+            }
+        } else {
+            seen = number;
+        }
+    }
+}
+
+fn until(moment: rustls_pki_types::UnixTime) -> Duration {
+    use sealstone_provider::Clock as _;
+    let seconds = moment.as_secs().saturating_sub(SystemClock.now().as_secs());
+    Duration::from_secs(seconds.max(1))
+}
