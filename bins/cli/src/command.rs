@@ -127,7 +127,7 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
         Command::Cert(command) => cert::run(command),
         Command::Jwt(command) => wait(jwt::run(command)),
         Command::Db(command) => wait(db::run(command)),
-        Command::Doctor(arguments) => wait(doctor::run(*arguments)),
+        Command::Doctor(arguments) => wait(doctor::run(&arguments)),
         Command::Completions(arguments) => manual::completions(&arguments),
         Command::Man(arguments) => manual::man(&arguments),
     }

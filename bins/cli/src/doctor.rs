@@ -78,7 +78,7 @@ pub(crate) struct DoctorArguments {
     output: OutputArguments,
 }
 
-pub(crate) async fn run(arguments: DoctorArguments) -> Outcome {
+pub(crate) async fn run(arguments: &DoctorArguments) -> Outcome {
     if arguments.list {
         return list(arguments.output.output);
     }
@@ -87,10 +87,7 @@ pub(crate) async fn run(arguments: DoctorArguments) -> Outcome {
         Some(path) => http::roots(path)?,
         None => http::authorities(None).unwrap_or_else(|_none| RootCertStore::empty()),
     });
-    let doctor = Doctor {
-        arguments: &arguments,
-        roots,
-    };
+    let doctor = Doctor { arguments, roots };
     match &arguments.config {
         Some(_) => doctor.server(&mut report).await?,
         None => doctor.outside(&mut report).await?,

@@ -80,14 +80,15 @@ fn walk(section: &str, table: &toml::Table, known: &[Known], found: &mut Vec<(St
             || known
                 .iter()
                 .any(|known| known.section == full || known.section.starts_with(&inside));
-        match value {
-            Value::Table(inner) if is_section => walk(&full, inner, known, found),
-            _ => {
-                let is_known = |known: &Known| known.section == section && known.key == key;
-                if !known.iter().any(is_known) {
-                    found.push((section.to_owned(), key.clone()));
-                }
-            }
+        if let Value::Table(inner) = value
+            && is_section
+        {
+            walk(&full, inner, known, found);
+            continue;
+        }
+        let is_known = |known: &Known| known.section == section && known.key == key;
+        if !known.iter().any(is_known) {
+            found.push((section.to_owned(), key.clone()));
         }
     }
 }
@@ -125,9 +126,10 @@ fn incomplete(settings: &Settings, known: &[Known], report: &mut Report) {
 
 fn contradictions(settings: &Settings, report: &mut Report) {
     for [first, second] in PAIRS {
-        let is_set = |(section, key): (&str, &str)| match settings.value(section, key) {
-            Some(Value::Array(list)) => !list.is_empty(),
-            found => found.is_some(),
+        let is_set = |(section, key): (&str, &str)| {
+            let found = settings.value(section, key);
+            let list = found.and_then(Value::as_array);
+            list.map_or(found.is_some(), |list| !list.is_empty())
         };
         // Authorities without lists are another matter.
         let one_way = first.1 == "crl_files";
@@ -193,12 +195,12 @@ fn switched_on(section: &str, table: &toml::Table, found: &mut Vec<String>) {
         } else {
             format!("{section}.{key}")
         };
-        match value {
-            Value::Table(inner) => switched_on(&full, inner, found),
-            Value::Boolean(true) if key.starts_with("dangerous_") || key.starts_with("insecure_") => {
-                found.push(full);
-            }
-            _ => {}
+        if let Value::Table(inner) = value {
+            switched_on(&full, inner, found);
+        } else if value.as_bool() == Some(true)
+            && (key.starts_with("dangerous_") || key.starts_with("insecure_"))
+        {
+            found.push(full);
         }
     }
 }

@@ -153,8 +153,17 @@ fn refused(error: &SqlError, report: &mut Report) {
             &checks::POSTGRES_UNREACHABLE
         }
         SqlErrorKind::Corrupt | SqlErrorKind::Device => &checks::DATABASE_DAMAGED,
-        _ if is_file => &checks::DATABASE_DAMAGED,
-        _ => &checks::POSTGRES_UNREACHABLE,
+        SqlErrorKind::Closed
+        | SqlErrorKind::Contended
+        | SqlErrorKind::NotLeading
+        | SqlErrorKind::Other
+        | _ => {
+            if is_file {
+                &checks::DATABASE_DAMAGED
+            } else {
+                &checks::POSTGRES_UNREACHABLE
+            }
+        }
     };
     let mut evidence = error.to_string();
     if let Some(cause) = std::error::Error::source(error) {

@@ -91,7 +91,14 @@ pub(super) fn no_answer(url: &str, error: &HttpsError, report: &mut Report) {
             Fault::NoTls | Fault::Alert => &checks::ISSUER_NO_TLS,
             // The name is told under `dns`.
             Fault::UnknownName if report.has(&checks::NAME_UNKNOWN) => return,
-            _ => &checks::ISSUER_UNREACHABLE,
+            Fault::UnknownName
+            | Fault::Refused
+            | Fault::Silent
+            | Fault::Untrusted
+            | Fault::OtherName
+            | Fault::OutOfDate
+            | Fault::BadCertificate
+            | Fault::Other => &checks::ISSUER_UNREACHABLE,
         },
         HttpsError::TooLarge(_) => &checks::ISSUER_OTHER_SERVER,
         HttpsError::Address | HttpsError::Broken(_) | HttpsError::Deadline(_) => &checks::ISSUER_UNREACHABLE,
