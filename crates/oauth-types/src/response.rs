@@ -113,7 +113,7 @@ impl TokenResponse {
     }
 }
 
-/// Text as a JSON string (RFC 8259 §7). A token has hundreds of octets, all above the quote and none a backslash: two looks
+/// Text as a JSON string (RFC 8259 §7). A token has hundreds of octets, all above the quote and none a backslash: one look
 /// without a branch, many octets at a time. Whatever else there is `serde_json` writes.
 fn push_text(json: &mut Vec<u8>, text: &str) {
     let stands_out = |octet: u8| u8::from(octet <= b'"') | u8::from(octet == b'\\');
@@ -240,6 +240,24 @@ mod tests {
 
     use super::{IntrospectionResponse, TokenResponse};
     use crate::{OpaqueToken, ScopeSet};
+
+    /// Wherever it stands, in texts of every length.
+    #[test]
+    fn what_json_escapes_is_escaped() {
+        for length in 0..40_usize {
+            for place in 0..length {
+                for odd in ['"', '\\', '\n', '\u{0}', '\u{1f}', '!', '\u{e9}'] {
+                    let text = |at: usize| if at == place { odd } else { 'a' };
+                    let answer = TokenResponse::new((0..length).map(text).collect(), 60, None);
+                    assert_eq!(
+                        answer.to_json(),
+                        serde_json::to_vec(&answer).unwrap(),
+                        "{answer:?}"
+                    );
+                }
+            }
+        }
+    }
 
     #[test]
     fn token_answer_is_redacted_and_leaves_out_an_empty_scope() {

@@ -134,8 +134,8 @@ impl AccessTokenClaims<'_> {
             }
         }
         object.plain_text(ReservedClaim::CLIENT_ID.name(), self.client_id.as_str());
-        object.number(ReservedClaim::IAT.name(), self.issued_at.as_secs());
-        object.number(ReservedClaim::NBF.name(), self.issued_at.as_secs());
+        let names = [ReservedClaim::IAT.name(), ReservedClaim::NBF.name()];
+        object.number_twice(names, self.issued_at.as_secs());
         object.number(ReservedClaim::EXP.name(), self.expires_at.as_secs());
         object.text(ReservedClaim::JTI.name(), self.token_id);
         object.plain_text(ReservedClaim::SCOPE.name(), self.scope.as_str());

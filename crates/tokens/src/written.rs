@@ -55,17 +55,20 @@ impl<'a> Written<'a> {
 
     pub(crate) fn number(&mut self, name: &str, number: u64) {
         self.name(name);
-        let mut digits = [b'0'; 20];
-        let (mut rest, mut start) = (number, digits.len());
-        for (place, digit) in digits.iter_mut().enumerate().rev() {
-            *digit = b'0'.saturating_add(u8::try_from(rest % 10).unwrap_or(0));
-            start = place;
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
-        }
-        self.0.extend_from_slice(digits.get(start..).unwrap_or_default());
+        // A number is always JSON, and writing into memory does not fail.
+        let _written = serde_json::to_writer(&mut *self.0, &number);
+    }
+
+    /// One number under two names, made once.
+    pub(crate) fn number_twice(&mut self, names: [&str; 2], number: u64) {
+        let [first, second] = names;
+        self.name(first);
+        let start = self.0.len();
+        // As above.
+        let _written = serde_json::to_writer(&mut *self.0, &number);
+        let end = self.0.len();
+        self.name(second);
+        self.0.extend_from_within(start..end);
     }
 
     pub(crate) fn texts<'t>(&mut self, name: &str, texts: impl Iterator<Item = &'t str>) {
@@ -194,8 +197,10 @@ mod tests {
             let mut json = Vec::new();
             let mut object = Written::open(&mut json);
             object.number("n", number);
+            object.number_twice(["a", "b"], number);
             object.close();
-            assert_eq!(json, format!("{{\"n\":{number}}}").into_bytes());
+            let want = format!("{{\"n\":{number},\"a\":{number},\"b\":{number}}}");
+            assert_eq!(String::from_utf8(json).unwrap(), want);
         }
     }
 
