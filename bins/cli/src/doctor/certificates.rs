@@ -1,6 +1,6 @@
 //! The server's certificate, its chain and its key.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use rustls::{
     CertificateError, RootCertStore,
@@ -80,7 +80,7 @@ pub(super) fn look(settings: &Settings, demand: &Demand<'_>, report: &mut Report
 }
 
 /// Whether the key is the certificate's. Whether others may read it is told with the other secrets.
-fn pair(chain: &[CertificateDer<'static>], path: &PathBuf, report: &mut Report) {
+fn pair(chain: &[CertificateDer<'static>], path: &Path, report: &mut Report) {
     let key = match load_private_key(path) {
         Ok(key) => key,
         Err(sealstone_tls::FileError::KeyTooOpen { .. } | sealstone_tls::FileError::KeyIsSymlink { .. }) => {

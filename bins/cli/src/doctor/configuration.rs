@@ -129,7 +129,7 @@ fn contradictions(settings: &Settings, report: &mut Report) {
         let is_set = |(section, key): (&str, &str)| {
             let found = settings.value(section, key);
             let list = found.and_then(Value::as_array);
-            list.map_or(found.is_some(), |list| !list.is_empty())
+            list.map_or_else(|| found.is_some(), |list| !list.is_empty())
         };
         // Authorities without lists are another matter.
         let one_way = first.1 == "crl_files";

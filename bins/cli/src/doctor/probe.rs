@@ -52,12 +52,13 @@ impl Probe {
             asked: AtomicBool::new(false),
             provider: Arc::clone(&provider),
         });
+        let (verifier, resolver) = (Arc::clone(&seen), Arc::clone(&seen));
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| Failure::failed(format!("TLS cannot be set up ({error})")))?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::clone(&seen) as _)
-            .with_client_cert_resolver(Arc::clone(&seen) as _);
+            .with_custom_certificate_verifier(verifier)
+            .with_client_cert_resolver(resolver);
         let settings = Settings::from_tls(config).with_connect_deadline(CONNECT_DEADLINE);
         Ok(Self {
             client: HttpsClient::new(settings),

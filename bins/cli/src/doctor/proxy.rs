@@ -147,7 +147,7 @@ async fn forged(probe: &Probe, base: &str, settings: &Settings, report: &mut Rep
     let usual = FORMS.iter().find(|(name, _)| *name == form_name);
     let name = settings
         .text("proxy", "header")
-        .or(usual.map(|(_, header)| *header));
+        .or_else(|| usual.map(|(_, header)| *header));
     let Some(name) = name.map(str::to_lowercase) else {
         return;
     };
