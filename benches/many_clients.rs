@@ -141,14 +141,13 @@ async fn fill(data: &Path, scale: Scale) {
     let pepper = Arc::new(Pepper::from_hex(&pepper).expect("a pepper"));
     let mut tasks = JoinSet::new();
     for writer in 0..WRITERS {
-        let (store, pepper) = (Arc::clone(&store), Arc::clone(&pepper));
+        let store = Arc::clone(&store);
         tasks.spawn(async move {
             for number in (writer..scale.domains).step_by(WRITERS) {
                 let id = domain_of(number, scale);
                 let domain = Domain::new(DomainId::parse(&id).expect("an id"), &id, true).expect("a domain");
                 let _ = store.insert_domain(domain).await.expect("kept");
             }
-            store
         });
     }
     tasks.join_all().await;

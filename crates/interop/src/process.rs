@@ -21,6 +21,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// Below what the kernel gives to those who ask for any port and to connections that go out (32768 and above).
 const PORTS: Range<u16> = 20_000..32_000;
 
+/// Open, and so locked, until the process ends.
+static KEPT: Mutex<Vec<File>> = Mutex::new(Vec::new());
+
 /// As many free loopback ports as asked for, all different, and kept from other tests until this process ends: a file
 /// of each is locked. They can be bound again and again, as by a server that is restarted.
 ///
@@ -42,8 +45,7 @@ fn free_port() -> u16 {
         let lock = File::create(folder.join(port.to_string())).expect("the lock of a port");
         let free = lock.try_lock().is_ok() && TcpListener::bind(("127.0.0.1", *port)).is_ok();
         if free {
-            // Open, and so locked, until the process ends.
-            std::mem::forget(lock);
+            KEPT.lock().expect("nobody failed with it").push(lock);
         }
         free
     });

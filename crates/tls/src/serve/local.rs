@@ -139,11 +139,13 @@ pub async fn serve_local<S, B>(
                 continue;
             }
         };
-        let service = service.clone().map_request(move |mut request: Request<Incoming>| {
-            request.extensions_mut().remove::<PeerAddr>();
-            request.extensions_mut().insert(peer);
-            request
-        });
+        let service = service
+            .clone()
+            .map_request(move |mut request: Request<Incoming>| {
+                request.extensions_mut().remove::<PeerAddr>();
+                request.extensions_mut().insert(peer);
+                request
+            });
         let nowhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
         let running = connection::run(
             stream,
