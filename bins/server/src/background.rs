@@ -22,6 +22,7 @@ pub(crate) struct Background<'a> {
     pub(crate) identity: Option<&'a KeystoneIdentity>,
     pub(crate) followed: Option<&'a KeystonePeople>,
     pub(crate) custody: &'a Custody,
+    pub(crate) readiness: &'a Readiness,
 }
 
 impl Background<'_> {
@@ -32,7 +33,6 @@ impl Background<'_> {
         source: Source<'_>,
         reloadable: Reloadable,
         reloads: Signal,
-        readiness: &Readiness,
         stopped: &watch::Receiver<bool>,
     ) -> anyhow::Result<()> {
         let stop = || ended(stopped.clone());
@@ -58,8 +58,8 @@ impl Background<'_> {
             reload::requests()?,
             stop(),
         );
-        let ready = follow_readiness(self.store, self.audit, token, readiness, stop());
-        let disks = health::watch_disks(config, readiness, stop());
+        let ready = follow_readiness(self.store, self.audit, token, self.readiness, stop());
+        let disks = health::watch_disks(config, self.readiness, stop());
         tokio::join!(
             upkeep,
             reloads,

@@ -58,7 +58,6 @@ impl Notify {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a binary reads its environment")]
 fn socket() -> Option<(UnixDatagram, SocketAddr)> {
     let name = std::env::var_os("NOTIFY_SOCKET")?;
     let name = name.as_bytes();

@@ -192,6 +192,7 @@ impl Served {
             identity: self.identity.as_ref(),
             followed: self.followed.as_ref(),
             custody: &self.custody,
+            readiness: &readiness,
         };
         let issuing = async {
             let public = serve(
@@ -229,7 +230,7 @@ impl Served {
                 serve_local(socket, edge.service(), limits, ended(stopped.clone())).await;
             }
         };
-        let behind = background.follow(config, source, reloadable, reloads, &readiness, &stopped);
+        let behind = background.follow(config, source, reloadable, reloads, &stopped);
         let end = orderly_end(shutdown, config, &readiness, &notify, &stop);
         let alive = notify.keep_alive(ended(stopped.clone()));
         readiness.set(true);
