@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 /// Kept on disk by the broker.
 const PERSISTENT: u8 = 2;
 
-/// Which RabbitMQ, and where in it.
+/// Which broker, and where in it.
 #[derive(Debug, Clone)]
 #[expect(
     clippy::exhaustive_structs,
@@ -74,7 +74,8 @@ impl Amqp {
         let url =
             Zeroizing::new(fs::read_to_string(&self.settings.url_file).map_err(DeliveryError::settings)?);
         let url = url.trim();
-        if !url.starts_with("amqps://") && !(self.settings.insecure_plaintext && url.starts_with("amqp://")) {
+        let is_plaintext = self.settings.insecure_plaintext && url.starts_with("amqp://");
+        if !is_plaintext && !url.starts_with("amqps://") {
             return Err(DeliveryError::settings(AddressFault::Plain));
         }
         // What a parser says of an address may repeat its password.

@@ -91,7 +91,10 @@ pub(crate) fn run(arguments: &TailArguments) -> Outcome {
     for (text, event) in last {
         show(arguments, &text, &event)?;
     }
-    while arguments.follow {
+    if !arguments.follow {
+        return Ok(());
+    }
+    loop {
         match follower.read() {
             Ok(Some(read)) => {
                 if let Some(event) = wanted(arguments, &read) {
@@ -104,7 +107,6 @@ pub(crate) fn run(arguments: &TailArguments) -> Outcome {
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(())
 }
 
 fn text<'a>(event: &'a Value, path: &str) -> &'a str {
