@@ -1,11 +1,7 @@
 //! Administration of clients over HTTP, as administrators do it: tokens of a real Keystone, a certificate, and the local
 //! socket by curl.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test: what it cannot read has failed"
-)]
+#![expect(clippy::unwrap_used, reason = "a test: what it cannot read has failed")]
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;

@@ -54,7 +54,7 @@ fn server(configure: impl FnOnce(&mut ServeSetup)) -> ServeServer {
     configure(&mut setup);
     setup.write_config();
     let server = setup.start();
-    server
+    let _secret = server
         .setup()
         .register("ci", &["--grant", "client_credentials", "--scope", "builds:read"]);
     server.wait_for_issuer();

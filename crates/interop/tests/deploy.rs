@@ -1,10 +1,6 @@
 //! The files of `examples/deploy`, before the validators of those who read them.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test: what it cannot read has failed"
-)]
+#![expect(clippy::unwrap_used, reason = "a test: what it cannot read has failed")]
 
 use std::{
     fs,

@@ -1,10 +1,6 @@
 //! A server looked after for years: stopped, started, reloaded, copied, put back.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test: what it cannot read has failed"
-)]
+#![expect(clippy::unwrap_used, reason = "a test: what it cannot read has failed")]
 
 use std::{
     fs,

@@ -243,7 +243,7 @@ fn the_trail_is_verified_and_read() {
     let file = data.path().join("audit.jsonl");
     let key = sealstone(&["audit", "key", "--data", text(data.path())]).ok();
     let jwk = data.path().join("node.jwk");
-    fs::write(&jwk, key.out).unwrap();
+    fs::write(&jwk, key).unwrap();
 
     let verify = |arguments: &[&str]| {
         let all = [
@@ -303,7 +303,6 @@ fn the_trail_is_verified_and_read() {
         let all = [&["audit", "tail", "--data", text(data.path())], arguments].concat();
         sealstone(&all)
             .ok()
-            .out
             .lines()
             .map(str::to_owned)
             .collect::<Vec<_>>()

@@ -39,7 +39,6 @@ pub(crate) fn mode(path: &Path, mode: u32) {
 pub(crate) struct Diagnosis {
     pub(crate) status: i32,
     document: Value,
-    err: String,
 }
 
 impl Diagnosis {
@@ -49,7 +48,6 @@ impl Diagnosis {
         Self {
             status: output.status.code().unwrap(),
             document: document.unwrap_or_else(|_| unreachable!("{err}")),
-            err,
         }
     }
 

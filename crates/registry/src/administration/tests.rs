@@ -41,6 +41,9 @@ fn known(user_domain: &str, project_domain: &str, within_roles: bool) -> TieVerd
     }
 }
 
+/// What it is, who asks, for what, what is known of its tie, and the answer.
+type Case = (&'static str, Administrator, Value, TieVerdict, Result<(), Excess>);
+
 #[test]
 fn o01_a_manager_gives_what_he_holds_and_nothing_else() {
     let own = manager("demo", "metrics:read openstack:api");
@@ -55,7 +58,7 @@ fn o01_a_manager_gives_what_he_holds_and_nothing_else() {
     silent["consent"] = json!("never");
     let stated = |roles: &[&str]| json!({ "scope": "openstack:api", "authority": authority(roles) });
     let within = known("demo", "demo", true);
-    let cases: Vec<(&str, Administrator, Value, TieVerdict, Result<(), Excess>)> = vec![
+    let cases: Vec<Case> = vec![
         (
             "what he holds",
             own.clone(),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{NodeKey, Rotation, TrailFile, rotated};
+use crate::{LineError, NodeKey, Rotation, TrailFile, rotated};
 use sealstone_audit::{Action, Actor, AuditSink as _, Event, EventId, Outcome, Target};
 use sealstone_jose::PrivateKey;
 use std::fs;
@@ -77,10 +77,20 @@ fn names(report: &Report) -> Vec<(u64, &'static str)> {
 /// What an attacker does to the lines, without the key.
 type Attack = fn(&mut Vec<String>);
 
+/// What is done, and the findings: line and fault.
+type Case = (&'static str, Attack, &'static [(u64, &'static str)]);
+
+/// The files that are given, and the findings: file, line and fault.
+type FilesCase = (
+    &'static str,
+    Vec<Vec<u8>>,
+    &'static [(&'static str, u64, &'static str)],
+);
+
 #[test]
 fn every_change_is_found_and_its_line_is_named() {
     let written = Written::new();
-    let cases: [(&str, Attack, &[(u64, &str)]); 14] = [
+    let cases: [Case; 14] = [
         ("nothing", |_| {}, &[]),
         (
             "an outcome changed",
@@ -250,7 +260,7 @@ fn files_are_bound_to_each_other_and_to_their_node() {
             .unwrap();
         text[..=end].to_vec()
     };
-    let cases: [(&str, Vec<Vec<u8>>, &[(&str, u64, &str)]); 5] = [
+    let cases: [FilesCase; 5] = [
         ("all", texts.clone(), &[]),
         (
             "one is not given",
@@ -331,10 +341,7 @@ fn findings_and_memory_are_bounded() {
     let report = verification.finish();
     assert_eq!(report.findings.len(), 21);
     assert_eq!(report.more, 49_980);
-    assert_eq!(
-        report.findings[20].fault,
-        Fault::NoEvent(crate::LineError::TooLong)
-    );
+    assert_eq!(report.findings[20].fault, Fault::NoEvent(LineError::TooLong));
 }
 
 #[test]
@@ -375,5 +382,3 @@ fn hostile_lines_are_no_events() {
     }
     assert!(Line::parse(line.as_bytes()).unwrap().checkpoint.is_some());
 }
-
-use crate::LineError;
