@@ -126,8 +126,13 @@ async fn amqps_begins_with_a_tls_handshake() {
             durable: false,
         });
         let heard = async {
-            let (mut connection, _) = listener.accept().await.unwrap();
-            connection.read_u8().await.unwrap()
+            // The client may try again, and give up, before anybody hears it.
+            loop {
+                let (mut connection, _) = listener.accept().await.unwrap();
+                if let Ok(first) = connection.read_u8().await {
+                    break first;
+                }
+            }
         };
         let delivery = amqp.deliver(&events);
         match first {

@@ -157,6 +157,7 @@ const EDGES: &[(&str, &[&str])] = &[
 /// What tests may use besides their package's own edges. `testkit` is allowed to all.
 const TEST_EDGES: &[(&str, &[&str])] = &[
     ("agent", &["tls"]),
+    ("sinks", &["audit"]),
     (
         "http",
         &[

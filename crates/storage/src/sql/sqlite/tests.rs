@@ -358,7 +358,7 @@ async fn migrations_are_counted_run_once_and_never_run_backwards() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("test.db");
     let status = Migrations::status(&path).await.unwrap();
-    assert_eq!((status.version, status.latest, status.pending.len()), (0, 4, 4));
+    assert_eq!((status.version, status.latest, status.pending.len()), (0, 5, 5));
     assert!(files(&folder).is_empty(), "a look makes no file");
     assert_eq!(
         SqlStore::open_current(&path).await.unwrap_err().kind(),
@@ -373,14 +373,14 @@ async fn migrations_are_counted_run_once_and_never_run_backwards() {
     let (one, two) = tokio::join!(Migrations::run(&path), Migrations::run(&path));
     let mut ran = [one.unwrap().pending.len(), two.unwrap().pending.len()];
     ran.sort_unstable();
-    assert_eq!(ran, [0, 4]);
+    assert_eq!(ran, [0, 5]);
     let store = SqlStore::open_current(&path).await.unwrap();
     assert!(store.status().await.unwrap().pending.is_empty());
     store.close().await;
 
     connect(&path)
         .await
-        .execute("PRAGMA user_version = 5")
+        .execute("PRAGMA user_version = 6")
         .await
         .unwrap();
     for error in [
@@ -389,7 +389,7 @@ async fn migrations_are_counted_run_once_and_never_run_backwards() {
         Migrations::run(&path).await.unwrap_err(),
         Migrations::status(&path).await.unwrap_err(),
     ] {
-        assert_eq!(error.kind(), SqlErrorKind::SchemaNewer { found: 5 });
+        assert_eq!(error.kind(), SqlErrorKind::SchemaNewer { found: 6 });
         assert!(error.to_string().contains("run the newer program"), "{error}");
     }
 }
