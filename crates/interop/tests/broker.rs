@@ -480,7 +480,7 @@ fn keycape_03_what_is_outside_the_profile_is_named() {
         ("client_id", &[("client_id", "nobody")]),
     ];
     for (feature, changes) in cases {
-        let before = broker.server.audit().len();
+        let before = broker.refusals().len();
         let answer = broker.browser().ask("GET", &broker.request(changes), b"");
         let body = answer.json();
         assert_eq!(answer.status, 400, "{changes:?}: {body}");
@@ -489,7 +489,7 @@ fn keycape_03_what_is_outside_the_profile_is_named() {
         let members: Vec<&String> = body.as_object().unwrap().keys().collect();
         assert_eq!(members.len(), 3, "{members:?}");
         assert_eq!(answer.header("location"), None, "{changes:?}");
-        assert_eq!(broker.server.audit().len(), before + 1, "{changes:?}: one event");
+        assert_eq!(broker.refusals().len(), before + 1, "{changes:?}: one event");
     }
     let password = [
         ("grant_type", "password"),
@@ -503,7 +503,7 @@ fn keycape_03_what_is_outside_the_profile_is_named() {
         ("/register", &[], "registration"),
         ("/par", &password[1..2], "pushed_request"),
     ] {
-        let before = broker.server.audit().len();
+        let before = broker.refusals().len();
         let url = broker.server.public_url(path);
         let answer = broker.server.https().post(&url, &[], form).unwrap();
         let body = answer.json();
@@ -513,7 +513,7 @@ fn keycape_03_what_is_outside_the_profile_is_named() {
             "{path}"
         );
         assert_eq!(body["error"], "invalid_profile_usage", "{path}");
-        assert_eq!(broker.server.audit().len(), before + 1, "{path}: one event");
+        assert_eq!(broker.refusals().len(), before + 1, "{path}: one event");
     }
     // What came of a right request goes to the client.
     let left = broker

@@ -41,7 +41,7 @@ impl Sealed {
             }
             Self::Factors => {
                 "SELECT domain_id, user_id, record FROM user_factors
-                 WHERE domain_id > $1 OR (domain_id = $1 AND user_id > $2) ORDER BY domain_id, user_id LIMIT $3"
+                 WHERE (user_id, domain_id) > ($2, $1) ORDER BY user_id, domain_id LIMIT $3"
             }
             Self::Logins => {
                 "SELECT domain_id, encode(id, 'hex'), record FROM interactions

@@ -7,7 +7,11 @@ use crate::sql::connection::LOCKS;
 use sqlx::{Row, SqliteConnection};
 
 /// Statements that may read a whole table, or sort, and why.
-const WHOLE: [(&str, &str); 9] = [
+const WHOLE: [(&str, &str); 10] = [
+    (
+        "FROM key_requests WHERE confirmed_by IS NULL",
+        "those that wait for a second administrator: a few",
+    ),
     (
         "DELETE FROM codes WHERE record ->>",
         "codes live for a minute; when a client ends",
@@ -56,7 +60,7 @@ fn statements() -> Vec<String> {
                 let is_statement = ["SELECT ", "INSERT ", "UPDATE ", "DELETE "]
                     .iter()
                     .any(|word| literal.starts_with(word));
-                let is_postgres = ["::bigint", "::json", "pg_"]
+                let is_postgres = ["::bigint", "::json", "encode(", "pg_"]
                     .iter()
                     .any(|word| literal.contains(word));
                 if is_statement && !is_postgres {
@@ -101,11 +105,15 @@ async fn every_statement_finds_its_rows_by_an_index() {
         "only {} statements were found",
         statements.len()
     );
+    let mut faults = Vec::new();
     for statement in &statements {
         let steps = slow_steps(&mut connection, statement).await;
         let may = WHOLE.iter().any(|(part, _)| statement.contains(part));
-        assert!(steps.is_empty() || may, "{statement}\n  {steps:?}");
+        if !steps.is_empty() && !may {
+            faults.push(format!("{statement}\n  {steps:?}"));
+        }
     }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
     for (part, _) in WHOLE {
         assert!(
             statements.iter().any(|statement| statement.contains(part)),
