@@ -33,10 +33,6 @@ const DEBIAN: &[(&str, &[&str])] = &[
         &["/usr/lib/apache2/modules/mod_auth_openidc.so"],
     ),
     ("haproxy", &["/usr/sbin/haproxy"]),
-    (
-        "libfaketime",
-        &["/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"],
-    ),
     ("postgresql", &["/usr/lib/postgresql"]),
     ("rsyslog", &["/usr/sbin/rsyslogd"]),
     (
