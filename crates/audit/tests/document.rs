@@ -157,7 +157,9 @@ fn every_member_is_listed() {
     let event = event(Target::Issuer("demo".into()));
     let mut found = BTreeSet::new();
     members("", &event, &mut found);
-    let rows = section("Members");
+    let mut rows = section("Members");
+    // The trail adds them.
+    rows.retain(|row| row[0] != "`attachments`");
     assert_eq!(firsts(&rows), found);
     // Values that never change are listed as they are.
     for row in &rows {
