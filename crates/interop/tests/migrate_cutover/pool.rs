@@ -1,8 +1,9 @@
 //! Three Keystone nodes over one database behind HAProxy, and `sealstone migrate` before them.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -165,11 +166,26 @@ impl Pool {
 
     /// HAProxy's own words.
     pub(crate) fn show(&self, command: &str) -> String {
-        let mut stream = std::os::unix::net::UnixStream::connect(self.socket()).unwrap();
+        let mut stream = self.administration();
         stream.write_all(format!("{command}\n").as_bytes()).unwrap();
         let mut answer = String::new();
         std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
         answer
+    }
+
+    /// A connection to HAProxy's administration socket: it is bound, and only then listens, both after the port answers.
+    fn administration(&self) -> UnixStream {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match UnixStream::connect(self.socket()) {
+                Ok(stream) => return stream,
+                Err(error) => {
+                    let early = matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound);
+                    assert!(early && Instant::now() < end, "HAProxy's socket: {error}");
+                    thread::sleep(Duration::from_millis(20));
+                }
+            }
+        }
     }
 
     /// Which nodes HAProxy sends requests to, by its own account.
