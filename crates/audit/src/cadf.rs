@@ -49,6 +49,8 @@ impl Event<'_> {
             Target::Session(id) => (id, "data/security/session"),
             Target::Grant(id) => (id, "data/security/grant"),
             Target::Node(id) => (id, "service/security/node"),
+            Target::Setting(id) => (id, "data/config"),
+            Target::Store(id) => (id, "data/database"),
         };
         json.extend_from_slice(br#","target":{"id":"#);
         push_text(&mut json, id);

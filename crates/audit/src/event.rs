@@ -12,6 +12,13 @@ use std::net::IpAddr;
 pub enum Action {
     /// A token request (RFC 6749 §3.2).
     IssueToken,
+    /// A refresh token was exchanged, or was to be (RFC 6749 §6).
+    RefreshToken,
+    /// A refresh token came again that had been exchanged: its family has ended (RFC 9700 §4.14.2).
+    DenyReusedRefreshToken,
+    /// An authorization code or a device code came again that had been exchanged: what it gave has ended (RFC 6749
+    /// §4.1.2).
+    DenyReusedCode,
     /// A request for a token of Keystone's own (`POST /v3/OS-OAUTH2/token`).
     IssueKeystoneToken,
     /// An introspection request (RFC 7662).
@@ -90,6 +97,14 @@ pub enum Action {
     StopNode,
     /// What a node reads at run time was read anew: certificates, authorities, lists, files.
     Reload,
+    /// A setting of the configuration changed while a node runs, or was to.
+    ChangeSetting,
+    /// The database was copied.
+    BackUpStore,
+    /// A copy was put in the database's place.
+    RestoreStore,
+    /// The database was brought to another schema.
+    MigrateStore,
     /// A node signed its audit trail up to here.
     SignTrail,
     /// What was left of a torn line in the audit trail was set aside.
@@ -97,11 +112,67 @@ pub enum Action {
 }
 
 impl Action {
+    /// All of them.
+    pub const ALL: [Self; 49] = [
+        Self::IssueToken,
+        Self::RefreshToken,
+        Self::DenyReusedRefreshToken,
+        Self::DenyReusedCode,
+        Self::IssueKeystoneToken,
+        Self::IntrospectToken,
+        Self::RevokeToken,
+        Self::RotateKey,
+        Self::RevokeKey,
+        Self::ImportKey,
+        Self::ExportKey,
+        Self::RewrapKeys,
+        Self::RequestKeyChange,
+        Self::ConfirmKeyChange,
+        Self::CreateDomain,
+        Self::CreateClient,
+        Self::UpdateClient,
+        Self::DeleteClient,
+        Self::ReadClient,
+        Self::CreateInitialToken,
+        Self::ReadInitialToken,
+        Self::DeleteInitialToken,
+        Self::CreateUser,
+        Self::UpdateUser,
+        Self::DeleteUser,
+        Self::CreateApplicationCredential,
+        Self::SignIn,
+        Self::EndSession,
+        Self::Authorize,
+        Self::AllowConsent,
+        Self::DenyConsent,
+        Self::DeleteConsent,
+        Self::AskForDevice,
+        Self::AllowDevice,
+        Self::DenyDevice,
+        Self::ReadUserinfo,
+        Self::AddFactor,
+        Self::RemoveFactor,
+        Self::EndGrant,
+        Self::NotifyLogout,
+        Self::StartNode,
+        Self::StopNode,
+        Self::Reload,
+        Self::ChangeSetting,
+        Self::BackUpStore,
+        Self::RestoreStore,
+        Self::MigrateStore,
+        Self::SignTrail,
+        Self::MendTrail,
+    ];
+
     /// The CADF action.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::IssueToken => "authenticate/token",
+            Self::RefreshToken => "renew/token",
+            Self::DenyReusedRefreshToken => "deny/reused_refresh_token",
+            Self::DenyReusedCode => "deny/reused_code",
             Self::IssueKeystoneToken => "authenticate/keystone_token",
             Self::IntrospectToken => "evaluate/token",
             Self::RevokeToken => "revoke/token",
@@ -111,7 +182,7 @@ impl Action {
             Self::ExportKey => "read/key",
             Self::RewrapKeys => "update/key_encryption",
             Self::RequestKeyChange => "create/key_request",
-            Self::ConfirmKeyChange => "approve/key_request",
+            Self::ConfirmKeyChange => "allow/key_request",
             Self::CreateDomain => "create/domain",
             Self::CreateClient => "create/oauth2_client",
             Self::UpdateClient => "update/oauth2_client",
@@ -141,6 +212,10 @@ impl Action {
             Self::StartNode => "start/node",
             Self::StopNode => "stop/node",
             Self::Reload => "update/configuration",
+            Self::ChangeSetting => "configure/node",
+            Self::BackUpStore => "backup/store",
+            Self::RestoreStore => "restore/store",
+            Self::MigrateStore => "update/schema",
             Self::SignTrail => "create/checkpoint",
             Self::MendTrail => "update/trail",
         }
@@ -244,6 +319,10 @@ pub enum Target<'a> {
     Grant(Cow<'a, str>),
     /// A node of the server, by the name that its audit key gives it.
     Node(Cow<'a, str>),
+    /// A setting of the configuration, by its key: `limits.request_burst_per_address`.
+    Setting(Cow<'a, str>),
+    /// The database, or a copy of it, by its file's name.
+    Store(Cow<'a, str>),
 }
 
 /// The identity of one event: a random UUID (RFC 9562 §5.4).
@@ -352,6 +431,8 @@ impl Event<'_> {
                 Target::Session(id) => Target::Session(own(id)),
                 Target::Grant(id) => Target::Grant(own(id)),
                 Target::Node(id) => Target::Node(own(id)),
+                Target::Setting(id) => Target::Setting(own(id)),
+                Target::Store(id) => Target::Store(own(id)),
             },
             request_id: own(self.request_id),
         }

@@ -237,7 +237,7 @@ fn s02_two_must_agree_where_that_is_configured() {
         })
     };
     assert!(found("create/key_request", "success", "/alice"));
-    assert!(found("approve/key_request", "failure", "/alice"));
-    assert!(found("approve/key_request", "success", "/bob"));
+    assert!(found("allow/key_request", "failure", "/alice"));
+    assert!(found("allow/key_request", "success", "/bob"));
     assert!(found("revoke/key", "success", ""));
 }
