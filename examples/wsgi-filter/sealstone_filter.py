@@ -27,6 +27,8 @@ ALGORITHMS = {"ES256": ("EC", "P-256"), "EdDSA": ("OKP", "Ed25519"), "RS256": ("
 MAX_TOKEN_OCTETS = 16 * 1024
 MAX_KEY_SET_OCTETS = 64 * 1024
 MAX_REVOCATION_OCTETS = 1024 * 1024
+# How far the clocks of two nodes of an issuer may be apart.
+CLOCKS_APART_S = 20
 MAX_KEYS = 64
 MAX_RULES = 64
 MIN_RSA_BITS = 2048
@@ -287,7 +289,13 @@ class _Issuer:
             raise ValueError("not a revocation document")
         if not all(isinstance(key, str) for key in keys):
             raise ValueError("not a revocation document")
-        return (frozenset(keys), frozenset(token["jti"] for token in tokens)), usable_s
+        ended = {}
+        for entry in document.get("ended_clients", []):
+            client, until, version = entry["client_id"], entry["until"], entry.get("version")
+            if not isinstance(until, int) or not isinstance(version, (int, type(None))):
+                raise ValueError("not a revocation document")
+            ended.setdefault(client, []).append((until, version))
+        return (frozenset(keys), frozenset(token["jti"] for token in tokens), ended), usable_s
 
     def key(self, kid):
         keys = self.keys.current()
@@ -432,13 +440,27 @@ class SealstoneFilter:
         issuer = self._issuers.get(url) if isinstance(url, str) else None
         if issuer is None:
             raise _invalid("another issuer")
-        revoked_keys, revoked_tokens = issuer.revocations.current()
+        revoked_keys, revoked_tokens, ended_clients = issuer.revocations.current()
         self._check_signature(issuer, header, parts, signature, revoked_keys)
         self._check_claims(issuer, claims)
         self._check_possession(claims, environ)
         if _text(claims, "jti") in revoked_tokens:
             raise _invalid("the token was revoked", "the access token was revoked")
+        self._check_client(claims, ended_clients)
         return claims
+
+    @staticmethod
+    def _check_client(claims, ended_clients):
+        issued, version = _seconds(claims, "iat"), claims.get("client_version")
+        for until, first in ended_clients.get(_text(claims, "client_id"), ()):
+            if first is None:
+                is_over = issued <= until
+            elif isinstance(version, int):
+                is_over = version < first
+            else:
+                is_over = issued <= until + CLOCKS_APART_S
+            if is_over:
+                raise _invalid("the client was disabled", "the access token was revoked")
 
     @staticmethod
     def _check_signature(issuer, header, parts, signature, revoked_keys):
