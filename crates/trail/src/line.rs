@@ -178,6 +178,16 @@ impl Line {
     /// signature leave it below 4 KiB.
     pub const LONGEST: usize = 64 * 1024;
 
+    /// Whether it is written as it was signed and hashed by us: one JSON value has one sequence of octets (RFC 8785). A
+    /// member that is there twice shows here: of two, readers take the one or the other, and the signature is over one.
+    #[must_use]
+    pub fn is_canonical(octets: &[u8]) -> bool {
+        let value = serde_json::from_slice::<Value>(octets).ok();
+        value
+            .and_then(|value| sealstone_audit::canonical(&value))
+            .is_some_and(|canonical| canonical == octets)
+    }
+
     /// Reads one line, without its end.
     ///
     /// # Errors

@@ -183,6 +183,9 @@ impl Verification {
                 Err(error) => garbage.add(line.number, lines.text(), error),
                 Ok(parsed) => {
                     self.set_aside(file, &mut garbage, parsed.mended, line.number);
+                    if !Line::is_canonical(lines.text()) {
+                        self.found(file, line.number, Fault::NotCanonical);
+                    }
                     self.line(file, line.number, &parsed);
                 }
             }

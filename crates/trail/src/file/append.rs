@@ -1,12 +1,13 @@
 //! One event more.
 
+use super::draft::Draft;
 use super::tail::{Tail, Torn};
 use super::{State, TrailFile};
-use crate::line::{CHAIN, CHECKPOINT, Hash, MENDED};
+use crate::line::{CHECKPOINT, Hash, MENDED};
 use crate::names::rotated;
 use crate::turn::Turn;
 use rustls_pki_types::UnixTime;
-use sealstone_audit::{Action, Actor, CadfParts, Event, EventId, Outcome, Target};
+use sealstone_audit::{Action, Actor, Event, EventId, Outcome, Target};
 use sealstone_jose::base64url;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -16,7 +17,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// What the attachments' `typeURI` begins with.
-const TYPE: &str = "urn:sealstone:audit:";
+pub(super) const TYPE: &str = "urn:sealstone:audit:";
 
 /// Why a checkpoint is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,19 +45,17 @@ impl State {
         Ok(Self {
             turn,
             file,
-            identity,
-            size: 0,
             known: false,
             began: false,
-            sequence: 0,
-            seen: 0,
             previous: Hash::NONE,
-            first: None,
+            sequence: 0,
+            size: 0,
             unsigned: 0,
+            first: None,
+            seen: 0,
             signed_at: UnixTime::since_unix_epoch(Duration::ZERO),
+            identity,
             unflushed: Vec::new(),
-            line: Vec::with_capacity(2048),
-            attachments: Vec::with_capacity(512),
         })
     }
 
@@ -73,20 +72,32 @@ impl State {
     }
 
     /// Appends an event, after whatever must stand before it.
-    pub(super) fn append(&mut self, trail: &TrailFile, parts: &CadfParts, now: UnixTime) -> io::Result<()> {
+    pub(super) fn append(&mut self, trail: &TrailFile, draft: Draft<'_>, now: UnixTime) -> io::Result<()> {
         if !(self.turn.is_held() && self.known) {
             self.look(trail, now)?;
         }
-        self.write(trail, parts, now, None)
+        self.write(trail, draft, now)?;
+        // Nobody else adds: the lock is held.
+        let recorded = trail.told.recorded.load(Ordering::Relaxed).saturating_add(1);
+        trail.told.recorded.store(recorded, Ordering::Relaxed);
+        Ok(())
     }
 
-    /// A checkpoint: an event of ours, signed.
+    /// A checkpoint: an event of ours, signed as it is without its signature.
     pub(super) fn sign(&mut self, trail: &TrailFile, now: UnixTime, occasion: Occasion) -> io::Result<()> {
-        let event = self.own(trail, Action::SignTrail, now).to_parts();
-        self.write(trail, &event, now, Some(occasion))?;
+        let event = self.own(trail, Action::SignTrail, now);
+        let mut line = Vec::new();
+        let unsigned = checkpoint(trail, occasion, None);
+        let mut unsigned = Draft::of(trail, &event, &unsigned, &mut line);
+        let unsigned = unsigned.linked(&self.previous, self.sequence);
+        let signature = trail.key.sign(unsigned).map_err(io::Error::other)?;
+        line.clear();
+        let signed = checkpoint(trail, occasion, Some(&signature));
+        let draft = Draft::of(trail, &event, &signed, &mut line);
+        self.write(trail, draft, now)?;
         self.unsigned = 0;
         self.signed_at = now;
-        trail.gate.signed.store(self.sequence, Ordering::Relaxed);
+        trail.told.signed.store(self.sequence, Ordering::Relaxed);
         Ok(())
     }
 
@@ -146,20 +157,15 @@ impl State {
             // A whole event that only lacks its line's end.
             return self.put(b"\n");
         };
-        let event = self.own(trail, Action::MendTrail, now).to_parts();
-        let mut attachments = Vec::new();
-        self.link(trail, &mut attachments);
+        let event = self.own(trail, Action::MendTrail, now);
+        let mut mended = Vec::new();
         let _written = write!(
-            attachments,
+            mended,
             r#",{{"content":{{"octets":{octets},"sha256":"{hash}"}},"name":"{MENDED}","typeURI":"{TYPE}{MENDED}"}}"#
         );
         let mut line = if unended { b"\n".to_vec() } else { Vec::new() };
-        let start = line.len();
-        event.write_with(&attachments, &mut line);
-        line.push(b'\n');
-        self.put(&line)?;
-        let written = line.get(start..line.len().saturating_sub(1)).unwrap_or_default();
-        self.advance(trail, Hash::of(written), now);
+        let draft = Draft::of(trail, &event, &mended, &mut line);
+        self.write(trail, draft, now)?;
         tracing::warn!(
             octets,
             "the audit file ended within a line; what was there is set aside"
@@ -167,56 +173,17 @@ impl State {
         Ok(())
     }
 
-    /// The event's line, linked and perhaps signed, in one write.
-    fn write(
-        &mut self,
-        trail: &TrailFile,
-        parts: &CadfParts,
-        now: UnixTime,
-        occasion: Option<Occasion>,
-    ) -> io::Result<()> {
-        let mut attachments = std::mem::take(&mut self.attachments);
-        attachments.clear();
-        self.link(trail, &mut attachments);
-        let mut line = std::mem::take(&mut self.line);
-        line.clear();
-        if let Some(occasion) = occasion {
-            let unsigned = attachments.clone();
-            checkpoint(trail, occasion, None, &mut attachments);
-            parts.write_with(&attachments, &mut line);
-            let signature = trail.key.sign(&line).map_err(io::Error::other)?;
-            line.clear();
-            attachments = unsigned;
-            checkpoint(trail, occasion, Some(&signature), &mut attachments);
-        }
-        parts.write_with(&attachments, &mut line);
-        let hash = Hash::of(&line);
-        line.push(b'\n');
-        let put = self.put(&line);
-        (self.line, self.attachments) = (line, attachments);
-        put?;
+    /// The event's line, linked, in one write.
+    fn write(&mut self, trail: &TrailFile, mut draft: Draft<'_>, now: UnixTime) -> io::Result<()> {
+        let hash = Hash::of(draft.linked(&self.previous, self.sequence));
+        self.put(draft.ended())?;
         self.advance(trail, hash, now);
         Ok(())
     }
 
-    /// The event's place in the chain.
-    fn link(&self, trail: &TrailFile, attachments: &mut Vec<u8>) {
-        attachments.extend_from_slice(br#"{"content":{"node":""#);
-        attachments.extend_from_slice(trail.key.node().as_str().as_bytes());
-        attachments.extend_from_slice(br#"","previous":""#);
-        attachments.extend_from_slice(&self.previous.text());
-        attachments.extend_from_slice(br#"","sequence":"#);
-        // A number is always JSON, and writing into memory does not fail.
-        let _written = serde_json::to_writer(&mut *attachments, &self.sequence.saturating_add(1));
-        // Without the formatter, since every event has it.
-        for part in [r#"},"name":""#, CHAIN, r#"","typeURI":""#, TYPE, CHAIN, r#""}"#] {
-            attachments.extend_from_slice(part.as_bytes());
-        }
-    }
-
     fn advance(&mut self, trail: &TrailFile, hash: Hash, now: UnixTime) {
         self.sequence = self.sequence.saturating_add(1);
-        trail.gate.sequence.store(self.sequence, Ordering::Relaxed);
+        trail.told.sequence.store(self.sequence, Ordering::Relaxed);
         self.previous = hash;
         self.began = true;
         self.first.get_or_insert((self.sequence, now));
@@ -270,8 +237,8 @@ impl State {
     }
 }
 
-/// What makes an event a checkpoint; the key itself where a file begins.
-fn checkpoint(trail: &TrailFile, occasion: Occasion, signature: Option<&[u8]>, attachments: &mut Vec<u8>) {
+/// What makes an event a checkpoint, after its link; the key itself where a file begins.
+fn checkpoint(trail: &TrailFile, occasion: Occasion, signature: Option<&[u8]>) -> Vec<u8> {
     let mut content = serde_json::json!({"kid": trail.key.kid(), "reason": occasion.as_str()});
     if let Some(content) = content.as_object_mut() {
         if occasion == Occasion::Open {
@@ -284,9 +251,10 @@ fn checkpoint(trail: &TrailFile, occasion: Occasion, signature: Option<&[u8]>, a
     }
     let whole =
         serde_json::json!({"content": content, "name": CHECKPOINT, "typeURI": format!("{TYPE}{CHECKPOINT}")});
-    attachments.push(b',');
+    let mut attachment = vec![b','];
     // It has texts and objects only: there is a canonical form.
-    attachments.extend_from_slice(&sealstone_audit::canonical(&whole).unwrap_or_default());
+    attachment.extend_from_slice(&sealstone_audit::canonical(&whole).unwrap_or_default());
+    attachment
 }
 
 /// To be appended to, made for its owner alone.

@@ -20,6 +20,11 @@ pub enum Fault {
     /// It is no event, or none of a chain.
     #[error("was put in, or was an event and was changed: {0}")]
     NoEvent(LineError),
+    /// It is an event, but not in the one form that a node writes (RFC 8785): a member twice, white space, another order.
+    #[error(
+        "was changed after it was written: it is not in the canonical form (RFC 8785) that nodes write; a member may be there twice, and readers differ in which one they take"
+    )]
+    NotCanonical,
     /// It says which torn line stands before it, and another does.
     #[error("says which torn line stands before it, and another does: that was changed or put in")]
     Mended,
@@ -100,6 +105,7 @@ impl Fault {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::NoEvent(_) => "no_event",
+            Self::NotCanonical => "not_canonical",
             Self::Mended => "set_aside_changed",
             Self::Changed { .. } => "changed",
             Self::Missing { .. } => "missing",

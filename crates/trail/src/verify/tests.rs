@@ -90,7 +90,7 @@ type FilesCase = (
 #[test]
 fn every_change_is_found_and_its_line_is_named() {
     let written = Written::new();
-    let cases: [Case; 14] = [
+    let cases: [Case; 18] = [
         ("nothing", |_| {}, &[]),
         (
             "an outcome changed",
@@ -100,7 +100,28 @@ fn every_change_is_found_and_its_line_is_named() {
         (
             "a space put in",
             |l| l[2] = l[2].replacen(':', ": ", 1),
-            &[(3, "changed")],
+            &[(3, "not_canonical"), (3, "changed")],
+        ),
+        // The last line: no event after it holds its hash, and its signature is over what was parsed.
+        (
+            "a member put in twice, before the right one of the last checkpoint",
+            |l| l[11] = l[11].replacen('{', r#"{"action":"delete/user","#, 1),
+            &[(12, "not_canonical")],
+        ),
+        (
+            "an outcome twice within the last checkpoint",
+            |l| l[11] = l[11].replacen(r#""outcome":"#, r#""outcome":"failure","outcome":"#, 1),
+            &[(12, "not_canonical")],
+        ),
+        (
+            "a member twice in an inner object of the last checkpoint",
+            |l| l[11] = l[11].replacen(r#""initiator":{"#, r#""initiator":{"id":"mallory","#, 1),
+            &[(12, "not_canonical")],
+        ),
+        (
+            "a letter of the last checkpoint escaped",
+            |l| l[11] = l[11].replacen(r#""id":"sealstone""#, r#""id":"s\u0065alstone""#, 1),
+            &[(12, "not_canonical")],
         ),
         ("a line removed", |l| drop(l.remove(2)), &[(3, "missing")]),
         ("three lines removed", |l| drop(l.drain(2..5)), &[(3, "missing")]),
