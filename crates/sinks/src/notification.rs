@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 /// assert_eq!(event_type("authenticate/token"), "identity.authenticate");
 /// assert_eq!(event_type("create/oauth2_client"), "identity.oauth2_client.created");
 /// assert_eq!(event_type("revoke/key"), "identity.key.revoked");
+/// assert_eq!(event_type("backup/store"), "identity.store.backed_up");
 /// ```
 #[must_use]
 pub fn event_type(action: &str) -> String {
@@ -28,6 +29,9 @@ pub fn event_type(action: &str) -> String {
         "notify" => "notified",
         "start" => "started",
         "stop" => "stopped",
+        "configure" => "configured",
+        "backup" => "backed_up",
+        "restore" => "restored",
         other => other,
     };
     format!("identity.{resource}.{done}")
