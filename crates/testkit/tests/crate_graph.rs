@@ -37,6 +37,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("pages", &[]),
     ("trail", &["audit", "jose"]),
     ("sinks", &["trail", "https"]),
+    ("telemetry", &["https"]),
     ("fernet", &["jose"]),
     ("keyring", &["jose"]),
     ("claims", &["identity"]),
