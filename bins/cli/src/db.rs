@@ -1,8 +1,9 @@
 //! `sealstone db`: copies of the server's database, made while it serves and put back in one step.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use sealstone_audit::{Action, Target};
 use sealstone_storage::{Database, MigrationStatus};
 use serde_json::json;
 
@@ -68,7 +69,10 @@ pub(crate) async fn run(command: DbCommand) -> Outcome {
         DbCommand::Backup(arguments) => {
             let places = arguments.store.places()?;
             let database = file(places.database(), "pg_dump --format=custom --file COPY \"URL\"")?;
-            let status = database.back_up(&arguments.to).await?;
+            let trail = places.trail()?;
+            let copied = trail.change(Action::BackUpStore, named(&arguments.to));
+            let status = copied.stored(database.back_up(&arguments.to).await)?;
+            copied.done()?;
             say(&arguments.to, &status, arguments.output.output)
         }
         DbCommand::Restore(arguments) => {
@@ -76,16 +80,27 @@ pub(crate) async fn run(command: DbCommand) -> Outcome {
             let how =
                 "pg_restore --clean --if-exists --exit-on-error --single-transaction --dbname \"URL\" COPY";
             let database = file(places.database(), how)?;
-            let status = database.restore(&arguments.from).await?;
             let Database::File(path) = database else {
                 return Ok(());
             };
+            // The trail is beside the database and not in it: what it tells of stays told.
+            let trail = places.trail()?;
+            let restored = trail.change(Action::RestoreStore, named(path));
+            let status = restored.stored(database.restore(&arguments.from).await)?;
+            restored.done()?;
             output::note(
                 "note: what was revoked, disabled or spent after the copy is good again: see docs/runbooks/database.md",
             );
             say(path, &status, arguments.output.output)
         }
     }
+}
+
+/// A file by its path, as far as an event has room for it.
+fn named(path: &Path) -> Target<'static> {
+    const LONGEST: usize = 256;
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    Target::Store(whole.to_string_lossy().chars().take(LONGEST).collect())
 }
 
 /// A server's copies are made by its own tools, which know how.
@@ -98,7 +113,7 @@ fn file<'d>(database: &'d Database, how: &str) -> Outcome<&'d Database> {
     )))
 }
 
-fn say(path: &std::path::Path, status: &MigrationStatus, form: Form) -> Outcome {
+fn say(path: &Path, status: &MigrationStatus, form: Form) -> Outcome {
     match form {
         Form::Json => output::json(&json!({"file": path, "schema": status.version})),
         Form::Table => output::line(&path.display().to_string()),

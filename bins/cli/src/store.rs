@@ -296,9 +296,11 @@ impl Places {
 
     /// The audit file, for a change.
     pub(crate) fn trail(&self) -> Outcome<Trail> {
-        // The file belongs to who the server runs as: who owns the database, or the folder that it is in.
+        // The file belongs to who the server runs as: who owns the database, or the folder that it is in. After a loss
+        // there is no database yet.
         let beside = match &self.database {
-            Database::File(path) => path.as_path(),
+            Database::File(path) if path.exists() => path.as_path(),
+            Database::File(path) => path.parent().unwrap_or_else(|| Path::new(".")),
             Database::Postgres(_) | _ => self.audit.parent().unwrap_or_else(|| Path::new(".")),
         };
         Trail::open(&self.audit, &self.audit_key, beside)

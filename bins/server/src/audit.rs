@@ -93,6 +93,12 @@ fn tend(trail: &TrailFile, stopped: &mpsc::Receiver<()>) {
 
 /// Records what this node does by itself. What can't be recorded is logged: there is no request to refuse.
 pub(crate) fn tell(trail: &TrailFile, action: Action, reason: Option<Reason>) {
+    let node = Target::Node(trail.key().node().as_str().into());
+    tell_of(trail, action, node, reason);
+}
+
+/// The same of something else than the node itself.
+pub(crate) fn tell_of(trail: &TrailFile, action: Action, target: Target<'_>, reason: Option<Reason>) {
     let mut id = [0; 16];
     if let Err(error) = SystemEntropy.fill(&mut id) {
         tracing::error!(%error, "no audit event: the system's random source failed");
@@ -113,7 +119,7 @@ pub(crate) fn tell(trail: &TrailFile, action: Action, reason: Option<Reason>) {
             user_id: None,
             address: None,
         },
-        target: Target::Node(trail.key().node().as_str().into()),
+        target,
         request_id: "node".into(),
     };
     if let Err(error) = trail.record(&event) {

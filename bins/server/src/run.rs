@@ -4,6 +4,7 @@ use crate::background::{Background, ended, upkeep};
 use crate::compose::{self, Composition};
 use crate::config::Config;
 use crate::custody::Custody;
+use crate::db::Migration;
 use crate::metrics::Gauges;
 use crate::notify::Notify;
 use crate::people::People;
@@ -108,12 +109,15 @@ impl Served {
     /// Opens the store and the audit file, loads domains and keys.
     pub(crate) async fn open(config: &Config, composition: Composition) -> anyhow::Result<Self> {
         crate::check::audit(config)?;
-        let store = Arc::new(SqlStore::open(storage::serving(config, &composition.custody.kek)?).await?);
+        // What can't be recorded is not done: the trail comes before the schema.
+        let audit = crate::audit::open(config)?;
+        let migration = Migration::ahead(config, &audit).await?;
+        let opened = SqlStore::open(storage::serving(config, &composition.custody.kek)?).await;
+        let store = Arc::new(migration.recorded(opened)?);
         let mut holder = [0; 16];
         sealstone_provider::Entropy::fill(&SystemEntropy, &mut holder)
             .context("the system's random source failed")?;
         store.seek_leadership(holder).await;
-        let audit = crate::audit::open(config)?;
         let sinks = crate::sinks::compose(config)?;
         let clients = CachedClients::new(
             store.clone(),

@@ -353,3 +353,57 @@ fn what_is_no_trail_or_no_key_is_said_to_be_none() {
     fs::remove_file(data.path().join("audit.key")).unwrap();
     sealstone(&["audit", "key", "--data", text(data.path())]).refused(1, "audit.key");
 }
+
+/// A copy of the database is worth as much as the database: whoever made or used one is on record.
+#[test]
+fn copies_of_the_database_are_recorded() {
+    let data = Data::new();
+    let (copy, database) = (data.path().join("copy.db"), data.path().join("sealstone.db"));
+    let (copy, database) = (text(&copy), text(&database));
+    assert_eq!(
+        data.event_of(&["db", "backup", "--to", copy], 0),
+        ["backup/store", copy, "success", ""]
+    );
+    let event = data.events().pop().unwrap();
+    let who = event["initiator"]["id"].as_str().unwrap();
+    assert!(who.starts_with("os-user:"), "{who}");
+    assert_eq!(
+        data.event_of(&["db", "restore", "--from", copy], 0),
+        ["restore/store", database, "success", ""]
+    );
+    // Neither a copy that can't be written nor one that is none leaves no trace.
+    assert_eq!(
+        data.event_of(&["db", "backup", "--to", "/dev/null/copy.db"], 1),
+        ["backup/store", "/dev/null/copy.db", "failure", "backend_failure"]
+    );
+    fs::write(copy, "no database").unwrap();
+    assert_eq!(
+        data.event_of(&["db", "restore", "--from", copy], 1),
+        ["restore/store", database, "failure", "backend_failure"]
+    );
+    // What can't be recorded is not done.
+    let audit = data.path().join("audit.jsonl");
+    fs::remove_file(&audit).unwrap();
+    fs::create_dir(&audit).unwrap();
+    let other = data.path().join("other.db");
+    data.run(&["db", "backup", "--to", text(&other)])
+        .refused(1, "nothing was changed");
+    assert!(!other.exists());
+}
+
+/// After a loss there is nothing but the copy: it can be put back, and a trail begins with that.
+#[test]
+fn a_copy_is_put_back_where_nothing_is_left() {
+    let data = Data::new();
+    data.run(&["client", "create", "a"]).ok();
+    let copy = data.path().join("copy.db");
+    data.run(&["db", "backup", "--to", text(&copy)]).ok();
+    for lost in ["sealstone.db", "audit.jsonl", "audit.key"] {
+        fs::remove_file(data.path().join(lost)).unwrap();
+    }
+    assert_eq!(
+        data.event_of(&["db", "restore", "--from", text(&copy)], 0)[0],
+        "restore/store"
+    );
+    data.run(&["client", "show", "a"]).ok();
+}

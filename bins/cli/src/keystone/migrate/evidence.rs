@@ -74,7 +74,11 @@ impl NewWay {
         let Ok(event) = serde_json::from_slice::<AuditLine>(line) else {
             return;
         };
-        let issued = [Action::IssueToken, Action::IssueKeystoneToken];
+        let issued = [
+            Action::IssueToken,
+            Action::RefreshToken,
+            Action::IssueKeystoneToken,
+        ];
         if event.outcome != "success" || !issued.iter().any(|action| action.as_str() == event.action) {
             return;
         }
