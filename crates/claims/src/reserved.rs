@@ -35,6 +35,8 @@ reserved! {
     JTI = "jti";
     /// RFC 8693 §4.3.
     CLIENT_ID = "client_id";
+    /// Of which state of its client's registration a token is.
+    CLIENT_VERSION = "client_version";
     /// RFC 8693 §4.2.
     SCOPE = "scope";
     /// OpenID Connect Core §2.

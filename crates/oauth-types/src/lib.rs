@@ -46,7 +46,7 @@ pub use redirect_uri::{Loopback, RedirectUri, RedirectUriKind};
 pub use request::{GrantRequest, IntrospectionRequest, RequestError, RevocationRequest, TokenRequest};
 pub use resource::ResourceUri;
 pub use response::{IntrospectionResponse, TokenResponse};
-pub use revocation::{EndedClientId, RevocationDocument, RevokedTokenId};
+pub use revocation::{ClientEnd, EndedClientId, RevocationDocument, RevokedTokenId};
 pub use scope::{ScopeSet, ScopeToken};
 pub use secret::Secret;
 pub use user_code::UserCode;

@@ -10,13 +10,14 @@ use sealstone_identity::DomainId;
 use sealstone_jose::{Algorithm, JoseError, VerifierSet};
 use sealstone_keyring::{KeyRing, RotationPolicy};
 use sealstone_oauth_types::{
-    ClientId, EndedClientId, Issuer, RevocationDocument, RevokedTokenId, Secret, ServerMetadata, TokenId,
+    ClientEnd, ClientId, EndedClientId, Issuer, RevocationDocument, RevokedTokenId, Secret, ServerMetadata,
+    TokenId,
 };
 use sealstone_tokens::{
     AccessTokenVerifier, EndedClient, HintVerifier, Mint, MintError, PeopleMint, Revocations, RevokedToken,
     VerifiedHint, openstack_audience,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 use std::sync::Arc;
 
 /// Every algorithm that an issuer may have signed with.
@@ -86,9 +87,15 @@ impl IssuerState {
     /// Takes one more client that ended, already durable. What ended later stays.
     pub(crate) fn add_ended_client(&self, ended: EndedClient) {
         let mut clients = self.ended_clients.write();
-        let known = clients.get(&ended.client_id);
-        if known.is_none_or(|known| known.until.as_secs() < ended.until.as_secs()) {
-            clients.insert(ended.client_id.clone(), ended);
+        match clients.entry(ended.client_id.clone()) {
+            Entry::Vacant(place) => {
+                place.insert(ended);
+            }
+            Entry::Occupied(mut known) => {
+                let known = known.get_mut();
+                known.end = known.end.with(ended.end);
+                known.forget_at = known.forget_at.max(ended.forget_at);
+            }
         }
     }
 
@@ -135,10 +142,7 @@ impl IssuerState {
             .values()
             .filter(|ended| ended.forget_at.as_secs() > now.as_secs());
         document.ended_clients = live
-            .map(|ended| {
-                let (until, end) = (ended.until.as_secs(), ended.forget_at.as_secs());
-                EndedClientId::new(ended.client_id.clone(), until, end)
-            })
+            .map(|ended| EndedClientId::new(ended.client_id.clone(), ended.end, ended.forget_at.as_secs()))
             .collect();
         document
     }
@@ -163,10 +167,8 @@ impl Revocations for IssuerState {
         self.keys.load().revoked.contains(key_id)
     }
 
-    fn is_client_ended(&self, client_id: &ClientId, issued_at: UnixTime) -> bool {
-        let clients = self.ended_clients.read();
-        let ended = clients.get(client_id);
-        ended.is_some_and(|ended| issued_at.as_secs() <= ended.until.as_secs())
+    fn client_end(&self, client_id: &ClientId) -> Option<ClientEnd> {
+        self.ended_clients.read().get(client_id).map(|ended| ended.end)
     }
 }
 

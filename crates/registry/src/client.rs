@@ -25,6 +25,9 @@ pub const MAX_BOUND_LIFETIME: Duration = Duration::from_secs(3600);
 /// The shortest life of a token: below it, clocks that differ by their usual seconds refuse fresh tokens.
 pub const MIN_LIFETIME: Duration = Duration::from_secs(30);
 
+/// How long after a change of its client a token says the version: three times what the clocks of two nodes may be apart.
+const STATED_FOR: Duration = Duration::from_secs(60);
+
 /// A registered client, valid by construction: only [`ClientRegistration::into_client`] and the stored form of one
 /// that it made give a value of this type.
 ///
@@ -243,6 +246,24 @@ impl Client {
         self.version
     }
 
+    /// The version that a token issued at `now` must say, so that it is known from one of before the client ended: `None`
+    /// a minute after the last change, when the date tells, and for a client that was never changed.
+    #[must_use]
+    pub fn stated_version(&self, now: UnixTime) -> Option<u64> {
+        let until = self.updated_at.as_secs().saturating_add(STATED_FOR.as_secs());
+        (self.version > 1 && now.as_secs() < until).then_some(self.version)
+    }
+
+    /// A client that is registered in place of one of the same id, whose tokens below `ended` ended with it: its versions
+    /// go on from there, so that its own tokens are none of those.
+    #[must_use]
+    pub fn in_place_of(self, ended: u64) -> Self {
+        Self {
+            version: self.version.max(ended.saturating_add(1)),
+            ..self
+        }
+    }
+
     /// The client as its registration, to show or to change; without its secrets, which nothing gives back.
     #[must_use]
     pub fn registration(&self) -> ClientRegistration {
@@ -314,7 +335,8 @@ impl Client {
             domain: self.domain.clone(),
             settings,
             created_at: self.created_at,
-            updated_at: now,
+            // A clock that is behind makes no change older than the one before.
+            updated_at: self.updated_at.max(now),
             tie_changed_at: if is_same_tie {
                 self.tie_changed_at
             } else {

@@ -8,9 +8,8 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use futures_util::future::{BoxFuture, join};
-use rustls_pki_types::UnixTime;
 use sealstone_jose::{Algorithm, JoseError, JwkSet, VerifierSet, json};
-use sealstone_oauth_types::{ClientId, EndedClientId, Issuer, RevocationDocument, ServerMetadata};
+use sealstone_oauth_types::{ClientEnd, ClientId, EndedClientId, Issuer, RevocationDocument, ServerMetadata};
 
 use crate::{
     Fetched, JwksSource, ResourceConfig, SourceError,
@@ -45,8 +44,7 @@ pub(crate) enum LoadError {
 pub(crate) struct Revoked {
     keys: BTreeSet<String>,
     tokens: BTreeSet<String>,
-    /// With the last `iat` of each whose token no longer counts.
-    clients: BTreeMap<ClientId, u64>,
+    clients: BTreeMap<ClientId, ClientEnd>,
 }
 
 impl sealstone_tokens::Revocations for Revoked {
@@ -58,9 +56,8 @@ impl sealstone_tokens::Revocations for Revoked {
         self.keys.contains(key_id)
     }
 
-    fn is_client_ended(&self, client_id: &ClientId, issued_at: UnixTime) -> bool {
-        let until = self.clients.get(client_id);
-        until.is_some_and(|until| issued_at.as_secs() <= *until)
+    fn client_end(&self, client_id: &ClientId) -> Option<ClientEnd> {
+        self.clients.get(client_id).copied()
     }
 }
 
@@ -308,12 +305,13 @@ impl Library {
     }
 }
 
-/// Of a client that is named twice, what ended last counts.
-fn ended_clients(named: Vec<EndedClientId>) -> BTreeMap<ClientId, u64> {
+/// Of a client that is named twice, both ends count.
+fn ended_clients(named: Vec<EndedClientId>) -> BTreeMap<ClientId, ClientEnd> {
     let mut clients = BTreeMap::new();
     for ended in named {
-        let until = clients.entry(ended.client_id).or_insert(ended.until);
-        *until = ended.until.max(*until);
+        let end = ended.end();
+        let known = clients.entry(ended.client_id).or_insert(end);
+        *known = known.with(end);
     }
     clients
 }

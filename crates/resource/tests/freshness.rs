@@ -103,6 +103,56 @@ async fn a_revoked_token_is_refused_after_the_interval_at_the_latest() {
 }
 
 #[tokio::test]
+async fn o14_a_client_that_ended_and_came_back_in_one_second() {
+    let world = World::new();
+    let (layer, now) = (world.layer(), world.clock.seconds());
+    let of = |version: Option<u64>| {
+        let mut claims = world.claims();
+        claims["client_version"] = json!(version);
+        world.key.access_token(&claims)
+    };
+    for version in [None, Some(1), Some(3)] {
+        accepted(&layer, world.request(&of(version))).await;
+    }
+    let client = world.claims()["client_id"].clone();
+    let document = |version: Option<u64>| {
+        let mut end = json!({"client_id": client, "until": now + 1, "exp": now + 3_600});
+        if let Some(version) = version {
+            end["version"] = json!(version);
+        }
+        json!({"iss": ISSUER, "iat": now, "exp": now + 600, "revoked_keys": [], "revoked_tokens": [],
+            "ended_clients": [end]})
+    };
+    world
+        .source
+        .answer_json(&FakeSource::revocation(), &document(Some(2)));
+    world.advance(10);
+    for version in [None, Some(1)] {
+        let claims = world.claims();
+        assert!(
+            claims["iat"].as_u64().unwrap() < now + 20,
+            "within what clocks differ by"
+        );
+        invalid_token(&layer, world.request(&of(version))).await;
+    }
+    for version in [2, 3] {
+        accepted(&layer, world.request(&of(Some(version)))).await;
+    }
+    // As a node of the version before says it: by the second alone.
+    world
+        .source
+        .answer_json(&FakeSource::revocation(), &document(None));
+    world.advance(10);
+    let old = |iat: u64| {
+        let mut claims = world.claims();
+        (claims["iat"], claims["nbf"], claims["client_version"]) = (json!(iat), json!(iat), json!(9));
+        world.key.access_token(&claims)
+    };
+    invalid_token(&layer, world.request(&old(now + 1))).await;
+    accepted(&layer, world.request(&old(now + 2))).await;
+}
+
+#[tokio::test]
 async fn revocations_are_renewed_before_anybody_waits() {
     let world = World::new();
     let layer = world.layer();

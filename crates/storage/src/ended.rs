@@ -7,6 +7,7 @@ use sealstone_grants::{
     code::{Produced, Redemption},
     refresh::{EndedFamily, RefreshFamily},
 };
+use sealstone_oauth_types::ClientEnd;
 use sealstone_registry::{Client, MAX_BOUND_LIFETIME};
 use sealstone_tokens::EndedClient;
 
@@ -45,7 +46,11 @@ pub(crate) fn ended_client(client: &Client) -> Option<EndedClient> {
     let until = after(client.updated_at(), OTHER_NODES);
     Some(EndedClient {
         client_id: client.id().clone(),
-        until,
+        end: ClientEnd {
+            until: until.as_secs(),
+            // What it got says an earlier version; what it gets once it is enabled again, a later one.
+            version: Some(client.version()),
+        },
         forget_at: after(until, MAX_BOUND_LIFETIME),
     })
 }

@@ -46,6 +46,9 @@ pub struct AccessTokenClaims<'a> {
     pub audience: Audience<'a>,
     /// `client_id`.
     pub client_id: &'a ClientId,
+    /// `client_version`: of which state of its client's registration the token is, where its `iat` may not tell it from
+    /// one of before the client ended.
+    pub client_version: Option<u64>,
     /// `iat` and `nbf`.
     pub issued_at: UnixTime,
     /// `exp`.
@@ -90,6 +93,9 @@ impl Serialize for AccessTokenClaims<'_> {
         put(&mut object, ReservedClaim::SUB, self.subject)?;
         put(&mut object, ReservedClaim::AUD, &self.audience)?;
         put(&mut object, ReservedClaim::CLIENT_ID, self.client_id.as_str())?;
+        if let Some(version) = self.client_version {
+            put(&mut object, ReservedClaim::CLIENT_VERSION, &version)?;
+        }
         put(&mut object, ReservedClaim::IAT, &self.issued_at.as_secs())?;
         put(&mut object, ReservedClaim::NBF, &self.issued_at.as_secs())?;
         put(&mut object, ReservedClaim::EXP, &self.expires_at.as_secs())?;
@@ -134,6 +140,9 @@ impl AccessTokenClaims<'_> {
             }
         }
         object.plain_text(ReservedClaim::CLIENT_ID.name(), self.client_id.as_str());
+        if let Some(version) = self.client_version {
+            object.number(ReservedClaim::CLIENT_VERSION.name(), version);
+        }
         let names = [ReservedClaim::IAT.name(), ReservedClaim::NBF.name()];
         object.number_twice(names, self.issued_at.as_secs());
         object.number(ReservedClaim::EXP.name(), self.expires_at.as_secs());
@@ -260,6 +269,7 @@ mod tests {
                             subject: name,
                             audience,
                             client_id: &client_id,
+                            client_version: full.then_some(7),
                             issued_at: at(1_000),
                             expires_at: at(u64::MAX / 2),
                             token_id: "t-_",

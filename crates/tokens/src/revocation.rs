@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use rustls_pki_types::UnixTime;
 use sealstone_identity::DomainId;
-use sealstone_oauth_types::{ClientId, TokenId};
+use sealstone_oauth_types::{ClientEnd, ClientId, TokenId};
 use std::fmt;
 
 /// A token revoked before its end (RFC 7009).
@@ -26,8 +26,8 @@ pub struct RevokedToken {
 pub struct EndedClient {
     /// The client.
     pub client_id: ClientId,
-    /// Its tokens with an `iat` up to this one no longer count.
-    pub until: UnixTime,
+    /// Which of its tokens no longer count.
+    pub end: ClientEnd,
     /// When the last of them would have ended: from then on it needs no mention.
     pub forget_at: UnixTime,
 }
@@ -38,8 +38,8 @@ pub trait Revocations: Send + Sync {
     fn is_token_revoked(&self, token_id: &str) -> bool;
     /// Whether the key that signed it was revoked: then nothing it signed counts.
     fn is_key_revoked(&self, key_id: &str) -> bool;
-    /// Whether a token that this client got at `issued_at` ended with the client.
-    fn is_client_ended(&self, client_id: &ClientId, issued_at: UnixTime) -> bool;
+    /// Up to where this client's tokens ended with it; `None` for one that did not end.
+    fn client_end(&self, client_id: &ClientId) -> Option<ClientEnd>;
 }
 
 /// Nothing is revoked: for those who check revocation elsewhere.
@@ -55,8 +55,8 @@ impl Revocations for NothingRevoked {
         false
     }
 
-    fn is_client_ended(&self, _client_id: &ClientId, _issued_at: UnixTime) -> bool {
-        false
+    fn client_end(&self, _client_id: &ClientId) -> Option<ClientEnd> {
+        None
     }
 }
 

@@ -171,8 +171,9 @@ impl AccessTokenVerifier {
             return Err(VerifyError::NotYetValid);
         }
         token.check_possession(possession)?;
+        let end = revocations.client_end(&token.client_id);
         if revocations.is_token_revoked(&token.token_id)
-            || revocations.is_client_ended(&token.client_id, token.issued_at)
+            || end.is_some_and(|end| end.covers(token.issued_at.as_secs(), token.client_version))
         {
             return Err(VerifyError::Revoked);
         }
@@ -193,6 +194,7 @@ struct Wire {
     sub: String,
     aud: AudienceWire,
     client_id: ClientId,
+    client_version: Option<u64>,
     iat: u64,
     nbf: Option<u64>,
     exp: u64,
@@ -218,6 +220,8 @@ pub struct VerifiedToken {
     pub audience: Vec<String>,
     /// `client_id`.
     pub client_id: ClientId,
+    /// `client_version`.
+    pub client_version: Option<u64>,
     /// `iat`.
     pub issued_at: UnixTime,
     /// `nbf`.
@@ -256,6 +260,7 @@ impl VerifiedToken {
                 AudienceWire::Many(audience) => audience,
             },
             client_id: wire.client_id,
+            client_version: wire.client_version,
             issued_at: time(wire.iat),
             not_before: wire.nbf.map(time),
             expires_at: time(wire.exp),

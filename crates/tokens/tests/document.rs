@@ -61,6 +61,7 @@ fn claims(scope: Scope) -> Value {
         subject: "ci",
         audience: Audience::One("openstack-apis:demo"),
         client_id: &client_id,
+        client_version: Some(2),
         issued_at: at(1_000),
         expires_at: at(1_900),
         token_id: "t",
@@ -144,7 +145,7 @@ fn every_member_of_the_revocation_document_is_listed() {
     let document: RevocationDocument = serde_json::from_value(json!({
         "iss": "https://id.example/v4/oauth2/demo", "iat": 1000, "exp": 1010,
         "revoked_keys": ["k"], "revoked_tokens": [{"jti": "t", "exp": 1900}],
-        "ended_clients": [{"client_id": "c", "until": 1001, "exp": 4601}],
+        "ended_clients": [{"client_id": "c", "until": 1001, "version": 2, "exp": 4601}],
     }))
     .unwrap();
     let value = serde_json::to_value(document).unwrap();

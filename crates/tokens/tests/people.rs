@@ -5,7 +5,7 @@ use sealstone_identity::DomainId;
 use sealstone_jose::{
     Algorithm, JwkSet, JwtEncoder, KeyId, PrivateKey, Signer, UnverifiedJwt, VerifierSet, base64url,
 };
-use sealstone_oauth_types::{ClientId, Issuer, Nonce, ScopeSet};
+use sealstone_oauth_types::{ClientEnd, ClientId, Issuer, Nonce, ScopeSet};
 use sealstone_tokens::{
     AccessTokenClaims, AccessTokenHash, AccessTokenVerifier, Audience, HintVerifier, IdTokenClaims,
     LoginClaims, LogoutTokenClaims, NothingRevoked, PeopleMint, PersonClaims, Possession, Revocations,
@@ -48,8 +48,8 @@ impl Revocations for RevokedKey {
         key_id == "k1"
     }
 
-    fn is_client_ended(&self, _client_id: &ClientId, _issued_at: UnixTime) -> bool {
-        false
+    fn client_end(&self, _client_id: &ClientId) -> Option<ClientEnd> {
+        None
     }
 }
 
@@ -364,6 +364,7 @@ fn an_access_token_tells_a_persons_login_and_none_of_a_machine() {
             subject: "u1",
             audience: Audience::One("web"),
             client_id: &world.client,
+            client_version: None,
             issued_at: at(NOW),
             expires_at: at(NOW + 900),
             token_id: "t1",

@@ -4,7 +4,7 @@ use rustls_pki_types::UnixTime;
 use sealstone_identity::Scope;
 use sealstone_jose::{Algorithm, JwkSet, JwtEncoder, KeyId, PrivateKey, Signer, VerifierSet, base64url};
 use sealstone_mtls::CertificateThumbprint;
-use sealstone_oauth_types::{ClientId, Issuer};
+use sealstone_oauth_types::{ClientEnd, ClientId, Issuer};
 use sealstone_tokens::{
     AccessTokenVerifier, NothingRevoked, Possession, Revocations, VerifiedToken, VerifyError,
 };
@@ -32,8 +32,12 @@ impl Revocations for Revoked {
         key_id == self.0
     }
 
-    fn is_client_ended(&self, client_id: &ClientId, issued_at: UnixTime) -> bool {
-        client_id.as_str() == self.0 && issued_at.as_secs() <= NOW
+    fn client_end(&self, client_id: &ClientId) -> Option<ClientEnd> {
+        let end = ClientEnd {
+            until: NOW,
+            version: Some(3),
+        };
+        (client_id.as_str() == self.0).then_some(end)
     }
 }
 
@@ -220,4 +224,48 @@ fn a25_s02_a_token_that_hides_its_key_does_not_escape_the_revocation() {
         world.verify(&token, &Revoked("k1")),
         Err(VerifyError::NoKeyId)
     ));
+}
+
+#[test]
+fn o14_a_client_that_ended_takes_its_tokens_along_and_none_of_those_that_come_after() {
+    let world = World::new();
+    // The client ended with its version 3, in this second.
+    for (name, iat, version, is_good) in [
+        ("from before, and says so", NOW, Some(2), false),
+        (
+            "from before, in an hour of a wrong clock",
+            NOW + 55,
+            Some(2),
+            false,
+        ),
+        ("enabled again in the same second", NOW, Some(4), true),
+        ("enabled again by a clock that is behind", NOW - 9, Some(4), true),
+        ("of the state that ended it", NOW, Some(3), true),
+        ("says nothing, in the same second", NOW, None, false),
+        ("says nothing, by a clock that is ahead", NOW + 20, None, false),
+        ("says nothing, and is from a minute after", NOW + 21, None, true),
+    ] {
+        let mut claims = world.good();
+        claims["iat"] = json!(iat);
+        claims["nbf"] = json!(iat);
+        if let Some(version) = version {
+            claims["client_version"] = json!(version);
+        }
+        let token = world.token("at+jwt", &claims);
+        let found = world.verify(&token, &Revoked("ci"));
+        assert_eq!(found.is_ok(), is_good, "{name}: {found:?}");
+        assert!(world.verify(&token, &Revoked("another")).is_ok(), "{name}");
+        if let Ok(found) = found {
+            assert!(!found.other.contains_key("client_version"), "told to nobody else");
+        }
+    }
+    for version in [json!("4"), json!(-1), json!(4.5), json!([4])] {
+        let mut claims = world.good();
+        claims["client_version"] = version;
+        let token = world.token("at+jwt", &claims);
+        assert!(matches!(
+            world.verify(&token, &Revoked("ci")),
+            Err(VerifyError::Claims)
+        ));
+    }
 }

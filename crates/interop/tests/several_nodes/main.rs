@@ -169,14 +169,28 @@ fn changes_act_everywhere(world: &World) {
             .as_bool()
             .unwrap_or_else(|| panic!("{} {told}", answer.status))
     };
-    // What it gets in the second in which it was disabled has ended with the rest.
-    let token = std::cell::RefCell::new(String::new());
-    eventually("a token that is good", || {
-        let fresh = client.ask(&https, &one.url("/token"), &GRANT).unwrap().json();
-        *token.borrow_mut() = fresh["access_token"].as_str().unwrap().to_owned();
-        is_active(two, &token.borrow()) && is_active(three, &token.borrow())
-    });
-    let token = token.into_inner();
+    let token_of = |node: &world::Node| {
+        let answer = client.ask(&https, &node.url("/token"), &GRANT).unwrap();
+        let fresh = answer.json();
+        let token = fresh["access_token"].as_str();
+        token.unwrap_or_else(|| panic!("{fresh}")).to_owned()
+    };
+    // Disabled and enabled again, within the second: what it had is over everywhere, what it gets is good everywhere.
+    for _ in 0..3 {
+        let before = token_of(one);
+        drop(world.administer(&["client", "disable", "briefly"]));
+        drop(world.administer(&["client", "enable", "briefly"]));
+        everywhere("enabled again", Instant::now(), 200);
+        for from in &world.nodes {
+            let fresh = token_of(from);
+            for asked in &world.nodes {
+                let told = format!("from {}, asked {}", from.name, asked.name);
+                assert!(is_active(asked, &fresh), "{told}");
+                eventually("what it had is over", || !is_active(asked, &before));
+            }
+        }
+    }
+    let token = token_of(one);
     let token = token.as_str();
     let revoked = client
         .ask(&https, &two.url("/revoke"), &[("token", token)])

@@ -181,6 +181,18 @@ fn c02_c17_c18_a_claim_that_is_not_right_is_refused() {
         ("no subject", json!({"sub": null})),
         ("no name", json!({"jti": null})),
         ("a revoked token", json!({"jti": "known-stolen"})),
+        (
+            "of a client that was disabled",
+            json!({"client_id": "ended"}),
+        ),
+        (
+            "of a client before it was disabled",
+            json!({"client_id": "ended", "client_version": 2}),
+        ),
+        (
+            "of a client that a node of the version before disabled",
+            json!({"client_id": "ended-before", "client_version": 9}),
+        ),
         ("not bound", json!({"cnf": null})),
         ("bound to nothing", bound(json!({}))),
         ("bound to a key", bound(json!({"jkt": thumbprint}))),

@@ -73,6 +73,10 @@ impl TestIssuer {
         json!({
             "iss": self.url(domain), "iat": now(), "exp": now() + 600,
             "revoked_keys": keys, "revoked_tokens": tokens,
+            "ended_clients": [
+                {"client_id": "ended", "until": now(), "version": 3, "exp": now() + 3600},
+                {"client_id": "ended-before", "until": now() + 60, "exp": now() + 3600},
+            ],
         })
     }
 }

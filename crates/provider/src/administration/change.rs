@@ -71,6 +71,7 @@ impl Provider {
         let secrets = drawn.as_ref().map(Drawn::alone);
         let client = registration.into_client(domain.clone(), id, secrets, now)?;
         self.check_rights(acting, &client).await?;
+        let client = self.in_its_place(client, now).await?;
         match self.0.ports.clients.insert(client.clone()).await? {
             Insertion::Inserted => {
                 let text = drawn.as_ref().map(|drawn| &drawn.text);
@@ -79,6 +80,17 @@ impl Provider {
             Insertion::Exists => Err(AdministrationDenial::ClientExists.into()),
             Insertion::UnknownDomain => Err(AdministrationError::UnknownIssuer),
         }
+    }
+
+    /// A client whose id another had that ended lately: what it gets must not count as that one's.
+    async fn in_its_place(&self, client: Client, now: UnixTime) -> Result<Client, BackendError> {
+        let revocations = &self.0.ports.revocations;
+        let ended = revocations.ended_clients(client.domain(), now).await?;
+        let before = ended.iter().find(|ended| ended.client_id == *client.id());
+        Ok(match before.and_then(|before| before.end.version) {
+            Some(version) => client.in_place_of(version),
+            None => client,
+        })
     }
 
     /// The whole registration anew. Who changes a client could use it: so both what it was and what it is to be must be

@@ -1,6 +1,6 @@
 //! The directory's users.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::btree_map::Entry, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use rustls_pki_types::UnixTime;
@@ -50,7 +50,16 @@ impl Records {
         self.end_all(|family| family.grant.client_id == id);
         self.devices.retain(|_, request| request.client_id != id);
         self.codes.retain(|_, code| code.record.grant.client_id != id);
-        self.ended_clients.insert((domain, id), ended);
+        match self.ended_clients.entry((domain, id)) {
+            Entry::Vacant(place) => {
+                place.insert(ended);
+            }
+            Entry::Occupied(mut known) => {
+                let known = known.get_mut();
+                known.end = known.end.with(ended.end);
+                known.forget_at = known.forget_at.max(ended.forget_at);
+            }
+        }
     }
 
     /// Removes what hangs on a user's id.

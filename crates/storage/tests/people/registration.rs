@@ -1,6 +1,6 @@
 //! Clients that end with what they got, and the tokens by which clients register themselves.
 
-use sealstone_oauth_types::TokenHash;
+use sealstone_oauth_types::{ClientEnd, TokenHash};
 use sealstone_registry::{
     Client, ClientRegistration, ClientSecretText, InitialToken, InitialTokenId, Insertion,
     MAX_INITIAL_TOKENS, Pepper, Registered, Removal, Replacement, SecretSet,
@@ -80,7 +80,11 @@ pub(crate) async fn o14_a_disabled_clients_tokens_end_in_the_same_step<S: Store>
     };
     assert_eq!(one.client_id, client_id("web"));
     // A second, in which other nodes hear of it, and then an hour: the longest that a token lives.
-    assert_eq!((one.until, one.forget_at), (at(1_001), at(4_601)));
+    let end = ClientEnd {
+        until: 1_001,
+        version: Some(3),
+    };
+    assert_eq!((one.end, one.forget_at), (end, at(4_601)));
     assert!(
         store
             .ended_clients(&domain_id("other"), at(1_000))
@@ -105,7 +109,12 @@ pub(crate) async fn o14_a_disabled_clients_tokens_end_in_the_same_step<S: Store>
         Replacement::Replaced
     );
     let ended = store.ended_clients(&domain_id("demo"), at(1_000)).await.unwrap();
-    assert_eq!(ended.iter().map(|one| one.until).max(), Some(at(3_001)));
+    let ends = ended.iter().map(|one| (one.end.until, one.end.version));
+    assert_eq!(
+        ends.max(),
+        Some((3_001, Some(3))),
+        "no version below the one before"
+    );
     assert_eq!(
         store.purge(at(4_601)).await.unwrap(),
         2,

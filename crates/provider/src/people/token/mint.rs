@@ -95,6 +95,7 @@ fn access_token(
             Target::Resources(resources) => Audience::Resources(resources),
         },
         client_id: client.id(),
+        client_version: client.stated_version(issued_at),
         issued_at,
         expires_at: token.expires_at,
         token_id: token.token_id.as_str(),

@@ -9,9 +9,9 @@ use crate::sql::{
 };
 
 /// The version that this program reads and writes.
-pub(in crate::sql) const LATEST: u32 = 4;
+pub(in crate::sql) const LATEST: u32 = 5;
 
-pub(in crate::sql) const ALL: [Migration; 4] = [
+pub(in crate::sql) const ALL: [Migration; 5] = [
     Migration {
         version: 1,
         name: "all that SQLite has: registry, keys, revocations, what people granted, directory",
@@ -31,6 +31,11 @@ pub(in crate::sql) const ALL: [Migration; 4] = [
         version: 4,
         name: "changes of keys that wait for a second administrator",
         sql: include_str!("../../../migrations/postgres/0004_key_requests.sql"),
+    },
+    Migration {
+        version: 5,
+        name: "ends of clients, by version",
+        sql: include_str!("../../../migrations/postgres/0005_ends_of_clients.sql"),
     },
 ];
 

@@ -15,11 +15,11 @@ use crate::sql::{
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// The version that this program reads and writes.
-pub(in crate::sql) const LATEST: u32 = 5;
+pub(in crate::sql) const LATEST: u32 = 6;
 /// "SEAL", in `application_id`.
 const APPLICATION_ID: i64 = 0x5345_414c;
 
-pub(super) const ALL: [Migration; 5] = [
+pub(super) const ALL: [Migration; 6] = [
     Migration {
         version: 1,
         name: "domains, clients, key rings, revoked tokens",
@@ -44,6 +44,11 @@ pub(super) const ALL: [Migration; 5] = [
         version: 5,
         name: "changes of keys that wait for a second administrator",
         sql: include_str!("../../../migrations/sqlite/0005_key_requests.sql"),
+    },
+    Migration {
+        version: 6,
+        name: "ends of clients, by version",
+        sql: include_str!("../../../migrations/sqlite/0006_ends_of_clients.sql"),
     },
 ];
 

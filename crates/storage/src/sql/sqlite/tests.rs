@@ -358,7 +358,7 @@ async fn migrations_are_counted_run_once_and_never_run_backwards() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("test.db");
     let status = Migrations::status(&path).await.unwrap();
-    assert_eq!((status.version, status.latest, status.pending.len()), (0, 5, 5));
+    assert_eq!((status.version, status.latest, status.pending.len()), (0, 6, 6));
     assert!(files(&folder).is_empty(), "a look makes no file");
     assert_eq!(
         SqlStore::open_current(&path).await.unwrap_err().kind(),
@@ -380,7 +380,7 @@ async fn migrations_are_counted_run_once_and_never_run_backwards() {
 
     connect(&path)
         .await
-        .execute("PRAGMA user_version = 6")
+        .execute("PRAGMA user_version = 7")
         .await
         .unwrap();
     for error in [

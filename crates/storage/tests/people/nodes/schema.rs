@@ -3,8 +3,9 @@
 use std::{error::Error as _, time::Duration};
 
 use sealstone_grants::code::CodeStore;
-use sealstone_registry::{ClientStore, StoreError};
+use sealstone_registry::{ClientStore, Replacement, StoreError};
 use sealstone_storage::{Migrations, PostgresConfig, PostgresPassword, SqlErrorKind, SqlStore};
+use sealstone_tokens::RevocationStore;
 
 use super::{add_client, client, cluster, config};
 use crate::fixtures::{add_domain, at, client_id, code, domain_id, hash};
@@ -21,7 +22,7 @@ async fn migrations_run_once_whoever_begins() {
     let Some(cluster) = cluster() else { return };
     let config = config(&cluster.database());
     let status = Migrations::status(config.clone()).await.unwrap();
-    assert_eq!((status.version, status.latest, status.pending.len()), (0, 4, 4));
+    assert_eq!((status.version, status.latest, status.pending.len()), (0, 5, 5));
     let error = SqlStore::open_current(config.clone()).await.unwrap_err();
     assert_eq!(error.kind(), SqlErrorKind::SchemaOlder { found: 0 });
     assert!(error.to_string().contains("sealstoned db migrate"), "{error}");
@@ -32,7 +33,7 @@ async fn migrations_run_once_whoever_begins() {
     }
     let mut ran = nodes.join_all().await;
     ran.sort_unstable();
-    assert_eq!(ran, [0, 0, 0, 4], "one ran all steps, the others waited for it");
+    assert_eq!(ran, [0, 0, 0, 5], "one ran all steps, the others waited for it");
     let store = SqlStore::open_current(config).await.unwrap();
     assert!(store.status().await.unwrap().pending.is_empty());
     store.check_integrity().await.unwrap();
@@ -83,18 +84,18 @@ async fn a_later_schema_is_worked_with_as_far_as_it_says() {
     cluster.sql(
         "test0",
         "ALTER TABLE clients ADD COLUMN added TEXT NOT NULL DEFAULT 'x'; CREATE TABLE added (id BIGINT);
-         CREATE INDEX added_index ON codes (forget_at, seq); UPDATE sealstone_schema SET version = 5",
+         CREATE INDEX added_index ON codes (forget_at, seq); UPDATE sealstone_schema SET version = 6",
     );
     add_client(&running, "during").await;
     assert!(running.client(&client_id("before")).await.unwrap().is_some());
     let restarted = SqlStore::open(config(&url)).await.unwrap();
     let status = restarted.status().await.unwrap();
-    assert_eq!((status.version, status.latest, status.pending.len()), (5, 4, 0));
+    assert_eq!((status.version, status.latest, status.pending.len()), (6, 5, 0));
     add_client(&restarted, "after").await;
 
-    cluster.sql("test0", "UPDATE sealstone_schema SET version = 5, oldest = 5");
+    cluster.sql("test0", "UPDATE sealstone_schema SET version = 6, oldest = 6");
     let (kind, text) = kind_of(&url).await;
-    assert_eq!(kind, SqlErrorKind::SchemaNewer { found: 5 });
+    assert_eq!(kind, SqlErrorKind::SchemaNewer { found: 6 });
     assert!(text.contains("run the newer program"), "{text}");
     // The running node stops within a second: `hears` tells who balances the load.
     let mut hears = running.hears();
@@ -105,8 +106,47 @@ async fn a_later_schema_is_worked_with_as_far_as_it_says() {
         .unwrap();
     let error = running.client(&client_id("before")).await.unwrap_err();
     assert!(
-        error.source().unwrap().to_string().contains("schema version 5"),
+        error.source().unwrap().to_string().contains("schema version 6"),
         "{error:?}"
+    );
+}
+
+/// While a rolling upgrade runs, a node of the schema before ends a client by its second alone: what this program knew of
+/// versions no longer stands, until it ends the client itself.
+#[tokio::test]
+async fn o14_an_end_by_a_node_of_the_schema_before_is_one_by_its_second() {
+    let Some(cluster) = cluster() else { return };
+    let url = cluster.database();
+    let store = SqlStore::open(config(&url)).await.unwrap();
+    add_domain(&store, "demo").await;
+    add_client(&store, "ci").await;
+    let end = async || {
+        let ended = store.ended_clients(&domain_id("demo"), at(1_000)).await.unwrap();
+        ended.first().map(|ended| (ended.end.until, ended.end.version))
+    };
+    let set = async |enabled: bool, now: u64| {
+        let before = store.client(&client_id("ci")).await.unwrap().unwrap();
+        let after = before.with_enabled(enabled, at(now));
+        assert_eq!(
+            store.replace(before.version(), after).await.unwrap(),
+            Replacement::Replaced
+        );
+    };
+    set(false, 1_000).await;
+    assert_eq!(end().await, Some((1_001, Some(2))));
+    set(true, 1_000).await;
+    cluster.sql(
+        "test0",
+        "INSERT INTO ended_clients (client_id, domain_id, until, forget_at) VALUES ('ci', 'demo', 1005, 4605)
+         ON CONFLICT (domain_id, client_id) DO UPDATE SET until = excluded.until, forget_at = excluded.forget_at
+         WHERE excluded.until > ended_clients.until",
+    );
+    assert_eq!(end().await, Some((1_005, None)));
+    set(false, 1_002).await;
+    assert_eq!(
+        end().await,
+        Some((1_005, Some(4))),
+        "no second before the one that was told"
     );
 }
 

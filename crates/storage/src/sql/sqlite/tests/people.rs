@@ -43,7 +43,7 @@ async fn databases_of_earlier_versions_are_brought_up_to_date() {
         before.close().await.unwrap();
 
         let status = Migrations::status(&path).await.unwrap();
-        assert_eq!((status.version, status.latest), (old, 5));
+        assert_eq!((status.version, status.latest), (old, 6));
         let store = SqlStore::open(&path).await.unwrap();
         assert!(store.status().await.unwrap().pending.is_empty());
         assert_eq!(*store.client(&id("one")).await.unwrap().unwrap(), client("one"));
