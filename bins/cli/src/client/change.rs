@@ -9,6 +9,7 @@ use sealstone_registry::{
     SecretSet, generate_client_id,
 };
 use sealstone_storage::SqlStore;
+use sealstone_tokens::RevocationStore as _;
 
 use super::{
     CreateArguments, DeleteArguments, OneArguments, RotateArguments, UpdateArguments, secret::Drawn, show,
@@ -54,6 +55,7 @@ pub(super) async fn create(arguments: CreateArguments) -> Outcome {
         .await?;
     let secrets = secret.as_ref().map(Drawn::alone);
     let client = registration.into_client(domain.clone(), id.clone(), secrets, clock::now())?;
+    let client = in_its_place(&opened, client).await?;
     let change = of_client(&trail, Action::CreateClient, &id);
     let inserted = change.stored(opened.insert(client.clone()).await)?;
     opened.close().await;
@@ -179,6 +181,16 @@ pub(super) async fn delete(arguments: DeleteArguments) -> Outcome {
         }
         Removal::Missing => Err(missing(&change, &arguments.id)),
     }
+}
+
+/// A client whose id another had that ended lately: what it gets must not count as that one's.
+pub(super) async fn in_its_place(opened: &SqlStore, client: Client) -> Outcome<Client> {
+    let ended = opened.ended_clients(client.domain(), clock::now()).await?;
+    let before = ended.iter().find(|ended| ended.client_id == *client.id());
+    Ok(match before.and_then(|before| before.end.version) {
+        Some(version) => client.in_place_of(version),
+        None => client,
+    })
 }
 
 fn print(client: &Client, secret: Option<&Drawn>, form: Form) -> Outcome {

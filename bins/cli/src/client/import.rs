@@ -14,7 +14,10 @@ use sealstone_registry::{
 use sealstone_storage::SqlStore;
 use serde_json::{Value, json};
 
-use super::{change::of_client, secret::Drawn};
+use super::{
+    change::{in_its_place, of_client},
+    secret::Drawn,
+};
 use crate::{
     audit::Trail,
     clock,
@@ -172,6 +175,7 @@ async fn take(
         return Ok(line);
     }
     let Some(trail) = trail else { return Ok(line) };
+    let client = in_its_place(opened, client).await?;
     let change = of_client(trail, Action::CreateClient, &id);
     match change.stored(opened.insert(client).await)? {
         Insertion::Inserted => {

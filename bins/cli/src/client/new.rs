@@ -40,6 +40,7 @@ pub(crate) async fn register(
         .await?;
     let client = registration.into_client(domain.clone(), id.clone(), None, clock::now())?;
     let opened = places.store().await?;
+    let client = change::in_its_place(&opened, client).await?;
     let change = change::of_client(trail, Action::CreateClient, id);
     let inserted = change.stored(opened.insert(client.clone()).await)?;
     opened.close().await;

@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use rustls_pki_types::UnixTime;
 use sealstone_jose::{Algorithm, JwkSet, VerifierSet};
 use sealstone_mtls::CertificateThumbprint;
-use sealstone_oauth_types::{ClientId, Issuer, RevocationDocument};
+use sealstone_oauth_types::{ClientEnd, ClientId, EndedClientId, Issuer, RevocationDocument};
 use sealstone_tokens::{AccessTokenVerifier, Possession, Revocations, VerifyError};
 use serde_json::json;
 
@@ -80,11 +79,10 @@ impl Revocations for Revoked {
             .any(|key| key == key_id)
     }
 
-    fn is_client_ended(&self, client_id: &ClientId, issued_at: UnixTime) -> bool {
-        self.0
-            .iter()
-            .flat_map(|document| &document.ended_clients)
-            .any(|ended| ended.client_id == *client_id && issued_at.as_secs() <= ended.until)
+    fn client_end(&self, client_id: &ClientId) -> Option<ClientEnd> {
+        let named = self.0.iter().flat_map(|document| &document.ended_clients);
+        let ends = named.filter(|ended| ended.client_id == *client_id);
+        ends.map(EndedClientId::end).reduce(ClientEnd::with)
     }
 }
 
