@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use sealstone_directory::{HashingError, HashingPool};
 use sealstone_factors::PasswordHash;
 use tokio::{sync::Semaphore, task};
+use tracing::Instrument as _;
 use zeroize::Zeroizing;
 
 /// 19 MiB each: 304 MiB.
@@ -42,6 +43,21 @@ impl HashingPool for BlockingHashing {
     /// A request that goes away while it waits gives its place back; one whose hash is being computed keeps it to the
     /// end, for its memory is in use.
     async fn matches(&self, hash: PasswordHash, typed: Zeroizing<String>) -> Result<bool, HashingError> {
+        let span = tracing::debug_span!("password hash", "error.type" = tracing::field::Empty);
+        let judged = self.judge(hash, typed).instrument(span.clone()).await;
+        if let Err(error) = &judged {
+            let kind = match error {
+                HashingError::Busy { .. } => "busy",
+                HashingError::Failed => "failed",
+            };
+            span.record("error.type", kind);
+        }
+        judged
+    }
+}
+
+impl BlockingHashing {
+    async fn judge(&self, hash: PasswordHash, typed: Zeroizing<String>) -> Result<bool, HashingError> {
         let place = Arc::clone(&self.admitted).try_acquire_owned();
         let place = place.map_err(|_full| HashingError::Busy {
             retry_after: RETRY_AFTER,

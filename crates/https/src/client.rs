@@ -9,6 +9,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
+use tracing::{Instrument as _, field::Empty};
 
 use crate::{HttpsError, PlainHttp, Redirected, Settings, resolver::Resolver};
 
@@ -98,9 +99,16 @@ impl HttpsClient {
         limits: Limits,
     ) -> Result<Response<Bytes>, HttpsError> {
         self.admits(request.uri())?;
-        tokio::time::timeout(limits.deadline, self.unhurried(request, limits.body))
+        let span = span(&request);
+        let answered = tokio::time::timeout(limits.deadline, self.unhurried(request, limits.body))
+            .instrument(span.clone())
             .await
-            .unwrap_or(Err(HttpsError::Deadline(limits.deadline)))
+            .unwrap_or(Err(HttpsError::Deadline(limits.deadline)));
+        match &answered {
+            Ok(answer) => span.record("http.response.status_code", answer.status().as_u16()),
+            Err(error) => span.record("error.type", error.kind()),
+        };
+        answered
     }
 
     async fn unhurried(&self, request: Request<Bytes>, limit: usize) -> Result<Response<Bytes>, HttpsError> {
@@ -145,6 +153,26 @@ impl fmt::Debug for HttpsClient {
             .field("plain_http", &self.plain_http)
             .finish_non_exhaustive()
     }
+}
+
+/// What an exchange is in a trace: neither path nor query, which may hold what nobody else is to read.
+fn span(request: &Request<Bytes>) -> tracing::Span {
+    let uri = request.uri();
+    let default = if uri.scheme() == Some(&Scheme::HTTP) {
+        80
+    } else {
+        443
+    };
+    tracing::debug_span!(
+        "exchange",
+        otel.kind = "client",
+        http.request.method = request.method().as_str(),
+        server.address = uri.host(),
+        server.port = uri.port_u16().unwrap_or(default),
+        url.scheme = uri.scheme_str(),
+        http.response.status_code = Empty,
+        "error.type" = Empty,
+    )
 }
 
 const fn is_redirect(status: StatusCode) -> bool {

@@ -32,6 +32,18 @@ pub enum HttpsError {
 }
 
 impl HttpsError {
+    /// Which of them it is, in a word for traces.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::Connect(_) => "connect",
+            Self::Broken(_) => "broken",
+            Self::Redirect(_) => "redirect",
+            Self::TooLarge(_) => "too_large",
+            Self::Deadline(_) => "deadline",
+        }
+    }
+
     /// Whether the request cannot have reached the other side, so that it may be repeated whatever it does.
     #[must_use]
     pub const fn is_unsent(&self) -> bool {

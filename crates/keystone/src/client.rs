@@ -7,6 +7,7 @@ use sealstone_https::{HttpsClient, HttpsError, Limits};
 use sealstone_jose::{JoseError, json};
 use serde::{Deserialize, de::DeserializeOwned};
 use tokio::sync::Semaphore;
+use tracing::Instrument as _;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -77,7 +78,9 @@ impl KeystoneClient {
             .admit(self.now())
             .map_err(|retry_after| unavailable(Outage::LeftAlone { retry_after }))?;
         let deadline = self.inner.call_deadline;
+        let span = tracing::debug_span!("keystone", keystone.operation = operation);
         let outcome = tokio::time::timeout(deadline, self.attempts(&call))
+            .instrument(span)
             .await
             .unwrap_or(Err(Outage::Exchange(HttpsError::Deadline(deadline))));
         let outcome = match outcome {

@@ -89,7 +89,7 @@ impl KeyHome for Token {
 }
 
 impl Inner {
-    fn identifier(&self, reference: &KeyReference) -> Result<Vec<u8>, Pkcs11Error> {
+    pub(crate) fn identifier(&self, reference: &KeyReference) -> Result<Vec<u8>, Pkcs11Error> {
         let id = reference.as_str().strip_prefix(SCHEME);
         let id = id.and_then(|id| base64url::decode(id).ok());
         id.filter(|id| id.len() == ID)
@@ -151,7 +151,7 @@ impl Inner {
     }
 
     /// The key, after it has shown that it is the one.
-    fn opened(
+    pub(crate) fn opened(
         &self,
         token: &Token,
         id: &[u8],
@@ -223,7 +223,11 @@ impl InToken {
 
 impl HeldKey for InToken {
     fn sign(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), JoseError> {
-        let signature = self.signature(message);
+        let span = tracing::debug_span!("sign", key.home = "pkcs11", "error.type" = tracing::field::Empty);
+        let signature = span.in_scope(|| self.signature(message));
+        if signature.is_err() {
+            span.record("error.type", "pkcs11");
+        }
         let signature = self
             .token
             .0

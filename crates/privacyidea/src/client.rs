@@ -7,6 +7,7 @@ use rustls_pki_types::UnixTime;
 use sealstone_https::{HttpsClient, HttpsError, Limits};
 use sealstone_identity::Name;
 use tokio::sync::{Mutex, Semaphore};
+use tracing::Instrument as _;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -289,7 +290,8 @@ impl PrivacyIdea {
             body: MAX_ANSWER,
         };
         let request = self.request(call, token)?;
-        let answer = self.inner.https.exchange(request, limits).await;
+        let span = tracing::debug_span!("privacyidea", privacyidea.operation = call.operation);
+        let answer = self.inner.https.exchange(request, limits).instrument(span).await;
         answer.map_err(Outage::Exchange)
     }
 

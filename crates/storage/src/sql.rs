@@ -25,6 +25,7 @@ mod revocations;
 mod rewrap;
 mod rows;
 mod sessions;
+mod spans;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod transaction;
@@ -32,6 +33,7 @@ mod transaction;
 use std::{fmt, sync::Arc};
 
 use tokio::sync::watch;
+use tracing::Instrument as _;
 
 #[cfg(feature = "postgres")]
 pub use self::inspection::ServerFacts;
@@ -96,6 +98,18 @@ enum Backend {
     Sqlite(sqlite::OpenFile),
     #[cfg(feature = "postgres")]
     Postgres(postgres::OpenServer),
+}
+
+impl Backend {
+    /// As the conventions for traces call it.
+    const fn system(&self) -> &'static str {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => "sqlite",
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => "postgresql",
+        }
+    }
 }
 
 impl SqlStore {
@@ -257,12 +271,17 @@ impl SqlStore {
 
     /// Makes a change and waits until it is committed, or was refused.
     async fn write<T: Transaction>(&self, change: T) -> Result<T::Answer, SqlError> {
-        let made = match &self.inner.backend {
-            #[cfg(feature = "sqlite")]
-            Backend::Sqlite(file) => file.write(change).await,
-            #[cfg(feature = "postgres")]
-            Backend::Postgres(server) => server.write(change).await,
+        let span = spans::change::<T>(self.inner.backend.system());
+        let made = async {
+            match &self.inner.backend {
+                #[cfg(feature = "sqlite")]
+                Backend::Sqlite(file) => file.write(change).await,
+                #[cfg(feature = "postgres")]
+                Backend::Postgres(server) => server.write(change).await,
+            }
         };
+        let made = made.instrument(span.clone()).await;
+        spans::ended(&span, made.is_ok());
         made.map_err(|failure| self.failed(failure))
     }
 

@@ -6,6 +6,7 @@ use openidconnect::{AsyncHttpClient, HttpRequest, HttpResponse};
 use sealstone_https::{HttpsClient, HttpsError, Limits};
 use sealstone_jose::json;
 use tokio::sync::Semaphore;
+use tracing::Instrument as _;
 
 use crate::{
     ConfigError, Outage, UpstreamConfig,
@@ -64,7 +65,8 @@ impl BackChannel {
             deadline: self.deadline,
             body: MAX_ANSWER,
         };
-        let answer = self.https.exchange(request, limits).await;
+        let span = tracing::debug_span!("upstream", upstream.step = step);
+        let answer = self.https.exchange(request, limits).instrument(span).await;
         let answer = answer.map_err(|source| match source {
             HttpsError::TooLarge(limit) => Failure::fault(step, FaultKind::TooLarge(limit)),
             HttpsError::Redirect(_) => Failure::fault(step, FaultKind::Redirect),

@@ -10,8 +10,9 @@ use sqlx::postgres::{PgConnection, PgRow};
 #[cfg(feature = "sqlite")]
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Connection as _, Executor as _, Row as _};
+use tracing::Instrument as _;
 
-use super::{SqlStore, error::Failure};
+use super::{SqlStore, error::Failure, spans};
 
 /// What a statement ends with that keeps others from the rows until the transaction ends.
 pub(super) const LOCKS: [&str; 2] = [" FOR UPDATE", " FOR UPDATE SKIP LOCKED"];
@@ -255,30 +256,55 @@ impl<'q> Statement<'q> {
 
     /// Reads at most one row, on a connection for reading.
     pub(super) async fn read_optional(self, store: &SqlStore) -> Result<Option<SqlRow>, Failure> {
-        match &store.inner.backend {
-            #[cfg(feature = "sqlite")]
-            super::Backend::Sqlite(file) => {
-                let query = bound!(self.sqlite(), &self.values);
-                Ok(query.fetch_optional(&file.readers).await?.map(SqlRow::Sqlite))
+        let span = self.span(store);
+        let read = async {
+            match &store.inner.backend {
+                #[cfg(feature = "sqlite")]
+                super::Backend::Sqlite(file) => {
+                    let query = bound!(self.sqlite(), &self.values);
+                    Ok(query.fetch_optional(&file.readers).await?.map(SqlRow::Sqlite))
+                }
+                #[cfg(feature = "postgres")]
+                super::Backend::Postgres(server) => server.read_optional(&self).await,
             }
-            #[cfg(feature = "postgres")]
-            super::Backend::Postgres(server) => server.read_optional(&self).await,
-        }
+        };
+        let read = read.instrument(span.clone()).await;
+        spans::ended(&span, read.is_ok());
+        read
     }
 
     /// Reads all rows, on a connection for reading.
     pub(super) async fn read_all(self, store: &SqlStore) -> Result<Vec<SqlRow>, Failure> {
-        match &store.inner.backend {
-            #[cfg(feature = "sqlite")]
-            super::Backend::Sqlite(file) => {
-                let rows = bound!(self.sqlite(), &self.values)
-                    .fetch_all(&file.readers)
-                    .await?;
-                Ok(rows.into_iter().map(SqlRow::Sqlite).collect())
+        let span = self.span(store);
+        let read = async {
+            match &store.inner.backend {
+                #[cfg(feature = "sqlite")]
+                super::Backend::Sqlite(file) => {
+                    let rows = bound!(self.sqlite(), &self.values)
+                        .fetch_all(&file.readers)
+                        .await?;
+                    Ok(rows.into_iter().map(SqlRow::Sqlite).collect())
+                }
+                #[cfg(feature = "postgres")]
+                super::Backend::Postgres(server) => server.read_all(&self).await,
             }
-            #[cfg(feature = "postgres")]
-            super::Backend::Postgres(server) => server.read_all(&self).await,
-        }
+        };
+        let read = read.instrument(span.clone()).await;
+        spans::ended(&span, read.is_ok());
+        read
+    }
+
+    fn span(&self, store: &SqlStore) -> tracing::Span {
+        let system = store.inner.backend.system();
+        spans::read(
+            system,
+            match &store.inner.backend {
+                #[cfg(feature = "sqlite")]
+                super::Backend::Sqlite(_) => self.sqlite,
+                #[cfg(feature = "postgres")]
+                super::Backend::Postgres(_) => self.postgres,
+            },
+        )
     }
 }
 
