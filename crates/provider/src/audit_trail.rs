@@ -89,10 +89,22 @@ impl Provider {
         target: Target<'_>,
         error: Option<&TokenError>,
     ) -> Result<(), BackendError> {
+        self.record_as(attempt.action, attempt, user, target, error)
+    }
+
+    /// The same where it turned out to be another action than it looked like.
+    pub(crate) fn record_as(
+        &self,
+        action: Action,
+        attempt: &Attempt<'_>,
+        user: Option<&str>,
+        target: Target<'_>,
+        error: Option<&TokenError>,
+    ) -> Result<(), BackendError> {
         let event = Event {
             id: EventId::from_random(attempt.random.event),
             time: attempt.now,
-            action: attempt.action,
+            action,
             outcome: if error.is_none() {
                 Outcome::Success
             } else {

@@ -2,7 +2,7 @@ use crate::audit_trail::Attempt;
 use crate::error::{BackendError, TokenError};
 use crate::issuer::IssuerState;
 use crate::peer::Peer;
-use crate::people::token::{Given, OfPerson};
+use crate::people::token::{Given, OfPerson, Refusal};
 use crate::provider::Provider;
 use rustls_pki_types::UnixTime;
 use sealstone_audit::{Action, Target as AuditTarget};
@@ -12,7 +12,7 @@ use sealstone_grants::authenticate::{Authenticated, Judged, NeedsClient, NeedsFi
 use sealstone_grants::token::{self, Granted, NeedsIdentity, Target, TokenStep};
 use sealstone_identity::DomainId;
 use sealstone_jose::{JwtBuffer, base64url};
-use sealstone_oauth_types::{GrantRequest, RequestError, TokenRequest, TokenResponse};
+use sealstone_oauth_types::{GrantRequest, GrantType, RequestError, TokenRequest, TokenResponse};
 use sealstone_tokens::{AccessTokenClaims, Audience, DelegationContext, expiry};
 use std::cell::RefCell;
 use std::fmt;
@@ -36,9 +36,10 @@ impl Provider {
         peer: &'a Peer,
     ) -> TokenTurn<'a> {
         let client = request.as_ref().ok().map(|request| &request.client);
+        let action = action_of(request.as_ref().ok());
         let begun = self
             .issuer(domain)
-            .and_then(|issuer| Ok((issuer, self.attempt(Action::IssueToken, client, peer)?)));
+            .and_then(|issuer| Ok((issuer, self.attempt(action, client, peer)?)));
         let (issuer, attempt) = match begun {
             Ok(begun) => begun,
             Err(error) => return TokenTurn::Done(Err(error)),
@@ -56,7 +57,7 @@ impl Provider {
             Ok(Step::Issued(response)) => {
                 TokenTurn::Done(self.recorded(&issuer, &attempt, &token_id, Ok(Given::new(response))))
             }
-            Err(error) => TokenTurn::Done(self.recorded(&issuer, &attempt, &token_id, Err(error))),
+            Err(error) => TokenTurn::Done(self.recorded(&issuer, &attempt, &token_id, Err(error.into()))),
         }
     }
 
@@ -66,18 +67,21 @@ impl Provider {
         issuer: &IssuerState,
         attempt: &Attempt<'_>,
         token_id: &IssuedId,
-        result: Result<Given, TokenError>,
+        result: Result<Given, Refusal>,
     ) -> Result<TokenResponse, TokenError> {
-        let of = result.as_ref().ok().and_then(|given| given.of.as_deref());
-        let target = match (&result, of) {
-            // A repeated answer names the token that it repeats.
-            (Ok(_), Some(of)) => AuditTarget::Token(of.token_id.as_str().into()),
-            (Ok(_), None) => AuditTarget::Token(token_id.as_str().into()),
-            (Err(_), _) => AuditTarget::Issuer(issuer.domain.as_str().into()),
+        let given = match result {
+            Ok(given) => given,
+            Err(refusal) => {
+                self.record_refusal(issuer, attempt, &refusal)?;
+                return Err(refusal.error);
+            }
         };
+        let of = given.of.as_deref();
+        // A repeated answer names the token that it repeats.
+        let id = of.map_or(token_id.as_str(), |of| of.token_id.as_str());
         let user = of.map(|of| of.user_id.as_str());
-        self.record_of(attempt, user, target, result.as_ref().err())?;
-        result.map(|given| given.response)
+        self.record_of(attempt, user, AuditTarget::Token(id.into()), None)?;
+        Ok(given.response)
     }
 
     /// As far as it goes without waiting.
@@ -107,7 +111,7 @@ impl Provider {
         mut waiting: Waiting,
         token_id: &IssuedId,
         now: UnixTime,
-    ) -> Result<Given, TokenError> {
+    ) -> Result<Given, Refusal> {
         loop {
             let step = match waiting {
                 Waiting::Client(step, grant) => {
@@ -177,6 +181,22 @@ impl Provider {
             TokenStep::NeedsFamily(step) => of_person(OfPerson::Family(step)),
             TokenStep::NeedsDevice(step) => of_person(OfPerson::Device(step)),
         }
+    }
+}
+
+/// As what a token request is recorded: with a refresh token it is something else than without.
+const fn action_of(request: Option<&TokenRequest>) -> Action {
+    match request {
+        Some(TokenRequest {
+            grant:
+                GrantRequest::RefreshToken { .. }
+                | GrantRequest::Malformed {
+                    grant: GrantType::RefreshToken,
+                    ..
+                },
+            ..
+        }) => Action::RefreshToken,
+        Some(_) | None => Action::IssueToken,
     }
 }
 
@@ -283,6 +303,7 @@ fn mint(
         subject: client.id().as_str(),
         audience,
         client_id: client.id(),
+        client_version: client.stated_version(now),
         issued_at: now,
         expires_at,
         token_id,

@@ -1,6 +1,7 @@
 //! The grants in which a person takes part, at the token endpoint: a code, a refresh token, a device code.
 
 mod mint;
+mod replay;
 mod standing;
 
 use crate::error::{BackendError, TokenError};
@@ -9,6 +10,8 @@ use crate::people::PeoplePorts;
 use crate::provider::Provider;
 use mint::Issue;
 pub(crate) use mint::{groups, person_claims, roles};
+pub(crate) use replay::Refusal;
+use replay::Replayed;
 use rustls_pki_types::UnixTime;
 use sealstone_grants::code::{NeedsCode, Redeemed};
 use sealstone_grants::device::NeedsDevice;
@@ -64,7 +67,7 @@ impl Provider {
         asked: OfPerson,
         token_id: &str,
         now: UnixTime,
-    ) -> Result<Given, TokenError> {
+    ) -> Result<Given, Refusal> {
         let people = self.people()?;
         let mut step = match self.found(people, issuer, asked, now).await? {
             Ok(step) => step,
@@ -151,7 +154,7 @@ impl Provider {
         granted: PersonGranted,
         issue: Issue,
         now: UnixTime,
-    ) -> Result<Result<Given, Again>, TokenError> {
+    ) -> Result<Result<Given, Again>, Refusal> {
         let random = self.family_random()?;
         let refresh_token = match granted.complete(issue.issued(), &random, now) {
             Completion::Code {
@@ -210,32 +213,34 @@ impl Provider {
         issuer: &IssuerState,
         refused: Refused,
         now: UnixTime,
-    ) -> TokenError {
+    ) -> Refusal {
         match self.follow(people, issuer, refused.then, now).await {
-            Ok(()) => refused.denial.into(),
+            Ok(ended) => Refusal::ending(refused.denial, ended),
             Err(error) => error.into(),
         }
     }
 
+    /// What ended.
     async fn follow(
         &self,
         people: &PeoplePorts,
         issuer: &IssuerState,
         then: Aftermath,
         now: UnixTime,
-    ) -> Result<(), BackendError> {
-        match then {
-            Aftermath::Nothing => {}
+    ) -> Result<Option<Replayed>, BackendError> {
+        Ok(match then {
+            Aftermath::Nothing => None,
             Aftermath::SpendCode(hash) => {
                 let redeemed = people.codes.spend(&hash, now).await?;
-                ended(issuer, redeemed);
+                ended(issuer, redeemed)
             }
             Aftermath::EndFamily(family) => {
                 let families = people.refresh.end(Ending::Family(&family), now).await?;
+                let ended = families.first().map(Replayed::family);
                 issuer.add_ended(families);
+                ended
             }
-        }
-        Ok(())
+        })
     }
 }
 
@@ -283,23 +288,25 @@ enum Again {
 }
 
 /// Of two exchanges of one code the second ends what the first gave.
-fn spent(issuer: &IssuerState, redeemed: Redeemed, denial: GrantDenial) -> Result<(), TokenError> {
+fn spent(issuer: &IssuerState, redeemed: Redeemed, denial: GrantDenial) -> Result<(), Refusal> {
     match redeemed {
         Redeemed::Done => Ok(()),
         Redeemed::Spent(_) | Redeemed::Unknown => {
-            ended(issuer, redeemed);
-            Err(Denial::from(denial).into())
+            Err(Refusal::ending(denial.into(), ended(issuer, redeemed)))
         }
     }
 }
 
 /// What a second use ended counts no more here from now on.
-fn ended(issuer: &IssuerState, redeemed: Redeemed) {
-    if let Redeemed::Spent(spending) = redeemed {
-        issuer.add_ended(spending.family.into_iter().collect());
-        let token: Option<IssuedToken> = spending.revoked;
-        token.into_iter().for_each(|token| issuer.add_issued(token));
-    }
+fn ended(issuer: &IssuerState, redeemed: Redeemed) -> Option<Replayed> {
+    let Redeemed::Spent(spending) = redeemed else {
+        return None;
+    };
+    let ended = Replayed::spending(&spending);
+    issuer.add_ended(spending.family.into_iter().collect());
+    let token: Option<IssuedToken> = spending.revoked;
+    token.into_iter().for_each(|token| issuer.add_issued(token));
+    ended
 }
 
 impl Issue {

@@ -139,6 +139,13 @@ async fn h08_a_code_twice_ends_what_the_first_use_gave() {
     let first = world.exchange(&code).await.unwrap();
     assert!(super::userinfo::read(&world, &first.access_token).await.is_ok());
     assert_eq!(rule(world.exchange(&code).await), "invalid_grant");
+    // The trail says what it was, whose it was, and what ended.
+    assert_eq!(world.last_rule(), "code_spent");
+    let events = world.audit.events();
+    let event = events.last().unwrap();
+    assert_eq!(event.action.as_str(), "deny/reused_code");
+    assert_eq!(event.initiator.user_id.as_deref(), Some("u1"));
+    assert!(matches!(event.target, Target::Grant(_)), "{:?}", event.target);
     assert_eq!(
         super::userinfo::read(&world, &first.access_token)
             .await
@@ -150,6 +157,32 @@ async fn h08_a_code_twice_ends_what_the_first_use_gave() {
         .token(&format!("grant_type=refresh_token&refresh_token={refresh}"))
         .await;
     assert_eq!(rule(again), "invalid_grant");
+}
+
+/// Without a refresh token it is the access token that ends, and is named.
+#[tokio::test]
+async fn h08_a_code_twice_without_a_family_names_the_token_that_ended() {
+    let world = world().await;
+    let only_codes = with(web(), "grant_types", json!(["authorization_code"]));
+    world
+        .register("codes", with(only_codes, "scope", json!("openid")))
+        .await;
+    let mut browser = world.browser();
+    let asked = request("&scope=openid").replace("client_id=web", "client_id=codes");
+    let page = browser.authorize(&asked).await;
+    let code = browser.sign_in(&page).await.parameter("code").unwrap();
+    let first = world.token_at("demo", "codes", &exchange(&code)).await.unwrap();
+    let again = world.token_at("demo", "codes", &exchange(&code)).await;
+    assert_eq!(rule(again), "invalid_grant");
+    let events = world.audit.events();
+    let event = events.last().unwrap();
+    assert_eq!(event.action.as_str(), "deny/reused_code");
+    let id = claims(&first.access_token)["jti"].clone();
+    assert!(
+        matches!(&event.target, Target::Token(of) if id == **of),
+        "{:?}",
+        event.target
+    );
 }
 
 #[tokio::test]

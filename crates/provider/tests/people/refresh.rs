@@ -1,6 +1,7 @@
 //! Refresh tokens.
 
 use super::support::*;
+use sealstone_audit::Target;
 use sealstone_oauth_types::{Form, IntrospectionRequest, RevocationRequest, TokenResponse};
 use sealstone_provider::TokenError;
 use serde_json::json;
@@ -30,9 +31,20 @@ async fn k01_a_token_used_again_after_the_grace_ends_the_family() {
     let world = world().await;
     let r0 = refresh_token(&first(&world).await);
     let second = refresh(&world, &r0, "").await.unwrap();
+    assert_eq!(world.actions().last(), Some(&"renew/token"));
     world.clock.advance(Duration::from_secs(61));
     assert_eq!(refresh(&world, &r0, "").await.unwrap_err(), "invalid_grant");
+    // One event, which says what it was, whose it was, and what ended.
     assert_eq!(world.last_rule(), "refresh_token_reused");
+    let events = world.audit.events();
+    let [.., before, event] = events.as_slice() else {
+        panic!("two events")
+    };
+    assert_eq!(before.action.as_str(), "renew/token");
+    assert_eq!(event.action.as_str(), "deny/reused_refresh_token");
+    assert_eq!(event.initiator.user_id.as_deref(), Some("u1"));
+    assert_eq!(event.initiator.client_id.as_deref(), Some("web"));
+    assert!(matches!(event.target, Target::Grant(_)), "{:?}", event.target);
     assert_eq!(
         refresh(&world, &refresh_token(&second), "").await.unwrap_err(),
         "invalid_grant"
@@ -43,6 +55,10 @@ async fn k01_a_token_used_again_after_the_grace_ends_the_family() {
             .unwrap_err(),
         "InvalidToken"
     );
+    // What is refused after that, by whomever, is a refused refresh.
+    let _ended = refresh(&world, &r0, "").await.unwrap_err();
+    assert_eq!(world.last_rule(), "unknown_refresh_token");
+    assert_eq!(world.actions().last(), Some(&"renew/token"));
 }
 
 #[tokio::test]
