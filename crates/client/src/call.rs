@@ -111,7 +111,9 @@ impl Caller {
             };
             call_error(step, address, fault)
         })?;
-        let date = response.headers().get(header::DATE);
+        // An answer out of a cache on the way tells when that asked (RFC 9111 §5.1).
+        let is_kept = response.headers().contains_key(header::AGE);
+        let date = response.headers().get(header::DATE).filter(|_date| !is_kept);
         let date = date.and_then(|date| date.to_str().ok());
         Ok(Answer {
             status: response.status(),

@@ -169,6 +169,9 @@ pub enum TokenError {
     /// There is no refresh token to use.
     #[error("there is no refresh token: log in again")]
     NoRefreshToken,
+    /// With a clock that is so wrong the next ID token would not be believed, and the refresh token would be used up.
+    #[error("{0}, and try again: nothing was asked for, and the login stays")]
+    Clock(ClockSkew),
     /// The ID token is not believed.
     #[error("the provider's ID token is not believed: {fault}{}", clock(skew.as_ref()))]
     IdToken {

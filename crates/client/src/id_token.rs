@@ -6,7 +6,7 @@ use sealstone_jose::{Algorithm, UnverifiedJwt, VerifierSet, base64url};
 use serde::Deserialize;
 use subtle::ConstantTimeEq as _;
 
-use crate::Person;
+use crate::{ClockSkew, Person};
 
 /// How far our clock and the provider's may be apart.
 const SKEW: u64 = 60;
@@ -50,6 +50,27 @@ pub enum IdTokenFault {
     /// Nobody, a name that is too long, or another person than before.
     #[error("its subject is not who it should be")]
     Subject,
+}
+
+/// How long an ID token that was believed lasts in all, seconds.
+pub(crate) fn lifetime(token: &str) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Times {
+        exp: u64,
+        iat: u64,
+    }
+    let payload = base64url::decode(token.split('.').nth(1)?).ok()?;
+    let times: Times = serde_json::from_slice(&payload).ok()?;
+    times.exp.checked_sub(times.iat)
+}
+
+/// Whether a new ID token, of the same lifetime, would be from the future, or would have ended, on such a clock.
+pub(crate) fn would_be_of_another_time(skew: ClockSkew, lifetime: u64) -> bool {
+    if skew.is_ahead() {
+        skew.seconds() >= lifetime.saturating_add(SKEW)
+    } else {
+        skew.seconds() > SKEW
+    }
 }
 
 impl IdTokenFault {

@@ -157,10 +157,16 @@ impl RelyingParty {
     /// What the answer leaves out stays as it was: refresh token, ID token, scope.
     ///
     /// # Errors
-    /// [`TokenError::NoRefreshToken`]; [`TokenError::Refused`] with `invalid_grant` when it is no longer good: log in
-    /// again.
+    /// [`TokenError::NoRefreshToken`]; [`TokenError::Clock`] when this machine's clock is too far from the provider's, and
+    /// the refresh token is not used; [`TokenError::Refused`] with `invalid_grant` when it is no longer good: log in again.
     pub async fn refresh(&self, tokens: &TokenSet) -> Result<TokenSet, TokenError> {
         let refresh_token = tokens.refresh_token().ok_or(TokenError::NoRefreshToken)?;
+        let lifetime = tokens.id_token().and_then(|token| id_token::lifetime(token.expose()));
+        if let (Some(skew), Some(lifetime)) = (self.provider.clock_skew(), lifetime)
+            && id_token::would_be_of_another_time(skew, lifetime)
+        {
+            return Err(TokenError::Clock(skew));
+        }
         let fields = Fields::new()
             .with("grant_type", "refresh_token")
             .with("refresh_token", refresh_token.expose());

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use crate::{
-    CallError, CallFault, ClientContext, DiscoveryError,
+    CallError, CallFault, ClientContext, ClockSkew, DiscoveryError,
     call::{Caller, call_error},
 };
 
@@ -29,6 +29,7 @@ struct Inner {
     algorithms: Vec<Algorithm>,
     caller: Caller,
     keys: Mutex<Option<Arc<VerifierSet>>>,
+    skew: Option<ClockSkew>,
 }
 
 /// What of the metadata (RFC 8414 §2, OpenID Connect Discovery 1.0 §3) is used here.
@@ -70,7 +71,7 @@ impl Provider {
         for place in places {
             let answer = caller.get(FOR_METADATA, &place).await?;
             match answer.status.as_u16() {
-                200 => return Self::from_document(context, issuer, answer.body()),
+                200 => return Self::read(context, issuer, answer.body(), answer.skew),
                 404 => {}
                 _ => return Err(answer.status_error().into()),
             }
@@ -87,6 +88,15 @@ impl Provider {
         issuer: &str,
         document: &[u8],
     ) -> Result<Self, DiscoveryError> {
+        Self::read(context, issuer, document, None)
+    }
+
+    fn read(
+        context: &ClientContext,
+        issuer: &str,
+        document: &[u8],
+        skew: Option<ClockSkew>,
+    ) -> Result<Self, DiscoveryError> {
         let metadata = Metadata::read(issuer, document)?;
         Ok(Self {
             inner: Arc::new(Inner {
@@ -95,6 +105,7 @@ impl Provider {
                 algorithms: Algorithm::ALL.to_vec(),
                 caller: Caller::new(context.https(None)?, context.clone()),
                 keys: Mutex::default(),
+                skew,
             }),
         })
     }
@@ -110,6 +121,7 @@ impl Provider {
                 algorithms: algorithms.to_vec(),
                 caller: self.inner.caller.clone(),
                 keys: Mutex::default(),
+                skew: self.inner.skew,
             }),
         }
     }
@@ -142,6 +154,12 @@ impl Provider {
     #[must_use]
     pub fn offers_bound_tokens(&self) -> bool {
         self.metadata().tls_client_certificate_bound_access_tokens
+    }
+
+    /// How far this machine's clock was from the provider's when it was asked; `None` if hardly, or if nobody was asked.
+    #[must_use]
+    pub fn clock_skew(&self) -> Option<ClockSkew> {
+        self.inner.skew
     }
 
     pub(crate) fn metadata(&self) -> &Metadata {

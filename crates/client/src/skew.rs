@@ -9,7 +9,7 @@ const UNREMARKABLE: u64 = 30;
 /// How far this machine's clock is from another's, by the `Date` of its answer (RFC 9110 §6.6.1).
 ///
 /// # Security
-/// The other side says what time it is: for a message, never for a decision.
+/// The other side says what time it is: for a message, and for giving up; nothing is believed for its sake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockSkew {
     seconds: u64,

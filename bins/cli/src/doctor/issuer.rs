@@ -97,6 +97,7 @@ pub(super) fn no_answer(url: &str, error: &HttpsError, report: &mut Report) {
             | Fault::Untrusted
             | Fault::OtherName
             | Fault::OutOfDate
+            | Fault::Early
             | Fault::BadCertificate
             | Fault::Other => &checks::ISSUER_UNREACHABLE,
         },

@@ -15,8 +15,10 @@ pub(crate) enum Fault {
     Untrusted,
     /// The server's certificate is for other names.
     OtherName,
-    /// The server's certificate is past its end, or before its beginning.
+    /// The server's certificate is past its end.
     OutOfDate,
+    /// The server's certificate is before its beginning.
+    Early,
     /// The server's certificate can't be used for another reason.
     BadCertificate,
     /// The server ended the handshake.
@@ -66,10 +68,8 @@ impl Fault {
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                     Self::OtherName
                 }
-                CertificateError::Expired
-                | CertificateError::ExpiredContext { .. }
-                | CertificateError::NotValidYet
-                | CertificateError::NotValidYetContext { .. } => Self::OutOfDate,
+                CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::OutOfDate,
+                CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Self::Early,
                 _ => Self::BadCertificate,
             },
             rustls::Error::AlertReceived(_) => Self::Alert,
@@ -90,7 +90,11 @@ impl fmt::Display for Fault {
             Self::Untrusted => "the server's certificate is by no trusted CA: name its CA by --ca FILE",
             Self::OtherName => "the server's certificate is for other names: use the name that it is for",
             Self::OutOfDate => {
-                "the server's certificate is out of date: renew it there, or set this machine's clock"
+                "the server's certificate has ended by this machine's clock: set the clock if it is ahead (`date`), else renew \
+                 the certificate there"
+            }
+            Self::Early => {
+                "the server's certificate begins only later by this machine's clock: set the clock, it is behind (`date`)"
             }
             Self::BadCertificate => "the server's certificate cannot be used: the server needs another",
             Self::Alert => "the server ended the handshake: check the certificate and key",
@@ -118,6 +122,7 @@ mod tests {
             (CertificateError::UnknownIssuer, Fault::Untrusted),
             (CertificateError::NotValidForName, Fault::OtherName),
             (CertificateError::Expired, Fault::OutOfDate),
+            (CertificateError::NotValidYet, Fault::Early),
             (CertificateError::BadEncoding, Fault::BadCertificate),
         ] {
             let tls = rustls::Error::InvalidCertificate(certificate);

@@ -43,6 +43,9 @@ pub(super) async fn oauth(
 ) -> Outcome<TokenSet> {
     somebody(target, manner)?;
     let provider = party.provider();
+    if let Some(skew) = provider.clock_skew() {
+        output::note(&format!("warning: {skew}, or the login may not be believed"));
+    }
     let way = match manner.way {
         Some(way) => way,
         None => match Surroundings::here().way() {

@@ -121,6 +121,7 @@ fn refused(issuer: &Issuer, error: TokenError) -> Failure {
         TokenError::Call(error) => unanswered(error),
         TokenError::Unusable
         | TokenError::NoRefreshToken
+        | TokenError::Clock(_)
         | TokenError::IdToken { .. }
         | TokenError::Assertion
         | TokenError::Entropy(_)
@@ -168,6 +169,7 @@ fn with_dev_folder(failure: Failure, folder: Option<&Path>) -> Failure {
         | Fault::Silent
         | Fault::OtherName
         | Fault::OutOfDate
+        | Fault::Early
         | Fault::BadCertificate
         | Fault::Alert
         | Fault::NoTls
