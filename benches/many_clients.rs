@@ -5,6 +5,8 @@
 
 #[path = "many_clients/ask.rs"]
 mod ask;
+#[path = "server.rs"]
+mod server;
 
 use ask::Connection;
 use sealstone_identity::DomainId;
@@ -13,10 +15,9 @@ use sealstone_registry::{
     ClientRegistration, ClientSecretText, ClientStore as _, Domain, DomainStore as _, Pepper, SecretSet,
 };
 use sealstone_storage::SqlStore;
+use server::Process;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
@@ -81,11 +82,11 @@ fn main() {
         server.took.as_secs_f64(),
         MOST_START.as_secs()
     );
-    let idle = server.resident_kib();
+    let idle = server.process.resident_kib();
     println!("resident     {:.1} MiB idle", mib(idle));
 
     let asked = runtime.block_on(rounds(&server, &data, scale));
-    let after = server.resident_kib();
+    let after = server.process.resident_kib();
     let each = (after.saturating_sub(idle)) as f64 / scale.clients as f64;
     println!(
         "resident     {:.1} MiB after each client asked: {each:.2} KiB a client (target {MOST_KIB_A_CLIENT})",
@@ -108,7 +109,7 @@ async fn rounds(server: &Server, data: &Path, scale: Scale) -> [f64; 2] {
         for _ in 0..ASKERS {
             connections.push(Connection::open(&server.authority, data).await);
         }
-        let before = server.cpu_ns();
+        let before = server.process.cpu_ns();
         let mut tasks = JoinSet::new();
         for (asker, mut connection) in connections.into_iter().enumerate() {
             tasks.spawn(async move {
@@ -125,7 +126,7 @@ async fn rounds(server: &Server, data: &Path, scale: Scale) -> [f64; 2] {
             });
         }
         tasks.join_all().await;
-        *time = (server.cpu_ns() - before) as f64 / 1_000.0 / count as f64;
+        *time = (server.process.cpu_ns() - before) as f64 / 1_000.0 / count as f64;
     }
     times
 }
@@ -192,7 +193,7 @@ fn secret(number: usize) -> ClientSecretText {
 
 /// `sealstoned dev` over a folder.
 struct Server {
-    child: Child,
+    process: Process,
     authority: String,
     /// From the call of the program to its word that it serves.
     took: Duration,
@@ -200,86 +201,19 @@ struct Server {
 
 impl Server {
     fn start(data: &Path) -> Self {
-        let program = program();
+        // Built before the time counts.
+        let _program = server::sealstoned();
         let began = Instant::now();
-        let mut child = Command::new(program)
-            .args([
-                "dev",
-                "--listen",
-                "127.0.0.1:0",
-                "--mtls-listen",
-                "127.0.0.1:0",
-                "--data",
-            ])
-            .arg(data)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("sealstoned starts");
-        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-        let last = lines.find(|line| line.as_ref().is_ok_and(|line| line.starts_with("Stop with")));
-        last.expect("sealstoned serves").expect("text");
+        let process = server::dev(data);
         let took = began.elapsed();
         let dev = fs::read(data.join("dev.json")).expect("dev.json");
         let dev: serde_json::Value = serde_json::from_slice(&dev).expect("JSON");
-        let issuer = dev["issuer"]
-            .as_str()
-            .and_then(|issuer| issuer.strip_prefix("https://"));
-        let authority = issuer
-            .and_then(|rest| rest.split('/').next())
-            .expect("an authority");
         Self {
-            child,
-            authority: authority.to_owned(),
+            process,
+            authority: server::authority(&dev["issuer"]),
             took,
         }
     }
-
-    /// CPU time of all its threads so far, in nanoseconds.
-    fn cpu_ns(&self) -> u64 {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("its threads");
-        tasks
-            .filter_map(|task| fs::read_to_string(task.ok()?.path().join("schedstat")).ok())
-            .filter_map(|stat| stat.split(' ').next()?.parse::<u64>().ok())
-            .sum()
-    }
-
-    fn resident_kib(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("its status");
-        let line = status
-            .lines()
-            .find(|line| line.starts_with("VmRSS:"))
-            .expect("VmRSS");
-        line.split_whitespace()
-            .nth(1)
-            .expect("a number")
-            .parse()
-            .expect("KiB")
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _gone = self.child.kill();
-        let _ended = self.child.wait();
-    }
-}
-
-/// The server, built in the profile of this program.
-fn program() -> PathBuf {
-    let own = std::env::current_exe().expect("this program");
-    let folder = own.parent().and_then(Path::parent).expect("target/PROFILE");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "--package", "sealstone-server"]);
-    if folder.ends_with("release") {
-        command.arg("--release");
-    }
-    assert!(
-        command.status().expect("cargo runs").success(),
-        "sealstoned builds"
-    );
-    folder.join("sealstoned")
 }
 
 fn mib(kib: u64) -> f64 {

@@ -9,6 +9,8 @@ mod floor;
 mod load;
 #[path = "token_endpoint/process.rs"]
 mod process;
+#[path = "server.rs"]
+mod server;
 #[path = "token_endpoint/tied.rs"]
 mod tied;
 

@@ -1,18 +1,14 @@
 //! Token requests of many clients over connections that stay open.
 
+use crate::server::wire::Wire;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use std::path::Path;
 use std::sync::Arc;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
 pub(crate) struct Connection {
-    stream: TlsStream<TcpStream>,
-    answer: Vec<u8>,
+    wire: Wire,
 }
 
 impl Connection {
@@ -23,13 +19,8 @@ impl Connection {
         let config = ClientConfig::builder()
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let stream = TcpStream::connect(authority).await.expect("a connection");
-        stream.set_nodelay(true).expect("a socket option");
-        let name = ServerName::try_from("localhost").expect("a name");
-        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
         Self {
-            stream: stream.expect("a handshake"),
-            answer: vec![0; 16 * 1024],
+            wire: Wire::open(authority, Arc::new(config)).await,
         }
     }
 
@@ -42,37 +33,6 @@ impl Connection {
              Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{BODY}",
             BODY.len()
         );
-        self.stream.write_all(request.as_bytes()).await.expect("sent");
-        self.stream.flush().await.expect("sent");
-        let mut length = 0;
-        loop {
-            let read = self
-                .stream
-                .read(&mut self.answer[length..])
-                .await
-                .expect("an answer");
-            assert!(read > 0, "the server closed the connection");
-            length += read;
-            let answer = &self.answer[..length];
-            let Some(head) = answer.windows(4).position(|window| window == b"\r\n\r\n") else {
-                continue;
-            };
-            if length == head + 4 + content_length(&answer[..head]) {
-                assert!(
-                    answer.starts_with(b"HTTP/1.1 200"),
-                    "{}",
-                    String::from_utf8_lossy(answer)
-                );
-                return;
-            }
-        }
+        self.wire.ask(request.as_bytes()).await;
     }
-}
-
-fn content_length(head: &[u8]) -> usize {
-    let head = std::str::from_utf8(head).expect("text").to_ascii_lowercase();
-    let line = head
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length: "));
-    line.expect("content-length").parse().expect("a number")
 }

@@ -1,17 +1,14 @@
 //! Requests over connections that stay open.
 
 use crate::process::Server;
+use crate::server::wire::Wire;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
 /// How the client proves who it is.
 #[derive(Clone, Copy)]
@@ -37,28 +34,22 @@ impl Load {
 
 /// One connection and the request that it repeats.
 pub(crate) struct Connection {
-    stream: TlsStream<TcpStream>,
+    wire: Wire,
     request: Vec<u8>,
-    answer: Vec<u8>,
 }
 
 impl Connection {
     pub(crate) async fn open_many(server: &Server, load: Load, count: usize) -> Vec<Self> {
-        let tls = TlsConnector::from(Arc::new(tls(&server.data, load)));
+        let tls = Arc::new(tls(&server.data, load));
         let authority = match load {
             Load::Secret | Load::LoginPage => &server.public,
             Load::Certificate | Load::Tied => &server.mtls,
         };
         let mut connections = Vec::new();
         for _ in 0..count {
-            let stream = TcpStream::connect(authority).await.expect("a connection");
-            stream.set_nodelay(true).expect("a socket option");
-            let name = ServerName::try_from("localhost").expect("a name");
-            let stream = tls.connect(name, stream).await.expect("a handshake");
             let mut connection = Self {
-                stream,
+                wire: Wire::open(authority, Arc::clone(&tls)).await,
                 request: request(server, load),
-                answer: vec![0; 16 * 1024],
             };
             connection.ask().await;
             connections.push(connection);
@@ -68,32 +59,9 @@ impl Connection {
 
     /// One request, and its whole answer, which must be a token (or the floor's bytes).
     pub(crate) async fn ask(&mut self) -> &[u8] {
-        self.stream.write_all(&self.request).await.expect("sent");
-        self.stream.flush().await.expect("sent");
-        let mut length = 0;
-        loop {
-            let read = self
-                .stream
-                .read(&mut self.answer[length..])
-                .await
-                .expect("an answer");
-            assert!(read > 0, "the server closed the connection");
-            length += read;
-            let answer = &self.answer[..length];
-            let Some(head) = answer.windows(4).position(|window| window == b"\r\n\r\n") else {
-                continue;
-            };
-            let body = content_length(&answer[..head]);
-            if length == head + 4 + body {
-                assert!(
-                    answer.starts_with(b"HTTP/1.1 200"),
-                    "{}",
-                    String::from_utf8_lossy(answer)
-                );
-                assert!(body > 500, "a whole token");
-                return &self.answer[..length];
-            }
-        }
+        let (answer, body) = self.wire.ask(&self.request).await;
+        assert!(body > 500, "a whole token");
+        answer
     }
 }
 
@@ -109,15 +77,6 @@ pub(crate) async fn round(server: &Server, connections: &mut [Connection], reque
     futures_util::future::join_all(asked).await;
     let used = u32::try_from(server.cpu_ns() - before).expect("a round takes less than four seconds");
     f64::from(used) / 1_000.0 / f64::from(u32::try_from(each * connections.len()).expect("a number"))
-}
-
-fn content_length(head: &[u8]) -> usize {
-    let head = std::str::from_utf8(head).expect("text").to_ascii_lowercase();
-    let line = head
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length: "))
-        .expect("content-length");
-    line.parse().expect("a number")
 }
 
 /// As a client's link to sign in has it.
