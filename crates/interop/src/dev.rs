@@ -9,7 +9,7 @@ use sealstone_testkit::{CertificateSpec, TestCa, TestCertificate, unix_time};
 use serde::Deserialize;
 use tempfile::TempDir;
 
-use crate::process::{Running, built, listens};
+use crate::process::{Running, built, faketime, listens};
 use crate::{Browser, Client, Https};
 
 /// When [`DevServer::expired`] ends: 2025-06-01.
@@ -92,7 +92,7 @@ impl DevServer {
     pub fn start_with(arguments: &'static [&'static str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         // Free ports of the system's choice; dev.json tells them.
-        let running = run(folder.path(), [0, 0], arguments);
+        let running = run(folder.path(), [0, 0], arguments, None);
         let file = read(folder.path()).expect("dev.json as documented");
         let ports = file.ports().expect("a port in each URL");
         Self {
@@ -106,8 +106,17 @@ impl DevServer {
 
     /// Kills it and starts it again over the same folder and on the same ports.
     pub fn restart(&mut self) {
+        self.again(None);
+    }
+
+    /// The same, with a clock that is wrong by so much, as libfaketime reads it: `+3m`, `-1d`.
+    pub fn restart_at(&mut self, offset: &str) {
+        self.again(Some(offset));
+    }
+
+    fn again(&mut self, offset: Option<&str>) {
         drop(self.running.take());
-        self.running = Some(run(self.folder.path(), self.ports, self.arguments));
+        self.running = Some(run(self.folder.path(), self.ports, self.arguments, offset));
         self.file = read(self.folder.path()).expect("dev.json as documented");
     }
 
@@ -254,7 +263,12 @@ impl DevServer {
     }
 }
 
-fn run(folder: &Path, [public, mutual]: [u16; 2], arguments: &[&str]) -> Running {
+fn run(
+    folder: &Path,
+    [public, mutual]: [u16; 2],
+    arguments: &[&str],
+    offset: Option<&str>,
+) -> Running {
     let program = built(
         "SEALSTONED",
         &["--package", "sealstone-server", "--bin", "sealstoned"],
@@ -269,6 +283,9 @@ fn run(folder: &Path, [public, mutual]: [u16; 2], arguments: &[&str]) -> Running
         .args(["--mtls-listen", &format!("127.0.0.1:{mutual}")])
         .arg("--data")
         .arg(&data);
+    if let Some(offset) = offset {
+        faketime(&mut command, offset);
+    }
     let ports = || read(folder).and_then(|file| file.ports());
     Running::start(command, |_| {
         ports().is_some_and(|ports| ports.into_iter().all(listens))

@@ -33,7 +33,7 @@ pub use keystone_lab::{
     SeededUser,
 };
 pub use privacyidea_lab::{PrivacyIdeaLab, Telephone};
-pub use process::{built, free_ports};
+pub use process::{built, faketime, free_ports};
 pub use relying_party::{Library, RelyingParty};
 pub use serve::{ServeServer, ServeSetup};
 pub use service::ProtectedService;

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -17,6 +17,25 @@ use std::time::Duration;
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// How often readiness is looked at while the program says nothing.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Where Debian's libfaketime is.
+const FAKETIME: [&str; 2] = [
+    "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
+    "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1",
+];
+
+/// Has a program run with a clock that is wrong by so much: `+2h`, `-3m`. What it waits for takes as long as ever.
+///
+/// # Panics
+/// If libfaketime is not installed.
+pub fn faketime(command: &mut Command, offset: &str) {
+    let library = FAKETIME.iter().find(|path| Path::new(path).exists());
+    let library = library.expect("libfaketime is missing: cargo xtask setup");
+    command
+        .env("LD_PRELOAD", library)
+        .env("FAKETIME", offset)
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+}
 
 /// Below what the kernel gives to those who ask for any port and to connections that go out (32768 and above).
 const PORTS: Range<u16> = 20_000..32_000;

@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::process::Command;
 
-use sealstone_interop::DevServer;
+use sealstone_interop::{DevServer, faketime};
 use serde_json::Value;
 use terminal::{Running, Terminal, come_back, enter, program, sign_in};
 
@@ -497,4 +497,78 @@ fn a_key_of_the_system_encrypts_what_is_kept() {
     if is_sealed {
         world.run(&["token"]).refused(3, "nobody is logged in");
     }
+}
+
+impl World {
+    /// On a machine whose clock is wrong by so much.
+    fn at(&self, offset: &str, arguments: &[&str]) -> Running {
+        let mut command = self.terminal.command(&self.with(arguments));
+        faketime(&mut command, offset);
+        Running::of(command)
+    }
+}
+
+#[test]
+fn a_wrong_clock_is_named_and_nothing_is_kept_of_it() {
+    let mut world = world();
+    let login = ["login", "--browser"];
+    // The login is not believed; before it somebody is told why that will be.
+    for (server, offset, said) in [
+        ("+0", "+2h", "this machine's clock is 2 h ahead of the server's: set it"),
+        // The demo's certificate begins with it: for somebody who is behind, its clock goes ahead.
+        (
+            "+185s",
+            "+0",
+            "this machine's clock is 3 min behind the server's: set it",
+        ),
+    ] {
+        world.server.restart_at(server);
+        let mut running = world.at(offset, &login);
+        running.line(|line| line.starts_with(&format!("warning: {said}")));
+        come_back(&sign_in(&world.server, &running.url()));
+        let told = running.end().refused(1, "ID token is not believed");
+        assert!(told.trim_end().ends_with(said), "{told}");
+        assert!(world.terminal.files().is_empty(), "{offset}");
+    }
+    world.server.restart();
+    // So far that the server's certificate is not good either: nobody is sent to a browser.
+    let opened = world.terminal.opened().len();
+    for (offset, said) in [
+        ("+3000d", "has ended by this machine's clock: set the clock"),
+        ("-1d", "begins only later by this machine's clock: set the clock"),
+    ] {
+        world.at(offset, &login).end().refused(1, said);
+        assert!(world.terminal.files().is_empty(), "{offset}");
+    }
+    assert_eq!(world.terminal.opened().len(), opened);
+    world.run(&["token"]).refused(3, "nobody is logged in");
+}
+
+/// A refresh token that is used for an answer which is not believed would be lost, and with it the login.
+#[test]
+fn a_wrong_clock_does_not_end_the_login_that_is_kept() {
+    let mut world = world();
+    world.log_in().ok();
+    let file = world.terminal.files().remove(0);
+    let kept = fs::read(&file).unwrap();
+    for (server, offset, arguments, said) in [
+        ("+0", "+2h", &["token"][..], "2 h ahead of the server's: set it"),
+        (
+            "+185s",
+            "+0",
+            &["token", "--renew"],
+            "3 min behind the server's: set it",
+        ),
+    ] {
+        world.server.restart_at(server);
+        let told = world.at(offset, arguments).end().refused(1, said);
+        assert!(told.contains("the login stays"), "{told}");
+        assert_eq!(fs::read(&file).unwrap(), kept, "{offset}");
+        assert_eq!(world.terminal.files().len(), 1, "{offset}");
+    }
+    // With a clock that is right again nobody has to log in.
+    world.server.restart();
+    world.terminal.age();
+    world.run(&["token"]).ok();
+    assert_eq!(world.terminal.opened().len(), 1);
 }
