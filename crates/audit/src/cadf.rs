@@ -16,30 +16,42 @@ impl Event<'_> {
     /// The event in CADF's form: one JSON object on one line, without the line's end, canonical (RFC 8785).
     #[must_use]
     pub fn to_cadf(&self) -> Vec<u8> {
-        self.to_parts().without_attachments()
+        let mut json = Vec::with_capacity(1024);
+        self.push_action(&mut json);
+        self.push_rest(&mut json);
+        json
     }
 
-    /// The event in CADF's form, open at the place where attachments go.
-    ///
-    /// Written member by member in canonical order, since one is written for every request. Texts are escaped as JSON
-    /// demands; the fixed ones hold nothing to escape.
-    #[must_use]
-    pub fn to_parts(&self) -> CadfParts {
-        let mut json = Vec::with_capacity(1024);
+    /// Appends the event in CADF's form to `json`, with what `attachments` appends: CADF's attachments, canonical JSON
+    /// objects with commas between them, at least one. Whoever chains events remembers where its link came to lie.
+    pub fn write_with<T>(&self, json: &mut Vec<u8>, attachments: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        self.push_action(json);
+        json.extend_from_slice(ATTACHMENTS);
+        let made = attachments(json);
+        json.push(b']');
+        self.push_rest(json);
+        made
+    }
+
+    fn push_action(&self, json: &mut Vec<u8>) {
         json.extend_from_slice(br#"{"action":""#);
         json.extend_from_slice(self.action.as_str().as_bytes());
         json.push(b'"');
-        let place = json.len();
+    }
+
+    /// What comes after the attachments, member by member in canonical order, since one event is written for every
+    /// request. Texts are escaped as JSON demands; the fixed ones hold nothing to escape.
+    fn push_rest(&self, json: &mut Vec<u8>) {
         json.extend_from_slice(br#","eventTime":""#);
-        push_timestamp(&mut json, self.time);
+        push_timestamp(json, self.time);
         json.extend_from_slice(br#"","eventType":"activity","id":""#);
         json.extend_from_slice(&self.id.text());
         json.push(b'"');
-        self.push_initiator(&mut json);
+        self.push_initiator(json);
         json.extend_from_slice(OBSERVER);
         json.extend_from_slice(self.outcome.as_str().as_bytes());
         json.push(b'"');
-        self.push_reason(&mut json);
+        self.push_reason(json);
         let (id, type_uri) = match &self.target {
             Target::Issuer(id) => (id, "service/security"),
             Target::Token(id) => (id, "data/security/token"),
@@ -53,11 +65,10 @@ impl Event<'_> {
             Target::Store(id) => (id, "data/database"),
         };
         json.extend_from_slice(br#","target":{"id":"#);
-        push_text(&mut json, id);
+        push_text(json, id);
         json.extend_from_slice(br#","typeURI":""#);
         json.extend_from_slice(type_uri.as_bytes());
         json.extend_from_slice(TYPE_URI);
-        CadfParts { json, place }
     }
 
     fn push_reason(&self, json: &mut Vec<u8>) {
@@ -89,36 +100,6 @@ impl Event<'_> {
             push_text(json, user_id);
         }
         json.push(b'}');
-    }
-}
-
-/// An event in CADF's form, to which attachments are yet to be given: whoever chains events has its link made last.
-#[derive(Debug, Clone)]
-pub struct CadfParts {
-    json: Vec<u8>,
-    place: usize,
-}
-
-impl CadfParts {
-    /// Appends the whole event to `line`. `attachments` are CADF's, canonical JSON objects with commas between them;
-    /// an event without any has none.
-    pub fn write_with(&self, attachments: &[u8], line: &mut Vec<u8>) {
-        let Some((before, after)) = self.json.split_at_checked(self.place) else {
-            return;
-        };
-        line.extend_from_slice(before);
-        if !attachments.is_empty() {
-            line.extend_from_slice(ATTACHMENTS);
-            line.extend_from_slice(attachments);
-            line.push(b']');
-        }
-        line.extend_from_slice(after);
-    }
-
-    /// The event alone.
-    #[must_use]
-    pub fn without_attachments(self) -> Vec<u8> {
-        self.json
     }
 }
 

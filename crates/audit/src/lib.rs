@@ -5,7 +5,6 @@ mod canonical;
 mod event;
 mod sink;
 
-pub use cadf::CadfParts;
 pub use canonical::{DEEPEST, canonical};
 pub use event::{Action, Actor, Event, EventId, LONGEST_PRINTABLE, Outcome, Reason, Target, printable};
 pub use sink::{AuditError, AuditSink, MemorySink, NullSink};
