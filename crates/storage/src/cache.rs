@@ -2,6 +2,7 @@
 
 use std::{fmt, hash::Hash, sync::Arc};
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use quick_cache::sync::Cache;
 use sealstone_identity::DomainId;
@@ -17,21 +18,42 @@ use tokio::sync::watch;
 /// after an acknowledged change no older record is given; nothing needs to be swept.
 struct ReadThrough<K, V> {
     records: Cache<K, (u64, Arc<V>)>,
+    seen: ArcSwap<Seen>,
+}
+
+/// The count of changes when it was last read, with the receiver that tells whether it is still the same: to look at that
+/// is no write to memory that other threads read too, as taking the lock of the count would be.
+struct Seen {
+    count: u64,
     changes: watch::Receiver<u64>,
+}
+
+impl Seen {
+    fn of(mut changes: watch::Receiver<u64>) -> Self {
+        let count = *changes.borrow_and_update();
+        Self { count, changes }
+    }
 }
 
 impl<K: Clone + Eq + Hash, V> ReadThrough<K, V> {
     fn new(changes: watch::Receiver<u64>, capacity: usize) -> Self {
         Self {
             records: Cache::new(capacity.max(1)),
-            changes,
+            seen: ArcSwap::from_pointee(Seen::of(changes)),
         }
     }
 
     /// The current count; `None` once nobody counts any more, and then nothing may be trusted.
     fn count(&self) -> Option<u64> {
-        self.changes.has_changed().ok()?;
-        Some(*self.changes.borrow())
+        let seen = self.seen.load();
+        if !seen.changes.has_changed().ok()? {
+            return Some(seen.count);
+        }
+        // Of two threads that come here the one with the older count may be the last: it will look anew.
+        let now = Seen::of(seen.changes.clone());
+        let count = now.count;
+        self.seen.store(Arc::new(now));
+        Some(count)
     }
 
     fn get(&self, key: &K, count: Option<u64>) -> Option<Arc<V>> {
