@@ -272,8 +272,8 @@ impl Visit {
     /// The same headers on every answer.
     fn end(self, edge: &Edge, mut response: Response) -> Response {
         self.span.record("status", response.status().as_u16());
-        edge.metrics.count(self.endpoint, response.status());
-        edge.metrics.latencies.count(self.endpoint, self.began.elapsed());
+        edge.metrics
+            .count(self.endpoint, response.status(), self.began.elapsed());
         let headers = response.headers_mut();
         // Made of characters that a header may have.
         let request_id = HeaderValue::from_bytes(self.request_id.as_bytes()).unwrap_or(answer::UNNAMED);

@@ -4,8 +4,6 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::route::Endpoint;
-
 /// Upper bounds in microseconds, and as seconds in the text: a signature takes a fraction of the first, a person's
 /// password some of the middle, the request's deadline ends after the last.
 const BOUNDS: [(u64, &str); 12] = [
@@ -23,16 +21,16 @@ const BOUNDS: [(u64, &str); 12] = [
     (30_000_000, "30"),
 ];
 
-/// A fixed table, whatever is asked for.
+/// How long the answers of one endpoint took, as far as one thread gave them.
 #[derive(Debug, Default)]
-pub(crate) struct Latencies([Row; Endpoint::ALL.len()]);
-
-#[derive(Debug, Default)]
-struct Row {
+pub(crate) struct Latencies {
     /// One more than the bounds: what took longer.
     counts: [AtomicU64; BOUNDS.len().saturating_add(1)],
     micros: AtomicU64,
 }
+
+/// What the histogram begins with.
+pub(crate) const HEAD: &str = "# HELP sealstone_http_answer_seconds From a request's head to the head of its answer.\n# TYPE sealstone_http_answer_seconds histogram\n";
 
 /// When a request came. What passes in between is measured, and nothing is decided by it.
 #[expect(clippy::disallowed_methods, reason = "how long this program works, not when")]
@@ -41,66 +39,65 @@ pub(crate) fn now() -> Instant {
 }
 
 impl Latencies {
-    pub(crate) fn count(&self, endpoint: Endpoint, taken: Duration) {
-        let place = Endpoint::ALL.iter().position(|other| *other == endpoint);
-        let Some(row) = place.and_then(|place| self.0.get(place)) else {
-            return;
-        };
+    pub(crate) fn count(&self, taken: Duration) {
         let micros = u64::try_from(taken.as_micros()).unwrap_or(u64::MAX);
         let bucket = BOUNDS.iter().position(|(bound, _)| micros <= *bound);
-        if let Some(cell) = row.counts.get(bucket.unwrap_or(BOUNDS.len())) {
+        if let Some(cell) = self.counts.get(bucket.unwrap_or(BOUNDS.len())) {
             cell.fetch_add(1, Ordering::Relaxed);
         }
-        row.micros.fetch_add(micros, Ordering::Relaxed);
+        self.micros.fetch_add(micros, Ordering::Relaxed);
     }
 
-    /// The histogram in the text format of scrapers; only endpoints that were asked.
-    pub(crate) fn write(&self, text: &mut String) {
-        text.push_str(
-            "# HELP sealstone_http_answer_seconds From a request's head to the head of its answer.\n# TYPE sealstone_http_answer_seconds histogram\n",
-        );
-        for (endpoint, row) in Endpoint::ALL.iter().zip(&self.0) {
-            let counts = row.counts.each_ref().map(|cell| cell.load(Ordering::Relaxed));
-            let all = counts.iter().fold(0_u64, |sum, count| sum.saturating_add(*count));
-            if all == 0 {
-                continue;
-            }
-            let name = endpoint.as_str();
-            let mut sum = 0_u64;
-            for ((_, bound), count) in BOUNDS.iter().zip(counts) {
-                sum = sum.saturating_add(count);
-                // Writing into a String does not fail.
-                let _ = writeln!(
-                    text,
-                    "sealstone_http_answer_seconds_bucket{{endpoint=\"{name}\",le=\"{bound}\"}} {sum}"
-                );
-            }
-            let total = Duration::from_micros(row.micros.load(Ordering::Relaxed)).as_secs_f64();
-            let _ = writeln!(
-                text,
-                "sealstone_http_answer_seconds_bucket{{endpoint=\"{name}\",le=\"+Inf\"}} {all}\n\
-                 sealstone_http_answer_seconds_sum{{endpoint=\"{name}\"}} {total}\n\
-                 sealstone_http_answer_seconds_count{{endpoint=\"{name}\"}} {all}"
-            );
-        }
+    fn bucket(&self, place: usize) -> u64 {
+        let cell = self.counts.get(place);
+        cell.map_or(0, |cell| cell.load(Ordering::Relaxed))
     }
+}
+
+/// The histogram of an endpoint in the text format of scrapers, if it was asked. `sum` adds up what the threads counted.
+pub(crate) fn write(name: &str, sum: impl Fn(&dyn Fn(&Latencies) -> u64) -> u64, text: &mut String) {
+    let mut below = 0_u64;
+    let buckets = (0..=BOUNDS.len()).map(|place| {
+        below = below.saturating_add(sum(&|latencies: &Latencies| latencies.bucket(place)));
+        below
+    });
+    let buckets: Vec<u64> = buckets.collect();
+    let all = buckets.last().copied().unwrap_or_default();
+    if all == 0 {
+        return;
+    }
+    for ((_, bound), count) in BOUNDS.iter().zip(buckets) {
+        // Writing into a String does not fail.
+        let _ = writeln!(
+            text,
+            "sealstone_http_answer_seconds_bucket{{endpoint=\"{name}\",le=\"{bound}\"}} {count}"
+        );
+    }
+    let micros = sum(&|latencies: &Latencies| latencies.micros.load(Ordering::Relaxed));
+    let total = Duration::from_micros(micros).as_secs_f64();
+    let _ = writeln!(
+        text,
+        "sealstone_http_answer_seconds_bucket{{endpoint=\"{name}\",le=\"+Inf\"}} {all}\n\
+         sealstone_http_answer_seconds_sum{{endpoint=\"{name}\"}} {total}\n\
+         sealstone_http_answer_seconds_count{{endpoint=\"{name}\"}} {all}"
+    );
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use super::Latencies;
-    use crate::route::Endpoint;
+    use super::{Latencies, write};
 
     #[test]
     fn buckets_add_up() {
         let latencies = Latencies::default();
         for micros in [400, 500, 501, 90_000, 90_000_000] {
-            latencies.count(Endpoint::Token, Duration::from_micros(micros));
+            latencies.count(Duration::from_micros(micros));
         }
         let mut text = String::new();
-        latencies.write(&mut text);
+        write("token", |read| read(&latencies), &mut text);
+        write("jwks", |read| read(&Latencies::default()), &mut text);
         for line in [
             "_bucket{endpoint=\"token\",le=\"0.0005\"} 2\n",
             "_bucket{endpoint=\"token\",le=\"0.001\"} 3\n",

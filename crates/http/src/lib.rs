@@ -21,6 +21,7 @@ mod proxy;
 mod reference;
 mod request_id;
 mod route;
+mod sharded;
 mod token;
 mod userinfo;
 

@@ -1,35 +1,42 @@
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::latency::Latencies;
+use crate::latency::{self, Latencies};
 use crate::route::Endpoint;
+use crate::sharded::Sharded;
 
 /// The statuses that are counted apart; any other counts as the last.
 const STATUSES: [u16; 15] = [
     200, 303, 304, 400, 401, 403, 404, 405, 408, 413, 429, 500, 502, 503, 0,
 ];
 
-/// Requests by endpoint and status: a fixed table, whatever is asked for.
+/// Requests by endpoint and status, and how long they took: fixed tables, whatever is asked for.
 #[derive(Debug, Default)]
-pub(crate) struct Metrics {
-    answers: [[AtomicU64; STATUSES.len()]; Endpoint::ALL.len()],
-    pub(crate) latencies: Latencies,
+pub(crate) struct Metrics(Sharded<[Row; Endpoint::ALL.len()]>);
+
+#[derive(Debug, Default)]
+struct Row {
+    answers: [AtomicU64; STATUSES.len()],
+    latencies: Latencies,
 }
 
 impl Metrics {
-    pub(crate) fn count(&self, endpoint: Endpoint, status: StatusCode) {
-        let row = Endpoint::ALL.iter().position(|other| *other == endpoint);
+    pub(crate) fn count(&self, endpoint: Endpoint, status: StatusCode, taken: Duration) {
+        let (table, _) = self.0.own();
+        let place = Endpoint::ALL.iter().position(|other| *other == endpoint);
+        let Some(row) = place.and_then(|place| table.get(place)) else {
+            return;
+        };
+        row.latencies.count(taken);
         let last = STATUSES.len().saturating_sub(1);
         let column = STATUSES
             .iter()
             .position(|other| *other == status.as_u16())
             .unwrap_or(last);
-        if let Some(cell) = row
-            .and_then(|row| self.answers.get(row))
-            .and_then(|row| row.get(column))
-        {
+        if let Some(cell) = row.answers.get(column) {
             cell.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -39,9 +46,12 @@ impl Metrics {
         let mut text = String::from(
             "# HELP sealstone_http_answers_total Answers by endpoint and status.\n# TYPE sealstone_http_answers_total counter\n",
         );
-        for (endpoint, row) in Endpoint::ALL.iter().zip(&self.answers) {
-            for (status, cell) in STATUSES.iter().zip(row) {
-                let count = cell.load(Ordering::Relaxed);
+        for (row, endpoint) in Endpoint::ALL.iter().enumerate() {
+            for (column, status) in STATUSES.iter().enumerate() {
+                let count = self.0.sum(|table| {
+                    let cell = table.get(row).and_then(|row| row.answers.get(column));
+                    cell.map_or(0, |cell| cell.load(Ordering::Relaxed))
+                });
                 let status = if *status == 0 {
                     "other".to_owned()
                 } else {
@@ -66,7 +76,14 @@ impl Metrics {
                 "sealstone_identity_answers_total{{outcome=\"{outcome}\"}} {count}"
             );
         }
-        self.latencies.write(&mut text);
+        text.push_str(latency::HEAD);
+        for (row, endpoint) in Endpoint::ALL.iter().enumerate() {
+            let read = |read: &dyn Fn(&Latencies) -> u64| {
+                self.0
+                    .sum(|table| table.get(row).map_or(0, |row| read(&row.latencies)))
+            };
+            latency::write(endpoint.as_str(), read, &mut text);
+        }
         text
     }
 }
@@ -74,6 +91,7 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use http::StatusCode;
+    use std::time::Duration;
 
     use super::Metrics;
     use crate::route::Endpoint;
@@ -81,9 +99,13 @@ mod tests {
     #[test]
     fn counted_by_endpoint_and_status() {
         let metrics = Metrics::default();
-        metrics.count(Endpoint::Token, StatusCode::OK);
-        metrics.count(Endpoint::Token, StatusCode::OK);
-        metrics.count(Endpoint::Unknown, StatusCode::IM_A_TEAPOT);
+        metrics.count(Endpoint::Token, StatusCode::OK, Duration::from_micros(1));
+        metrics.count(Endpoint::Token, StatusCode::OK, Duration::from_micros(1));
+        metrics.count(
+            Endpoint::Unknown,
+            StatusCode::IM_A_TEAPOT,
+            Duration::from_micros(1),
+        );
         let text = metrics.to_text(&[("given", 2), ("failed", 0)]);
         assert!(text.contains("{endpoint=\"token\",status=\"200\"} 2\n"), "{text}");
         assert!(
@@ -94,6 +116,7 @@ mod tests {
             text.contains("{outcome=\"given\"} 2\n") && !text.contains("failed"),
             "{text}"
         );
-        assert_eq!(text.lines().count(), 9);
+        let answers = text.lines().filter(|line| line.starts_with("sealstone_http_answers_total{"));
+        assert_eq!(answers.count(), 2);
     }
 }

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use http::{HeaderName, HeaderValue};
 use sealstone_provider::RequestId;
 
+use crate::sharded::{SHARDS, Sharded};
+
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Names requests: 64 random bits of this process and a count. Not a secret.
@@ -11,14 +13,14 @@ pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 pub(crate) struct RequestIds {
     /// Sixteen digits and a hyphen.
     process: String,
-    count: AtomicU64,
+    counts: Sharded<AtomicU64>,
 }
 
 impl RequestIds {
     pub(crate) fn new() -> Self {
         Self {
             process: format!("{:016x}-", RandomState::new().hash_one(0_u8)),
-            count: AtomicU64::new(0),
+            counts: Sharded::default(),
         }
     }
 
@@ -41,7 +43,13 @@ impl RequestIds {
 impl RequestIds {
     /// The process's own part and a count, in hexadecimal. One is written for every request, without the formatter.
     fn next(&self) -> RequestId {
-        let mut count = self.count.fetch_add(1, Ordering::Relaxed);
+        let (counted, shard) = self.counts.own();
+        let counted = counted.fetch_add(1, Ordering::Relaxed);
+        // Each thread's numbers lie between those of the others.
+        let numbers = u64::try_from(SHARDS).unwrap_or(1);
+        let mut count = counted
+            .wrapping_mul(numbers)
+            .wrapping_add(u64::try_from(shard).unwrap_or(0));
         let digits = u64::BITS.saturating_sub(count.leading_zeros()).div_ceil(4).max(1);
         let mut text = [b'0'; 16];
         for place in text.iter_mut().rev() {
@@ -65,6 +73,7 @@ mod tests {
     use http::HeaderValue;
 
     use super::RequestIds;
+    use crate::sharded::SHARDS;
 
     #[test]
     fn only_a_short_token_is_taken_over() {
@@ -93,9 +102,11 @@ mod tests {
         }
         assert_ne!(ids.of(None), ids.of(None));
         let ids = RequestIds::new();
-        for count in 0..0x120_u32 {
+        let (_, shard) = ids.counts.own();
+        for count in 0..0x120 {
             let id = ids.of(None);
-            assert_eq!(id.as_str().split_once('-').unwrap().1, format!("{count:x}"));
+            let number = count * SHARDS + shard;
+            assert_eq!(id.as_str().split_once('-').unwrap().1, format!("{number:x}"));
         }
     }
 }

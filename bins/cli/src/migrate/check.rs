@@ -115,7 +115,7 @@ impl CheckArguments {
             url: url.to_owned(),
             form: expected.or_else(|| TokenForm::parse(&settings?.provider)),
             cached_s: settings
-                .filter(|found| found.caching)
+                .filter(|found| found.verdict_caching && found.cache_time_s > 0)
                 .map(|found| found.cache_time_s),
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use sealstone_migrate::{
     Balancer, Cutover, CutoverError, CutoverOptions, Event, Hook, Inventory, JournalFile, KeystoneProber,
-    Limits, NodeHands, Outcome as Ended, Plan, Ports, Programs,
+    Limits, NodeHands, Outcome as Ended, Plan, Ports,
 };
 use serde_json::json;
 
@@ -168,7 +168,7 @@ impl RunArguments {
         let now = || i64::try_from(clock::milliseconds()).unwrap_or(i64::MAX);
         let restart = self.restart_hook.clone();
         let specs = self.nodes.specs()?;
-        let mut control = NodeHands::new(specs, Programs::default(), restart, runner, &now);
+        let mut control = NodeHands::new(specs, self.nodes.programs(), restart, runner, &now);
         let mut prober = KeystoneProber::new(&mut exchange, urls.clone(), logins, self.balancer_url.clone());
         let mut console = Console::new(self.yes);
         let ports = Ports {

@@ -1,5 +1,7 @@
 //! Which nodes there are, and where their files lie.
 
+use std::time::Duration;
+
 use clap::Args;
 use sealstone_migrate::{
     AbsolutePath, ClockOffset, Node, NodeRecord, NodeSpec, Programs, Source, read_nodes,
@@ -32,6 +34,9 @@ pub(super) struct NodeArguments {
     /// By how many seconds a node's clock is ahead of this machine's, where it can't be asked; may be given several times
     #[arg(long, value_name = "NAME=SECONDS", value_parser = parse_clock, allow_hyphen_values = true)]
     clock: Vec<(Node, ClockOffset)>,
+    /// How long one call of ssh may take; one that is not done by then is killed, and the command stops
+    #[arg(long, value_name = "SPAN", default_value = "120s", value_parser = clock::parse_span)]
+    ssh_limit: Duration,
 }
 
 fn parse_node(text: &str) -> Result<(Node, Source), String> {
@@ -63,7 +68,7 @@ fn parse_clock(text: &str) -> Result<(Node, ClockOffset), String> {
     if !(-MAX_OFFSET_S..=MAX_OFFSET_S).contains(&seconds) {
         return Err(refused.to_owned());
     }
-    let milliseconds = std::time::Duration::from_secs_f64(seconds.abs()).as_millis();
+    let milliseconds = Duration::from_secs_f64(seconds.abs()).as_millis();
     let size = i64::try_from(milliseconds).map_err(|_| refused)?;
     let offset_ms = if seconds < 0.0 {
         size.saturating_neg()
@@ -81,8 +86,16 @@ impl NodeArguments {
     /// Reads all of them.
     pub(super) fn read(&self) -> Outcome<Vec<NodeRecord>> {
         let now = || i64::try_from(clock::milliseconds()).unwrap_or(i64::MAX);
-        read_nodes(&self.specs()?, &Programs::default(), &now)
+        read_nodes(&self.specs()?, &self.programs(), &now)
             .map_err(|(node, error)| Failure::failed(format!("node {node}: {error}")))
+    }
+
+    /// What fetches their files.
+    pub(super) fn programs(&self) -> Programs {
+        Programs {
+            ssh_limit: self.ssh_limit,
+            ..Programs::default()
+        }
     }
 
     /// Where each is.
