@@ -23,6 +23,7 @@ pub(crate) async fn run(path: &Path) -> anyhow::Result<()> {
     let sinks = crate::sinks::compose(&config)
         .map_err(|fault| found.push(fault))
         .ok();
+    let traces = crate::traces::compose(&config).map_err(|fault| found.push(fault));
     let (Some(composition), Some(database), true) = (composition, database, found.is_empty()) else {
         return Err(faults(&found));
     };
@@ -65,6 +66,7 @@ pub(crate) async fn run(path: &Path) -> anyhow::Result<()> {
         lines.extend(administrators.describe(&config));
     }
     lines.extend(sinks.and_then(|sinks| sinks.describe()));
+    lines.extend(traces.ok().flatten().map(|traces| traces.describe()));
     lines.push(format!("database   {database}"));
     lines.push("The configuration can be used.".to_owned());
     let mut out = std::io::stdout().lock();

@@ -4,7 +4,7 @@ use crate::config::{self, Config, LogSection};
 use crate::dev::{self, DevOptions};
 use crate::reload::Source;
 use crate::run::{Listeners, Served};
-use crate::{check, compose, db, faults, logging, reload};
+use crate::{check, compose, db, faults, logging, reload, traces};
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
@@ -78,7 +78,7 @@ enum DbCommand {
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         Command::Dev(dev) => {
-            let _level = logging::start(&LogSection::default());
+            let _level = logging::start(&LogSection::default(), None);
             let options = DevOptions {
                 listen: dev.listen,
                 mtls_listen: dev.mtls_listen,
@@ -98,13 +98,14 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 fn serve(path: &Path) -> anyhow::Result<()> {
     let config: Config = config::load(path)?;
-    let log = logging::start(&config.log);
+    let traces = traces::compose(&config)?;
+    let log = logging::start(&config.log, traces.as_ref().map(|traces| &traces.tracer));
     runtime()?.block_on(async {
         let shutdown = asked_to_stop()?;
         let reloads = reload::requests()?;
         let composition = compose::compose(&config).map_err(|found| faults(&found))?;
         let listeners = Listeners::bind(&config).await?;
-        let served = Served::open(&config, composition).await?;
+        let served = Served::open(&config, composition).await?.with_traces(traces);
         let domains = served.provider.domains().len();
         let [public, mutual_tls, admin] = listeners.addresses();
         tracing::info!(

@@ -8,6 +8,7 @@ mod people;
 mod read;
 #[cfg(test)]
 mod reference;
+mod traces;
 
 pub(crate) use administration::{AdministrationSection, RegistrationSection};
 pub(crate) use audit::{AuditSection, HttpSinkSection, RabbitmqSection, SinkMode, SyslogSection};
@@ -18,6 +19,7 @@ pub(crate) use people::{
     SourceName, UpstreamAuthentication, UpstreamSection,
 };
 pub(crate) use read::load;
+pub(crate) use traces::TracesSection;
 
 use sealstone_jose::Algorithm;
 use serde::Deserialize;
@@ -62,6 +64,8 @@ pub(crate) struct Config {
     pub(crate) audit: AuditSection,
     #[serde(default)]
     pub(crate) log: LogSection,
+    #[serde(default)]
+    pub(crate) traces: Option<TracesSection>,
 }
 
 impl Config {

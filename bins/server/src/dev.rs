@@ -249,6 +249,7 @@ fn config(data: &Path, public: SocketAddr, mtls: SocketAddr) -> Config {
             ..AuditSection::default()
         },
         log: LogSection::default(),
+        traces: None,
     }
 }
 

@@ -23,6 +23,7 @@ mod secrets;
 mod sinks;
 mod sockets;
 mod storage;
+mod traces;
 
 use clap::Parser as _;
 use std::process::ExitCode;

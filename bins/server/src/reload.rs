@@ -114,7 +114,7 @@ fn tell_of_the_rest(started: &Config, fresh: &Config) {
 }
 
 /// Everything but `[tls]` and `[log]`, to be compared. No secret is in it: those have files.
-fn sections(config: &Config) -> [(&'static str, String); 10] {
+fn sections(config: &Config) -> [(&'static str, String); 11] {
     [
         ("server", format!("{:?}", config.server)),
         ("storage", format!("{:?}", config.storage)),
@@ -126,6 +126,7 @@ fn sections(config: &Config) -> [(&'static str, String); 10] {
         ("people", format!("{:?} {:?}", config.people, config.people_of)),
         ("logout, pages", format!("{:?} {:?}", config.logout, config.pages)),
         ("audit", format!("{:?}", config.audit)),
+        ("traces", format!("{:?}", config.traces)),
     ]
 }
 

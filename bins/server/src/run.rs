@@ -12,6 +12,7 @@ use crate::reload::{Reloadable, Source};
 use crate::sinks::Sinks;
 use crate::sockets::Passed;
 use crate::storage;
+use crate::traces::{Delivered, Traces};
 use anyhow::Context as _;
 use sealstone_http::{HttpConfig, HttpEdge, Readiness};
 use sealstone_identity::IdentitySource;
@@ -103,6 +104,7 @@ pub(crate) struct Served {
     mtls_tls: Option<TlsHandle>,
     trust: Option<sealstone_tls::ClientTrust>,
     custody: Custody,
+    traces: Option<Traces>,
 }
 
 impl Served {
@@ -158,7 +160,14 @@ impl Served {
             mtls_tls,
             trust,
             custody: composition.custody,
+            traces: None,
         })
+    }
+
+    /// Traces requests, to whom the configuration names.
+    pub(crate) fn with_traces(mut self, traces: Option<Traces>) -> Self {
+        self.traces = traces;
+        self
     }
 
     /// Serves until `shutdown`, then lets the requests under way finish.
@@ -172,7 +181,10 @@ impl Served {
     ) -> anyhow::Result<()> {
         let trust = self.trust.map(TrustHandle::new);
         let (public_tls, mtls_tls) = (self.public_tls, self.mtls_tls);
-        let http = http_config(config, trust.clone())?.with_brands(self.brands);
+        let mut http = http_config(config, trust.clone())?.with_brands(self.brands);
+        if let Some(traces) = &self.traces {
+            http = http.with_traces(traces.edge());
+        }
         let edge = HttpEdge::new(self.provider.clone(), Arc::new(SystemClock), http);
         let readiness = Readiness::default();
         let notify = Notify::of_environment();
@@ -188,6 +200,8 @@ impl Served {
         let tended = crate::audit::Tended::start(&self.audit)?;
         let carried = self.sinks.start(&self.audit)?;
         let standings = carried.standings();
+        let delivered = self.traces.map(Traces::start);
+        let tracer = delivered.as_ref().map(Delivered::tracer);
         let gauges = Gauges::new(config, &self.provider, &self.store, &readiness, trust);
         let background = Background {
             store: &self.store,
@@ -224,6 +238,9 @@ impl Served {
                         crate::audit::metrics(&trail, text);
                         crate::sinks::metrics(&standings, text);
                         gauges.write(text);
+                        if let Some(tracer) = &tracer {
+                            crate::traces::metrics(&tracer.standing(), text);
+                        }
                     },
                 ));
                 serve_plain(listener, router, limits, ended(left)).await;
@@ -243,6 +260,9 @@ impl Served {
         behind?;
         tended.stop().await;
         carried.stop().await;
+        if let Some(delivered) = delivered {
+            delivered.stop().await;
+        }
         self.store.close().await;
         Ok(())
     }

@@ -1,9 +1,10 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use sealstone_pages::Brands;
 use sealstone_tls::TrustHandle;
 
-use crate::{RateLimit, TrustedProxy};
+use crate::{RateLimit, RequestTraces, TrustedProxy};
 
 /// What the edge is told once. The default trusts no proxy and no certificate authority, and limits everybody.
 ///
@@ -24,6 +25,7 @@ pub struct HttpConfig {
     pub(crate) request_deadline: Duration,
     pub(crate) strict_transport_security: bool,
     pub(crate) brands: Brands,
+    pub(crate) traces: Option<Arc<dyn RequestTraces>>,
 }
 
 impl HttpConfig {
@@ -63,6 +65,13 @@ impl HttpConfig {
         self
     }
 
+    /// Who says which requests are traced; without it, none is.
+    #[must_use]
+    pub fn with_traces(mut self, traces: Arc<dyn RequestTraces>) -> Self {
+        self.traces = Some(traces);
+        self
+    }
+
     /// How long a body may take to arrive; 10 s by default.
     #[must_use]
     pub const fn with_body_deadline(mut self, deadline: Duration) -> Self {
@@ -96,6 +105,7 @@ impl Default for HttpConfig {
             request_deadline: Duration::from_secs(30),
             strict_transport_security: false,
             brands: Brands::plain(),
+            traces: None,
         }
     }
 }

@@ -38,6 +38,7 @@ use crate::os_oauth2;
 use crate::request_id::{RequestIds, X_REQUEST_ID};
 use crate::route::{AdminEndpoint, BrowserEndpoint, Endpoint, FormEndpoint, Method, named};
 use crate::token::{Arrived, Place};
+use crate::traces::{RequestTraces, TraceStart};
 use crate::userinfo::Bearer;
 use crate::{HttpConfig, TrustedProxy};
 
@@ -70,6 +71,7 @@ pub(crate) struct Edge {
     pub(crate) base_path: String,
     pub(crate) brands: Brands,
     strict_transport_security: bool,
+    traces: Option<Arc<dyn RequestTraces>>,
     ids: RequestIds,
     metrics: Metrics,
 }
@@ -90,6 +92,7 @@ impl HttpEdge {
             base_path: config.base_path,
             brands: config.brands,
             strict_transport_security: config.strict_transport_security,
+            traces: config.traces,
             ids: RequestIds::new(),
             metrics: Metrics::default(),
         }))
@@ -244,13 +247,27 @@ impl Visit {
         let domain = domain.and_then(|text| edge.provider.issuer_named(text));
         // Never the path or the query: both may hold what was not meant for a log. The span is for those who look for
         // something; whoever reads only faults finds the request's id in the fault itself.
+        let trace = edge
+            .traces
+            .as_deref()
+            .map(|traces| TraceStart::of(traces, parts));
         let span = tracing::debug_span!(
             "request",
             request.id = %request_id,
             endpoint = endpoint.as_str(),
             domain.id = domain.as_ref().map(DomainId::as_str),
+            trace.id = trace.map(|trace| tracing::field::display(trace.id())),
+            trace.parent = trace.and_then(|trace| trace.parent()),
+            trace.sampled = trace.map(|trace| trace.is_sampled),
+            http.request.method = Empty,
+            http.route = Empty,
+            url.scheme = Empty,
+            network.protocol.version = Empty,
             status = Empty,
         );
+        if let Some(trace) = trace {
+            trace.describe(&span, endpoint, &edge.base_path, parts);
+        }
         let visit = Self {
             request_id,
             endpoint,

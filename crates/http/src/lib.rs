@@ -23,6 +23,7 @@ mod request_id;
 mod route;
 mod sharded;
 mod token;
+mod traces;
 mod userinfo;
 
 pub use admin::Readiness;
@@ -31,3 +32,4 @@ pub use edge::{HttpEdge, IssuersService};
 pub use limit::{Allowance, RateLimit};
 pub use network::{IpNetwork, NetworkError};
 pub use proxy::{ProxyAccess, ProxyError, TrustedProxy};
+pub use traces::{RequestTraces, TraceStart};

@@ -263,7 +263,6 @@ impl Endpoint {
     }
 
     /// The path under a base path, as it is documented; `None` for what has none of its own.
-    #[cfg(test)]
     pub(crate) fn path(self, base: &str) -> Option<String> {
         let issuer = format!("{base}{ISSUERS}{{domain_id}}");
         Some(match self {

@@ -21,6 +21,12 @@ impl TraceId {
         }
     }
 
+    /// As a number.
+    #[must_use]
+    pub const fn number(self) -> u128 {
+        self.0
+    }
+
     /// 32 lower-case hexadecimal digits.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let id = (text.len() == 32 && is_lower_hex(text)).then(|| u128::from_str_radix(text, 16).ok())??;
@@ -36,6 +42,12 @@ impl SpanId {
             0 => None,
             id => Some(Self(id)),
         }
+    }
+
+    /// As a number.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
     }
 
     /// 16 lower-case hexadecimal digits.

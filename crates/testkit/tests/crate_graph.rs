@@ -119,6 +119,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "login",
             "pages",
             "privacyidea",
+            "telemetry",
             "upstream",
         ],
     ),

@@ -1,5 +1,5 @@
-use super::Config;
 use super::custody::FROM_ENVIRONMENT_ONLY;
+use super::{Config, TracesSection};
 use figment::providers::{Env, Format as _, Toml};
 use figment::{Figment, error::Kind};
 use std::path::{Path, PathBuf};
@@ -139,6 +139,7 @@ impl Config {
         secret
             .into_iter()
             .chain(self.audit.files())
+            .chain(self.traces.iter_mut().flat_map(TracesSection::files))
             .chain(socket)
             .chain(self.logout.ca_file.as_mut())
             .chain(self.pages.folder.as_mut())

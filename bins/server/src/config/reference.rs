@@ -66,6 +66,7 @@ fn keys() -> BTreeSet<String> {
             "pages" => fields::<PagesSection>(),
             "audit" => fields::<AuditSection>(),
             "log" => fields::<LogSection>(),
+            "traces" => fields::<TracesSection>(),
             other => panic!("[{other}] is new: add it here and to the document"),
         };
         keys.iter().map(move |key| format!("{section}.{key}"))
@@ -143,6 +144,7 @@ fn defaults_are_those_of_the_example() {
                 "storage.postgres.",
                 "audit.",
                 "pkcs11.",
+                "traces.",
             ]
             .iter()
             .any(|section| key.starts_with(section));
@@ -247,6 +249,18 @@ fn the_example_can_be_read_and_its_comments_are_the_defaults() {
     };
     assert_eq!(format!("{:?}", given.keys), format!("{keys:?}"));
     assert_eq!(format!("{:?}", given.log), format!("{:?}", whole.log));
+    assert!(given.traces.is_none());
+    let traces = TracesSection {
+        ca_file: None,
+        bearer_file: None,
+        traceparent_networks: Vec::new(),
+        ..whole.traces.unwrap()
+    };
+    let least = format!("{EXAMPLE}\n[traces]\nurl = \"{}\"\n", traces.url);
+    assert_eq!(
+        format!("{:?}", read(&least).traces.unwrap()),
+        format!("{traces:?}")
+    );
     assert_eq!(given.server.admin_listen, whole.server.admin_listen);
     assert_eq!(given.tls.profile, whole.tls.profile);
     assert_eq!(given.tls.ticket_lifetime_s, whole.tls.ticket_lifetime_s);
