@@ -83,3 +83,11 @@ function holder(r)
   r:info("access token refused: its sender does not hold the certificate that it is bound to")
   return apache2.AUTHZ_DENIED
 end
+
+-- For people, whose tokens are bound where their login says so (`sealstone login --bound`): one that is bound to nothing goes
+-- through, one that is bound needs its holder.
+function bound(r)
+  if not r.user then return apache2.AUTHZ_DENIED_NO_USER end
+  if r.subprocess_env["OIDC_cnf"] == nil then return apache2.AUTHZ_GRANTED end
+  return holder(r)
+end

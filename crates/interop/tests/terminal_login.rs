@@ -23,6 +23,7 @@ fn from_the_terminal_to_keystone() {
     circle::by_the_browser(&world);
     circle::by_websso(&world);
     circle::by_a_code_without_a_display(&world);
+    circle::by_a_token_that_is_bound(&world);
     circle::who_says_no_is_not_logged_in(&world);
     circle::one_of_several_scopes_is_chosen(&world);
     world.nothing_secret_was_said();

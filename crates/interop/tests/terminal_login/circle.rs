@@ -125,6 +125,85 @@ pub(crate) fn by_a_code_without_a_display(world: &World) {
     world.done(&mut world.sealstone(&["logout"], &options));
 }
 
+/// The same with tokens that are bound to a key of this machine: Keystone's front takes them beside it alone.
+pub(crate) fn by_a_token_that_is_bound(world: &World) {
+    let made = world.server.administer(&[
+        "client",
+        "create",
+        "bound-cli",
+        "--public",
+        "--native",
+        "--redirect-uri",
+        "http://127.0.0.1/callback",
+        "--grant",
+        "authorization_code",
+        "--grant",
+        "refresh_token",
+        "--scope",
+        "openid profile offline_access openstack:api",
+        "--bound",
+        "true",
+    ]);
+    let mut options = world.by_issuer();
+    let client = options.iter().position(|word| word == "--client-id").unwrap();
+    options[client + 1] = made["client_id"].as_str().unwrap().to_owned();
+    options.push("--bound".to_owned());
+    let browser = world.browser("demo", &json!({}));
+    let mut login = world.sealstone(&["login", "--browser", "--output", "json"], &options);
+    let (_seen, done, said) = world.log_in(&mut login, &browser);
+    assert!(done && said.contains("bound_to"), "{said}");
+    the_next_is_silent(world, &options);
+    openstack_works(world, &options, "demo");
+
+    // A thief has the token; once he has the key too, by the flag that says so.
+    let show = [
+        "token",
+        "--kind",
+        "access",
+        "--dangerous-print-bound",
+        "--format",
+        "exec-credential",
+    ];
+    let shown = world.done(&mut world.sealstone(&show, &options));
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    let text = |name: &str| shown["status"][name].as_str().unwrap();
+    world.secret(text("token"));
+    let own = (text("clientCertificateData"), text("clientKeyData"));
+    let other = world.server.certificate("machine");
+    let other = (&*other.chain_pem(), &*other.key_pem());
+    assert_eq!(federated(world, text("token"), None), 401, "the token alone");
+    assert_eq!(
+        federated(world, text("token"), Some(other)),
+        401,
+        "beside another's key"
+    );
+    assert_eq!(federated(world, text("token"), Some(own)), 201, "beside its own");
+    world.done(&mut world.sealstone(&["logout"], &options));
+}
+
+/// The status that Keystone's federation answers to this token, from the holder of this certificate and key.
+fn federated(world: &World, token: &str, pair: Option<(&str, &str)>) -> u16 {
+    let folder = tempfile::tempdir_in(world.home()).unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let header = file("header", &format!("Authorization: Bearer {token}"));
+    let mut curl = std::process::Command::new("curl");
+    curl.args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "--cacert"])
+        .arg(world.server.ca_path())
+        .arg("-H")
+        .arg(format!("@{}", header.display()));
+    if let Some((certificate, key)) = pair {
+        curl.arg("--cert").arg(file("certificate.pem", certificate));
+        curl.arg("--key").arg(file("key.pem", key));
+    }
+    let path = "OS-FEDERATION/identity_providers/sealstone/protocols/openid/auth";
+    curl.args(["-X", "POST", &format!("{}/{path}", world.auth_url())]);
+    world.done(&mut curl).parse().unwrap()
+}
+
 /// Denied at the pages: told as such, and nothing is kept.
 pub(crate) fn who_says_no_is_not_logged_in(world: &World) {
     let options = world.by_issuer();

@@ -405,6 +405,7 @@ fn apache(lab: &KeystoneLab, server: &DevServer, port: u16) -> Front {
         "sealstone-ca.pem",
         &std::fs::read_to_string(server.ca_path()).unwrap(),
     );
+    setup.write("holder.lua", &filled("holder.lua", &[]));
     setup.write(
         "client.conf",
         &format!(
@@ -435,6 +436,6 @@ fn apache(lab: &KeystoneLab, server: &DevServer, port: u16) -> Front {
             ("127.0.0.1:5001", &uwsgi),
         ],
     );
-    let modules = ["ssl", "auth_openidc", "proxy", "proxy_uwsgi", "authz_user"];
+    let modules = ["ssl", "lua", "auth_openidc", "proxy", "proxy_uwsgi", "authz_user"];
     setup.start(FrontKind::Apache, port, &config, &modules)
 }
