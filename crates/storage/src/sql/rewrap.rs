@@ -45,7 +45,7 @@ impl Sealed {
             }
             Self::Logins => {
                 "SELECT domain_id, encode(id, 'hex'), record FROM interactions
-                 WHERE encode(id, 'hex') > $2 AND $1 = $1 ORDER BY encode(id, 'hex') LIMIT $3"
+                 WHERE id > decode($2, 'hex') AND $1 = $1 ORDER BY id LIMIT $3"
             }
         }
     }
@@ -60,7 +60,7 @@ impl Sealed {
             }
             Self::Logins => {
                 "UPDATE interactions SET record = $4
-                 WHERE domain_id = $1 AND encode(id, 'hex') = $2 AND record = $3"
+                 WHERE domain_id = $1 AND id = decode($2, 'hex') AND record = $3"
             }
         }
     }

@@ -2,6 +2,7 @@
 
 mod lease;
 mod outages;
+mod plans;
 mod schema;
 
 use std::time::Duration;

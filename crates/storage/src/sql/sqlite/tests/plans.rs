@@ -60,7 +60,7 @@ fn statements() -> Vec<String> {
                 let is_statement = ["SELECT ", "INSERT ", "UPDATE ", "DELETE "]
                     .iter()
                     .any(|word| literal.starts_with(word));
-                let is_postgres = ["::bigint", "::json", "encode(", "pg_"]
+                let is_postgres = ["::bigint", "::json", "encode(", "decode(", "pg_"]
                     .iter()
                     .any(|word| literal.contains(word));
                 if is_statement && !is_postgres {
