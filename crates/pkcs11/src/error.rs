@@ -42,6 +42,15 @@ pub enum Pkcs11Error {
         /// The token.
         label: String,
     },
+    /// One wrong PIN more locks the token.
+    #[error(
+        "the PKCS#11 token {label:?} takes one try more before it locks: this PIN is not tried. Log in once by the vendor's \
+         tool with the right PIN, which sets the count back, and correct pkcs11.pin_file"
+    )]
+    LastTry {
+        /// The token.
+        label: String,
+    },
     /// The token has no PIN for its user.
     #[error("the PKCS#11 token {label:?} has no user PIN yet: its security officer must set one")]
     NoPin {
@@ -58,6 +67,15 @@ pub enum Pkcs11Error {
         label: String,
         /// The module's word for it.
         code: String,
+    },
+    /// The token opens no session more.
+    #[error(
+        "the PKCS#11 token {label:?} opens no session more: lower pkcs11.sessions here and on every other node that uses it, \
+         or raise the limit at the token"
+    )]
+    NoSession {
+        /// The token.
+        label: String,
     },
     /// Every session is in use.
     #[error(

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock},
     time::Duration,
 };
@@ -16,8 +17,9 @@ use cryptoki::{
 };
 
 use crate::{
-    Pin, Pkcs11Error, TokenConfig, TokenStatus,
+    Pin, PinState, Pkcs11Error, TokenConfig, TokenStatus,
     error::{Means, code, means},
+    inspect::reason,
 };
 
 /// How long a caller waits for a session: what a client of the token endpoint waits for anyway.
@@ -73,19 +75,11 @@ impl Open {
 
 impl Sessions {
     pub(crate) fn load(config: TokenConfig, pin: Pin) -> Result<Self, Pkcs11Error> {
-        let unusable = |error: &Error| Pkcs11Error::Module {
-            path: config.module.clone(),
-            reason: if let Error::LibraryLoading(why) = error {
-                why.to_string()
-            } else {
-                code(error)
-            },
-        };
-        let module = Pkcs11::new(&config.module).map_err(|error| unusable(&error))?;
+        let module = Pkcs11::new(&config.module).map_err(|error| unusable(&config.module, &error))?;
         match module.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
             // Another token of the same module in this process.
             Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
-            Err(error) => return Err(unusable(&error)),
+            Err(error) => return Err(unusable(&config.module, &error)),
         }
         Ok(Self {
             module,
@@ -177,6 +171,20 @@ impl Sessions {
         })
     }
 
+    /// Every session that may be open, opened.
+    pub(crate) fn all_at_once(&self) -> Result<(), Pkcs11Error> {
+        let _call = self.calls.read().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = Vec::with_capacity(self.config.sessions);
+        let mut opened = Ok(());
+        while opened.is_ok() && taken.len() < self.config.sessions {
+            opened = self.take().map(|open| taken.push(open));
+        }
+        for open in taken {
+            self.give_back(open);
+        }
+        opened
+    }
+
     fn pool(&self) -> MutexGuard<'_, Pool> {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -201,7 +209,7 @@ impl Sessions {
         let session = self.log_in().inspect_err(|error| {
             if matches!(
                 error,
-                Pkcs11Error::WrongPin { .. } | Pkcs11Error::LockedPin { .. }
+                Pkcs11Error::WrongPin { .. } | Pkcs11Error::LockedPin { .. } | Pkcs11Error::LastTry { .. }
             ) {
                 pool.refused = Some(error.clone());
             }
@@ -270,10 +278,20 @@ impl Sessions {
 
     fn log_in(&self) -> Result<Session, Pkcs11Error> {
         let slot = self.slot()?;
-        let session = self.module.open_rw_session(slot);
-        let session = session.map_err(|error| self.away(&error))?;
-        let pin = AuthPin::from(self.pin.0.as_str());
         let label = || self.config.label.clone();
+        let info = self.module.get_token_info(slot);
+        let info = info.map_err(|error| self.away(&error))?;
+        match PinState::of(&info) {
+            PinState::Locked => return Err(Pkcs11Error::LockedPin { label: label() }),
+            PinState::LastTry => return Err(Pkcs11Error::LastTry { label: label() }),
+            PinState::Unset | PinState::WrongTried | PinState::Good => {}
+        }
+        let session = self.module.open_rw_session(slot);
+        let session = session.map_err(|error| match error {
+            Error::Pkcs11(RvError::SessionCount, _) => Pkcs11Error::NoSession { label: label() },
+            error => self.away(&error),
+        })?;
+        let pin = AuthPin::from(self.pin.0.as_str());
         match session.login(UserType::User, Some(&pin)) {
             Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(session),
             Err(Error::Pkcs11(
@@ -301,5 +319,12 @@ impl Sessions {
             what,
             code: code(error),
         }
+    }
+}
+
+pub(crate) fn unusable(module: &Path, error: &Error) -> Pkcs11Error {
+    Pkcs11Error::Module {
+        path: module.to_owned(),
+        reason: reason(error),
     }
 }
