@@ -31,6 +31,19 @@ pub(crate) enum Hsm {}
 /// A file of a section and key: the environment's, or the configuration's.
 type Given<'a> = dyn Fn(&str, &str, Option<PathBuf>) -> Option<PathBuf> + 'a;
 
+#[cfg(feature = "pkcs11")]
+impl Pkcs11 {
+    pub(crate) fn pin(&self) -> Outcome<Zeroizing<String>> {
+        match (&self.pin, &self.pin_file) {
+            (Some(pin), _) => Ok(pin.clone()),
+            (None, Some(path)) => Ok(files::read_private(path).context("pkcs11.pin_file")?),
+            (None, None) => Err(Failure::failed(
+                "[pkcs11] has no PIN: set `pin_file`, or SEALSTONE__PKCS11__PIN in the environment",
+            )),
+        }
+    }
+}
+
 /// Where private keys are.
 #[derive(Default)]
 pub(crate) struct Place {
@@ -38,6 +51,12 @@ pub(crate) struct Place {
     pub(crate) environment: Option<Zeroizing<String>>,
     pub(crate) pkcs11: Option<Pkcs11>,
     pub(crate) administrators: Option<PathBuf>,
+    /// The token once it was opened, or why not: a program tries a PIN once, however often it needs the token.
+    #[cfg(feature = "pkcs11")]
+    pub(crate) opened: std::sync::OnceLock<Result<Hsm, sealstone_pkcs11::Pkcs11Error>>,
+    /// Why the PIN must not be tried, if somebody looked.
+    #[cfg(feature = "pkcs11")]
+    pub(crate) untried: std::sync::OnceLock<String>,
 }
 
 impl Place {
@@ -62,6 +81,7 @@ impl Place {
             environment: word("secrets", "key_encryption_key").map(Zeroizing::new),
             pkcs11,
             administrators: given("keys", "administrators_file", administrators),
+            ..Self::default()
         }
     }
 
@@ -123,26 +143,33 @@ impl Place {
     /// The token, logged in to; `None` where none is configured.
     #[cfg(feature = "pkcs11")]
     pub(crate) fn hsm(&self) -> Outcome<Option<Hsm>> {
+        let opened = self.hsm_with(None)?;
+        Ok(opened.transpose().context("[pkcs11]")?)
+    }
+
+    /// The token with so many sessions at most, and what it says for whoever tells its faults apart.
+    #[cfg(feature = "pkcs11")]
+    pub(crate) fn hsm_with(
+        &self,
+        sessions: Option<usize>,
+    ) -> Outcome<Option<Result<Hsm, sealstone_pkcs11::Pkcs11Error>>> {
         use sealstone_pkcs11::{Pin, Token, TokenConfig};
         let Some(section) = &self.pkcs11 else {
             return Ok(None);
         };
+        if let Some(why) = self.untried.get() {
+            return Err(Failure::failed(format!("[pkcs11]: {why}")));
+        }
         let (Some(module), Some(label)) = (&section.module, &section.token_label) else {
             return Err(Failure::failed(
                 "[pkcs11] needs `module` and `token_label`: add them",
             ));
         };
-        let pin = match (&section.pin, &section.pin_file) {
-            (Some(pin), _) => Pin::new(pin.to_string()),
-            (None, Some(path)) => Pin::new(files::read_private(path).context("pkcs11.pin_file")?.to_string()),
-            (None, None) => {
-                return Err(Failure::failed(
-                    "[pkcs11] has no PIN: set `pin_file`, or SEALSTONE__PKCS11__PIN in the environment",
-                ));
-            }
-        };
-        let config = TokenConfig::new(module, label).with_sessions(section.sessions.unwrap_or(1));
-        Ok(Some(Token::open(config, pin).context("[pkcs11]")?))
+        let pin = Pin::new(section.pin()?.to_string());
+        let sessions = sessions.or(section.sessions).unwrap_or(1);
+        let config = TokenConfig::new(module, label).with_sessions(sessions);
+        let opened = self.opened.get_or_init(|| Token::open(config, pin));
+        Ok(Some(opened.clone()))
     }
 
     #[cfg(not(feature = "pkcs11"))]

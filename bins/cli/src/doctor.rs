@@ -7,6 +7,7 @@ mod clients;
 mod configuration;
 mod database;
 mod finding;
+mod hsm;
 mod issuer;
 mod keys;
 mod keystone;
@@ -71,6 +72,9 @@ pub(crate) struct DoctorArguments {
     /// Warnings count as wrong
     #[arg(long)]
     strict: bool,
+    /// Try the PIN of the HSM though a wrong one was tried since the last login; never when it is the last try
+    #[arg(long, requires = "config")]
+    try_pin: bool,
     /// List everything that it looks for
     #[arg(long, conflicts_with_all = ["config", "issuer"])]
     list: bool,
@@ -186,6 +190,7 @@ impl Doctor<'_> {
         let Ok(places) = places else {
             for area in [
                 Area::Database,
+                Area::Hsm,
                 Area::Keys,
                 Area::Clients,
                 Area::Issuer,
@@ -195,10 +200,15 @@ impl Doctor<'_> {
             }
             return Ok(());
         };
+        // Before whatever else needs the token: a PIN that must not be tried is not tried by that either.
+        let token = hsm::look(&settings, &places, self.arguments.try_pin, report);
+        progress.step();
         let opened = database::look(&settings, &places, report).await;
         report.looked_at(Area::Database);
         progress.step();
-        let inside = self.inside(opened.as_ref(), &settings, &places, report).await?;
+        let inside = self
+            .inside(opened.as_ref(), &settings, &places, &token, report)
+            .await?;
         progress.step();
         if self.wants(Area::Issuer) {
             self.issuer(&settings, &places, &own, inside, report).await?;
@@ -255,6 +265,7 @@ impl Doctor<'_> {
         opened: Option<&SqlStore>,
         settings: &Settings,
         places: &Places,
+        token: &hsm::Found,
         report: &mut Report,
     ) -> Outcome<Inside> {
         let Some(opened) = opened else {
@@ -265,6 +276,7 @@ impl Doctor<'_> {
         let domains = store::domains(opened, None).await?;
         let rings = keys::look(opened, &domains, places, report).await;
         report.looked_at(Area::Keys);
+        token.keys(&rings, report);
         if self.wants(Area::Clients) || self.wants(Area::Dns) {
             clients::look(opened, &domains, settings, places, self.arguments.soon, report).await?;
             report.looked_at(Area::Clients);

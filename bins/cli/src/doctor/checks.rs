@@ -201,6 +201,67 @@ checks! {
         "this machine's clock and the database's differ" =>
         "let NTP keep both: beyond 30 s the server answers nothing";
 
+    HSM_MODULE_MISSING = "hsm-module-missing", Hsm, Wrong:
+        "the PKCS#11 module is not there: no key of the token signs" =>
+        "install the token's software, or correct pkcs11.module";
+    HSM_MODULE_NOT_A_LIBRARY = "hsm-module-not-a-library", Hsm, Wrong:
+        "what pkcs11.module names is no shared library" =>
+        "name the library of the token's vendor (NAME.so), and install it anew if it is damaged";
+    HSM_MODULE_ARCHITECTURE = "hsm-module-architecture", Hsm, Wrong:
+        "the PKCS#11 module is made for other machines than this one" =>
+        "install the vendor's package for this machine's architecture";
+    HSM_MODULE_NOT_PKCS11 = "hsm-module-not-pkcs11", Hsm, Wrong:
+        "the library is no PKCS#11 module" =>
+        "vendors ship several libraries: name the one that their manual gives for PKCS#11";
+    HSM_MODULE_FAILS = "hsm-module-fails", Hsm, Wrong:
+        "the PKCS#11 module cannot be loaded or does not start" =>
+        "see the evidence: a library that it needs, its own configuration, or a service that it talks to; run this as the \
+         server's user with the server's environment";
+    HSM_SLOT_EMPTY = "hsm-slot-empty", Hsm, Wrong:
+        "the module finds no token that is set up" =>
+        "plug it in, start its service, see that the server's user may reach it, or initialize it by the vendor's tool";
+    HSM_TOKEN_UNKNOWN = "hsm-token-unknown", Hsm, Wrong:
+        "no token has the label that is configured" =>
+        "correct pkcs11.token_label, or plug in the token that has it";
+    HSM_TOKEN_TWICE = "hsm-token-twice", Hsm, Wrong:
+        "two tokens have the label: which one signs is chance" =>
+        "take one out, or give it another label; keys that one has the other lacks";
+    HSM_PIN_MISSING = "hsm-pin-missing", Hsm, Wrong:
+        "there is no PIN to log in with" =>
+        "set pkcs11.pin_file to a file that the server's user alone may read, or SEALSTONE__PKCS11__PIN";
+    HSM_PIN_UNSET = "hsm-pin-unset", Hsm, Wrong:
+        "the token has no user PIN yet" =>
+        "its security officer sets one by the vendor's tool";
+    HSM_PIN_WRONG = "hsm-pin-wrong", Hsm, Wrong:
+        "the token refuses the PIN" =>
+        "correct pkcs11.pin_file; this PIN was tried once and is not tried again until somebody has logged in with the right \
+         one, or --try-pin is given";
+    HSM_PIN_NOT_TRIED = "hsm-pin-not-tried", Hsm, Warning:
+        "a wrong PIN was tried since the last login: this one was not tried, since tokens lock after a few" =>
+        "where you are sure of the PIN, give --try-pin once; the server tries it when it starts";
+    HSM_PIN_LAST_TRY = "hsm-pin-last-try", Hsm, Wrong:
+        "one wrong PIN more locks the token: neither this program nor the server tries theirs" =>
+        "log in once by the vendor's tool with the right PIN, which sets the count back; correct pkcs11.pin_file, then start \
+         the server";
+    HSM_PIN_LOCKED = "hsm-pin-locked", Hsm, Wrong:
+        "the user PIN is locked after too many wrong ones: nothing is signed" =>
+        "its security officer sets a new PIN by the vendor's tool; find who tried, before it is locked again";
+    HSM_LOGIN_FAILS = "hsm-login-fails", Hsm, Wrong:
+        "the token does not let its user in" =>
+        "see the evidence, and the token's own log or service";
+    HSM_SESSIONS = "hsm-sessions", Hsm, Wrong:
+        "the token does not open as many sessions as are configured: requests fail under load" =>
+        "lower pkcs11.sessions, counting every node that uses the token, or raise the limit at the token";
+    HSM_KEY_MISSING = "hsm-key-missing", Hsm, Wrong:
+        "the ring names a key that the token does not have: nothing is signed by it" =>
+        "see whether it is the right token, and restore the key from its backup; else `sealstone key revoke` it";
+    HSM_KEY_OTHER = "hsm-key-other", Hsm, Wrong:
+        "the token's key is another than the one that is published" =>
+        "one of them was exchanged: find out who and why before either is used again; then `sealstone key revoke` it";
+    HSM_KEY_NOT_SIGNING = "hsm-key-not-signing", Hsm, Wrong:
+        "the token has the key and does not sign by it" =>
+        "see the evidence: a key without CKA_SIGN, an algorithm that the token's policy forbids; rotate to a key that signs";
+
     KEY_ENCRYPTION_KEY_OTHER = "key-encryption-key-other", Keys, Wrong:
         "the signing keys cannot be opened with this key encryption key: nothing can be signed" =>
         "put the key back with which the database was written; a backup of one is worth nothing without the other";

@@ -24,6 +24,8 @@ pub(crate) enum Area {
     Dns,
     /// The database, and the disks that are written on
     Database,
+    /// The PKCS#11 token that holds keys, its module and its PIN
+    Hsm,
     /// Signing keys
     Keys,
     /// Registered clients
@@ -35,13 +37,14 @@ pub(crate) enum Area {
 }
 
 impl Area {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Configuration,
         Self::Secrets,
         Self::Certificates,
         Self::Trust,
         Self::Dns,
         Self::Database,
+        Self::Hsm,
         Self::Keys,
         Self::Clients,
         Self::Issuer,
@@ -56,6 +59,7 @@ impl Area {
             Self::Trust => "trust",
             Self::Dns => "dns",
             Self::Database => "database",
+            Self::Hsm => "hsm",
             Self::Keys => "keys",
             Self::Clients => "clients",
             Self::Issuer => "issuer",
@@ -187,6 +191,13 @@ impl Report {
     /// Whether something of this kind was found already.
     pub(super) fn has(&self, check: &'static Check) -> bool {
         self.findings.iter().any(|finding| finding.check == check)
+    }
+
+    /// How much was found of an area.
+    #[cfg(feature = "pkcs11")]
+    pub(super) fn count_of(&self, area: Area) -> usize {
+        let of = |finding: &&Finding| finding.check.area == area;
+        self.findings.iter().filter(of).count()
     }
 
     pub(super) fn count(&self, severity: Severity) -> usize {

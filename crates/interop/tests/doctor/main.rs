@@ -8,6 +8,7 @@
 
 mod database;
 mod files;
+mod hsm;
 mod issuer;
 mod keystone;
 mod proxies;
