@@ -2,6 +2,7 @@
 
 mod administration;
 mod keystone;
+mod traces;
 
 use crate::harness::{Process, Setup, World, in_seconds};
 use sealstone_testkit::{CrlSpec, TestCa};
