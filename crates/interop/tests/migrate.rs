@@ -142,7 +142,12 @@ fn three_nodes_are_read_get_keys_and_take_each_others_tokens() {
             (&settings["expiration_s"], &settings["allow_expired_window_s"]),
             (&3600.into(), &172_800.into())
         );
-        assert_eq!(settings["caching"], false);
+        for cache in ["caching", "verdict_caching", "event_caching"] {
+            assert_eq!(
+                settings[cache], false,
+                "the laboratory's [cache] backend keeps nothing"
+            );
+        }
         assert_eq!(settings["max_active_keys"], 3);
         assert_eq!(settings["methods"], file["methods"]);
         assert_eq!(settings["jws_algorithm"], "ES256");

@@ -32,7 +32,7 @@ pub struct Target {
     pub url: String,
     /// What it is to issue; `None` where nobody knows.
     pub form: Option<TokenForm>,
-    /// Whether it keeps validations for a while, in seconds: for so long it may take a token that was revoked
+    /// Whether it keeps for a while that a token was not revoked, in seconds: for so long it may take one that was revoked
     /// elsewhere.
     pub cached_s: Option<u64>,
 }

@@ -28,6 +28,17 @@ pub enum InventoryError {
         /// What it said.
         complaint: String,
     },
+    /// A program that did not end.
+    #[error(
+        "{program} did not end within {after_s} s and was killed: see whether `ssh HOST true` ends by itself; a longer \
+         --ssh-limit waits longer"
+    )]
+    Late {
+        /// Which.
+        program: String,
+        /// In seconds.
+        after_s: u64,
+    },
     /// The archive is larger than any of these files.
     #[error("the archive is larger than {limit} bytes: put only the configuration and the keys into it")]
     TooLarge {
@@ -80,7 +91,7 @@ pub enum InventoryError {
 }
 
 impl InventoryError {
-    pub(crate) fn io(verb: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+    pub(crate) fn io(verb: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |source| Self::Io { verb, path, source }
     }

@@ -80,6 +80,7 @@ pub(crate) fn table(nodes: &[NodeRecord], long_lived: Option<&LongLived>) -> Vec
             "the operator",
         ),
     ];
+    rows.extend(revoked_elsewhere(nodes));
     if cached > 0 {
         rows.push(row(
             "validations that Keystone keeps",
@@ -90,6 +91,43 @@ pub(crate) fn table(nodes: &[NodeRecord], long_lived: Option<&LongLived>) -> Vec
         ));
     }
     rows.extend(delegation(long_lived, life));
+    rows
+}
+
+/// What is as before: it shows in a check, and is no fault of the change.
+fn revoked_elsewhere(nodes: &[NodeRecord]) -> Vec<Impact> {
+    let mut rows = Vec::new();
+    let settings = || nodes.iter().map(|node| &node.settings);
+    let verdicts = settings().filter(|settings| settings.verdict_caching);
+    if let Some(kept @ 1..) = verdicts.map(|settings| settings.cache_time_s).max() {
+        rows.push(row(
+            "revocations, where each node or process has a cache of its own",
+            "nothing new: a node may take a token that was revoked at another one while it keeps that it was not",
+            format!("{} after each revocation at most, as before ([token] caching)", span(kept)),
+            Some(kept),
+            "holders of revoked tokens; nobody where all nodes have one cache",
+        ));
+    }
+    let events: Vec<_> = settings()
+        .filter(|settings| settings.event_caching && settings.event_cache_time_s != Some(0))
+        .map(|settings| settings.event_cache_time_s)
+        .collect();
+    if !events.is_empty() {
+        let kept: Option<u64> = events
+            .into_iter()
+            .collect::<Option<Vec<_>>>()
+            .and_then(|all| all.into_iter().max());
+        rows.push(row(
+            "the list of revocation events",
+            "nothing new: /v3/OS-REVOKE/events may be as old as the list that a node keeps; validations do not use it",
+            kept.map_or_else(
+                || "without an end, as before ([revoke] cache_time)".to_owned(),
+                |kept| format!("{} at most, as before ([revoke] cache_time)", span(kept)),
+            ),
+            kept,
+            "programs that read that list",
+        ));
+    }
     rows
 }
 

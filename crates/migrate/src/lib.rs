@@ -14,6 +14,7 @@ mod keys;
 mod markdown;
 mod node;
 mod plan;
+mod program;
 mod read;
 mod settings;
 mod source;

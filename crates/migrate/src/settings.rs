@@ -19,6 +19,10 @@ const EXPIRATION: u64 = 3600;
 const WINDOW: u64 = 172_800;
 /// `[cache] expiration_time`, in seconds, where `[token] cache_time` is not set.
 const CACHE_TIME: u64 = 600;
+/// `[cache] backend`: it keeps nothing beyond a request.
+const CACHE_BACKEND: &str = "dogpile.cache.null";
+/// `[revoke] cache_time`, in seconds.
+const REVOKE_CACHE_TIME: i64 = 3600;
 const MAX_ACTIVE_KEYS: u64 = 3;
 
 /// The options of one node that matter to tokens, each with Keystone's default where the files are silent.
@@ -32,10 +36,20 @@ pub struct Settings {
     pub expiration_s: u64,
     /// `[token] allow_expired_window`, in seconds.
     pub allow_expired_window_s: u64,
-    /// `[token] caching` and `[cache] enabled` both.
+    /// Whether what a token says is kept between requests: `[cache] enabled` and a `[cache] backend` that keeps anything,
+    /// and with them `[token] caching` or the older `[token] cache_on_issue`, each of which is on by default.
     pub caching: bool,
-    /// How long a validation is kept where there is caching, in seconds.
+    /// How long it is kept where there is caching, in seconds: `[token] cache_time`, or `[cache] expiration_time`.
     pub cache_time_s: u64,
+    /// Whether it is kept, too, that a token was not revoked: the cache, and `[token] caching`. For as long a node may
+    /// take a token that was revoked at a node whose cache is another.
+    pub verdict_caching: bool,
+    /// Whether the list of revocation events is kept: the cache, and `[revoke] caching`. Keystone gives that list to
+    /// whoever asks for `/v3/OS-REVOKE/events`; for its own validations it reads the events anew, since before it had JWS
+    /// tokens.
+    pub event_caching: bool,
+    /// How long the list is kept where it is, in seconds: `[revoke] cache_time`; `null` where nothing ends that.
+    pub event_cache_time_s: Option<u64>,
     /// `[auth] methods`, in its order: Fernet tokens name methods by it.
     pub methods: Vec<String>,
     /// `[identity] default_domain_id`: Fernet tokens pack this domain, whatever its form, and no other that is no UUID.
@@ -78,14 +92,22 @@ impl Settings {
     /// [`SettingError`] for a value that Keystone would refuse, and for one that is put together by `$`.
     pub fn read(files: &[IniDocument]) -> Result<Self, SettingError> {
         let files = Files(files);
-        let is_cached = files.switch("token", "caching")? && files.switch("cache", "enabled")?;
+        let keeps = files.switch("cache", "enabled")?
+            && files.text("cache", "backend", CACHE_BACKEND)?.trim() != CACHE_BACKEND;
+        let (of_tokens, on_issue) = (
+            files.switch("token", "caching")?,
+            files.switch("token", "cache_on_issue")?,
+        );
         let cache_time = files.number("cache", "expiration_time", CACHE_TIME)?;
         Ok(Self {
             provider: files.text("token", "provider", "fernet")?.to_owned(),
             expiration_s: files.number("token", "expiration", EXPIRATION)?,
             allow_expired_window_s: files.number("token", "allow_expired_window", WINDOW)?,
-            caching: is_cached,
+            caching: keeps && (of_tokens || on_issue),
             cache_time_s: files.number("token", "cache_time", cache_time)?,
+            verdict_caching: keeps && of_tokens,
+            event_caching: files.switch("revoke", "caching")? && keeps,
+            event_cache_time_s: files.event_cache_time()?,
             methods: files.list("auth", "methods", METHODS)?,
             default_domain_id: files
                 .text("identity", "default_domain_id", DEFAULT_DOMAIN)?
@@ -127,6 +149,23 @@ impl<'a> Files<'a> {
         let refused = |_error| SettingError { section, key, fault };
         self.find(section, key)?
             .map_or(Ok(default), |text| text.trim().parse().map_err(refused))
+    }
+
+    /// The one time that may be below zero: -1 is for ever, and all others keep nothing. Its older name counts where the
+    /// new one is not there.
+    fn event_cache_time(&self) -> Result<Option<u64>, SettingError> {
+        let (section, key) = ("revoke", "cache_time");
+        let text = match self.find(section, key)? {
+            Some(text) => Some(text),
+            None => self.find("token", "revocation_cache_time")?,
+        };
+        let fault = "not a whole number";
+        let refused = |_error| SettingError { section, key, fault };
+        let seconds: i64 = text.map_or(Ok(REVOKE_CACHE_TIME), |text| text.trim().parse().map_err(refused))?;
+        Ok(match seconds {
+            -1 => None,
+            seconds => Some(u64::try_from(seconds).unwrap_or(0)),
+        })
     }
 
     fn switch(&self, section: &'static str, key: &'static str) -> Result<bool, SettingError> {
@@ -188,7 +227,9 @@ mod tests {
             (settings.expiration_s, settings.allow_expired_window_s),
             (3600, 172_800)
         );
-        assert_eq!((settings.caching, settings.cache_time_s), (true, 600));
+        assert_eq!((settings.caching, settings.cache_time_s), (false, 600));
+        assert_eq!((settings.verdict_caching, settings.event_caching), (false, false));
+        assert_eq!(settings.event_cache_time_s, Some(3600));
         assert_eq!(settings.max_active_keys, 3);
         assert_eq!(settings.jws_algorithm, "ES256");
         assert_eq!(settings.fernet_repository.as_str(), "/etc/keystone/fernet-keys");
@@ -211,12 +252,58 @@ mod tests {
         assert_eq!(settings.default_domain_id, "8f92744a08e84d2ba4bd5d6f3e2c1a90");
     }
 
+    /// What is kept: what tokens say, that they were not revoked, the list of revocation events.
+    #[test]
+    fn caches_are_told_apart() {
+        let real = "[cache]\nbackend = dogpile.cache.memcached\n";
+        for (more, kept) in [
+            ("", [true, true, true]),
+            ("enabled = true", [true, true, true]),
+            ("enabled = false", [false, false, false]),
+            ("[token]\ncaching = false", [true, false, true]),
+            ("[token]\ncache_on_issue = false", [true, true, true]),
+            (
+                "[token]\ncaching = false\ncache_on_issue = false",
+                [false, false, true],
+            ),
+            ("[revoke]\ncaching = false", [true, true, false]),
+            ("backend = dogpile.cache.null", [false, false, false]),
+        ] {
+            let settings = read(&[&format!("{real}{more}")]).unwrap();
+            let found = [settings.caching, settings.verdict_caching, settings.event_caching];
+            assert_eq!(found, kept, "{more}");
+        }
+        for (text, kept) in [
+            ("[cache]\nexpiration_time = 60", (60, Some(3600))),
+            ("[token]\ncache_time = 0", (0, Some(3600))),
+            ("[revoke]\ncache_time = 7", (600, Some(7))),
+            ("[revoke]\ncache_time = -1", (600, None)),
+            ("[revoke]\ncache_time = -9", (600, Some(0))),
+            ("[token]\nrevocation_cache_time = 8", (600, Some(8))),
+            (
+                "[token]\nrevocation_cache_time = 8\n[revoke]\ncache_time = 9",
+                (600, Some(9)),
+            ),
+        ] {
+            let settings = read(&[text]).unwrap();
+            assert_eq!(
+                (settings.cache_time_s, settings.event_cache_time_s),
+                kept,
+                "{text}"
+            );
+        }
+    }
+
     #[test]
     fn what_cannot_be_told_is_refused() {
         for (text, key) in [
             ("[token]\nexpiration = soon", "expiration"),
             ("[token]\nexpiration = -1", "expiration"),
             ("[token]\ncaching = maybe", "caching"),
+            ("[revoke]\ncaching = maybe", "caching"),
+            ("[token]\ncache_on_issue = maybe", "cache_on_issue"),
+            ("[revoke]\ncache_time = soon", "cache_time"),
+            ("[cache]\nbackend = $backend", "backend"),
             ("[token]\nprovider = ${DEFAULT.x}", "provider"),
             ("[identity]\ndefault_domain_id = $domain", "default_domain_id"),
             ("[fernet_tokens]\nkey_repository = keys", "key_repository"),

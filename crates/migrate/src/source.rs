@@ -1,27 +1,25 @@
 //! Where a node's files are: here, in an archive, or on the node.
 
 use std::fs::{self, File};
-use std::io::{Read, Seek as _, SeekFrom};
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
 use crate::error::InventoryError;
 use crate::node::{AbsolutePath, SshHost};
+use crate::program::{Running, ssh};
 
 /// The largest archive, in bytes: a configuration, and 512 files of keys, forty times over.
 const MAX_ARCHIVE: u64 = 64 * 1024 * 1024;
 /// The most files and folders that an archive may bring: five times what is looked for at most.
 const MAX_ENTRIES: usize = 8192;
-/// As much of what a program complains about as fits a message.
-const MAX_COMPLAINT: u64 = 2048;
 /// What GNU `tar` says of a folder that is not there, which the record tells anyway, and then of itself.
 const NOT_THERE: &str = ": Cannot stat: No such file or directory";
 const SUMMARY: &str = ": Exiting with failure status due to previous errors";
-/// A node that does not answer within 20 s is down, or the name is wrong.
-const CONNECT: &str = "ConnectTimeout=20";
 /// `ssh` could not do its work; every other status is the remote program's.
 const SSH_FAILED: i32 = 255;
 
@@ -75,6 +73,14 @@ pub struct Programs {
     pub ssh: PathBuf,
     /// GNU `tar`.
     pub tar: PathBuf,
+    /// How long one call of `ssh` may take, from its start to its end; one that takes longer is killed.
+    pub ssh_limit: Duration,
+}
+
+impl Programs {
+    /// How long a call of `ssh` may take where nobody said. A configuration and its keys are below 1 MiB, which the
+    /// slowest of links carries in half of it, after the 20 s that a connection may take.
+    pub const SSH_LIMIT: Duration = Duration::from_secs(120);
 }
 
 impl Default for Programs {
@@ -82,6 +88,7 @@ impl Default for Programs {
         Self {
             ssh: "ssh".into(),
             tar: "tar".into(),
+            ssh_limit: Self::SSH_LIMIT,
         }
     }
 }
@@ -171,13 +178,10 @@ impl<'a> NodeFiles<'a> {
         // The other side's shell reads these words; a path has no character that means anything to one.
         command.args(["tar", "-c", "-f", "-", "-C", "/", "--"]);
         command.args(paths.iter().map(|path| path.relative()));
-        let (mut child, complaint) = start(&mut command, Stdio::null())?;
-        let output = child.stdout.take();
+        let mut running = Running::start(&mut command, Stdio::null(), Some(self.programs.ssh_limit))?;
+        let output = running.output();
         let unpacked = output.map_or(Ok(()), |output| self.unpack(output));
-        let status = child
-            .wait()
-            .map_err(InventoryError::io("wait for", &self.programs.ssh))?;
-        let complaint = told(complaint);
+        let (status, complaint) = running.end()?;
         if status.code() == Some(SSH_FAILED) || status.code().is_none() {
             return Err(InventoryError::Program {
                 program: "ssh",
@@ -201,22 +205,21 @@ impl<'a> NodeFiles<'a> {
         let mut command = Command::new(&self.programs.tar);
         command.args(["-x", "-f", "-", "--no-same-owner", "--preserve-permissions", "-C"]);
         command.arg(folder.path());
-        let (mut child, complaint) = start(&mut command, Stdio::piped())?;
+        // It ends when what it reads does.
+        let mut running = Running::start(&mut command, Stdio::piped(), None)?;
         let mut limited = archive.take(MAX_ARCHIVE.saturating_add(1));
-        let copied = match child.stdin.take() {
+        let copied = match running.input() {
             Some(mut input) => copy(&mut limited, &mut input),
             None => Ok(()),
         };
-        let status = child
-            .wait()
-            .map_err(InventoryError::io("wait for", &self.programs.tar))?;
+        let (status, complaint) = running.end()?;
         if limited.limit() == 0 {
             return Err(InventoryError::TooLarge { limit: MAX_ARCHIVE });
         }
         if !status.success() {
             return Err(InventoryError::Program {
                 program: "tar",
-                complaint: told(complaint),
+                complaint,
             });
         }
         copied.map_err(InventoryError::io("unpack into", folder.path()))?;
@@ -230,19 +233,17 @@ impl<'a> NodeFiles<'a> {
         };
         let mut command = ssh(self.programs, host);
         command.args(["date", "-u", "+%s.%N"]);
-        let (mut child, complaint) = start(&mut command, Stdio::null())?;
+        let mut running = Running::start(&mut command, Stdio::null(), Some(self.programs.ssh_limit))?;
         let mut text = String::new();
-        let read = match child.stdout.take() {
+        let read = match running.output() {
             Some(output) => output.take(64).read_to_string(&mut text),
             None => Ok(0),
         };
-        let status: ExitStatus = child
-            .wait()
-            .map_err(InventoryError::io("wait for", &self.programs.ssh))?;
+        let (status, complaint) = running.end()?;
         if !status.success() || read.is_err() {
             return Err(InventoryError::Program {
                 program: "ssh",
-                complaint: told(complaint),
+                complaint,
             });
         }
         Ok(Some(text.trim().to_owned()))
@@ -256,63 +257,6 @@ fn copy(from: &mut impl Read, to: &mut impl std::io::Write) -> std::io::Result<(
             std::io::copy(from, &mut std::io::sink()).map(drop)
         }
         copied => copied.map(drop),
-    }
-}
-
-pub(crate) fn ssh(programs: &Programs, host: &SshHost) -> Command {
-    let mut command = Command::new(&programs.ssh);
-    command.args([
-        "-T",
-        "-o",
-        "BatchMode=yes",
-        "-o",
-        CONNECT,
-        "-o",
-        "ClearAllForwardings=yes",
-        "--",
-        host.as_str(),
-    ]);
-    command
-}
-
-pub(crate) fn start(command: &mut Command, input: Stdio) -> Result<(Child, File), InventoryError> {
-    let program = PathBuf::from(command.get_program());
-    let complaint =
-        tempfile::tempfile().map_err(InventoryError::io("make a file in", &std::env::temp_dir()))?;
-    let copy = complaint
-        .try_clone()
-        .map_err(InventoryError::io("make a file in", &std::env::temp_dir()))?;
-    let child = command
-        .env("LC_ALL", "C")
-        .stdin(input)
-        .stdout(Stdio::piped())
-        .stderr(copy)
-        .spawn()
-        .map_err(InventoryError::io("start", &program))?;
-    Ok((child, complaint))
-}
-
-/// What a program wrote on standard error, on one line and without what would steer a terminal.
-pub(crate) fn told(mut complaint: File) -> String {
-    let mut bytes = Vec::new();
-    let read = complaint
-        .seek(SeekFrom::Start(0))
-        .and_then(|_start| complaint.take(MAX_COMPLAINT).read_to_end(&mut bytes));
-    match read {
-        Ok(1..) => {
-            let text = String::from_utf8_lossy(&bytes);
-            let text: String = text
-                .trim()
-                .chars()
-                .map(|c| match c {
-                    '\n' => ';',
-                    c if c.is_control() => '\u{fffd}',
-                    c => c,
-                })
-                .collect();
-            text
-        }
-        _ => "it did not say why".to_owned(),
     }
 }
 

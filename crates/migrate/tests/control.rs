@@ -182,3 +182,34 @@ fn what_cannot_be_reached_is_not_changed() {
         "{refused}"
     );
 }
+
+/// Nothing is changed by half: what `ssh` did not bring in time is not written.
+#[test]
+fn an_ssh_that_does_not_end_ends_the_change() {
+    let mut place = Place::new();
+    let folder = place.etc("fernet-keys");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+    for name in ["0", "1"] {
+        fs::set_permissions(folder.join(name), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    // What ends in time on no machine is what is asked about; were another call late, nothing would be changed either.
+    place.programs.ssh_limit = std::time::Duration::from_secs(2);
+    let whole = fs::read_to_string(&place.programs.ssh).unwrap();
+    for word in ["cat --", "cp -p", "rm -f"] {
+        let hangs = format!("#!/bin/bash\ncase \"$*\" in *'{word}'*) sleep 3600;; esac\n");
+        fs::write(&place.programs.ssh, whole.replacen("#!/bin/bash\n", &hangs, 1)).unwrap();
+        let mut hands = place.hands(Source::parse("ssh:root@a").unwrap());
+        let changed = match word {
+            "rm -f" => hands.remove_fernet_keys(&node()),
+            _ => hands.set_form(&node(), TokenForm::Jws),
+        };
+        let refused = changed.unwrap_err().to_string();
+        assert!(refused.contains("did not end within 2 s"), "{word}: {refused}");
+        assert_eq!(
+            fs::read_to_string(place.etc("keystone.conf")).unwrap(),
+            FIRST,
+            "{word}"
+        );
+        assert!(folder.join("0").exists(), "{word}");
+    }
+}

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls_pki_types::UnixTime;
 use sealstone_fernet::{FernetRepository, JwsAlgorithm, NodeName};
@@ -182,6 +182,87 @@ fn folders_archives_and_ssh_tell_the_same() {
     );
 }
 
+/// An `ssh` that does what `script` says, its words being those for the other side, and that leaves its number in
+/// `pids`; and what it leaves behind.
+fn fake_ssh(folder: &Path, script: &str) -> Programs {
+    let ssh = folder.join("ssh");
+    let head = "#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift; done\nshift 2\n";
+    let text = format!("{head}echo $$ >> {}/pids\n{script}\n", folder.display());
+    fs::write(&ssh, text).unwrap();
+    fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).unwrap();
+    Programs {
+        ssh,
+        ssh_limit: Duration::from_secs(1),
+        ..Programs::default()
+    }
+}
+
+/// Whether a process is there, and not only its end that nobody has asked for.
+fn is_at_work(pid: &str) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|text| {
+        !text
+            .rsplit_once(") ")
+            .is_some_and(|(_name, rest)| rest.starts_with('Z'))
+    })
+}
+
+/// Whatever hangs, and whatever it has printed by then: nobody waits for ever, and nothing stays behind.
+#[test]
+fn an_ssh_that_does_not_end_is_killed() {
+    let cloud = Cloud::new(&["a"]);
+    let root = cloud.folder.path().join("a");
+    let clock = "[ \"$1\" = date ] && { echo 1000.250000000; exit; }";
+    // What a child of its does holds its output open: it is ended as well.
+    let child = format!(
+        "sleep 3600 & echo $! >> {}/pids; wait",
+        cloud.folder.path().display()
+    );
+    for (what, script) in [
+        ("at once", "exec sleep 3600".to_owned()),
+        ("in a child", child.clone()),
+        (
+            "deaf",
+            "trap '' TERM INT HUP; while :; do sleep 1; done".to_owned(),
+        ),
+        ("before the files", format!("{clock}; {child}")),
+        (
+            "in the middle of the files",
+            format!(
+                "{clock}; tar -c -C {} etc | head -c 2000; {child}",
+                root.display()
+            ),
+        ),
+        (
+            "after the files",
+            format!("{clock}; tar -c -C {} etc; {child}", root.display()),
+        ),
+        (
+            "with its output closed",
+            format!("{clock}; tar -c -C {} etc; exec >&- ; {child}", root.display()),
+        ),
+    ] {
+        let _ = fs::remove_file(cloud.folder.path().join("pids"));
+        let programs = fake_ssh(cloud.folder.path(), &script);
+        let spec = cloud.spec(&cloud.names[0], Source::parse("ssh:root@a").unwrap());
+        let (name, refused) = read_nodes(&[spec], &programs, &|| 0).unwrap_err();
+        let refused = refused.to_string();
+        assert!(
+            name.as_str() == "a" && refused.contains("did not end within 1 s and was killed"),
+            "{what}: {refused}"
+        );
+        let pids = fs::read_to_string(cloud.folder.path().join("pids")).unwrap();
+        assert!(pids.lines().count() > 0);
+        for pid in pids.lines() {
+            // A child of a child is not ours to wait for: what collects it takes its time.
+            let end = Instant::now() + Duration::from_secs(30);
+            while is_at_work(pid) {
+                assert!(Instant::now() < end, "{what}: {pid} is still at work");
+                std::thread::yield_now();
+            }
+        }
+    }
+}
+
 #[test]
 fn what_is_no_node_is_refused() {
     let cloud = Cloud::new(&["a"]);
@@ -252,6 +333,53 @@ fn an_inventory_is_read_back_and_holds_no_secret() {
         &json.replacen("\"a\"", "\"a;b\"", 1),
     ] {
         assert!(Inventory::from_json(bad.as_bytes()).is_err(), "{bad}");
+    }
+}
+
+/// The table tells of each cache what it means; of one that keeps nothing, nothing.
+#[test]
+fn caches_are_told_by_what_they_keep() {
+    let cloud = Cloud::new(&["a", "b"]);
+    let told = |of_b: &str| {
+        fs::write(cloud.etc("b").join("keystone.conf"), of_b).unwrap();
+        let impact = cloud.inventory().impact;
+        let row = |change: &str| {
+            let row = impact.iter().find(|row| row.change.starts_with(change));
+            row.map(|row| row.at_most_s)
+        };
+        [
+            row("validations that Keystone keeps"),
+            row("revocations, where each node"),
+            row("the list of revocation events"),
+        ]
+    };
+    let backend = "[cache]\nbackend = oslo_cache.memcache_pool\n";
+    for (text, kept) in [
+        ("", [None, None, None]),
+        ("[cache]\nenabled = true", [None, None, None]),
+        (backend, [Some(Some(600)), Some(Some(600)), Some(Some(3600))]),
+        (
+            &format!("{backend}enabled = false\n[token]\ncaching = true\n[revoke]\ncaching = true"),
+            [None, None, None],
+        ),
+        (
+            &format!("{backend}[token]\ncaching = false"),
+            [Some(Some(600)), None, Some(Some(3600))],
+        ),
+        (
+            &format!("{backend}[token]\ncaching = false\ncache_on_issue = false\n[revoke]\ncaching = false"),
+            [None, None, None],
+        ),
+        (
+            &format!("{backend}[token]\ncache_time = 30\n[revoke]\ncache_time = -1"),
+            [Some(Some(30)), Some(Some(30)), Some(None)],
+        ),
+        (
+            &format!("{backend}[token]\ncache_time = 0\n[revoke]\ncache_time = 0"),
+            [None, None, None],
+        ),
+    ] {
+        assert_eq!(told(text), kept, "{text}");
     }
 }
 

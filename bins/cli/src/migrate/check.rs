@@ -2,12 +2,11 @@
 
 use clap::Args;
 use sealstone_migrate::{
-    Answer, Cell, CheckReport, LoginKind, Node, NodeRecord, Target, TokenForm, judge_answers, judge_records,
-    run_matrix,
+    Answer, Cell, CheckReport, Node, NodeRecord, Target, TokenForm, judge_answers, judge_records, run_matrix,
 };
 
 use super::exchange::NodeExchange;
-use super::logins::LoginArguments;
+use super::logins::{LoginArguments, missing, tell_missing};
 use super::nodes::{NodeArguments, parse_name};
 use super::pool::{AddressArguments, BalancerArguments};
 use crate::{
@@ -84,13 +83,7 @@ pub(super) fn run(arguments: &CheckArguments) -> Outcome {
     let any_jws = targets.iter().any(|target| target.form == Some(TokenForm::Jws));
     verdict.faults.extend(judge_records(&records, any_jws));
     verdict.faults.extend(arguments.still_serving()?);
-    let has = |kind: &LoginKind| logins.iter().any(|login| login.kind() == *kind);
-    let report = CheckReport::new(
-        verdict,
-        cells,
-        LoginKind::ALL.into_iter().filter(|kind| !has(kind)),
-        clocks,
-    );
+    let report = CheckReport::new(verdict, cells, missing(&logins).into_iter(), clocks);
     show(&report, arguments.output.output)?;
     if report.is_good() {
         return Ok(());
@@ -143,13 +136,7 @@ fn show(report: &CheckReport, form: Form) -> Outcome {
     for note in &report.notes {
         output::note(&output::visible(&format!("note: {note}")));
     }
-    if !report.not_checked.is_empty() {
-        let kinds: Vec<&str> = report.not_checked.iter().map(|kind| kind.as_str()).collect();
-        output::note(&format!(
-            "note: not checked, for want of a login: {}",
-            kinds.join(", ")
-        ));
-    }
+    tell_missing(&report.not_checked);
     if form == Form::Json {
         return output::json(report);
     }

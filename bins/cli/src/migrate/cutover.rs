@@ -13,7 +13,7 @@ use sealstone_migrate::{
 use serde_json::json;
 
 use super::exchange::NodeExchange;
-use super::logins::LoginArguments;
+use super::logins::{LoginArguments, missing, tell_missing};
 use super::nodes::NodeArguments;
 use super::pool::{AddressArguments, BalancerArguments, parse_address, parse_hook};
 use crate::{
@@ -160,6 +160,7 @@ impl RunArguments {
         let logins = self
             .logins
             .read(self.balancer_url.as_deref().unwrap_or(first), &mut exchange)?;
+        tell_missing(&missing(&logins));
         let runner = self.balancer.runner(Some(&self.journal));
         let balancer = self.balancer.balancer(runner.clone())?;
         let mut balancer: Box<dyn Balancer> = balancer.ok_or_else(|| {

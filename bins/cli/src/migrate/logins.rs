@@ -23,6 +23,24 @@ pub(super) struct LoginArguments {
     logins: Option<PathBuf>,
 }
 
+/// Tells for which scopes there is nobody to log in as.
+pub(super) fn tell_missing(missing: &[LoginKind]) {
+    if missing.is_empty() {
+        return;
+    }
+    let kinds: Vec<&str> = missing.iter().map(|kind| kind.as_str()).collect();
+    output::note(&format!(
+        "note: not checked, for want of a login: {}",
+        kinds.join(", ")
+    ));
+}
+
+/// The kinds that none of these has.
+pub(super) fn missing(logins: &[Login]) -> Vec<LoginKind> {
+    let has = |kind: &LoginKind| logins.iter().any(|login| login.kind() == *kind);
+    LoginKind::ALL.into_iter().filter(|kind| !has(kind)).collect()
+}
+
 impl LoginArguments {
     /// All logins; what the account of the environment may do is asked of the node at `url`.
     pub(super) fn read(&self, url: &str, exchange: &mut dyn Exchange) -> Outcome<Vec<Login>> {

@@ -33,6 +33,25 @@ pub(crate) fn done(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// `cutover` or `rollback` has checked each node, one that came later beside those that were there, in every scope.
+#[track_caller]
+pub(crate) fn checked_in_every_scope(output: &Output) {
+    let said = String::from_utf8_lossy(&output.stderr);
+    let kinds = "unscoped, project, domain, system, trust, application credential, federated";
+    for (count, tokens) in [7, 14, 28].into_iter().enumerate() {
+        let found = said.lines().filter(|line| {
+            line.contains(": checked node ") && line.contains(&format!(": {tokens} tokens ({kinds}) among "))
+        });
+        assert_eq!(
+            found.count(),
+            1,
+            "{tokens} tokens, of {} nodes: {said}",
+            count + 1
+        );
+    }
+    assert!(!said.contains("for want of a login"), "{said}");
+}
+
 #[track_caller]
 pub(crate) fn refused(output: &Output, want: &str) {
     let said = String::from_utf8_lossy(&output.stderr);
@@ -69,8 +88,8 @@ impl Pool {
         [self.urls(), self.nodes(), logins.to_vec()].concat()
     }
 
-    /// What drives the pool, for `cutover` and `rollback`.
-    pub(crate) fn driving(&self, before: Before) -> Vec<String> {
+    /// What drives the pool, for `cutover` and `rollback`; nodes are checked in every scope of this file of accounts.
+    pub(crate) fn driving(&self, before: Before, logins: &str) -> Vec<String> {
         let mut arguments = [self.nodes(), self.urls()].concat();
         let more = [
             ("--journal", self.path("cutover.journal")),
@@ -80,7 +99,7 @@ impl Pool {
                 "--restart-hook",
                 format!("{} {{node}}", self.restart_script().display()),
             ),
-            ("--logins", self.path("few.json")),
+            ("--logins", self.path(logins)),
             ("--settle", "1s".to_owned()),
             // Some users show revoked tokens all the time.
             ("--max-refused", "25".to_owned()),
@@ -152,8 +171,8 @@ impl Pool {
         fs::write(self.path("plan.json"), plan).unwrap();
     }
 
-    pub(crate) fn cutover_arguments(&self, before: Before) -> Vec<String> {
-        let mut arguments = self.driving(before);
+    pub(crate) fn cutover_arguments(&self, before: Before, logins: &str) -> Vec<String> {
+        let mut arguments = self.driving(before, logins);
         for name in ["plan", "inventory"] {
             arguments.extend([format!("--{name}"), self.path(&format!("{name}.json"))]);
         }

@@ -16,13 +16,13 @@ use crate::pool::{NODES, PATIENCE, Pool};
 const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 
 /// Keystone keeps what nobody changes here, users and roles and the catalogue, in place of reading it by a hundred queries
-/// for each request; tokens and what ended them it looks at each time, so that nothing is taken of a process's memory.
+/// for each request; whether a token was revoked it looks at each time (`[token] caching` is off), so that nothing is taken of
+/// a process's memory. The list of revocation events is kept (`[revoke] caching`, by default), which validations do not use.
 pub(crate) fn options() -> LabOptions {
     let options = LabOptions::new().nodes(3).with(&["--processes", "1"]);
     options
         .set("cache.enabled", "true")
         .set("cache.backend", "dogpile.cache.memory")
-        .set("revoke.caching", "false")
 }
 
 /// Gives each node key repositories of its own, as a machine of its own would have.

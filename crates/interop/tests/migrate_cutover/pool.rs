@@ -208,8 +208,7 @@ impl Pool {
         }
     }
 
-    /// Accounts of every kind that the seeded cloud has, for `check`; and the one by which `cutover` and `rollback` log in,
-    /// who check a node each time that it was changed.
+    /// Accounts of every kind that the seeded cloud has; and one alone, for runs that would check a node over and over.
     fn write_logins(&self) {
         let all = accounts(&self.lab);
         let few = vec![all[1].clone()];

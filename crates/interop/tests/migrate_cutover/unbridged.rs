@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::accounts::accounts;
-use crate::commands::done;
+use crate::commands::{checked_in_every_scope, done};
 use crate::load::{Load, Met, Report};
 use crate::pool::{Before, NODES, Pool, Steps};
 
@@ -33,12 +33,16 @@ fn s12_without_bridges_it_is_as_the_impact_table_says() {
     checks("Fernet", "JWS");
     steps.done("prepared, and checked before");
 
-    done(&pool.run("cutover", &pool.cutover_arguments(Before::Nothing)));
+    let cutover = pool.run("cutover", &pool.cutover_arguments(Before::Nothing, "logins.json"));
+    done(&cutover);
+    checked_in_every_scope(&cutover);
     steps.done("there");
     checks("JWS", "Fernet");
     assert_eq!(pool.in_pool(), NODES);
     steps.done("checked after");
-    done(&pool.run("rollback", &pool.driving(Before::Nothing)));
+    let rollback = pool.run("rollback", &pool.driving(Before::Nothing, "logins.json"));
+    done(&rollback);
+    checked_in_every_scope(&rollback);
     assert_eq!(pool.in_pool(), NODES);
     steps.done("back");
     let shown = load.kept();

@@ -20,7 +20,7 @@ fn s11_what_is_wrong_with_a_node_is_found_and_it_stays_out() {
     pool.prepare();
     let load = Load::start(&pool.front(), &accounts(&pool.lab));
     let attempt = Attempt {
-        cutover: pool.cutover_arguments(Before::Nothing),
+        cutover: pool.cutover_arguments(Before::Nothing, "few.json"),
         check: pool.check_arguments("few.json"),
         pool: &pool,
     };

@@ -1,12 +1,12 @@
 //! The change's questions, asked of Keystone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::clocks::ClockBounds;
 use super::exchange::{Exchange, ProbeRequest};
 use super::judge::{judge_answers, judge_records};
 use super::matrix::{carry, run_matrix};
-use super::{Answer, Login, LoginKind, Target};
+use super::{Answer, Cell, Login, LoginKind, Target};
 use crate::cutover::{Prober, Verdict, Wanted};
 use crate::form::TokenForm;
 use crate::node::Node;
@@ -81,6 +81,20 @@ impl KeystoneProber<'_> {
     }
 }
 
+/// What a check has tried: whoever reads the log of a change sees what it rests on.
+fn asked(wanted: &Wanted<'_>, cells: &[Cell]) -> Option<String> {
+    let kinds: BTreeSet<LoginKind> = cells.iter().map(|cell| cell.kind).collect();
+    let kinds: Vec<&str> = kinds.into_iter().map(LoginKind::as_str).collect();
+    let nodes: Vec<&str> = wanted.nodes.keys().map(Node::as_str).collect();
+    let whom = match wanted.about {
+        Some(node) => format!("checked node {node}"),
+        None => "checked every node".to_owned(),
+    };
+    let tokens = cells.len();
+    let among = nodes.join(", ");
+    (tokens > 0).then(|| format!("{whom}: {tokens} tokens ({}) among {among}", kinds.join(", ")))
+}
+
 impl Prober for KeystoneProber<'_> {
     fn answers(&mut self, node: &Node) -> bool {
         let Some(url) = self.urls.get(node) else {
@@ -115,7 +129,7 @@ impl Prober for KeystoneProber<'_> {
                 url: url.clone(),
                 form: Some(*form),
                 cached_s: settings
-                    .filter(|found| found.caching)
+                    .filter(|found| found.verdict_caching && found.cache_time_s > 0)
                     .map(|found| found.cache_time_s),
             });
         }
@@ -128,6 +142,7 @@ impl Prober for KeystoneProber<'_> {
         );
         self.other_clocks(wanted, &mut clocks);
         let mut verdict = judge_answers(&targets, &cells, &clocks);
+        verdict.notes.extend(asked(wanted, &cells));
         let is_jws = wanted.nodes.values().any(|form| *form == TokenForm::Jws);
         let records: Vec<_> = wanted
             .records

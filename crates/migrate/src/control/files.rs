@@ -14,8 +14,9 @@ use crate::form::TokenForm;
 use crate::ini::{IniDocument, MAX_CONFIGURATION};
 use crate::inventory::NodeRecord;
 use crate::node::{AbsolutePath, Node, SshHost};
+use crate::program::{Running, ssh};
 use crate::read::{Clock, NodeSpec, read_nodes};
-use crate::source::{Programs, Source, ssh, start, told};
+use crate::source::{Programs, Source};
 
 /// The most keys that are removed: Keystone's default is three, and nobody has a hundred.
 const MAX_KEYS: usize = 1024;
@@ -231,29 +232,24 @@ impl NodeHands<'_> {
     fn remote(&self, host: &SshHost, words: &[&str], input: &[u8]) -> Result<Vec<u8>, InventoryError> {
         let mut command = ssh(&self.programs, host);
         command.args(words);
-        let (mut child, complaint) = start(&mut command, Stdio::piped())?;
-        let written = child
-            .stdin
-            .take()
-            .map_or(Ok(()), |mut pipe| pipe.write_all(input));
+        let mut running = Running::start(&mut command, Stdio::piped(), Some(self.programs.ssh_limit))?;
+        let written = running.input().map_or(Ok(()), |mut pipe| pipe.write_all(input));
         let mut output = Vec::new();
         let limit = u64::try_from(MAX_CONFIGURATION)
             .unwrap_or(u64::MAX)
             .saturating_add(1);
-        if let Some(pipe) = child.stdout.take() {
-            let read = pipe.take(limit).read_to_end(&mut output);
-            read.map_err(InventoryError::io("read from", &self.programs.ssh))?;
-        }
-        let status = child
-            .wait()
-            .map_err(InventoryError::io("wait for", &self.programs.ssh))?;
+        let read = running
+            .output()
+            .map_or(Ok(0), |pipe| pipe.take(limit).read_to_end(&mut output));
+        let (status, complaint) = running.end()?;
         if status.success() {
+            read.map_err(InventoryError::io("read from", &self.programs.ssh))?;
             written.map_err(InventoryError::io("write to", &self.programs.ssh))?;
             return Ok(output);
         }
         Err(InventoryError::Program {
             program: "ssh",
-            complaint: told(complaint),
+            complaint,
         })
     }
 }

@@ -169,6 +169,9 @@ impl Cutover<'_> {
             records: &self.records,
         };
         let verdict = self.ports.prober.check(&wanted);
+        for note in &verdict.notes {
+            self.ports.operator.told(note);
+        }
         if verdict.faults.is_empty() {
             return Ok(());
         }

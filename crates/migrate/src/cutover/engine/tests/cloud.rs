@@ -283,7 +283,8 @@ fn record(name: &Node, machine: &Machine) -> NodeRecord {
         "name": name, "source": "/", "configuration": ["/etc/keystone/keystone.conf"],
         "settings": {
             "provider": machine.config.as_str(), "expiration_s": 3600, "allow_expired_window_s": 172_800,
-            "caching": false, "cache_time_s": 600, "methods": ["password"],
+            "caching": false, "cache_time_s": 600, "verdict_caching": false, "event_caching": false,
+            "event_cache_time_s": 3600, "methods": ["password"],
             "fernet_repository": "/f", "default_domain_id": "default", "max_active_keys": 3, "jws_algorithm": "ES256",
             "jws_accepted_algorithms": ["ES256"], "jws_public_repository": "/p", "jws_private_repository": "/k",
         },
