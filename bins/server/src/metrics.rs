@@ -1,11 +1,13 @@
 //! What this program says of itself in metrics, besides its answers and its audit trail.
 
+mod hsm;
+
 use crate::config::Config;
 use crate::health;
 use rustls_pki_types::UnixTime;
 use sealstone_http::Readiness;
 use sealstone_mtls::ClientCertificate;
-use sealstone_provider::{Clock as _, Provider, SystemClock};
+use sealstone_provider::Provider;
 use sealstone_storage::{Leadership, SqlStore};
 use sealstone_tls::{TrustHandle, load_certificates};
 use std::fmt::Write as _;
@@ -34,6 +36,7 @@ impl Gauges {
         store: &Arc<SqlStore>,
         readiness: &Readiness,
         trust: Option<TrustHandle>,
+        started: UnixTime,
     ) -> Self {
         Self {
             certificate: config.tls.certificate_file.clone(),
@@ -42,7 +45,7 @@ impl Gauges {
             store: Arc::clone(store),
             readiness: readiness.clone(),
             trust,
-            started: SystemClock.now(),
+            started,
         }
     }
 
@@ -79,6 +82,9 @@ impl Gauges {
         let domains = u64::try_from(self.provider.domains().len()).unwrap_or(u64::MAX);
         line(text, "sealstone_domains", "", domains);
         self.ends(text);
+        if let Some(figures) = self.provider.key_home_figures() {
+            hsm::write(&figures, text);
+        }
         head(text, "sealstone_disk_free_bytes", "What may still be written.");
         for (name, folder) in &self.disks {
             if let Some(free) = health::free(folder) {

@@ -1,4 +1,4 @@
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use sealstone_jose::{Algorithm, HeldKey, Jwk};
 use thiserror::Error;
@@ -77,6 +77,44 @@ pub trait KeyHome: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`KeyHomeError`]: the key may still be there.
     fn destroy(&self, reference: &KeyReference) -> Result<(), KeyHomeError>;
+
+    /// How its signing goes, as far as it counts; asks nobody.
+    fn figures(&self) -> Option<HomeFigures> {
+        None
+    }
+}
+
+/// Up to how long a signature takes, for each column of [`HomeFigures::within`]: a quarter of a millisecond is a fast network
+/// module, five seconds the longest that a caller waits.
+pub const SIGNATURE_TIMES: [Duration; 12] = [
+    Duration::from_micros(250),
+    Duration::from_micros(500),
+    Duration::from_millis(1),
+    Duration::from_micros(2_500),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(25),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(250),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+];
+
+/// What a home counted since it was opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "figures: whoever shows them shows all")]
+pub struct HomeFigures {
+    /// Signatures that it made.
+    pub signed: u64,
+    /// Signatures that were asked for, and not made.
+    pub failed: u64,
+    /// Of both together, how many took no longer than each of [`SIGNATURE_TIMES`].
+    pub within: [u64; SIGNATURE_TIMES.len()],
+    /// How long both together took.
+    pub taken: Duration,
+    /// Whether it did what it was last asked for.
+    pub answers: bool,
 }
 
 /// A home that did not do what it was asked. Holds no PIN.

@@ -17,7 +17,7 @@ mod time;
 
 pub use administrators::{Administrators, AdministratorsError, KeyStatement};
 pub use error::{KeyRingError, SealError};
-pub use home::{HomeKey, KeyHome, KeyHomeError, KeyReference};
+pub use home::{HomeFigures, HomeKey, KeyHome, KeyHomeError, KeyReference, SIGNATURE_TIMES};
 pub use kek::{KeyEncryptionKey, UnwrapKey};
 pub use key::{KeyState, RingKey};
 pub use maintain::{MaintainError, Maintained, follow, maintain, rewrap};

@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use sealstone_jose::Algorithm;
 use thiserror::Error;
 
-use crate::KeyHome;
+use crate::{HomeFigures, KeyHome};
 
 /// The wishes a [`RotationPolicy`] is made from. Spans count in whole seconds.
 ///
@@ -148,6 +148,12 @@ impl RotationPolicy {
     }
 
     /// Where new keys are made; `None` for the rings themselves.
+    /// How signing goes where new keys are made, if that is elsewhere and counts.
+    #[must_use]
+    pub fn home_figures(&self) -> Option<HomeFigures> {
+        self.home.as_ref()?.figures()
+    }
+
     pub(crate) fn home(&self) -> Option<&dyn KeyHome> {
         self.home.as_deref()
     }

@@ -12,7 +12,7 @@ use cryptoki::{
     types::Ulong,
 };
 use sealstone_jose::{Algorithm, HeldKey, JoseError, Jwk, Verifier, base64url};
-use sealstone_keyring::{HomeKey, KeyHome, KeyHomeError, KeyReference};
+use sealstone_keyring::{HomeFigures, HomeKey, KeyHome, KeyHomeError, KeyReference};
 use serde_json::json;
 
 use crate::{Pkcs11Error, Token, sessions::Open, token::Inner};
@@ -63,6 +63,10 @@ impl KeyHome for Token {
             .identifier(reference)
             .and_then(|id| self.0.opened(self, &id, algorithm, public));
         self.0.note(found).map_err(KeyHomeError::new)
+    }
+
+    fn figures(&self) -> Option<HomeFigures> {
+        Some(self.0.figures.read(self.last_fault().is_none()))
     }
 
     fn destroy(&self, reference: &KeyReference) -> Result<(), KeyHomeError> {
@@ -224,7 +228,7 @@ impl InToken {
 impl HeldKey for InToken {
     fn sign(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), JoseError> {
         let span = tracing::debug_span!("sign", key.home = "pkcs11", "error.type" = tracing::field::Empty);
-        let signature = span.in_scope(|| self.signature(message));
+        let signature = span.in_scope(|| self.token.0.figures.counted(|| self.signature(message)));
         if signature.is_err() {
             span.record("error.type", "pkcs11");
         }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod error;
+mod figures;
 mod home;
 mod inspect;
 mod sessions;

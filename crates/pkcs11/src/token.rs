@@ -8,7 +8,7 @@ use std::{
 use sealstone_jose::HeldKey;
 use zeroize::Zeroizing;
 
-use crate::{Pkcs11Error, sessions::Sessions};
+use crate::{Pkcs11Error, figures::Figures, sessions::Sessions};
 
 /// How many sessions are open at most, unless told otherwise: signatures at once. More do not make most tokens faster.
 const SESSIONS: usize = 4;
@@ -84,6 +84,7 @@ pub(crate) struct Inner {
     pub(crate) sessions: Sessions,
     /// Keys that were looked at already: a token that is away for a moment does not take them out of use.
     pub(crate) known: Mutex<BTreeMap<String, Arc<dyn HeldKey>>>,
+    pub(crate) figures: Figures,
     /// What the last call ended with.
     last: Mutex<Option<Pkcs11Error>>,
 }
@@ -100,6 +101,7 @@ impl Token {
         let token = Self(Arc::new(Inner {
             sessions: Sessions::load(config, pin)?,
             known: Mutex::new(BTreeMap::new()),
+            figures: Figures::default(),
             last: Mutex::new(None),
         }));
         token.check()?;

@@ -7,6 +7,7 @@ use crate::issuer::IssuerState;
 use crate::ports::Ports;
 use arc_swap::ArcSwap;
 use sealstone_identity::DomainId;
+use sealstone_keyring::HomeFigures;
 use sealstone_oauth_types::{RevocationDocument, ServerMetadata};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -80,6 +81,12 @@ impl Provider {
     #[must_use]
     pub fn domains(&self) -> Vec<DomainId> {
         self.0.issuers.load().keys().cloned().collect()
+    }
+
+    /// How signing goes where new keys are made, if that is elsewhere and counts.
+    #[must_use]
+    pub fn key_home_figures(&self) -> Option<HomeFigures> {
+        self.0.config.rotation.home_figures()
     }
 
     /// What the domain's issuer says of itself.

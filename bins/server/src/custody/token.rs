@@ -4,7 +4,9 @@ use crate::config::Pkcs11Section;
 use anyhow::{Context as _, bail};
 use sealstone_ca::files;
 use sealstone_jose::{Algorithm, HeldKey, JoseError, Jwk};
-use sealstone_keyring::{HomeKey, KeyHome, KeyHomeError, KeyReference, RotationPolicy, UnwrapKey};
+use sealstone_keyring::{
+    HomeFigures, HomeKey, KeyHome, KeyHomeError, KeyReference, RotationPolicy, UnwrapKey,
+};
 use sealstone_pkcs11::{Pin, Token, TokenConfig};
 use std::sync::Arc;
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -89,6 +91,10 @@ impl KeyHome for Hsm {
     ) -> Result<Arc<dyn HeldKey>, KeyHomeError> {
         let found = apart(|| self.0.find(reference, algorithm, public))?;
         Ok(Arc::new(Apart(found)))
+    }
+
+    fn figures(&self) -> Option<HomeFigures> {
+        self.0.figures()
     }
 
     fn destroy(&self, reference: &KeyReference) -> Result<(), KeyHomeError> {

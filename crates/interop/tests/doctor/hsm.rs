@@ -120,6 +120,11 @@ fn modules() {
             fs::write(bench.setup.path(name), bytes).unwrap();
         }
         let other = compiled(bench, "other", "int not_a_module(void) { return 1; }");
+        let _needed = compiled(bench, "libneeded", "int needed(void) { return 1; }");
+        let source = "extern int needed(void); int C_GetFunctionList(void) { return needed(); }";
+        let lacking = linked(bench, "lacking", source, &["-L.", "-l:libneeded.so"]);
+        fs::remove_file(bench.setup.path("libneeded.so")).unwrap();
+        let lacking = format!("'{}'", lacking.display());
         let cases = [
             ("hsm-module-missing", "No such file", "'no-such.so'".to_owned()),
             (
@@ -133,7 +138,8 @@ fn modules() {
                 "'cut.so'".to_owned(),
             ),
             ("hsm-module-architecture", "is for", "'elsewhere.so'".to_owned()),
-            ("hsm-module-fails", "half.so", "'half.so'".to_owned()),
+            ("hsm-module-not-a-library", "damaged or cut", "'half.so'".to_owned()),
+            ("hsm-module-fails", "libneeded.so", lacking.clone()),
             (
                 "hsm-module-not-pkcs11",
                 "C_GetFunctionList",
@@ -255,14 +261,17 @@ long C_GetFunctionList(struct list **out) {
 "#;
 
 fn compiled(bench: &Bench, name: &str, source: &str) -> PathBuf {
-    let (text, library) = (
-        bench.setup.path(&format!("{name}.c")),
-        bench.setup.path(&format!("{name}.so")),
-    );
+    linked(bench, name, source, &["-ldl"])
+}
+
+fn linked(bench: &Bench, name: &str, source: &str, with: &[&str]) -> PathBuf {
+    let library = bench.setup.path(&format!("{name}.so"));
+    let text = bench.setup.path(&format!("{name}.c"));
     fs::write(&text, source).unwrap();
     let mut compiler = Command::new("cc");
-    compiler.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&text);
-    assert!(compiler.arg("-ldl").status().unwrap().success());
+    compiler.current_dir(bench.setup.path("."));
+    compiler.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&text).args(with);
+    assert!(compiler.status().unwrap().success());
     library
 }
 
