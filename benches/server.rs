@@ -1,5 +1,7 @@
 //! Servers as processes of their own, so that their CPU time and memory are their own, and connections to them.
 
+#[path = "server/cpu.rs"]
+mod cpu;
 #[path = "server/wire.rs"]
 pub(crate) mod wire;
 
@@ -23,7 +25,7 @@ impl Process {
 
     /// CPU time of all its threads so far, in nanoseconds.
     pub(crate) fn cpu_ns(&self) -> u64 {
-        cpu_ns_of(self.id())
+        cpu::of(self.id())
     }
 
     pub(crate) fn resident_kib(&self) -> u64 {
@@ -45,17 +47,6 @@ impl Drop for Process {
         let _gone = self.0.kill();
         let _ended = self.0.wait();
     }
-}
-
-/// CPU time of all threads of a process so far, in nanoseconds; none if it has ended.
-pub(crate) fn cpu_ns_of(process: u32) -> u64 {
-    let tasks = fs::read_dir(format!("/proc/{process}/task"))
-        .into_iter()
-        .flatten();
-    tasks
-        .filter_map(|task| fs::read_to_string(task.ok()?.path().join("schedstat")).ok())
-        .filter_map(|stat| stat.split(' ').next()?.parse::<u64>().ok())
-        .sum()
 }
 
 /// Builds a program of this workspace in the profile of this one, and tells where it is; or the one that the variable names.

@@ -1,0 +1,199 @@
+//! The whole server on SQLite and on PostgreSQL, and one, two and three nodes of it: what a request costs, asked by
+//! `examples/load-driver` over TLS. All of them are on this machine, so that more nodes are no faster here: what counts is
+//! how many requests a second of CPU time gives, of the nodes and of the database.
+
+#[path = "several_nodes/deployment.rs"]
+mod deployment;
+#[path = "server/postgres.rs"]
+mod postgres;
+#[expect(dead_code, reason = "its servers are no demos")]
+#[path = "server.rs"]
+mod server;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use deployment::{Deployment, Shared};
+use sealstone_testkit::PostgresCluster;
+use serde_json::Value;
+
+/// Connections to each node.
+const CONNECTIONS: usize = 8;
+
+/// What is asked.
+struct Load {
+    name: &'static str,
+    arguments: &'static [&'static str],
+    by_certificate: bool,
+    /// How many nodes of those on PostgreSQL are asked.
+    nodes: &'static [usize],
+}
+
+const LOADS: [Load; 7] = [
+    Load {
+        name: "token by secret",
+        arguments: &[],
+        by_certificate: false,
+        nodes: &[1, 2, 3],
+    },
+    Load {
+        name: "token by certificate, bound",
+        arguments: &[],
+        by_certificate: true,
+        nodes: &[1, 2, 3],
+    },
+    Load {
+        name: "introspection",
+        arguments: &["--flow", "introspection"],
+        by_certificate: false,
+        nodes: &[1],
+    },
+    Load {
+        name: "token and its revocation",
+        arguments: &["--flow", "revocation"],
+        by_certificate: false,
+        nodes: &[1],
+    },
+    Load {
+        name: "the same by 64 connections",
+        arguments: &["--flow", "revocation", "--connections", "64"],
+        by_certificate: false,
+        nodes: &[1],
+    },
+    Load {
+        name: "handshake, and a token by secret",
+        arguments: &["--reconnect"],
+        by_certificate: false,
+        nodes: &[1],
+    },
+    Load {
+        name: "mutual handshake, and a bound token",
+        arguments: &["--reconnect"],
+        by_certificate: true,
+        nodes: &[1],
+    },
+];
+
+fn main() {
+    let is_test = !std::env::args().any(|argument| argument == "--bench");
+    let (rounds, seconds) = if is_test { (1, 1) } else { (7, 2) };
+    let Some(cluster) = postgres::durable() else {
+        return;
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let shared = Shared::new();
+    let file = runtime.block_on(Deployment::on_sqlite(&shared));
+    let nodes = runtime.block_on(Deployment::on_postgres(&shared, &cluster.database(), 3));
+    let driver = driver();
+    println!(
+        "microseconds of CPU time a request, and requests a CPU-second of the nodes: median of {rounds} interleaved rounds of {seconds} s"
+    );
+    println!(
+        "{:<38} {:<22} {:>8} {:>10} {:>12} {:>10} {:>10}",
+        "", "", "node us", "database us", "a CPU-second", "p50 ms", "p99 ms"
+    );
+    for load in &LOADS {
+        let mut cases = vec![("SQLite".to_owned(), &file, 1)];
+        for count in load.nodes {
+            cases.push((format!("PostgreSQL, {count} node(s)"), &nodes, *count));
+        }
+        let mut all: Vec<Vec<Cost>> = vec![Vec::new(); cases.len()];
+        for _ in 0..rounds {
+            for ((_, deployment, count), costs) in cases.iter().zip(&mut all) {
+                costs.push(ask(&driver, load, &shared, deployment, *count, &cluster, seconds));
+            }
+        }
+        for ((name, _, _), costs) in cases.iter().zip(&all) {
+            let of = |part: fn(&Cost) -> f64| median(costs.iter().map(part).collect());
+            println!(
+                "{:<38} {name:<22} {:8.1} {:10.2} {:12.0} {:10.2} {:10.2}",
+                load.name,
+                of(|cost| cost.node),
+                of(|cost| cost.database),
+                of(|cost| 1e6 / cost.node),
+                of(|cost| cost.p50) / 1e3,
+                of(|cost| cost.p99) / 1e3,
+            );
+        }
+    }
+}
+
+/// Microseconds.
+#[derive(Clone, Copy)]
+struct Cost {
+    node: f64,
+    database: f64,
+    p50: f64,
+    p99: f64,
+}
+
+/// One round of the driver, and what it cost.
+fn ask(
+    driver: &PathBuf,
+    load: &Load,
+    shared: &Shared,
+    deployment: &Deployment,
+    count: usize,
+    cluster: &PostgresCluster,
+    seconds: u32,
+) -> Cost {
+    let mut command = Command::new(driver);
+    command.args([
+        "--issuer",
+        &deployment.issuer(),
+        "--scope",
+        "metrics:read",
+        "--output",
+        "json",
+    ]);
+    command.args(["--duration-s", &seconds.to_string()]);
+    command.arg("--ca").arg(shared.path("ca.pem"));
+    if load.by_certificate {
+        command.args(["--client", "by-certificate", "--certificate"]);
+        command
+            .arg(shared.path("machine.pem"))
+            .arg("--key")
+            .arg(shared.path("machine.key"));
+    } else {
+        command
+            .args(["--client", "by-secret", "--secret-file"])
+            .arg(shared.path("secret"));
+    }
+    for address in deployment.addresses(count, load.by_certificate) {
+        command.args(["--connect", &address]);
+    }
+    if !load.arguments.contains(&"--connections") {
+        command.args(["--connections", &(CONNECTIONS * count).to_string()]);
+    }
+    command.args(load.arguments);
+    let before = (deployment.cpu_ns(), postgres::cpu_ns(cluster));
+    let output = command.output().expect("the driver runs");
+    let node = deployment.cpu_ns() - before.0;
+    let database = postgres::cpu_ns(cluster).saturating_sub(before.1);
+    assert!(output.status.success(), "{}: {output:?}", load.name);
+    let said: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let answered = said["successes"].as_f64().expect("a number");
+    let latency = |name: &str| said["latency_us"][name].as_f64().expect("a number");
+    Cost {
+        node: node as f64 / 1e3 / answered,
+        database: database as f64 / 1e3 / answered,
+        p50: latency("p50"),
+        p99: latency("p99"),
+    }
+}
+
+/// `examples/load-driver`.
+fn driver() -> PathBuf {
+    let build = ["--package", "sealstone-examples", "--example", "load-driver"];
+    let built = server::built("LOAD_DRIVER", &build, "examples/load-driver");
+    assert!(built.exists(), "{}", built.display());
+    built
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
