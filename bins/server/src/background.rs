@@ -3,24 +3,21 @@
 use crate::config::Config;
 use crate::custody::{self, Custody};
 use crate::health;
-use crate::reload::{self, Reloadable, Source};
+use crate::reload;
 use sealstone_http::Readiness;
 use sealstone_keystone::{KeystoneIdentity, KeystonePeople};
 use sealstone_provider::{Provider, SystemClock, Upkeep};
 use sealstone_storage::{Leadership, SqlStore};
 use sealstone_trail::TrailFile;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 
-/// What it goes on with.
+/// What it goes on with, whatever is reloaded.
 pub(crate) struct Background<'a> {
     pub(crate) store: &'a SqlStore,
-    pub(crate) provider: &'a Provider,
     pub(crate) audit: &'a TrailFile,
-    pub(crate) identity: Option<&'a KeystoneIdentity>,
-    pub(crate) followed: Option<&'a KeystonePeople>,
     pub(crate) custody: &'a Custody,
     pub(crate) readiness: &'a Readiness,
 }
@@ -30,25 +27,9 @@ impl Background<'_> {
     pub(crate) async fn follow(
         &self,
         config: &Config,
-        source: Source<'_>,
-        reloadable: Reloadable,
-        reloads: Signal,
         stopped: &watch::Receiver<bool>,
     ) -> anyhow::Result<()> {
         let stop = || ended(stopped.clone());
-        let upkeep = maintain(self.provider, self.store, stop());
-        let reloads = reload::follow(config, source, reloadable, reloads, stop());
-        let revocations = async {
-            if let Some(identity) = self.identity {
-                identity.follow_revocations(stop()).await;
-            }
-        };
-        let logouts = send_logouts(self.provider, self.store, stop());
-        let ended_logins = async {
-            if let Some(people) = self.followed {
-                end_logins(self.provider, people, stop()).await;
-            }
-        };
         let (healthy, token) = watch::channel(true);
         let custody = custody::follow(
             &config.secrets,
@@ -60,17 +41,36 @@ impl Background<'_> {
         );
         let ready = follow_readiness(self.store, self.audit, token, self.readiness, stop());
         let disks = health::watch_disks(config, self.readiness, stop());
-        tokio::join!(
-            upkeep,
-            reloads,
-            revocations,
-            logouts,
-            ended_logins,
-            custody,
-            ready,
-            disks
-        );
+        tokio::join!(custody, ready, disks);
         Ok(())
+    }
+}
+
+/// What keeps one generation of the server true.
+pub(crate) struct UpkeepOf {
+    pub(crate) store: Arc<SqlStore>,
+    pub(crate) provider: Provider,
+    pub(crate) identity: Option<KeystoneIdentity>,
+    pub(crate) followed: Option<KeystonePeople>,
+}
+
+impl UpkeepOf {
+    /// Goes on until this generation, or the server, stops.
+    pub(crate) async fn follow(self, stopped: watch::Receiver<bool>) {
+        let stop = || ended(stopped.clone());
+        let upkeep = maintain(&self.provider, &self.store, stop());
+        let revocations = async {
+            if let Some(identity) = &self.identity {
+                identity.follow_revocations(stop()).await;
+            }
+        };
+        let logouts = send_logouts(&self.provider, &self.store, stop());
+        let ended_logins = async {
+            if let Some(people) = &self.followed {
+                end_logins(&self.provider, people, stop()).await;
+            }
+        };
+        tokio::join!(upkeep, revocations, logouts, ended_logins);
     }
 }
 
@@ -87,7 +87,8 @@ async fn maintain(provider: &Provider, store: &SqlStore, stop: impl Future<Outpu
     const AFTER_A_FAILURE: Duration = Duration::from_secs(1);
     let mut changes = store.changes();
     let mut leadership = store.leadership();
-    let mut wait = AT_LEAST_EVERY;
+    // At once: what changed between the load and this is not announced again.
+    let mut wait = Duration::ZERO;
     tokio::pin!(stop);
     loop {
         tokio::select! {

@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::config::{self, Config, LogSection};
+use crate::config::{self, LogSection};
 use crate::dev::{self, DevOptions};
 use crate::reload::Source;
 use crate::run::{Listeners, Served};
@@ -19,6 +19,14 @@ pub(crate) struct Arguments {
     command: Command,
 }
 
+const RELOAD: &str = "\
+Example:
+  sealstoned reload --config /etc/sealstone/sealstoned.toml
+
+Sends the server SIGHUP and waits for its word, which the admin listener (server.admin_listen) gives. All or nothing: a
+configuration that can't be used changes nothing, and the exit status is 1. Keys that have changed and need a restart are
+named: the sockets of systemd let nobody wait for it. Connections stand. Run it as the server's user, or as root.";
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve a demo from nothing: CA, certificates, database, clients, and the commands to try it
@@ -27,11 +35,15 @@ enum Command {
     /// Serve with a configuration file
     #[command(
         after_help = "Example:\n  sealstoned serve --config /etc/sealstone/sealstoned.toml\n\n\
-        SIGHUP reloads certificates, authorities, revocation lists, [tls] and log.level; SIGTERM ends after requests under way."
+        SIGHUP, or better `sealstoned reload`, reads the configuration and every file that it names anew: what acts at once and \
+        what needs a restart is in docs/reference/configuration.md. SIGTERM ends after requests under way."
     )]
     Serve(ConfigArgument),
     /// Say everything that `serve` would refuse, without serving
     Check(ConfigArgument),
+    /// Have a running server read its configuration and files anew, and say what became of it
+    #[command(after_help = RELOAD)]
+    Reload(ConfigArgument),
     /// Look after the database
     #[command(subcommand)]
     Db(DbCommand),
@@ -90,6 +102,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
             runtime()?.block_on(async { dev::run(options, asked_to_stop()?).await })
         }
         Command::Serve(argument) => serve(&argument.config),
+        Command::Reload(argument) => reload::ask(&argument.config),
         Command::Check(argument) => runtime()?.block_on(check::run(&argument.config)),
         Command::Db(DbCommand::Migrate(argument)) => runtime()?.block_on(db::migrate(&argument.config)),
         Command::Db(DbCommand::Status(argument)) => runtime()?.block_on(db::status(&argument.config)),
@@ -97,7 +110,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 fn serve(path: &Path) -> anyhow::Result<()> {
-    let config: Config = config::load(path)?;
+    let (config, given) = config::read(path)?;
     let traces = traces::compose(&config)?;
     let log = logging::start(&config.log, traces.as_ref().map(|traces| &traces.tracer));
     runtime()?.block_on(async {
@@ -116,11 +129,12 @@ fn serve(path: &Path) -> anyhow::Result<()> {
             admin,
             "serving"
         );
-        let source = Source {
-            path: Some(path),
-            log: Some(&log),
+        let source = Source::File {
+            path,
+            given,
+            log: &log,
         };
-        served.run(&config, source, listeners, reloads, shutdown).await
+        served.run(config, source, listeners, reloads, shutdown).await
     })
 }
 

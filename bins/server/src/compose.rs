@@ -40,6 +40,14 @@ pub(crate) struct Composition {
 /// # Errors
 /// Every fault, not only the first: each names the key or the file, and what to do.
 pub(crate) fn compose(config: &Config) -> Result<Composition, Vec<anyhow::Error>> {
+    compose_with(config, None)
+}
+
+/// The same for a server that runs and has its keys' custody open: a token is opened once.
+pub(crate) fn compose_with(
+    config: &Config,
+    custody: Option<Custody>,
+) -> Result<Composition, Vec<anyhow::Error>> {
     let mut faults = Vec::new();
     let mut keep = |fault: anyhow::Error| faults.push(fault);
     let base = base_url("server.base_url", &config.server.base_url)
@@ -60,7 +68,11 @@ pub(crate) fn compose(config: &Config) -> Result<Composition, Vec<anyhow::Error>
     let pepper = secrets::read_pepper(&config.secrets.pepper_file)
         .map_err(&mut keep)
         .ok();
-    let custody = custody::open(config).map_err(&mut keep).ok();
+    let custody = match custody {
+        Some(open) => custody::administrators(config).map(|()| open),
+        None => custody::open(config),
+    };
+    let custody = custody.map_err(&mut keep).ok();
     // Built, not only read: a key of another certificate, or suites that fit no version, show then.
     let handle = |asks| Ok(tls(&config.tls, asks)?.into_handle()?);
     let public_tls = handle(ClientCertificates::None).map_err(&mut keep).ok();

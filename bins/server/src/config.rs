@@ -3,6 +3,7 @@
 mod administration;
 mod audit;
 mod custody;
+mod given;
 mod keystone;
 mod people;
 mod read;
@@ -13,12 +14,13 @@ mod traces;
 pub(crate) use administration::{AdministrationSection, RegistrationSection};
 pub(crate) use audit::{AuditSection, HttpSinkSection, RabbitmqSection, SinkMode, SyslogSection};
 pub(crate) use custody::{Pkcs11Section, SecretsSection};
+pub(crate) use given::Given;
 pub(crate) use keystone::{KeystoneSection, MintAlgorithm, MintSection, ServiceSection};
 pub(crate) use people::{
     DemandName, FirstFactor, LogoutSection, PagesSection, PeopleProfile, PeopleSection, PrivacyIdeaSection,
     SourceName, UpstreamAuthentication, UpstreamSection,
 };
-pub(crate) use read::load;
+pub(crate) use read::{load, read};
 pub(crate) use traces::TracesSection;
 
 use sealstone_jose::Algorithm;

@@ -49,6 +49,7 @@ impl Hsm {
 }
 
 /// What holds keys, opened.
+#[derive(Clone)]
 pub(crate) struct Custody {
     pub(crate) kek: KeyEncryptionKey,
     pub(crate) hsm: Option<Hsm>,
@@ -56,15 +57,21 @@ pub(crate) struct Custody {
 
 /// Opens the token, if there is one, and reads the key-encryption key.
 pub(crate) fn open(config: &Config) -> anyhow::Result<Custody> {
+    administrators(config)?;
+    let hsm = config.pkcs11.as_ref().map(Hsm::open).transpose()?;
+    let kek = read(&config.secrets, hsm.as_ref())?;
+    Ok(Custody { kek, hsm })
+}
+
+/// Whether the file of administrators, if there is one, is one.
+pub(crate) fn administrators(config: &Config) -> anyhow::Result<()> {
     if let Some(path) = &config.keys.administrators_file {
         let text = fs::read_to_string(path)
             .with_context(|| format!("keys.administrators_file: {}", path.display()))?;
         Administrators::parse(&text)
             .with_context(|| format!("keys.administrators_file: {}", path.display()))?;
     }
-    let hsm = config.pkcs11.as_ref().map(Hsm::open).transpose()?;
-    let kek = read(&config.secrets, hsm.as_ref())?;
-    Ok(Custody { kek, hsm })
+    Ok(())
 }
 
 /// The policy, with the token as the home of new keys if the configuration wants that.

@@ -146,18 +146,15 @@ pub(crate) async fn run(options: DevOptions, shutdown: impl Future<Output = ()>)
     banner::print(&file, &data)?;
     let pages = relying_party::router(&file, RelyingParty::at(party_address))?;
     let pages = serve_plain(party, pages, ServeLimits::default(), std::future::pending());
-    let source = Source {
-        path: None,
-        log: None,
-    };
+    let administration = local_socket(&config)?;
     let serving = served.run(
-        &config,
-        source,
+        config,
+        Source::Made,
         Listeners {
             public,
             mtls: Some(mtls),
             admin,
-            administration: local_socket(&config)?,
+            administration,
         },
         reloads,
         shutdown,

@@ -118,9 +118,8 @@ pub(crate) fn brands(config: &Config) -> anyhow::Result<Brands> {
 
 impl People {
     /// The ports over a store.
-    pub(crate) fn ports(&self, store: &Arc<SqlStore>) -> PeoplePorts {
-        let hashing = Arc::new(BlockingHashing::new());
-        let directory = EmbeddedDirectory::new(store.clone(), hashing, || SystemClock.now());
+    pub(crate) fn ports(&self, store: &Arc<SqlStore>, hashing: &Arc<BlockingHashing>) -> PeoplePorts {
+        let directory = EmbeddedDirectory::new(store.clone(), hashing.clone(), || SystemClock.now());
         let realm = |plan: &Plan| {
             let source: Option<Arc<dyn LoginSource>> = match plan.source {
                 SourceName::Directory => Some(Arc::new(directory.clone())),

@@ -1,39 +1,42 @@
-//! Certificates, trust and revocation lists, replaced while connections stand.
+//! What is read anew while connections stand: the configuration, certificates, trust and revocation lists.
+
+mod ask;
+mod outcome;
 
 use crate::compose;
-use crate::config::{self, Config, TlsSection};
+use crate::config::{self, Config, Given, TlsSection};
+use crate::live::Live;
 use crate::logging::LogHandle;
 use crate::whole;
 use anyhow::Context as _;
+pub(crate) use ask::ask;
+use outcome::Told;
+pub(crate) use outcome::{Reloads, admin};
 use rustls_pki_types::UnixTime;
-use sealstone_audit::{Action, Reason};
+use sealstone_audit::{Action, Reason, Target};
 use sealstone_provider::{Clock as _, SystemClock};
-use sealstone_tls::{ClientCertificates, TlsHandle, TrustHandle};
+use sealstone_tls::{ClientCertificates, TrustHandle};
 use sealstone_trail::TrailFile;
 use std::fs;
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How often the files are looked at: a renewed certificate or list is in use within this time.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// What a reload replaces.
-pub(crate) struct Reloadable {
-    pub(crate) public_tls: TlsHandle,
-    pub(crate) mtls_tls: Option<TlsHandle>,
-    pub(crate) trust: Option<TrustHandle>,
-    pub(crate) audit: Arc<TrailFile>,
-}
-
 /// Where the configuration comes from, to be read again.
-#[derive(Clone, Copy)]
-pub(crate) struct Source<'a> {
-    /// The file; `None` for what has none.
-    pub(crate) path: Option<&'a Path>,
-    pub(crate) log: Option<&'a LogHandle>,
+pub(crate) enum Source<'a> {
+    /// From a file.
+    File {
+        path: &'a Path,
+        /// What the server runs with.
+        given: Given,
+        log: &'a LogHandle,
+    },
+    /// From the program itself: only files that it names are read again.
+    Made,
 }
 
 /// SIGHUP. Asked for before anything is made: without a handler the signal kills the process.
@@ -41,93 +44,89 @@ pub(crate) fn requests() -> anyhow::Result<Signal> {
     signal(SignalKind::hangup()).context("SIGHUP can't be received")
 }
 
-/// Reloads on SIGHUP and when a file has changed. What can't be loaded is said, and what was in use stays. On SIGHUP the
-/// configuration is read again too: `[tls]` and `log.level` count from then on, and what needs a restart is named.
+/// Reloads on SIGHUP and when a file has changed. All or nothing: what can't be loaded is said, and what was in use stays.
+/// On SIGHUP the configuration is read again too: what of it acts counts from then on, and what needs a restart is named.
 pub(crate) async fn follow(
-    config: &Config,
-    source: Source<'_>,
-    reloadable: Reloadable,
+    live: &Live,
+    mut source: Source<'_>,
     mut hangup: Signal,
     stop: impl Future<Output = ()>,
 ) {
-    let mut section = config.tls.clone();
-    let mut seen = stamps(&section);
+    let mut seen = stamps(&live.config().tls);
     let mut told = None;
     tokio::pin!(stop);
     loop {
-        if !section.dangerous_accept_expired_crl {
-            tell_of_late_list(reloadable.trust.as_ref(), &mut told);
+        if !live.config().tls.dangerous_accept_expired_crl {
+            tell_of_late_list(live.trust().as_ref(), &mut told);
         }
         let asked = tokio::select! {
             () = &mut stop => return,
+            () = live.watch_upkeep() => return,
             _ = hangup.recv() => true,
             () = tokio::time::sleep(LOOK_EVERY) => false,
         };
-        let fresh = match (asked, source.path) {
-            (true, Some(path)) => match config::load(path) {
-                Ok(fresh) => Some(fresh),
-                Err(error) => {
-                    reopen(&reloadable.audit);
-                    let reason = Some(Reason::new(400, "reload_refused"));
-                    crate::audit::tell(&reloadable.audit, Action::Reload, reason);
-                    refused(&error.to_string());
-                    continue;
-                }
-            },
-            _ => None,
-        };
-        let wanted = fresh.as_ref().map_or(&section, |fresh| &fresh.tls).clone();
-        let now = stamps(&wanted);
         if asked {
-            reopen(&reloadable.audit);
-        } else if now == seen {
-            continue;
-        }
-        seen = now;
-        if !reload(&wanted, &reloadable) {
-            continue;
-        }
-        section = wanted;
-        if let Some(fresh) = fresh {
-            if let Some(log) = source.log {
-                log.set(fresh.log.level);
+            reopen(&live.fixed.lasting.audit);
+            match &mut source {
+                Source::File { path, given, log } => renew(live, path, given, log).await,
+                Source::Made => certificates(live),
             }
-            tell_of_the_rest(config, &fresh);
+            seen = stamps(&live.config().tls);
+        } else {
+            let now = stamps(&live.config().tls);
+            if now != seen {
+                seen = now;
+                certificates(live);
+            }
         }
     }
 }
 
-/// Names the sections that have changed since the start and count from the next one on.
-fn tell_of_the_rest(started: &Config, fresh: &Config) {
-    let changed: Vec<&str> = sections(started)
-        .into_iter()
-        .zip(sections(fresh))
-        .filter(|((_, before), (_, after))| before != after)
-        .map(|((name, _), _)| name)
-        .collect();
-    if !changed.is_empty() {
-        tracing::warn!(
-            sections = changed.join(", "),
-            "these sections of the configuration have changed, and count after a restart"
-        );
-    }
+/// The whole configuration, and every file that it names.
+async fn renew(live: &Live, path: &Path, given: &mut Given, log: &LogHandle) {
+    let audit = &live.fixed.lasting.audit;
+    let told = match renewed(live, path, given).await {
+        Err(error) => {
+            let error = whole(&error);
+            refused(audit, &error);
+            Told::Refused(error)
+        }
+        Ok((acting, waiting)) => {
+            log.set(live.config().log.level);
+            crate::audit::tell(audit, Action::Reload, None);
+            let settings = |keys: &[String], reason| {
+                for key in keys {
+                    let setting = Target::Setting(key.as_str().into());
+                    crate::audit::tell_of(audit, Action::ChangeSetting, setting, reason);
+                }
+            };
+            settings(&acting, None);
+            settings(&waiting, Some(Reason::new(409, "restart_needed")));
+            tracing::info!(
+                acting = acting.join(", "),
+                "configuration, certificates, authorities and revocation lists reloaded"
+            );
+            if !waiting.is_empty() {
+                tracing::warn!(
+                    keys = waiting.join(", "),
+                    "these keys of the configuration have changed, and count after a restart"
+                );
+            }
+            Told::Loaded { acting, waiting }
+        }
+    };
+    live.fixed.reloads.tell(told);
 }
 
-/// Everything but `[tls]` and `[log]`, to be compared. No secret is in it: those have files.
-fn sections(config: &Config) -> [(&'static str, String); 11] {
-    [
-        ("server", format!("{:?}", config.server)),
-        ("storage", format!("{:?}", config.storage)),
-        ("secrets", format!("{:?}", config.secrets)),
-        ("keys", format!("{:?}", config.keys)),
-        ("limits", format!("{:?}", config.limits)),
-        ("proxy", format!("{:?}", config.proxy)),
-        ("keystone", format!("{:?}", config.keystone)),
-        ("people", format!("{:?} {:?}", config.people, config.people_of)),
-        ("logout, pages", format!("{:?} {:?}", config.logout, config.pages)),
-        ("audit", format!("{:?}", config.audit)),
-        ("traces", format!("{:?}", config.traces)),
-    ]
+/// Keys that act from now on, and those that wait for a restart.
+async fn renewed(live: &Live, path: &Path, given: &mut Given) -> anyhow::Result<(Vec<String>, Vec<String>)> {
+    let (_whole, fresh): (Config, Given) = config::read(path)?;
+    let renewed = given.renewed(&fresh)?;
+    let with_sinks = renewed.acting.iter().any(|key| key.starts_with("audit."));
+    let prepared = live.prepare(renewed.config, with_sinks).await?;
+    live.replace(prepared).await?;
+    *given = renewed.given;
+    Ok((renewed.acting, renewed.waiting))
 }
 
 /// Once for each date: a list that nobody renewed refuses every client of its authority, and each refusal alone does
@@ -149,34 +148,32 @@ fn reopen(audit: &TrailFile) {
     }
 }
 
-/// Whether it was taken.
-fn reload(section: &TlsSection, reloadable: &Reloadable) -> bool {
-    let replaced = replace(section, reloadable);
+fn refused(audit: &TrailFile, error: &str) {
     // The answer that the operator would have got.
-    let reason = replaced.is_err().then(|| Reason::new(400, "reload_refused"));
-    crate::audit::tell(&reloadable.audit, Action::Reload, reason);
-    let Err(error) = replaced else {
-        tracing::info!("certificates, authorities and revocation lists reloaded");
-        return true;
-    };
-    refused(&whole(&error));
-    false
-}
-
-fn refused(error: &str) {
+    crate::audit::tell(audit, Action::Reload, Some(Reason::new(400, "reload_refused")));
     tracing::error!(error, "reload refused; what was in use before stays so");
 }
 
-/// All or nothing: everything is read before the first is replaced.
-fn replace(section: &TlsSection, reloadable: &Reloadable) -> anyhow::Result<()> {
-    let public = compose::tls(section, ClientCertificates::None)?;
-    let mtls = compose::tls(section, ClientCertificates::Request)?;
-    let trust = compose::trust(section)?;
-    reloadable.public_tls.replace(public)?;
-    if let Some(handle) = &reloadable.mtls_tls {
-        handle.replace(mtls)?;
+/// Certificates, authorities and lists alone: their files have changed.
+fn certificates(live: &Live) {
+    let audit = &live.fixed.lasting.audit;
+    match replace(live) {
+        Ok(()) => {
+            crate::audit::tell(audit, Action::Reload, None);
+            tracing::info!("certificates, authorities and revocation lists reloaded");
+        }
+        Err(error) => refused(audit, &whole(&error)),
     }
-    if let (Some(handle), Some(trust)) = (&reloadable.trust, trust) {
+}
+
+/// All or nothing: everything is read before the first is replaced.
+fn replace(live: &Live) -> anyhow::Result<()> {
+    let config = live.config();
+    let public = compose::tls(&config.tls, ClientCertificates::None)?;
+    let mtls = compose::tls(&config.tls, ClientCertificates::Request)?;
+    let trust = compose::trust(&config.tls)?;
+    live.fixed.replace_tls(public, mtls)?;
+    if let (Some(handle), Some(trust)) = (live.trust(), trust) {
         handle.replace(trust);
     }
     Ok(())

@@ -1,27 +1,24 @@
 //! From a composition to a running server: listeners, maintenance, reload, an orderly end.
 
-use crate::background::{Background, ended, upkeep};
-use crate::compose::{self, Composition};
+use crate::background::{Background, ended};
+use crate::compose::Composition;
 use crate::config::Config;
 use crate::custody::Custody;
 use crate::db::Migration;
-use crate::metrics::Gauges;
+use crate::generation::{Generation, Lasting};
+use crate::live::{Fixed, Live};
 use crate::notify::Notify;
-use crate::people::People;
-use crate::reload::{Reloadable, Source};
+use crate::reload::{self, Reloads, Source};
 use crate::sinks::Sinks;
 use crate::sockets::Passed;
 use crate::storage;
 use crate::traces::{Delivered, Traces};
 use anyhow::Context as _;
-use sealstone_http::{HttpConfig, HttpEdge, Readiness};
-use sealstone_identity::IdentitySource;
-use sealstone_keystone::{KeystoneIdentity, KeystonePeople};
-use sealstone_pages::Brands;
-use sealstone_provider::{Ports, Provider, SystemClock, SystemEntropy};
-use sealstone_storage::{CachedClients, SqlStore};
-use sealstone_tls::{LocalSocket, ServeLimits, TlsHandle, TrustHandle, serve, serve_local, serve_plain};
-use sealstone_trail::TrailFile;
+use sealstone_http::Readiness;
+use sealstone_provider::{Provider, SystemEntropy};
+use sealstone_registry::Pepper;
+use sealstone_storage::SqlStore;
+use sealstone_tls::{LocalSocket, ServeLimits, TlsHandle, serve, serve_local, serve_plain};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -95,15 +92,13 @@ pub(crate) async fn bind(key: &str, address: std::net::SocketAddr) -> anyhow::Re
 pub(crate) struct Served {
     pub(crate) store: Arc<SqlStore>,
     pub(crate) provider: Provider,
-    audit: Arc<TrailFile>,
+    lasting: Lasting,
+    generation: Generation,
     sinks: Sinks,
-    identity: Option<KeystoneIdentity>,
-    followed: Option<KeystonePeople>,
-    brands: Brands,
     public_tls: TlsHandle,
     mtls_tls: Option<TlsHandle>,
-    trust: Option<sealstone_tls::ClientTrust>,
     custody: Custody,
+    pepper: Pepper,
     traces: Option<Traces>,
 }
 
@@ -121,45 +116,20 @@ impl Served {
             .context("the system's random source failed")?;
         store.seek_leadership(holder).await;
         let sinks = crate::sinks::compose(config)?;
-        let clients = CachedClients::new(
-            store.clone(),
-            store.client_changes(),
-            config.storage.client_cache_entries,
-        );
-        let identity = composition.keystone.map(|keystone| keystone.identity);
-        let source = identity
-            .clone()
-            .map(|source| -> Arc<dyn IdentitySource> { Arc::new(source) });
-        let ports = Ports {
-            clients: Arc::new(clients),
-            domains: store.clone(),
-            keys: store.clone(),
-            revocations: store.clone(),
-            assertions: store.clone(),
-            audit: audit.clone(),
-            identity: source,
-            people: composition.people.as_ref().map(|people| people.ports(&store)),
-            clock: Arc::new(SystemClock),
-            entropy: Arc::new(SystemEntropy),
-        };
-        let administrators = composition.administrators;
-        let administration = administrators.map(|administrators| administrators.over(store.clone()));
-        let provider = Provider::with_administration(composition.provider, ports, administration);
-        provider.maintain_as(upkeep(*store.leadership().borrow())).await?;
-        let followed = composition.people.as_ref().and_then(People::keystone).cloned();
-        let (public_tls, mtls_tls, trust) = (composition.public_tls, composition.mtls_tls, composition.trust);
+        let lasting = Lasting::new(store.clone(), audit, config);
+        let (public_tls, mtls_tls) = (composition.public_tls.clone(), composition.mtls_tls.clone());
+        let (custody, pepper) = (composition.custody.clone(), composition.provider.pepper.clone());
+        let generation = lasting.compose(config, composition).await?;
         Ok(Self {
             store,
-            provider,
-            audit,
+            provider: generation.provider.clone(),
+            lasting,
+            generation,
             sinks,
-            identity,
-            followed,
-            brands: composition.brands,
             public_tls,
             mtls_tls,
-            trust,
-            custody: composition.custody,
+            custody,
+            pepper,
             traces: None,
         })
     }
@@ -173,56 +143,52 @@ impl Served {
     /// Serves until `shutdown`, then lets the requests under way finish.
     pub(crate) async fn run(
         self,
-        config: &Config,
+        config: Config,
         source: Source<'_>,
         listeners: Listeners,
         reloads: Signal,
         shutdown: impl Future<Output = ()>,
     ) -> anyhow::Result<()> {
-        let trust = self.trust.map(TrustHandle::new);
-        let (public_tls, mtls_tls) = (self.public_tls, self.mtls_tls);
-        let mut http = http_config(config, trust.clone())?.with_brands(self.brands);
-        if let Some(traces) = &self.traces {
-            http = http.with_traces(traces.edge());
-        }
-        let edge = HttpEdge::new(self.provider.clone(), Arc::new(SystemClock), http);
         let readiness = Readiness::default();
         let notify = Notify::of_environment();
         let (stop, stopped) = watch::channel(false);
         let (leave, left) = watch::channel(false);
-        let limits = serve_limits(config);
-        let reloadable = Reloadable {
-            public_tls: public_tls.clone(),
-            mtls_tls: mtls_tls.clone(),
-            trust: trust.clone(),
-            audit: self.audit.clone(),
-        };
-        let tended = crate::audit::Tended::start(&self.audit)?;
-        let carried = self.sinks.start(&self.audit)?;
-        let standings = carried.standings();
+        let limits = serve_limits(&config);
+        let audit = self.lasting.audit.clone();
+        let tended = crate::audit::Tended::start(&audit)?;
+        let carried = self.sinks.start(&audit)?;
+        let edge_traces = self.traces.as_ref().map(Traces::edge);
         let delivered = self.traces.map(Traces::start);
         let tracer = delivered.as_ref().map(Delivered::tracer);
-        let gauges = Gauges::new(config, &self.provider, &self.store, &readiness, trust);
+        let fixed = Fixed {
+            lasting: self.lasting,
+            custody: self.custody.clone(),
+            pepper: self.pepper,
+            public_tls: self.public_tls.clone(),
+            mtls_tls: self.mtls_tls.clone(),
+            readiness: readiness.clone(),
+            reloads: Reloads::default(),
+            traces: edge_traces,
+            more: Arc::new(move |text| {
+                if let Some(tracer) = &tracer {
+                    crate::traces::metrics(&tracer.standing(), text);
+                }
+            }),
+        };
+        let live = Live::begin(fixed, config, self.generation, carried);
+        let started = live.config();
         let background = Background {
             store: &self.store,
-            provider: &self.provider,
-            audit: &self.audit,
-            identity: self.identity.as_ref(),
-            followed: self.followed.as_ref(),
+            audit: &audit,
             custody: &self.custody,
             readiness: &readiness,
         };
         let issuing = async {
-            let public = serve(
-                listeners.public,
-                public_tls,
-                edge.service(),
-                limits,
-                ended(stopped.clone()),
-            );
+            let end = || ended(stopped.clone());
+            let public = serve(listeners.public, self.public_tls, live.issuers(), limits, end());
             let mtls = async {
-                if let (Some(listener), Some(tls)) = (listeners.mtls, mtls_tls) {
-                    serve(listener, tls, edge.service(), limits, ended(stopped.clone())).await;
+                if let (Some(listener), Some(tls)) = (listeners.mtls, self.mtls_tls) {
+                    serve(listener, tls, live.issuers(), limits, end()).await;
                 }
             };
             tokio::join!(public, mtls);
@@ -231,35 +197,25 @@ impl Served {
         };
         let admin = async {
             if let Some(listener) = listeners.admin {
-                let trail = self.audit.clone();
-                let router = crate::audit::admin(&self.audit).merge(edge.admin_router_with(
-                    readiness.clone(),
-                    move |text| {
-                        crate::audit::metrics(&trail, text);
-                        crate::sinks::metrics(&standings, text);
-                        gauges.write(text);
-                        if let Some(tracer) = &tracer {
-                            crate::traces::metrics(&tracer.standing(), text);
-                        }
-                    },
-                ));
-                serve_plain(listener, router, limits, ended(left)).await;
+                serve_plain(listener, live.admin(), limits, ended(left)).await;
             }
         };
         let administration = async {
             if let Some(socket) = listeners.administration {
-                serve_local(socket, edge.service(), limits, ended(stopped.clone())).await;
+                serve_local(socket, live.issuers(), limits, ended(stopped.clone())).await;
             }
         };
-        let behind = background.follow(config, source, reloadable, reloads, &stopped);
-        let end = orderly_end(shutdown, config, &readiness, &notify, &stop);
+        let behind = background.follow(&started, &stopped);
+        let renewed = reload::follow(&live, source, reloads, ended(stopped.clone()));
+        let end = orderly_end(shutdown, &live, &readiness, &notify, &stop);
         let alive = notify.keep_alive(ended(stopped.clone()));
         readiness.set(true);
         notify.ready();
-        let (_, _, _, behind, _, _) = tokio::join!(issuing, admin, administration, behind, alive, end);
+        let (_, _, _, behind, _, _, _) =
+            tokio::join!(issuing, admin, administration, behind, renewed, alive, end);
         behind?;
         tended.stop().await;
-        carried.stop().await;
+        live.end().await;
         if let Some(delivered) = delivered {
             delivered.stop().await;
         }
@@ -271,7 +227,7 @@ impl Served {
 /// Tells balancers and systemd, waits as long as is configured, then tells everybody to stop.
 async fn orderly_end(
     shutdown: impl Future<Output = ()>,
-    config: &Config,
+    live: &Live,
     readiness: &Readiness,
     notify: &Notify,
     stop: &watch::Sender<bool>,
@@ -279,7 +235,7 @@ async fn orderly_end(
     shutdown.await;
     readiness.set(false);
     notify.stopping();
-    let delay = Duration::from_secs(config.server.shutdown_delay_s);
+    let delay = Duration::from_secs(live.config().server.shutdown_delay_s);
     tracing::info!(
         shutdown_delay_s = delay.as_secs(),
         "stopping: balancers are told, then requests under way are finished"
@@ -303,23 +259,8 @@ fn serve_limits(config: &Config) -> ServeLimits {
     }
 }
 
-fn http_config(config: &Config, trust: Option<TrustHandle>) -> anyhow::Result<HttpConfig> {
-    let mut http = HttpConfig::default()
-        .with_rate_limit(compose::rate_limit(&config.limits)?)
-        .with_body_deadline(Duration::from_secs(config.limits.body_deadline_s));
-    if let Some(proxy) = compose::trusted_proxy(config)? {
-        http = http.with_trusted_proxy(proxy);
-    }
-    if let Some(trust) = trust {
-        http = http.with_client_trust(trust);
-    }
-    if let Some(path) = base_path(&config.server.base_url) {
-        http = http.with_base_path(path);
-    }
-    Ok(http.with_strict_transport_security())
-}
-
-fn base_path(base: &str) -> Option<&str> {
+/// The path of the public address, if it has one.
+pub(crate) fn base_path(base: &str) -> Option<&str> {
     let rest = base.strip_prefix("https://")?;
     rest.find('/').and_then(|at| rest.get(at..))
 }

@@ -138,7 +138,8 @@ fn read(key: &str, path: &Path) -> anyhow::Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("{key}: {} can't be read", path.display()))
 }
 
-/// Receivers that are carried to.
+/// Receivers that are carried to; by default none.
+#[derive(Default)]
 pub(crate) struct Carried {
     standings: Vec<Standing>,
     stop: watch::Sender<bool>,

@@ -1,4 +1,5 @@
 use super::custody::FROM_ENVIRONMENT_ONLY;
+use super::given::Given;
 use super::{Config, TracesSection};
 use figment::providers::{Env, Format as _, Toml};
 use figment::{Figment, error::Kind};
@@ -21,6 +22,11 @@ pub(crate) enum ConfigError {
 
 /// Reads the file, then the environment over it.
 pub(crate) fn load(path: &Path) -> Result<Config, ConfigError> {
+    read(path).map(|(config, _given)| config)
+}
+
+/// The same, with what was given key by key.
+pub(crate) fn read(path: &Path) -> Result<(Config, Given), ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
         path: path.to_owned(),
         source,
@@ -36,9 +42,17 @@ pub(crate) fn load(path: &Path) -> Result<Config, ConfigError> {
             faults,
         });
     }
-    let figment = Figment::new()
-        .merge(Toml::string(&text))
-        .merge(Env::prefixed("SEALSTONE__").split("__"));
+    let figment = Figment::new().merge(Toml::string(&text)).merge(environment());
+    Ok((extract(path, &figment)?, Given::of(path, &figment)?))
+}
+
+/// What the environment gives.
+pub(super) fn environment() -> Env {
+    Env::prefixed("SEALSTONE__").split("__")
+}
+
+/// Of everything that was given, the configuration, whose files are beside the file of this path.
+pub(super) fn extract(path: &Path, figment: &Figment) -> Result<Config, ConfigError> {
     let mut config: Config = figment.extract().map_err(|error| ConfigError::Faults {
         path: path.to_owned(),
         faults: error.into_iter().map(|fault| explain(&fault)).collect(),
@@ -54,7 +68,7 @@ pub(crate) fn load(path: &Path) -> Result<Config, ConfigError> {
     clippy::wildcard_enum_match_arm,
     reason = "figment words the other kinds well enough"
 )]
-fn explain(fault: &figment::Error) -> String {
+pub(super) fn explain(fault: &figment::Error) -> String {
     let place = fault.path.join(".");
     match &fault.kind {
         Kind::UnknownField(field, expected) => {

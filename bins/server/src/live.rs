@@ -1,0 +1,306 @@
+//! The server that is served now, and how another takes its place while connections stand.
+
+use crate::background::UpkeepOf;
+use crate::compose::{self, Composition};
+use crate::config::Config;
+use crate::custody::Custody;
+use crate::generation::{CurrentAdmin, CurrentIssuers, Face, Generation, Lasting};
+use crate::metrics::Gauges;
+use crate::reload::Reloads;
+use crate::sinks::{Carried, Sinks};
+use crate::{audit, faults, reload, sinks};
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use rustls_pki_types::UnixTime;
+use sealstone_http::{HttpEdge, Readiness, RequestTraces};
+use sealstone_provider::{Clock as _, SystemClock};
+use sealstone_registry::Pepper;
+use sealstone_tls::{ClientCertificates, ServerTlsConfig, TlsHandle, TrustHandle};
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// What metrics say besides, whatever is reloaded.
+pub(crate) type MoreMetrics = Arc<dyn Fn(&mut String) + Send + Sync>;
+
+/// What stays while generations come and go.
+pub(crate) struct Fixed {
+    pub(crate) lasting: Lasting,
+    pub(crate) custody: Custody,
+    pub(crate) pepper: Pepper,
+    pub(crate) public_tls: TlsHandle,
+    pub(crate) mtls_tls: Option<TlsHandle>,
+    pub(crate) readiness: Readiness,
+    pub(crate) reloads: Reloads,
+    pub(crate) traces: Option<Arc<dyn RequestTraces>>,
+    pub(crate) more: MoreMetrics,
+}
+
+/// The server as it is now.
+pub(crate) struct Live {
+    pub(crate) fixed: Fixed,
+    face: Arc<ArcSwap<Face>>,
+    now: Mutex<Now>,
+    behind: tokio::sync::Mutex<Behind>,
+    started: UnixTime,
+}
+
+struct Now {
+    config: Arc<Config>,
+    edge: HttpEdge,
+    trust: Option<TrustHandle>,
+}
+
+/// What goes on beside the requests, of this generation.
+struct Behind {
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+    carried: Carried,
+}
+
+/// Everything that a reload replaces, made and checked: nothing of it can fail any more but by the files' changing again.
+pub(crate) struct Prepared {
+    config: Config,
+    generation: Generation,
+    public: ServerTlsConfig,
+    mtls: ServerTlsConfig,
+    sinks: Option<Sinks>,
+}
+
+impl Live {
+    /// The first generation, served from now on.
+    pub(crate) fn begin(fixed: Fixed, config: Config, generation: Generation, carried: Carried) -> Self {
+        let trust = generation.trust.map(TrustHandle::new);
+        let mut http = generation.http;
+        if let Some(traces) = &fixed.traces {
+            http = http.with_traces(Arc::clone(traces));
+        }
+        if let Some(trust) = &trust {
+            http = http.with_client_trust(trust.clone());
+        }
+        let provider = generation.provider;
+        let edge = HttpEdge::new(provider.clone(), Arc::new(SystemClock), http);
+        let started = SystemClock.now();
+        let gauges = Gauges::new(
+            &config,
+            &provider,
+            &fixed.lasting.store,
+            &fixed.readiness,
+            trust.clone(),
+            started,
+        );
+        let face = fixed.face(&edge, gauges, &carried);
+        let upkeep = UpkeepOf {
+            store: fixed.lasting.store.clone(),
+            provider,
+            identity: generation.identity,
+            followed: generation.followed,
+        };
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(upkeep.follow(stopped));
+        Self {
+            fixed,
+            face: Arc::new(ArcSwap::from_pointee(face)),
+            now: Mutex::new(Now {
+                config: Arc::new(config),
+                edge,
+                trust,
+            }),
+            behind: tokio::sync::Mutex::new(Behind { stop, tasks, carried }),
+            started,
+        }
+    }
+
+    /// For the public listeners.
+    pub(crate) fn issuers(&self) -> CurrentIssuers {
+        CurrentIssuers(Arc::clone(&self.face))
+    }
+
+    /// For the admin listener.
+    pub(crate) fn admin(&self) -> CurrentAdmin {
+        CurrentAdmin(Arc::clone(&self.face))
+    }
+
+    /// What the server is composed of now.
+    pub(crate) fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.now.lock().config)
+    }
+
+    /// Which client certificates count now.
+    pub(crate) fn trust(&self) -> Option<TrustHandle> {
+        self.now.lock().trust.clone()
+    }
+
+    /// Makes everything that is to come, and changes nothing.
+    ///
+    /// # Errors
+    /// Every fault of the configuration and its files, or what could not be loaded.
+    pub(crate) async fn prepare(&self, config: Config, with_sinks: bool) -> anyhow::Result<Prepared> {
+        let custody = self.fixed.custody.clone();
+        let composed = compose::compose_with(&config, Some(custody));
+        let mut composition: Composition = composed.map_err(|found| faults(&found))?;
+        // A client's secret is good under the pepper that it was hashed under: another one counts after a restart.
+        composition.provider.pepper = self.fixed.pepper.clone();
+        let sinks = sinks::compose(&config)?;
+        let generation = self.fixed.lasting.compose(&config, composition).await?;
+        Ok(Prepared {
+            public: compose::tls(&config.tls, ClientCertificates::None)?,
+            mtls: compose::tls(&config.tls, ClientCertificates::Request)?,
+            sinks: with_sinks.then_some(sinks),
+            config,
+            generation,
+        })
+    }
+
+    /// Puts it in the place of what is served now. Requests under way end where they began.
+    ///
+    /// # Errors
+    /// Where the certificate can't be used after all: then everything is as before.
+    pub(crate) async fn replace(&self, prepared: Prepared) -> anyhow::Result<()> {
+        let Prepared {
+            config,
+            generation,
+            public,
+            mtls,
+            sinks,
+        } = prepared;
+        self.fixed.replace_tls(public, mtls)?;
+        let trust = match (self.trust(), generation.trust) {
+            (Some(handle), Some(trust)) => {
+                handle.replace(trust);
+                Some(handle)
+            }
+            (None, Some(trust)) => Some(TrustHandle::new(trust)),
+            (_, None) => None,
+        };
+        let mut http = generation.http;
+        if let Some(traces) = &self.fixed.traces {
+            http = http.with_traces(Arc::clone(traces));
+        }
+        if let Some(trust) = &trust {
+            http = http.with_client_trust(trust.clone());
+        }
+        let mut behind = self.behind.lock().await;
+        if let Some(sinks) = sinks {
+            behind.carry(sinks, &self.fixed.lasting).await;
+        }
+        let provider = generation.provider;
+        let edge = self.now.lock().edge.successor(provider.clone(), http);
+        let store = &self.fixed.lasting.store;
+        let gauges = Gauges::new(
+            &config,
+            &provider,
+            store,
+            &self.fixed.readiness,
+            trust.clone(),
+            self.started,
+        );
+        self.face
+            .store(Arc::new(self.fixed.face(&edge, gauges, &behind.carried)));
+        *self.now.lock() = Now {
+            config: Arc::new(config),
+            edge,
+            trust,
+        };
+        // What changed since it was loaded is loaded first.
+        let upkeep = UpkeepOf {
+            store: store.clone(),
+            provider,
+            identity: generation.identity,
+            followed: generation.followed,
+        };
+        behind.go_on(upkeep);
+        Ok(())
+    }
+
+    /// Waits for what goes on beside the requests, and ends it: the server ends.
+    pub(crate) async fn end(self) {
+        let behind = self.behind.into_inner();
+        behind.end().await;
+    }
+
+    /// Goes on for ever; ends the program if a part of the upkeep has failed beyond what it expects.
+    pub(crate) async fn watch_upkeep(&self) {
+        /// A task that fails is noticed within this.
+        const LOOK_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            let mut behind = self.behind.lock().await;
+            behind.look();
+        }
+    }
+}
+
+impl Fixed {
+    fn face(&self, edge: &HttpEdge, gauges: Gauges, carried: &Carried) -> Face {
+        let trail = self.lasting.audit.clone();
+        let (standings, more) = (carried.standings(), Arc::clone(&self.more));
+        let metrics = edge.admin_router_with(self.readiness.clone(), move |text| {
+            audit::metrics(&trail, text);
+            sinks::metrics(&standings, text);
+            gauges.write(text);
+            more(text);
+        });
+        Face {
+            issuers: edge.service(),
+            admin: audit::admin(&self.lasting.audit)
+                .merge(reload::admin(&self.reloads))
+                .merge(metrics),
+        }
+    }
+
+    /// Both listeners, or, if the first refuses, none.
+    pub(crate) fn replace_tls(&self, public: ServerTlsConfig, mtls: ServerTlsConfig) -> anyhow::Result<()> {
+        self.public_tls.replace(public)?;
+        if let Some(handle) = &self.mtls_tls {
+            handle.replace(mtls)?;
+        }
+        Ok(())
+    }
+}
+
+impl Behind {
+    /// The old one ends in its own time: what it has begun it finishes.
+    fn go_on(&mut self, upkeep: UpkeepOf) {
+        let (stop, stopped) = watch::channel(false);
+        std::mem::replace(&mut self.stop, stop).send_replace(true);
+        self.tasks.spawn(upkeep.follow(stopped));
+    }
+
+    /// Other receivers of the trail, each from where it was.
+    async fn carry(&mut self, sinks: Sinks, lasting: &Lasting) {
+        std::mem::take(&mut self.carried).stop().await;
+        // Whoever was behind is not asked any more; who is required now closes it again.
+        lasting.audit.close(false);
+        match sinks.start(&lasting.audit) {
+            Ok(carried) => self.carried = carried,
+            Err(error) => {
+                // Nobody would know that a required receiver has nothing.
+                lasting.audit.close(true);
+                let error = crate::whole(&error);
+                tracing::error!(
+                    error,
+                    "the audit trail can't be carried on: nothing is issued until this node is started anew"
+                );
+            }
+        }
+    }
+
+    /// A part that panicked ends the program, as it would if it ran by itself.
+    fn look(&mut self) {
+        while let Some(ended) = self.tasks.try_join_next() {
+            if let Err(error) = ended
+                && let Ok(panic) = error.try_into_panic()
+            {
+                std::panic::resume_unwind(panic);
+            }
+        }
+    }
+
+    async fn end(mut self) {
+        self.stop.send_replace(true);
+        while self.tasks.join_next().await.is_some() {}
+        self.carried.stop().await;
+    }
+}
