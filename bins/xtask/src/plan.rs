@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::runner::Call;
 use crate::summary::Counts;
-use crate::{DemoArgs, TestArgs, demo, disk, fuzz, lab, mfa_lab, setup, sizes};
+use crate::{DemoArgs, TestArgs, demo, disk, fuzz, lab, mfa_lab, setup, sizes, systems};
 
 /// What tests may do and programs may not.
 const LENIENT: &[&str] = &[
@@ -42,6 +42,7 @@ enum Action {
     Lab(Lab, Vec<Call>),
     Fuzz,
     Demo,
+    Systems,
 }
 
 /// What runs beside the tests of a step.
@@ -167,6 +168,7 @@ impl Step {
         match &self.action {
             Action::Setup => setup::run(root).map(|()| Counts::default()),
             Action::Demo => demo::run(root, &DemoArgs { port: 0, stop: true }).map(|()| Counts::default()),
+            Action::Systems => systems::check(root, verbose),
             Action::Sizes => sizes::check(root).map(|()| Counts::default()),
             Action::Commands(calls) => run_all(calls.iter().cloned(), verbose),
             Action::Lab(lab, calls) => {
@@ -276,19 +278,24 @@ fn gates(root: &Path) -> Vec<Step> {
 /// What runs the code.
 fn runs(root: &Path) -> Vec<Step> {
     // One selection of packages for all: another would build the dependencies anew, with other features.
-    let nextest = |filter: &str| {
+    let nextest_of = |line: &str| {
         let programs = crate::programs(root);
         let (server, program) = (programs.join("sealstoned"), programs.join("sealstone"));
         let service = programs.join("examples/protected-service");
-        call(root, "cargo nextest run --workspace --no-fail-fast")
-            .arg("-E")
-            .arg(filter)
+        let driver = programs.join("examples/load-driver");
+        call(root, line)
             .env("SEALSTONED", &server.to_string_lossy())
             .env("SEALSTONE", &program.to_string_lossy())
             .env("PROTECTED_SERVICE", &service.to_string_lossy())
+            .env("LOAD_DRIVER", &driver.to_string_lossy())
             // Tests that ask PostgreSQL or SoftHSM are left out only where nobody said that they must run.
             .env("SEALSTONE_NEEDS_POSTGRES", "1")
             .env("SEALSTONE_NEEDS_SOFTHSM", "1")
+    };
+    let nextest = |filter: &str| {
+        nextest_of("cargo nextest run --workspace --no-fail-fast")
+            .arg("-E")
+            .arg(filter)
     };
     let filtered = |filter: &str| Action::Commands(vec![nextest(filter)]);
     let with = |fixture: &str| {
@@ -302,6 +309,11 @@ fn runs(root: &Path) -> Vec<Step> {
         "cargo nextest run -p sealstone-jose --no-default-features --features portable --no-fail-fast";
     let benches = "cargo test -p sealstone-benches --benches --no-fail-fast -- --test";
     let doctests = "cargo test --workspace --doc --no-fail-fast";
+    let desktop = [
+        "cargo build --workspace --bin sealstone --features sealstone-cli/desktop-keyring",
+        "cargo nextest run --workspace --features sealstone-cli/desktop-keyring,sealstone-interop/desktop-keyring --test \
+         desktop_keyring --no-fail-fast",
+    ];
     vec![
         step(
             "build",
@@ -356,5 +368,16 @@ fn runs(root: &Path) -> Vec<Step> {
             commands(root, &[benches]),
         ),
         step("fuzz", "every fuzz target for a few seconds", Action::Fuzz),
+        // Another program than the others are tested with: these come last.
+        step(
+            "desktop-keyring",
+            "logins kept by a real Secret Service",
+            Action::Commands(vec![call(root, desktop[0]), nextest_of(desktop[1])]),
+        ),
+        step(
+            "systems",
+            "the program compiled for Windows and macOS",
+            Action::Systems,
+        ),
     ]
 }

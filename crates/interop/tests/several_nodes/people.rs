@@ -31,17 +31,21 @@ impl Person {
         Self(world.browser())
     }
 
+    /// Somebody whom nobody knows.
+    pub(crate) fn stranger(world: &World) -> Self {
+        Self(world.browser())
+    }
+
+    /// Tries a password for a name. Whether it must wait before it tries again.
+    pub(crate) fn guess(&mut self, world: &World, web: &Credentials, name: &str) -> bool {
+        let page = self.0.open(&authorize(world, web)).page();
+        let values = [("user_name", name), ("password", "a guess")];
+        self.0.submit(&page, &values).page().says("Too many attempts")
+    }
+
     /// A code; the person signs in where that is due. Every step of it may be at another node.
     pub(crate) fn code(&mut self, world: &World, web: &Credentials) -> String {
-        let challenge = base64url(&sha256(VERIFIER.as_bytes()));
-        let url = format!(
-            "{}?response_type=code&client_id={}&redirect_uri={}&scope=openid%20offline_access&prompt=consent\
-             &state=s&code_challenge={challenge}&code_challenge_method=S256",
-            world.url("/authorize"),
-            web.id,
-            escaped(CALLBACK),
-        );
-        let mut step = self.0.open(&url);
+        let mut step = self.0.open(&authorize(world, web));
         for _ in 0..5 {
             let page = match step {
                 Step::Left(url) => return code_of(&url),
@@ -73,6 +77,18 @@ impl Person {
         assert_eq!(answer.status, 200, "{}", answer.text());
         answer.json()["refresh_token"].as_str().unwrap().to_owned()
     }
+}
+
+/// Where a login begins: at the balancer.
+fn authorize(world: &World, web: &Credentials) -> String {
+    let challenge = base64url(&sha256(VERIFIER.as_bytes()));
+    format!(
+        "{}?response_type=code&client_id={}&redirect_uri={}&scope=openid%20offline_access&prompt=consent\
+         &state=s&code_challenge={challenge}&code_challenge_method=S256",
+        world.url("/authorize"),
+        web.id,
+        escaped(CALLBACK),
+    )
 }
 
 fn code_of(url: &str) -> String {

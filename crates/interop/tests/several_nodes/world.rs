@@ -83,6 +83,14 @@ impl Node {
         }
     }
 
+    /// Ends it in order, as `systemctl stop` does.
+    pub(crate) fn end(&mut self) {
+        self.signal("TERM");
+        let mut child = self.child.take().unwrap();
+        let ended = child.wait().unwrap();
+        assert!(ended.success(), "{ended}: {}", self.said());
+    }
+
     /// Whether it says that it can serve.
     pub(crate) fn is_ready(&self) -> bool {
         let request = b"GET /health/ready HTTP/1.1\r\nhost: node\r\nconnection: close\r\n\r\n";
