@@ -100,7 +100,8 @@ impl fmt::Display for Tally {
             self.per_second(),
             self.handshakes
         )?;
-        for (name, share) in Self::SHARES {
+        let shares = Self::SHARES.into_iter().filter(|_| !self.latencies.is_empty());
+        for (name, share) in shares {
             writeln!(
                 f,
                 "  {name:<6} {:>9.3} ms",
