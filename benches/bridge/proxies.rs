@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use rustix::thread::{CpuSet, sched_getcpu, sched_setaffinity};
 use rustix::time::{ClockId, clock_gettime};
 use sealstone_bridge::{Bridge, BridgeLimits, BridgeListener, Rules, Target, TokenForm, Upstream};
 use sealstone_tls::ServeLimits;
@@ -53,16 +54,12 @@ impl tower::Service<Request<Incoming>> for Bare {
 
 /// A proxy on a thread of its own.
 struct Proxy {
-    name: &'static str,
     address: SocketAddr,
     handle: Handle,
 }
 
 impl Proxy {
-    fn start(
-        name: &'static str,
-        serve: impl FnOnce(tokio::net::TcpListener) -> Serving + Send + 'static,
-    ) -> Self {
+    fn start(serve: impl FnOnce(tokio::net::TcpListener) -> Serving + Send + 'static) -> Self {
         let (sender, receiver) = channel();
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -79,11 +76,7 @@ impl Proxy {
             });
         });
         let (address, handle) = receiver.recv().expect("a proxy");
-        Self {
-            name,
-            address,
-            handle,
-        }
+        Self { address, handle }
     }
 
     /// What its thread has used so far.
@@ -147,8 +140,9 @@ fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
         .map(|(_found, value)| value)
 }
 
-/// Sends each pair of caller's and subject's token over one connection; the answers must name the subject as it came.
-fn drive(address: SocketAddr, pairs: &[(String, String)]) {
+/// Sends each pair of caller's and subject's token over one connection; the answers must name the subject as it came, unless
+/// no key proves it.
+fn drive(address: SocketAddr, pairs: &[(String, String)], is_proved: bool) {
     let mut stream = TcpStream::connect(address).expect("a proxy");
     stream.set_nodelay(true).expect("an option");
     let mut buffer = Vec::new();
@@ -160,7 +154,8 @@ fn drive(address: SocketAddr, pairs: &[(String, String)]) {
         stream.write_all(request.as_bytes()).expect("sent");
         let head = read_head(&mut stream, &mut buffer).expect("an answer");
         assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-        assert_eq!(field(&head, "x-subject-token"), Some(subject.as_str()));
+        let named = if is_proved { subject.as_str() } else { "" };
+        assert_eq!(field(&head, "x-subject-token"), Some(named));
         while buffer.len() < BODY {
             let mut some = [0; 8192];
             let count = stream.read(&mut some).expect("the body");
@@ -171,9 +166,9 @@ fn drive(address: SocketAddr, pairs: &[(String, String)]) {
 }
 
 /// With the public keys of so many nodes.
-fn bridge(pool: &Pool, node: SocketAddr, name: &'static str, target: TokenForm, nodes: usize) -> Proxy {
+fn bridge(pool: &Pool, node: SocketAddr, target: TokenForm, nodes: usize) -> Proxy {
     let translator = pool.translator(nodes);
-    Proxy::start(name, move |listener| {
+    Proxy::start(move |listener| {
         let limits = BridgeLimits::default();
         let uri = format!("http://{node}").parse().expect("a URI");
         let upstream = Upstream::new(&uri, None, &limits).expect("a node");
@@ -189,9 +184,52 @@ fn bridge(pool: &Pool, node: SocketAddr, name: &'static str, target: TokenForm, 
     })
 }
 
-pub(super) fn measure(pool: &Pool) {
-    let node = node();
-    let bare = Proxy::start("a bare proxy", move |listener| {
+/// Everything on one processor: the time that a thread takes to wake one on another is not the proxy's.
+fn stay_here() {
+    let mut here = CpuSet::new();
+    here.set(sched_getcpu());
+    sched_setaffinity(None, &here).expect("a processor");
+}
+
+/// One line of the table: which requests, through which proxy.
+struct Row<'a> {
+    name: &'static str,
+    proxy: &'a Proxy,
+    /// The tokens of a round.
+    pairs: Box<dyn FnMut() -> Vec<(String, String)> + 'a>,
+    is_proved: bool,
+    times: Vec<f64>,
+}
+
+impl<'a> Row<'a> {
+    fn new(name: &'static str, proxy: &'a Proxy, pairs: impl FnMut() -> Vec<(String, String)> + 'a) -> Self {
+        Self {
+            name,
+            proxy,
+            pairs: Box::new(pairs),
+            is_proved: true,
+            times: Vec::new(),
+        }
+    }
+
+    fn run(&mut self) {
+        let pairs = (self.pairs)();
+        let before = self.proxy.cpu();
+        drive(self.proxy.address, &pairs, self.is_proved);
+        let micros = (self.proxy.cpu() - before).as_secs_f64() * 1e6;
+        self.times
+            .push(micros / f64::from(u32::try_from(pairs.len()).expect("a few")));
+    }
+
+    fn median(&self) -> f64 {
+        let mut times = self.times.clone();
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    }
+}
+
+fn bare(node: SocketAddr) -> Proxy {
+    Proxy::start(move |listener| {
         let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
         let limits = ServeLimits::default();
         Box::pin(sealstone_tls::serve_plain(
@@ -200,82 +238,99 @@ pub(super) fn measure(pool: &Pool) {
             limits,
             std::future::pending(),
         ))
-    });
-    let untouched = bridge(pool, node, "bridge, nothing to translate", TokenForm::Fernet, 1);
-    let known = bridge(pool, node, "bridge, two tokens that it knows", TokenForm::Jws, 1);
-    let to_jws = bridge(
-        pool,
-        node,
-        "bridge, one new token to JWS, one known",
-        TokenForm::Jws,
-        1,
-    );
-    let to_fernet = bridge(
-        pool,
-        node,
-        "bridge, one new token to Fernet, one known",
-        TokenForm::Fernet,
-        1,
-    );
-    let (in_a_row, worst) = (
-        bridge(
-            pool,
-            node,
-            "the same, of three nodes, by the third's key",
-            TokenForm::Fernet,
-            3,
-        ),
-        bridge(
-            pool,
-            node,
-            "the same, each by the key tried last",
-            TokenForm::Fernet,
-            3,
-        ),
-    );
-    let proxies = [&bare, &untouched, &known, &to_jws, &to_fernet, &in_a_row, &worst];
+    })
+}
+
+/// Tokens of the nodes that `of` names, one after the other, each by a caller whose token is known.
+fn of_nodes<'a>(
+    pool: &'a Pool,
+    calls: usize,
+    mut of: impl FnMut() -> usize + 'a,
+) -> impl FnMut() -> Vec<(String, String)> + 'a {
+    let service = pool.jws(0, 0);
+    move || {
+        (0..calls)
+            .map(|_call| (service.clone(), pool.jws(1, of())))
+            .collect()
+    }
+}
+
+/// The nodes of a list, over and over.
+fn over_and_over(nodes: &'static [usize]) -> impl FnMut() -> usize {
+    let mut nodes = nodes.iter().cycle();
+    move || *nodes.next().expect("a node")
+}
+
+/// Nodes in no order.
+fn in_no_order() -> impl FnMut() -> usize {
+    let mut state: u32 = 7;
+    move || {
+        state = state.wrapping_mul(22_695_477).wrapping_add(1);
+        usize::from(state.to_be_bytes()[0]) % 3
+    }
+}
+
+pub(super) fn measure(pool: &Pool) {
+    stay_here();
     let (rounds, calls) = effort();
-    let calls = u64::from(calls).min(500);
-    let mut times = vec![Vec::new(); proxies.len()];
-    let (service, service_jws) = (pool.fernet(0), pool.jws(0, 0));
-    for round in 0..rounds {
-        let name = |call: u64| 1 + call + calls * u64::try_from(round).expect("a few rounds");
-        let same: Vec<_> = (0..calls)
-            .map(|_call| (service.clone(), service.clone()))
-            .collect();
-        let fernet: Vec<_> = (0..calls)
-            .map(|call| (service.clone(), pool.fernet(name(call))))
-            .collect();
-        let jws = |node: fn(usize) -> usize| -> Vec<_> {
-            (0..calls)
-                .zip((0..3).cycle())
-                .map(|(call, turn)| (service_jws.clone(), pool.jws(name(call), node(turn))))
-                .collect()
+    let calls = usize::try_from(calls).expect("a few").min(500);
+    let node = node();
+    let bare = bare(node);
+    let untouched = bridge(pool, node, TokenForm::Fernet, 1);
+    let known = bridge(pool, node, TokenForm::Jws, 1);
+    let to_jws = bridge(pool, node, TokenForm::Jws, 1);
+    let to_fernet = bridge(pool, node, TokenForm::Fernet, 1);
+    let three = bridge(pool, node, TokenForm::Fernet, 3);
+    let service = pool.fernet(0);
+    let same = || (0..calls).map(|_| (service.clone(), service.clone())).collect();
+    let mut name = 0;
+    let fernet = || {
+        let mut new = || {
+            name += 1;
+            pool.fernet(name)
         };
-        let (first, third) = (jws(|_turn| 0), jws(|_turn| 2));
-        // The last one comes first, then those after it: the one before it comes last.
-        let backwards = jws(|turn| 2 - turn);
-        for (place, (proxy, pairs)) in proxies
-            .iter()
-            .zip([&same, &same, &same, &fernet, &first, &third, &backwards])
-            .enumerate()
-        {
-            let before = proxy.cpu();
-            drive(proxy.address, pairs);
-            let micros = (proxy.cpu() - before).as_secs_f64() * 1e6;
-            times[place].push(micros / f64::from(u32::try_from(calls).expect("a few")));
-        }
+        (0..calls).map(|_| (service.clone(), new())).collect()
+    };
+    let strangers = Pool::new();
+    let (caller, stranger) = (pool.jws(0, 0), || strangers.jws(1, 0));
+    let unproved = || (0..calls).map(|_| (caller.clone(), stranger())).collect();
+    let nodes = |of: &'static [usize]| of_nodes(pool, calls, over_and_over(of));
+    let mut rows = [
+        Row::new("a bare proxy", &bare, same),
+        Row::new("bridge, nothing to translate", &untouched, same),
+        Row::new("bridge, two tokens that it knows", &known, same),
+        Row::new("bridge, one new token to JWS, one known", &to_jws, fernet),
+        Row::new(
+            "bridge, one new token to Fernet, one known",
+            &to_fernet,
+            nodes(&[0]),
+        ),
+        Row::new("the same, of three nodes, tokens of one", &three, nodes(&[2])),
+        Row::new("of three nodes in turn", &three, nodes(&[2, 1, 0])),
+        Row::new(
+            "of three nodes in no order",
+            &three,
+            of_nodes(pool, calls, in_no_order()),
+        ),
+        // No node after another twice, so that what is expected is always wrong.
+        Row::new(
+            "of three nodes, as unlucky as can be",
+            &three,
+            nodes(&[0, 0, 1, 1, 2, 2, 0, 2, 1]),
+        ),
+        Row {
+            is_proved: false,
+            ..Row::new("one that none of three keys proves", &three, unproved)
+        },
+    ];
+    for _round in 0..rounds {
+        rows.iter_mut().for_each(Row::run);
     }
     println!("\nCPU time of the proxy's thread, median of {rounds} interleaved rounds of {calls} requests");
-    let median = |times: &Vec<f64>| {
-        let mut times = times.clone();
-        times.sort_by(f64::total_cmp);
-        times[times.len() / 2]
-    };
-    let floor = median(&times[0]);
-    for (proxy, times) in proxies.iter().zip(&times) {
-        let time = median(times);
-        println!("{:<44} {time:8.1} us   {:+8.1} us", proxy.name, time - floor);
+    let floor = rows[0].median();
+    for row in &rows {
+        let time = row.median();
+        println!("{:<44} {time:8.1} us   {:+8.1} us", row.name, time - floor);
     }
     println!("(target: at most {TARGET} us beside a bare proxy)");
 }

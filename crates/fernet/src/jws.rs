@@ -3,6 +3,7 @@
 mod algorithm;
 mod issuer;
 mod key;
+mod order;
 mod reader;
 mod wire;
 

@@ -1,8 +1,9 @@
 //! The keys of JWS tokens: PKCS#8 and `SubjectPublicKeyInfo`, both in PEM.
 
+#[cfg(unix)]
 use std::path::Path;
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{Digest, SHA256, SHA384, SHA512, digest};
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair, ParsedPublicKey};
@@ -10,9 +11,13 @@ use der::pem::{self, LineEnding};
 use zeroize::Zeroizing;
 
 use super::JwsAlgorithm;
-use crate::folder::{self, Secrecy};
 use crate::limits::MAX_PEM;
-use crate::{KeyError, RepositoryError, hex};
+#[cfg(unix)]
+use crate::{
+    RepositoryError,
+    folder::{self, Secrecy},
+};
+use crate::{KeyError, hex};
 
 enum Pair {
     Ecdsa(EcdsaKeyPair),
@@ -59,6 +64,7 @@ impl JwsPrivateKey {
     ///
     /// # Errors
     /// [`RepositoryError`]: the file cannot be read, others may read it, or it is no such key.
+    #[cfg(unix)]
     pub fn from_file(algorithm: JwsAlgorithm, path: &Path) -> Result<Self, RepositoryError> {
         let text = folder::read_file(path, Secrecy::Private, MAX_PEM)?;
         let text =
@@ -127,6 +133,24 @@ impl std::fmt::Debug for JwsPrivateKey {
     }
 }
 
+/// What a signature is over, made ready once for all keys that are tried.
+pub(super) enum Signed<'a> {
+    Digest(Digest),
+    /// Ed25519 makes what it needs of the key, too.
+    Message(&'a [u8]),
+}
+
+impl<'a> Signed<'a> {
+    pub(super) fn new(algorithm: JwsAlgorithm, message: &'a [u8]) -> Self {
+        match algorithm {
+            JwsAlgorithm::Es256 => Self::Digest(digest(&SHA256, message)),
+            JwsAlgorithm::Es384 => Self::Digest(digest(&SHA384, message)),
+            JwsAlgorithm::Es512 => Self::Digest(digest(&SHA512, message)),
+            JwsAlgorithm::EdDsa => Self::Message(message),
+        }
+    }
+}
+
 /// A public key that JWS tokens are verified by.
 #[derive(Clone)]
 pub struct JwsPublicKey {
@@ -178,8 +202,12 @@ impl JwsPublicKey {
         write_pem("PUBLIC KEY", &self.der)
     }
 
-    pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.key.verify_sig(message, signature).is_ok()
+    pub(super) fn verifies(&self, signed: &Signed<'_>, signature: &[u8]) -> bool {
+        match signed {
+            Signed::Digest(digest) => self.key.verify_digest_sig(digest, signature),
+            Signed::Message(message) => self.key.verify_sig(message, signature),
+        }
+        .is_ok()
     }
 }
 
