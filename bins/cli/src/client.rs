@@ -1,4 +1,4 @@
-//! `sealstone client ...`: registered clients, on the server's database.
+//! `sealstone client ...`: registered clients, on the server's database or over HTTP.
 
 mod change;
 mod import;
@@ -6,6 +6,7 @@ mod initial_token;
 mod new;
 mod people;
 mod registration;
+mod remote;
 mod secret;
 mod show;
 mod tie;
@@ -19,13 +20,14 @@ use sealstone_registry::chosen_client_id;
 
 use crate::{
     clock,
-    failure::Outcome,
+    failure::{Failure, Outcome},
     output::OutputArguments,
-    store::{StoreArguments, parse_domain},
+    store::parse_domain,
 };
 pub(crate) use new::{make_domain, register};
 use people::PeopleArguments;
 use registration::RegistrationArguments;
+use remote::WhereArguments;
 use tie::TieArguments;
 
 const EXAMPLES: &str = "\
@@ -48,6 +50,14 @@ Examples:
     sealstone client create --config sealstoned.toml cli --public --native \\
       --grant authorization_code --grant device_code --grant refresh_token \\
       --redirect-uri http://127.0.0.1/callback --scope 'openid offline_access openstack:api'
+
+From elsewhere, by an access token, by a login at Keystone, or by a certificate:
+    export SEALSTONE_ACCESS_TOKEN=$(sealstone token --issuer https://id.example.org/v4/oauth2/demo \\
+      --client-id admin --client-secret-file secret --scope sealstone:clients)
+    sealstone client list --url https://id.example.org/v4/oauth2/demo
+    sealstone client disable --url https://id.example.org/v4/oauth2/demo --cloud prod exporter
+    sealstone client rotate-secret --url https://id.example.org/v4/oauth2/demo \\
+      --cert me.pem --key me.key exporter
 
 A running server knows every change within a second.";
 
@@ -96,7 +106,7 @@ pub(crate) struct CreateArguments {
     #[command(flatten)]
     tie: TieArguments,
     #[command(flatten)]
-    store: StoreArguments,
+    place: WhereArguments,
     #[command(flatten)]
     output: OutputArguments,
 }
@@ -107,7 +117,7 @@ pub(crate) struct ListArguments {
     #[arg(long, value_name = "ID", value_parser = parse_domain)]
     domain: Option<DomainId>,
     #[command(flatten)]
-    store: StoreArguments,
+    place: WhereArguments,
     #[command(flatten)]
     output: OutputArguments,
 }
@@ -118,7 +128,7 @@ pub(crate) struct OneArguments {
     #[arg(value_name = "ID", value_parser = parse_id)]
     id: ClientId,
     #[command(flatten)]
-    store: StoreArguments,
+    place: WhereArguments,
     #[command(flatten)]
     output: OutputArguments,
 }
@@ -135,7 +145,7 @@ pub(crate) struct UpdateArguments {
     #[command(flatten)]
     tie: TieArguments,
     #[command(flatten)]
-    store: StoreArguments,
+    place: WhereArguments,
     #[command(flatten)]
     output: OutputArguments,
 }
@@ -152,7 +162,7 @@ pub(crate) struct RotateArguments {
     #[arg(long, value_name = "SPAN", value_parser = clock::parse_span)]
     expires_in: Option<Duration>,
     #[command(flatten)]
-    store: StoreArguments,
+    place: WhereArguments,
     #[command(flatten)]
     output: OutputArguments,
 }
@@ -166,7 +176,7 @@ pub(crate) struct DeleteArguments {
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
-    store: StoreArguments,
+    place: WhereArguments,
 }
 
 fn parse_id(text: &str) -> Result<ClientId, String> {
@@ -179,15 +189,50 @@ fn parse_new_id(text: &str) -> Result<ClientId, String> {
 
 pub(crate) async fn run(command: ClientCommand) -> Outcome {
     match command {
-        ClientCommand::Create(arguments) => change::create(arguments).await,
-        ClientCommand::List(arguments) => show::list(arguments).await,
-        ClientCommand::Show(arguments) => show::show(arguments).await,
-        ClientCommand::Update(arguments) => change::update(arguments).await,
-        ClientCommand::RotateSecret(arguments) => change::rotate_secret(arguments).await,
-        ClientCommand::Disable(arguments) => change::enable(arguments, false).await,
-        ClientCommand::Enable(arguments) => change::enable(arguments, true).await,
-        ClientCommand::Delete(arguments) => change::delete(arguments).await,
+        ClientCommand::Create(arguments) => match arguments.place.remote() {
+            Some(remote) => remote.create(&arguments).await,
+            None => change::create(arguments).await,
+        },
+        ClientCommand::List(arguments) => match arguments.place.remote() {
+            Some(remote) => remote.list(&arguments).await,
+            None => show::list(arguments).await,
+        },
+        ClientCommand::Show(arguments) => match arguments.place.remote() {
+            Some(remote) => remote.show(&arguments).await,
+            None => show::show(arguments).await,
+        },
+        ClientCommand::Update(arguments) => match arguments.place.remote() {
+            Some(remote) => remote.update(&arguments).await,
+            None => change::update(arguments).await,
+        },
+        ClientCommand::RotateSecret(arguments) => match arguments.place.remote() {
+            Some(remote) => remote.rotate_secret(&arguments).await,
+            None => change::rotate_secret(arguments).await,
+        },
+        ClientCommand::Disable(arguments) => enable(arguments, false).await,
+        ClientCommand::Enable(arguments) => enable(arguments, true).await,
+        ClientCommand::Delete(arguments) => delete(arguments).await,
         ClientCommand::Import(arguments) => import::run(arguments).await,
         ClientCommand::InitialToken(command) => initial_token::run(command).await,
+    }
+}
+
+async fn enable(arguments: OneArguments, enabled: bool) -> Outcome {
+    match arguments.place.remote() {
+        Some(remote) => remote.enable(&arguments, enabled).await,
+        None => change::enable(arguments, enabled).await,
+    }
+}
+
+async fn delete(arguments: DeleteArguments) -> Outcome {
+    if !arguments.yes {
+        return Err(Failure::usage(format!(
+            "deleting {} cannot be undone: add --yes, or use `sealstone client disable`",
+            arguments.id
+        )));
+    }
+    match arguments.place.remote() {
+        Some(remote) => remote.delete(&arguments).await,
+        None => change::delete(arguments).await,
     }
 }

@@ -41,6 +41,14 @@ pub(crate) struct Operator {
 /// The users of a large cloud in one answer, which Keystone takes longer to write than anything that a server asks.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Whether a Keystone is on this very machine, so that nobody listens on the way.
+pub(crate) fn is_loopback(url: &str) -> bool {
+    ["http://127.0.0.1", "http://[::1]", "http://localhost"]
+        .iter()
+        .filter_map(|start| url.strip_prefix(start))
+        .any(|rest| rest.is_empty() || rest.starts_with([':', '/']))
+}
+
 /// A client of the Keystone at `place`; what it does not say comes from the environment.
 pub(crate) fn keystone(place: &Place, environment: &Environment) -> Outcome<KeystoneClient> {
     Ok(connect(&config(place, environment)?)?)

@@ -12,7 +12,8 @@ use sealstone_storage::SqlStore;
 use sealstone_tokens::RevocationStore as _;
 
 use super::{
-    CreateArguments, DeleteArguments, OneArguments, RotateArguments, UpdateArguments, secret::Drawn, show,
+    CreateArguments, DeleteArguments, OneArguments, RotateArguments, UpdateArguments, remote::SHOWN_ONCE,
+    secret::Drawn, show,
 };
 use crate::{
     audit::{Change, Trail},
@@ -22,10 +23,12 @@ use crate::{
     random, store,
 };
 
-const SHOWN_ONCE: &str = "Keep the secret now: it is not shown again.";
+/// What a client that is disabled loses.
+pub(super) const ENDED: &str = "It gets no more tokens, and what it got has ended: refresh tokens and codes at once, access \
+                                tokens at introspection at once and at resources as soon as they read the revocation document.";
 
 pub(super) async fn create(arguments: CreateArguments) -> Outcome {
-    let places = arguments.store.places()?;
+    let places = arguments.place.places()?;
     let mut registration = arguments
         .registration
         .over(None, arguments.tie.members()?, &arguments.people)?;
@@ -80,7 +83,7 @@ pub(super) async fn create(arguments: CreateArguments) -> Outcome {
 }
 
 pub(super) async fn update(arguments: UpdateArguments) -> Outcome {
-    let places = arguments.store.places()?;
+    let places = arguments.place.places()?;
     let opened = places.store().await?;
     let trail = places.trail()?;
     let change = of_client(&trail, Action::UpdateClient, &arguments.id);
@@ -105,7 +108,7 @@ pub(super) async fn update(arguments: UpdateArguments) -> Outcome {
 }
 
 pub(super) async fn rotate_secret(arguments: RotateArguments) -> Outcome {
-    let places = arguments.store.places()?;
+    let places = arguments.place.places()?;
     let opened = places.store().await?;
     let trail = places.trail()?;
     let change = of_client(&trail, Action::UpdateClient, &arguments.id);
@@ -129,7 +132,7 @@ pub(super) async fn rotate_secret(arguments: RotateArguments) -> Outcome {
 }
 
 pub(super) async fn enable(arguments: OneArguments, enabled: bool) -> Outcome {
-    let places = arguments.store.places()?;
+    let places = arguments.place.places()?;
     let opened = places.store().await?;
     let trail = places.trail()?;
     let change = of_client(&trail, Action::UpdateClient, &arguments.id);
@@ -142,22 +145,13 @@ pub(super) async fn enable(arguments: OneArguments, enabled: bool) -> Outcome {
     let after = before.with_enabled(enabled, clock::now());
     replace(opened, &change, &before, &after).await?;
     if !enabled {
-        output::note(
-            "It gets no more tokens, and what it got has ended: refresh tokens and codes at once, access tokens at \
-             introspection at once and at resources as soon as they read the revocation document.",
-        );
+        output::note(ENDED);
     }
     show::print(&after, None, arguments.output.output)
 }
 
 pub(super) async fn delete(arguments: DeleteArguments) -> Outcome {
-    if !arguments.yes {
-        return Err(Failure::usage(format!(
-            "deleting {} cannot be undone: add --yes, or use `sealstone client disable`",
-            arguments.id
-        )));
-    }
-    let places = arguments.store.places()?;
+    let places = arguments.place.places()?;
     let opened = places.store().await?;
     let trail = places.trail()?;
     let change = of_client(&trail, Action::DeleteClient, &arguments.id);

@@ -115,10 +115,23 @@ impl RegistrationArguments {
         tie: Map<String, Value>,
         people: &PeopleArguments,
     ) -> Outcome<ClientRegistration> {
-        let mut members = match before {
+        let before = match before {
             Some(registration) => object(serde_json::to_value(registration)?)?,
             None => Map::new(),
         };
+        let members = self.members(before, tie, people)?;
+        Ok(ClientRegistration::from_json(
+            Value::Object(members).to_string().as_bytes(),
+        )?)
+    }
+
+    /// The same as members, which may hold what is never read back.
+    pub(super) fn members(
+        &self,
+        mut members: Map<String, Value>,
+        tie: Map<String, Value>,
+        people: &PeopleArguments,
+    ) -> Outcome<Map<String, Value>> {
         if let Some(path) = &self.registration {
             let document = input::bytes(path)?;
             // Read strictly first, so that a misspelt member is named.
@@ -136,9 +149,7 @@ impl RegistrationArguments {
         self.subject(&mut members, people.auth_method())?;
         self.rest(&mut members);
         people.over(&mut members);
-        Ok(ClientRegistration::from_json(
-            Value::Object(members).to_string().as_bytes(),
-        )?)
+        Ok(members)
     }
 
     /// How the client proves who it is.

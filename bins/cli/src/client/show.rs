@@ -11,8 +11,11 @@ use crate::{
     store,
 };
 
+/// Of the list.
+pub(super) const COLUMNS: [&str; 7] = ["ID", "DOMAIN", "AUTH", "TOKENS", "STATE", "SCOPE", "NAME"];
+
 pub(super) async fn list(arguments: ListArguments) -> Outcome {
-    let opened = arguments.store.places()?.store().await?;
+    let opened = arguments.place.places()?.store().await?;
     let mut clients = Vec::new();
     for domain in store::domains(&opened, arguments.domain.as_ref()).await? {
         let mut after = None;
@@ -51,16 +54,13 @@ pub(super) async fn list(arguments: ListArguments) -> Outcome {
                     ]
                 })
                 .collect();
-            output::table(
-                &["ID", "DOMAIN", "AUTH", "TOKENS", "STATE", "SCOPE", "NAME"],
-                &rows,
-            )
+            output::table(&COLUMNS, &rows)
         }
     }
 }
 
 pub(super) async fn show(arguments: OneArguments) -> Outcome {
-    let opened = arguments.store.places()?.store().await?;
+    let opened = arguments.place.places()?.store().await?;
     let client = opened.client(&arguments.id).await?;
     opened.close().await;
     let client = client.ok_or_else(|| unknown(&arguments.id))?;
@@ -79,8 +79,13 @@ pub(super) fn print(client: &Client, secret: Option<&str>, form: Form) -> Outcom
     if let Some(secret) = secret {
         members.insert("client_secret".to_owned(), secret.into());
     }
+    print_members(&members, form)
+}
+
+/// What is known of a client, by name.
+pub(super) fn print_members(members: &Map<String, Value>, form: Form) -> Outcome {
     match form {
-        Form::Json => output::json(&members),
+        Form::Json => output::json(members),
         Form::Table => {
             let mut pairs: Vec<(&str, String)> = Vec::new();
             // The identifier and the secret first: they are what is copied.

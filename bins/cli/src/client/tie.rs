@@ -81,6 +81,16 @@ pub(super) fn forget_other_ties(members: &mut Map<String, Value>, given: &Map<St
 }
 
 impl TieArguments {
+    /// The server asks Keystone itself, and with the token of who asks: nobody may pass that over from elsewhere.
+    pub(super) fn is_for_http(&self) -> Outcome {
+        if self.dangerous_without_keystone_check {
+            return Err(Failure::usage(
+                "--dangerous-without-keystone-check is for the server's own machine: with --url the server asks Keystone",
+            ));
+        }
+        Ok(())
+    }
+
     /// The members that the options stand for.
     pub(super) fn members(&self) -> Outcome<Map<String, Value>> {
         let secret = match &self.openstack_application_credential_secret_file {
