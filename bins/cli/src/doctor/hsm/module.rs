@@ -106,7 +106,9 @@ fn loaded_length(head: &[u8]) -> Option<u64> {
         let at = table.checked_add(row.checked_mul(size)?)?;
         if number(at, 4)? == LOADED {
             let begin = number(at.checked_add(offset)?, word)?;
-            needed = begin.checked_add(number(at.checked_add(length)?, word)?)?.max(needed);
+            needed = begin
+                .checked_add(number(at.checked_add(length)?, word)?)?
+                .max(needed);
         }
     }
     Some(needed)
