@@ -73,7 +73,8 @@ impl WhereArguments {
     /// The server's data on this machine.
     pub(super) fn places(&self) -> Outcome<Places> {
         let store = StoreArguments::named(self.data.as_ref(), self.config.as_ref());
-        let store = store.ok_or_else(|| Failure::usage("name the server's data: --data DIR or --config FILE"))?;
+        let store =
+            store.ok_or_else(|| Failure::usage("name the server's data: --data DIR or --config FILE"))?;
         store.places()
     }
 }

@@ -138,7 +138,11 @@ fn modules() {
                 "'cut.so'".to_owned(),
             ),
             ("hsm-module-architecture", "is for", "'elsewhere.so'".to_owned()),
-            ("hsm-module-not-a-library", "damaged or cut", "'half.so'".to_owned()),
+            (
+                "hsm-module-not-a-library",
+                "damaged or cut",
+                "'half.so'".to_owned(),
+            ),
             ("hsm-module-fails", "libneeded.so", lacking.clone()),
             (
                 "hsm-module-not-pkcs11",
@@ -270,7 +274,11 @@ fn linked(bench: &Bench, name: &str, source: &str, with: &[&str]) -> PathBuf {
     fs::write(&text, source).unwrap();
     let mut compiler = Command::new("cc");
     compiler.current_dir(bench.setup.path("."));
-    compiler.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&text).args(with);
+    compiler
+        .args(["-shared", "-fPIC", "-o"])
+        .arg(&library)
+        .arg(&text)
+        .args(with);
     assert!(compiler.status().unwrap().success());
     library
 }

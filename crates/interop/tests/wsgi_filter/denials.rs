@@ -181,10 +181,7 @@ fn c02_c17_c18_a_claim_that_is_not_right_is_refused() {
         ("no subject", json!({"sub": null})),
         ("no name", json!({"jti": null})),
         ("a revoked token", json!({"jti": "known-stolen"})),
-        (
-            "of a client that was disabled",
-            json!({"client_id": "ended"}),
-        ),
+        ("of a client that was disabled", json!({"client_id": "ended"})),
         (
             "of a client before it was disabled",
             json!({"client_id": "ended", "client_version": 2}),

@@ -162,9 +162,7 @@ fn refused(url: &str, status: StatusCode, body: Option<&Value>) -> Failure {
             "; give another token (--token-file, SEALSTONE_ACCESS_TOKEN), a login at Keystone (--cloud, OS_*), or a \
              certificate (--cert, --key)"
         }
-        StatusCode::PRECONDITION_FAILED => {
-            "; somebody else changed it just now: look at it and try again"
-        }
+        StatusCode::PRECONDITION_FAILED => "; somebody else changed it just now: look at it and try again",
         StatusCode::NOT_FOUND => "; `sealstone client list` with the same --url names those that there are",
         _ => "",
     };

@@ -89,7 +89,9 @@ fn variable() -> Outcome<Option<Zeroizing<String>>> {
 /// What may be in a header, and is never shown.
 fn header(text: &str) -> Outcome<HeaderValue> {
     let mut value = HeaderValue::from_str(text).map_err(|_| {
-        Failure::failed("the token is none: it holds characters that no token has (a line break within, an umlaut)")
+        Failure::failed(
+            "the token is none: it holds characters that no token has (a line break within, an umlaut)",
+        )
     })?;
     value.set_sensitive(true);
     Ok(value)

@@ -38,9 +38,9 @@ pub(super) fn as_here(mut told: Map<String, Value>) -> Map<String, Value> {
             (Kind::Same, _) | (Kind::Date, None) => value,
             // RFC 7591 §3.2.1: it never ends.
             (Kind::Date, Some(0)) => continue,
-            (Kind::Date, Some(seconds)) => {
-                Value::from(clock::date(UnixTime::since_unix_epoch(Duration::from_secs(seconds))))
-            }
+            (Kind::Date, Some(seconds)) => Value::from(clock::date(UnixTime::since_unix_epoch(
+                Duration::from_secs(seconds),
+            ))),
         };
         added.push((here.to_owned(), value));
     }
@@ -113,17 +113,33 @@ mod tests {
         assert_eq!(here["created_at"], "1970-01-01T00:16:40Z");
         assert_eq!(here["previous_secret_expires_at"], "1970-01-01T00:50:00Z");
         assert_eq!(here["effective_token_lifetime_s"], 900);
-        for gone in ["domain_id", "client_id_issued_at", "client_secret_expires_at", "secret_expires_at"] {
+        for gone in [
+            "domain_id",
+            "client_id_issued_at",
+            "client_secret_expires_at",
+            "secret_expires_at",
+        ] {
             assert!(!here.contains_key(gone), "{gone}");
         }
         assert_eq!(
             row(&here),
-            ["ci", "demo", "client_secret_basic", "bearer", "disabled", "read", "CI"]
+            [
+                "ci",
+                "demo",
+                "client_secret_basic",
+                "bearer",
+                "disabled",
+                "read",
+                "CI"
+            ]
         );
         let again = registration(told);
         let names: Vec<&str> = again.keys().map(String::as_str).collect();
         for name in names {
-            assert!(["scope", "client_name", "token_endpoint_auth_method", "enabled"].contains(&name), "{name}");
+            assert!(
+                ["scope", "client_name", "token_endpoint_auth_method", "enabled"].contains(&name),
+                "{name}"
+            );
         }
     }
 }
