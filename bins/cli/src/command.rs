@@ -4,26 +4,28 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
 #[cfg(unix)]
-use crate::agent::{self, AgentCommand};
 use crate::{
+    agent::{self, AgentCommand},
     audit::{self, AuditCommand},
-    ca::{self, CaCommand},
-    cert::{self, CertCommand},
     client::{self, ClientCommand},
     db::{self, DbCommand},
     doctor::{self, DoctorArguments},
+    key::{self, KeyCommand},
+    keystone::{self, KeystoneCommand},
+    migrate::{self, MigrateCommand},
+    user::{self, UserCommand},
+};
+use crate::{
+    ca::{self, CaCommand},
+    cert::{self, CertCommand},
     env::{self, EnvArguments, ExecArguments},
     failure::Outcome,
     jwt::{self, JwtCommand},
-    key::{self, KeyCommand},
-    keystone::{self, KeystoneCommand},
     login::{self, LoginArguments},
     logout::{self, LogoutArguments},
     manual::{self, CompletionsArguments, ManArguments},
     mapping::{self, MappingCommand},
-    migrate::{self, MigrateCommand},
     token::{self, TokenArguments},
-    user::{self, UserCommand},
     whoami::{self, WhoamiArguments},
 };
 
@@ -62,27 +64,33 @@ enum Command {
     #[command(subcommand)]
     Agent(AgentCommand),
     /// Look after registered clients, on the server's database
+    #[cfg(unix)]
     #[command(subcommand)]
     Client(Box<ClientCommand>),
     /// Look after users of the embedded directory, on the server's database
+    #[cfg(unix)]
     #[command(subcommand)]
     User(Box<UserCommand>),
     /// Look after signing keys, on the server's database
+    #[cfg(unix)]
     #[command(subcommand)]
     Key(KeyCommand),
     /// Look at Keystone, and bring its machine accounts off passwords
+    #[cfg(unix)]
     #[command(subcommand)]
     Keystone(KeystoneCommand),
     /// Try out and convert rules that map assertions to identities
     #[command(subcommand)]
     Mapping(MappingCommand),
     /// Bring a Keystone from Fernet to JWS tokens
+    #[cfg(unix)]
     #[command(subcommand)]
     Migrate(MigrateCommand),
     /// A small certificate authority in a folder
     #[command(subcommand)]
     Ca(CaCommand),
     /// Verify and read the server's audit trail
+    #[cfg(unix)]
     #[command(subcommand)]
     Audit(AuditCommand),
     /// Look at certificates
@@ -92,9 +100,11 @@ enum Command {
     #[command(subcommand)]
     Jwt(JwtCommand),
     /// Copy the server's database while it serves, and put a copy back
+    #[cfg(unix)]
     #[command(subcommand)]
     Db(DbCommand),
     /// Tell what is wrong with a server and what is around it, and what to do
+    #[cfg(unix)]
     Doctor(Box<DoctorArguments>),
     /// Print a completion script for a shell
     #[command(
@@ -116,17 +126,25 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
         Command::Token(arguments) => token::run(&arguments),
         #[cfg(unix)]
         Command::Agent(command) => wait(agent::run(command)),
+        #[cfg(unix)]
         Command::Client(command) => wait(client::run(*command)),
+        #[cfg(unix)]
         Command::User(command) => wait(user::run(*command)),
+        #[cfg(unix)]
         Command::Key(command) => wait(key::run(command)),
+        #[cfg(unix)]
         Command::Keystone(command) => wait(keystone::run(command)),
         Command::Mapping(command) => mapping::run(command),
+        #[cfg(unix)]
         Command::Migrate(command) => migrate::run(command),
         Command::Ca(command) => ca::run(command),
+        #[cfg(unix)]
         Command::Audit(command) => audit::run(&command),
         Command::Cert(command) => cert::run(command),
         Command::Jwt(command) => wait(jwt::run(command)),
+        #[cfg(unix)]
         Command::Db(command) => wait(db::run(command)),
+        #[cfg(unix)]
         Command::Doctor(arguments) => wait(doctor::run(&arguments)),
         Command::Completions(arguments) => manual::completions(&arguments),
         Command::Man(arguments) => manual::man(&arguments),

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     clock,
-    failure::{Failure, Outcome},
+    failure::Outcome,
     login::{
         place,
         selection::Selection,
@@ -50,10 +50,7 @@ pub(crate) fn run(arguments: &WhoamiArguments) -> Outcome {
         shown.extend(keystone(&token, &target));
     }
     if shown.is_empty() {
-        return Err(Failure::not_logged_in(&format!(
-            "nobody is logged in: run `sealstone login{}`",
-            target.options()
-        )));
+        return Err(session::nobody(&target, ""));
     }
     match arguments.output.output {
         Form::Table => output::pairs(&shown),

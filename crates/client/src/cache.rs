@@ -95,6 +95,20 @@ impl TokenCache {
         Ok(bytes.and_then(|bytes| CacheEntry::parse(&bytes, Some(slot), self.key.as_ref())))
     }
 
+    /// Whether something is kept for a slot that cannot be read here, for it is encrypted by another key: one that the
+    /// system's keyring gives no more, or not now.
+    ///
+    /// # Errors
+    /// [`CacheError`] when the folder cannot be read, or is not the caller's alone.
+    pub fn is_sealed_otherwise(&self, slot: &CacheSlot) -> Result<bool, CacheError> {
+        let folder = Folder::open(&self.path)?;
+        let names = folder.names()?;
+        Ok(names.iter().filter(|name| name.ends_with(ENTRY)).any(|name| {
+            let found = folder.read(name, MAX_FILE).ok().flatten();
+            found.is_some_and(|bytes| CacheEntry::is_sealed_otherwise(&bytes, slot, self.key.as_ref()))
+        }))
+    }
+
     /// Every slot that something is kept for, with it; in no special order. What cannot be read is left out.
     ///
     /// # Errors

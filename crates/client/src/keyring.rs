@@ -88,25 +88,72 @@ impl fmt::Debug for SealingKey {
     }
 }
 
+/// Where a system keeps keys for a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "there are these two")]
+pub enum SystemKeyring {
+    /// The Linux kernel's persistent keyring of the user (feature `keyring`): in memory only, gone with the machine, and
+    /// forgotten after three days without use. What was encrypted by it is then of no use to anybody, and the next
+    /// command logs in anew.
+    Kernel,
+    /// The desktop's (feature `desktop-keyring`): the Secret Service, as GNOME Keyring and KWallet offer it; macOS's
+    /// Keychain; Windows' Credential Manager. It lasts, and is open while somebody is logged in to the desktop.
+    Desktop,
+}
+
+impl SystemKeyring {
+    /// The key that it keeps already; `None` too where it is not there, or this build does not ask it.
+    ///
+    /// The desktop's may ask its user to be opened: this waits for a minute at most.
+    #[must_use]
+    pub fn known(self) -> Option<SealingKey> {
+        let octets = match self {
+            Self::Kernel => kernel::known(),
+            Self::Desktop => desktop::known(),
+        };
+        octets.map(|octets| SealingKey::new(*octets))
+    }
+
+    /// The key that it keeps, made with `fresh` octets if there is none.
+    ///
+    /// # Security
+    /// `fresh` must be random. Two processes that make the key at once may end up with two: hold a lock.
+    #[must_use]
+    pub fn key(self, fresh: [u8; KEY_LENGTH]) -> Option<SealingKey> {
+        let fresh = Zeroizing::new(fresh);
+        let octets = match self {
+            Self::Kernel => kernel::key(&fresh),
+            Self::Desktop => desktop::key(&fresh),
+        };
+        octets.map(|octets| SealingKey::new(*octets))
+    }
+}
+
 /// The key that the system keeps for this user, made with `fresh` octets if there is none; `None` where the system
 /// keeps no keys, or this build asks none.
 ///
-/// On Linux it is the kernel's persistent keyring of the user: it is in memory only, ends with the machine, and is
-/// forgotten after three days without use. What was encrypted by it is then of no use to anybody, and the next command
-/// logs in anew.
+/// The desktop's keyring keeps it where there is one, and the kernel's remembers it: most commands ask that alone.
 ///
 /// # Security
 /// `fresh` must be random. Two processes that make the key at once may end up with two: hold a lock.
 #[must_use]
 pub fn system_key(fresh: [u8; KEY_LENGTH]) -> Option<SealingKey> {
     let fresh = Zeroizing::new(fresh);
-    kernel::key(&fresh).map(|octets| SealingKey::new(*octets))
+    let octets = match desktop::key(&fresh) {
+        Some(kept) => Some(kernel::key(&kept).unwrap_or(kept)),
+        None => kernel::key(&fresh),
+    };
+    octets.map(|octets| SealingKey::new(*octets))
 }
 
 /// The key that the system keeps already.
 #[must_use]
 pub fn known_system_key() -> Option<SealingKey> {
-    kernel::known().map(|octets| SealingKey::new(*octets))
+    let octets = kernel::known().or_else(|| {
+        let kept = desktop::known()?;
+        Some(kernel::key(&kept).unwrap_or(kept))
+    });
+    octets.map(|octets| SealingKey::new(*octets))
 }
 
 #[cfg(all(feature = "keyring", target_os = "linux"))]
@@ -165,6 +212,77 @@ mod kernel {
     }
 
     pub(super) const fn key(_fresh: &[u8; KEY_LENGTH]) -> Option<Zeroizing<[u8; KEY_LENGTH]>> {
+        None
+    }
+}
+
+#[cfg(feature = "desktop-keyring")]
+mod desktop {
+    use std::{sync::mpsc, thread, time::Duration};
+
+    use ::keyring::v1::{Entry, Error};
+    use zeroize::Zeroizing;
+
+    use super::KEY_LENGTH;
+
+    /// What people read in their keyring's list.
+    const SERVICE: &str = "sealstone";
+    const NAME: &str = "cache";
+    /// Long enough to type the keyring's password.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    type Octets = Zeroizing<[u8; KEY_LENGTH]>;
+
+    /// Beside this thread: the keyring may wait for its user, and has a runtime of its own, which no other runtime's
+    /// thread may wait for.
+    fn asked(ask: impl FnOnce() -> Option<Octets> + Send + 'static) -> Option<Octets> {
+        let (sender, answer) = mpsc::channel();
+        thread::spawn(move || {
+            let _nobody_waits_any_more = sender.send(ask());
+        });
+        answer.recv_timeout(PATIENCE).ok()?
+    }
+
+    fn entry() -> Option<Entry> {
+        Entry::new(SERVICE, NAME).ok()
+    }
+
+    fn octets(secret: &[u8]) -> Option<Octets> {
+        Some(Zeroizing::new(secret.try_into().ok()?))
+    }
+
+    pub(super) fn known() -> Option<Octets> {
+        asked(|| octets(&Zeroizing::new(entry()?.get_secret().ok()?)))
+    }
+
+    pub(super) fn key(fresh: &Octets) -> Option<Octets> {
+        let fresh = fresh.clone();
+        asked(move || {
+            let entry = entry()?;
+            match entry.get_secret() {
+                Ok(kept) => octets(&Zeroizing::new(kept)),
+                Err(Error::NoEntry) => {
+                    entry.set_secret(fresh.as_slice()).ok()?;
+                    octets(&Zeroizing::new(entry.get_secret().ok()?))
+                }
+                // Locked, refused or broken: a second key would shut out what the first one sealed.
+                Err(_) => None,
+            }
+        })
+    }
+}
+
+#[cfg(not(feature = "desktop-keyring"))]
+mod desktop {
+    use zeroize::Zeroizing;
+
+    use super::KEY_LENGTH;
+
+    pub(super) const fn known() -> Option<Zeroizing<[u8; KEY_LENGTH]>> {
+        None
+    }
+
+    pub(super) const fn key(_fresh: &Zeroizing<[u8; KEY_LENGTH]>) -> Option<Zeroizing<[u8; KEY_LENGTH]>> {
         None
     }
 }

@@ -43,12 +43,22 @@ impl LegacyLogin {
     /// The token that `keystoneauth-oidc-browser` 1.0 kept there, where it had no keyring to encrypt it by.
     #[must_use]
     pub fn oidc_browser(&self, caches: &Path) -> Option<Secret> {
+        state(self.oidc_browser_entry(caches)?.get("state")?.as_str()?)
+    }
+
+    /// Whether `keystoneauth-oidc-browser` kept one there that only its own keyring opens: it is not read.
+    #[must_use]
+    pub fn oidc_browser_is_sealed(&self, caches: &Path) -> bool {
+        self.oidc_browser_entry(caches)
+            .is_some_and(|entry| entry.get("ciphertext").is_some_and(Value::is_string))
+    }
+
+    fn oidc_browser_entry(&self, caches: &Path) -> Option<Value> {
         let folder = caches.join("keystoneauth").join("v3oidcbrowser");
         let name = hex(hex(self.oidc_browser_elements().as_bytes()).as_bytes());
         let bytes = read(&folder.join(format!("{name}.json")))?;
         let entry: Value = serde_json::from_slice(&bytes).ok()?;
-        (entry.get("version") == Some(&Value::from(1))).then_some(())?;
-        state(entry.get("state")?.as_str()?)
+        (entry.get("version") == Some(&Value::from(1))).then_some(entry)
     }
 
     fn websso_name(&self) -> PathBuf {
@@ -186,10 +196,12 @@ mod tests {
         };
         let entry = |version: u32| serde_json::json!({"version": version, "expires_at": 1.5, "state": state});
         assert_eq!(put(&entry(1)), Some("gAAAA-x_".to_owned()));
+        assert!(!login().oidc_browser_is_sealed(home.path()));
         assert_eq!(put(&entry(2)), None);
-        assert_eq!(
-            put(&serde_json::json!({"version": 1, "nonce": "", "ciphertext": ""})),
-            None
-        );
+        let sealed = |version: u32| serde_json::json!({"version": version, "nonce": "", "ciphertext": ""});
+        assert_eq!(put(&sealed(1)), None);
+        assert!(login().oidc_browser_is_sealed(home.path()));
+        assert_eq!(put(&sealed(2)), None);
+        assert!(!login().oidc_browser_is_sealed(home.path()));
     }
 }

@@ -35,7 +35,7 @@ pub use device::{DeviceLogin, DeviceStep};
 pub use error::{CallError, CallFault, DiscoveryError, LoginError, Refusal, Step, TokenError};
 pub use id_token::IdTokenFault;
 pub use identity::{ClientIdentity, SecretMethod};
-pub use keyring::{SealingKey, known_system_key, system_key};
+pub use keyring::{SealingKey, SystemKeyring, known_system_key, system_key};
 pub use keystone::{Keystone, KeystoneError, KeystoneScope, KeystoneToken, KeystoneUser, ScopeChoice};
 pub use legacy::LegacyLogin;
 pub use lock::CacheLock;

@@ -161,7 +161,9 @@ impl RelyingParty {
     /// the refresh token is not used; [`TokenError::Refused`] with `invalid_grant` when it is no longer good: log in again.
     pub async fn refresh(&self, tokens: &TokenSet) -> Result<TokenSet, TokenError> {
         let refresh_token = tokens.refresh_token().ok_or(TokenError::NoRefreshToken)?;
-        let lifetime = tokens.id_token().and_then(|token| id_token::lifetime(token.expose()));
+        let lifetime = tokens
+            .id_token()
+            .and_then(|token| id_token::lifetime(token.expose()));
         if let (Some(skew), Some(lifetime)) = (self.provider.clock_skew(), lifetime)
             && id_token::would_be_of_another_time(skew, lifetime)
         {

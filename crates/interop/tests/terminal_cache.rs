@@ -308,6 +308,69 @@ fn a_login_that_was_ended_elsewhere_is_said_so() {
     running.end().ok();
 }
 
+/// A month of rest is the end of a login: both clocks go on, and nobody has to guess why.
+#[test]
+fn a_login_that_has_expired_is_said_so() {
+    let mut world = world();
+    world.log_in().ok();
+    let file = world.terminal.files().remove(0);
+    let kept = fs::read(&file).unwrap();
+    world.server.restart_at("+20d");
+    world.at("+20d", &["token"]).end().ok();
+    assert_ne!(fs::read(&file).unwrap(), kept, "used in time, it goes on");
+    let kept = fs::read(&file).unwrap();
+    world.server.restart_at("+51d");
+    let said = world
+        .at("+51d", &["token"])
+        .end()
+        .refused(3, "the login that was kept has ended, or was revoked");
+    assert!(said.contains("run `sealstone login --dev "), "{said}");
+    assert_eq!(fs::read(&file).unwrap(), kept);
+    assert_eq!(world.terminal.files().len(), 1);
+    assert_eq!(world.terminal.opened().len(), 1);
+}
+
+/// The browser closed, or never there: the program cannot see a window, says what it can see, and waits no longer than it
+/// said. Whoever does not want to wait gives up.
+#[test]
+fn a_browser_that_is_closed_leaves_nothing() {
+    let world = world();
+    let arguments = world.with(&["login", "--browser", "--timeout", "2s"]);
+    for (browser, said) in [
+        (
+            "/bin/false",
+            "/bin/false opened no browser: open the address above yourself",
+        ),
+        // It opened, and was closed.
+        ("/bin/true", "2 s at most"),
+    ] {
+        let mut command = world.terminal.command(&arguments);
+        command.env("BROWSER", browser);
+        let told = Running::of(command).end().refused(1, said);
+        let end = "no answer came from the browser within 2 s: log in again; if the browser was closed, the address \
+                   above is good no more";
+        assert!(told.contains(end), "{told}");
+        assert!(world.terminal.files().is_empty());
+    }
+    // Half of the way: somebody signed in, and the page never came back.
+    let mut running = world.terminal.start(&world.with(&["login", "--browser"]));
+    let back = sign_in(&world.server, &running.url());
+    let number = running.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &number])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let done = running.end();
+    assert_eq!((done.status, done.out.as_str()), (None, ""), "{}", done.err);
+    assert!(world.terminal.files().is_empty());
+    let host = back.strip_prefix("http://").unwrap().split('/').next().unwrap();
+    assert!(std::net::TcpStream::connect(host).is_err(), "the port is closed");
+    world.log_in().ok();
+}
+
 #[test]
 fn an_issuer_that_is_another_one_is_refused() {
     let world = world();
@@ -514,7 +577,11 @@ fn a_wrong_clock_is_named_and_nothing_is_kept_of_it() {
     let login = ["login", "--browser"];
     // The login is not believed; before it somebody is told why that will be.
     for (server, offset, said) in [
-        ("+0", "+2h", "this machine's clock is 2 h ahead of the server's: set it"),
+        (
+            "+0",
+            "+2h",
+            "this machine's clock is 2 h ahead of the server's: set it",
+        ),
         // The demo's certificate begins with it: for somebody who is behind, its clock goes ahead.
         (
             "+185s",

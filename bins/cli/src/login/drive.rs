@@ -10,7 +10,7 @@ use sealstone_factors::QrCode;
 use sealstone_oauth_types::Secret;
 
 use super::{
-    faults, opener, progress,
+    faults, opener, progress, session,
     target::{Federation, OAuthLogin, Target},
     way::{Surroundings, Way, WhyDevice},
 };
@@ -243,7 +243,11 @@ pub(super) async fn direct(
         dangerous_plain_http: is_loopback(keystone.auth_url()),
     };
     let client = crate::openstack::keystone(&place, &environment)?;
-    let token = match environment.credentials()? {
+    let by_browser = "or log in by a browser, with --issuer and --client-id, or with --websso";
+    let credentials = environment
+        .credentials()
+        .map_err(|failure| failure.with_hint(by_browser))?;
+    let token = match credentials {
         Credentials::Token(token) => Secret::from(token.expose()),
         Credentials::Login(login) => match client.authenticate(&login).await {
             Ok(sealstone_keystone::Login::Complete(issued)) => Secret::from(issued.token.expose()),
@@ -279,8 +283,5 @@ fn somebody(target: &Target, manner: &Manner) -> Outcome {
     if manner.may_log_in {
         return Ok(());
     }
-    Err(Failure::not_logged_in(&format!(
-        "nobody is logged in: run `sealstone login{}` in a terminal",
-        target.options()
-    )))
+    Err(session::nobody(target, " in a terminal"))
 }

@@ -1,8 +1,13 @@
 //! Where logins are kept.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
 
-use sealstone_client::{CacheSlot, SlotKind, TokenCache, known_system_key, system_key};
+use sealstone_client::{
+    CacheSlot, SealingKey, SlotKind, SystemKeyring, TokenCache, known_system_key, system_key,
+};
 
 use crate::{
     failure::{Failure, Outcome},
@@ -11,8 +16,17 @@ use crate::{
 
 /// Names another folder than the platform's.
 const VARIABLE: &str = "SEALSTONE_CACHE_DIR";
-/// `off`: what is kept is not encrypted, though the system has a keyring.
+/// Which keyring of the system has the key that what is kept is encrypted by: `off`, `kernel`, `desktop`; any that there is
+/// without it.
 const KEYRING: &str = "SEALSTONE_KEYRING";
+
+/// What that says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keyring {
+    Off,
+    One(SystemKeyring),
+    Any,
+}
 
 /// The platform's folder for what may be lost: `$XDG_CACHE_HOME` or `~/.cache`, `~/Library/Caches`, `%LOCALAPPDATA%`.
 pub(crate) fn folder() -> Outcome<PathBuf> {
@@ -54,7 +68,7 @@ pub(crate) fn existing() -> Outcome<Option<TokenCache>> {
         return Ok(None);
     }
     let cache = TokenCache::open(&folder)?;
-    Ok(Some(match keyring().then(known_system_key).flatten() {
+    Ok(Some(match Keyring::wanted()?.known() {
         Some(key) => cache.sealed(key),
         None => cache,
     }))
@@ -62,16 +76,17 @@ pub(crate) fn existing() -> Outcome<Option<TokenCache>> {
 
 /// The cache, made if there is none yet, with a key in the system's keyring if it has one.
 pub(crate) fn made() -> Outcome<TokenCache> {
+    let keyring = Keyring::wanted()?;
     let cache = TokenCache::open(&folder()?)?;
-    if !keyring() {
+    if keyring == Keyring::Off {
         return Ok(cache);
     }
-    if let Some(key) = known_system_key() {
+    if let Some(key) = keyring.known() {
         return Ok(cache.sealed(key));
     }
     // One process makes the key, and the others find it.
     let _lock = cache.lock(&CacheSlot::new(SlotKind::Key, "keyring", ""), |_| {})?;
-    Ok(match system_key(random::octets()?) {
+    Ok(match keyring.key(random::octets()?) {
         Some(key) => cache.sealed(key),
         None => cache,
     })
@@ -82,13 +97,88 @@ fn is_there(folder: &Path) -> bool {
     std::fs::symlink_metadata(folder).is_ok()
 }
 
-fn keyring() -> bool {
-    std::env::var_os(KEYRING).is_none_or(|value| value != "off")
+impl Keyring {
+    fn wanted() -> Outcome<Self> {
+        let said = std::env::var_os(KEYRING);
+        Self::of(said.as_deref().map(OsStr::to_string_lossy).as_deref())
+    }
+
+    fn of(said: Option<&str>) -> Outcome<Self> {
+        match said {
+            None | Some("" | "on") => Ok(Self::Any),
+            Some("off") => Ok(Self::Off),
+            Some("kernel") => Ok(Self::One(SystemKeyring::Kernel)),
+            Some("desktop") if cfg!(feature = "desktop-keyring") => Ok(Self::One(SystemKeyring::Desktop)),
+            Some("desktop") => Err(Failure::usage(format!(
+                "{KEYRING}=desktop needs a build with the feature desktop-keyring: leave it out, or build with \
+                 --features desktop-keyring"
+            ))),
+            Some(_) => Err(Failure::usage(format!("{KEYRING} is off, kernel or desktop"))),
+        }
+    }
+
+    fn known(self) -> Option<SealingKey> {
+        match self {
+            Self::Off => None,
+            Self::One(keyring) => told_if_slow(|| keyring.known()),
+            Self::Any => told_if_slow(known_system_key),
+        }
+    }
+
+    fn key(self, fresh: [u8; 32]) -> Option<SealingKey> {
+        match self {
+            Self::Off => None,
+            Self::One(keyring) => told_if_slow(|| keyring.key(fresh)),
+            Self::Any => told_if_slow(|| system_key(fresh)),
+        }
+    }
+}
+
+/// The desktop's keyring may wait for its user.
+#[cfg(feature = "desktop-keyring")]
+fn told_if_slow<T>(ask: impl FnOnce() -> T) -> T {
+    use std::{sync::mpsc, thread, time::Duration};
+
+    let (done, waiting) = mpsc::channel::<()>();
+    thread::spawn(move || {
+        if waiting.recv_timeout(Duration::from_secs(2)) == Err(mpsc::RecvTimeoutError::Timeout) {
+            crate::output::note(&format!(
+                "waiting for the desktop's keyring, which may ask to be unlocked; without it: {KEYRING}=kernel, or =off"
+            ));
+        }
+    });
+    let answer = ask();
+    drop(done);
+    answer
+}
+
+/// The kernel answers at once.
+#[cfg(not(feature = "desktop-keyring"))]
+fn told_if_slow<T>(ask: impl FnOnce() -> T) -> T {
+    ask()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_keyring_is_the_one_that_is_named() {
+        for (said, want) in [
+            (None, Some(Keyring::Any)),
+            (Some(""), Some(Keyring::Any)),
+            (Some("off"), Some(Keyring::Off)),
+            (Some("kernel"), Some(Keyring::One(SystemKeyring::Kernel))),
+            (
+                Some("desktop"),
+                cfg!(feature = "desktop-keyring").then_some(Keyring::One(SystemKeyring::Desktop)),
+            ),
+            (Some("Off"), None),
+            (Some("gnome"), None),
+        ] {
+            assert_eq!(Keyring::of(said).ok(), want, "{said:?}");
+        }
+    }
 
     #[test]
     fn the_platforms_folder_is_taken() {

@@ -203,7 +203,7 @@ impl Selection {
         if kind == "v3websso" {
             return federation()
                 .map(Through::WebSso)
-                .ok_or_else(|| missing(cloud, "WebSSO needs auth_url, identity_provider and protocol"));
+                .ok_or_else(|| missing(cloud, "WebSSO needs auth_url, identity_provider and protocol: give --auth-url, --identity-provider and --protocol"));
         }
         if let Some(endpoint) = cloud.auth("discovery_endpoint") {
             let issuer = endpoint.strip_suffix(WELL_KNOWN).unwrap_or(endpoint);
@@ -251,7 +251,8 @@ impl Selection {
             format!(" (there are {})", names.join(", "))
         };
         Failure::usage(format!(
-            "nothing says which login is meant: give --cloud NAME{clouds}, or --issuer URL and --client-id ID, or set OS_CLOUD"
+            "nothing says which login is meant: give --cloud NAME{clouds}, or --issuer URL and --client-id ID, or set OS_CLOUD; \
+             `sealstone whoami --all` lists what is kept"
         ))
     }
 }

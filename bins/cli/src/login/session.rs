@@ -76,6 +76,23 @@ pub(crate) fn kept_keystone(target: &Target) -> Outcome<Option<KeystoneToken>> {
     }
 }
 
+/// Nobody is logged in, with what may be the reason; `where_` ends the advice.
+pub(crate) fn nobody(target: &Target, where_: &str) -> Failure {
+    let sealed = || {
+        let cache = cache(target, false).ok()??;
+        let slots = [target.base_slot(), target.keystone_slot()];
+        let is_sealed = |slot| cache.is_sealed_otherwise(&slot).unwrap_or(false);
+        slots.into_iter().flatten().any(is_sealed).then_some(
+            " (what is kept is encrypted by a key that the system's keyring does not give: it is locked, or forgot it)",
+        )
+    };
+    Failure::not_logged_in(&format!(
+        "nobody is logged in{}: run `sealstone login{}`{where_}",
+        sealed().unwrap_or_default(),
+        target.options()
+    ))
+}
+
 pub(super) fn cache(target: &Target, make: bool) -> Outcome<Option<TokenCache>> {
     if target.no_cache {
         Ok(None)
@@ -231,6 +248,11 @@ impl Session {
         let mut named = named(federation);
         named.client_id = Some(login.client_id.clone());
         named.scope = Some(login.scope.clone());
+        if place::caches().is_some_and(|caches| named.oidc_browser_is_sealed(&caches)) {
+            output::note(
+                "what keystoneauth-oidc-browser kept is encrypted by its own key, and not taken over: you log in once more",
+            );
+        }
         Ok(self
             .left_by(keystone, "keystoneauth-oidc-browser", |caches| {
                 named.oidc_browser(caches)

@@ -155,7 +155,28 @@ struct Head {
     key: Option<String>,
 }
 
+impl Head {
+    /// With its own line, and the one below it.
+    fn parse(bytes: &[u8]) -> Option<(Self, &str, &str)> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        let (head_line, rest) = text.split_once('\n')?;
+        // Two lines, as they are written: what has more is not ours.
+        let payload = rest
+            .strip_suffix('\n')
+            .filter(|line| !line.contains(['\r', '\n']))?;
+        let head: Self = serde_json::from_str(head_line).ok()?;
+        (head.version == VERSION).then_some((head, head_line, payload))
+    }
+}
+
 impl CacheEntry {
+    /// Whether it says to be of this slot, and to be encrypted by another key.
+    pub(super) fn is_sealed_otherwise(bytes: &[u8], slot: &CacheSlot, key: Option<&SealingKey>) -> bool {
+        Head::parse(bytes).is_some_and(|(head, _, _)| {
+            head.slot == *slot && head.key.is_some() && head.key.as_deref() != key.map(SealingKey::id)
+        })
+    }
+
     /// An entry of a payload without line ends.
     #[must_use]
     pub const fn new(payload: Zeroizing<String>, expires_at: Option<UnixTime>) -> Self {
@@ -199,16 +220,7 @@ impl CacheEntry {
 
     /// The same with the slot that the file names.
     pub(super) fn parse_with_slot(bytes: &[u8], key: Option<&SealingKey>) -> Option<(CacheSlot, Self)> {
-        let text = std::str::from_utf8(bytes).ok()?;
-        let (head_line, rest) = text.split_once('\n')?;
-        // Two lines, as they are written: what has more is not ours.
-        let payload = rest
-            .strip_suffix('\n')
-            .filter(|line| !line.contains(['\r', '\n']))?;
-        let head: Head = serde_json::from_str(head_line).ok()?;
-        if head.version != VERSION {
-            return None;
-        }
+        let (head, head_line, payload) = Head::parse(bytes)?;
         let payload = match (head.key, key) {
             (None, None) => Zeroizing::new(payload.to_owned()),
             (Some(id), Some(key)) if id == key.id() => key.open(head_line.as_bytes(), payload)?,
@@ -312,7 +324,13 @@ mod tests {
             CacheEntry::parse(claimed.as_bytes(), None, Some(&key)).is_none(),
             "the head is covered"
         );
+        let is_sealed_otherwise =
+            |slot: &CacheSlot, key: Option<&SealingKey>| CacheEntry::is_sealed_otherwise(&bytes, slot, key);
+        assert!(is_sealed_otherwise(&slot, Some(&other)) && is_sealed_otherwise(&slot, None));
+        assert!(!is_sealed_otherwise(&slot, Some(&key)));
+        assert!(!is_sealed_otherwise(&slot.clone().with_user("bob"), None));
         let plain = entry.write(&slot, None).unwrap();
+        assert!(!CacheEntry::is_sealed_otherwise(&plain, &slot, Some(&key)));
         assert!(
             CacheEntry::parse(&plain, Some(&slot), Some(&key)).is_none(),
             "no way back to plain text"

@@ -3,6 +3,7 @@
 use super::append::Occasion;
 use super::{State, TrailFile};
 use crate::names::rotated_name;
+#[cfg(target_os = "linux")]
 use rustix::fs::{Advice, fadvise};
 use rustls_pki_types::UnixTime;
 use std::fs::{self, File};
@@ -138,7 +139,8 @@ fn flush(files: Vec<File>) -> io::Result<()> {
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
             synced => {
                 synced?;
-                // Advice, which a file system may not take.
+                // Advice, which a file system may not take; macOS knows none.
+                #[cfg(target_os = "linux")]
                 let _taken = fadvise(&file, 0, None, Advice::DontNeed);
             }
         }
