@@ -18,6 +18,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::future::ready;
 use std::pin::Pin;
+use std::sync::Arc;
 
 thread_local! {
     /// Kept from token to token, so that a second one allocates nothing to be built in.
@@ -37,27 +38,32 @@ impl Provider {
     ) -> TokenTurn<'a> {
         let client = request.as_ref().ok().map(|request| &request.client);
         let action = action_of(request.as_ref().ok());
-        let begun = self
-            .issuer(domain)
-            .and_then(|issuer| Ok((issuer, self.attempt(action, client, peer)?)));
-        let (issuer, attempt) = match begun {
-            Ok(begun) => begun,
-            Err(error) => return TokenTurn::Done(Err(error)),
+        // Borrowed: a count of who holds it would go from core to core with every token.
+        let issuers = self.0.issuers.load();
+        let Some(issuer) = issuers.get(domain) else {
+            return TokenTurn::Done(Err(TokenError::UnknownIssuer));
+        };
+        let attempt = match self.attempt(action, client, peer) {
+            Ok(attempt) => attempt,
+            Err(error) => return TokenTurn::Done(Err(error.into())),
         };
         let token_id = IssuedId::of(attempt.random.token);
         let step = match request {
-            Ok(request) => self.begin(&issuer, request, &token_id, &attempt),
+            Ok(request) => self.begin(issuer, request, &token_id, &attempt),
             Err(fault) => Err(Denial::Malformed(fault).into()),
         };
         match step {
-            Ok(Step::Waits(waiting)) => TokenTurn::Waits(Box::pin(async move {
-                let result = self.waited(&issuer, waiting, &token_id, attempt.now).await;
-                self.recorded(&issuer, &attempt, &token_id, result)
-            })),
-            Ok(Step::Issued(response)) => {
-                TokenTurn::Done(self.recorded(&issuer, &attempt, &token_id, Ok(Given::new(response))))
+            Ok(Step::Waits(waiting)) => {
+                let issuer = Arc::clone(issuer);
+                TokenTurn::Waits(Box::pin(async move {
+                    let result = self.waited(&issuer, waiting, &token_id, attempt.now).await;
+                    self.recorded(&issuer, &attempt, &token_id, result)
+                }))
             }
-            Err(error) => TokenTurn::Done(self.recorded(&issuer, &attempt, &token_id, Err(error.into()))),
+            Ok(Step::Issued(response)) => {
+                TokenTurn::Done(self.recorded(issuer, &attempt, &token_id, Ok(Given::new(response))))
+            }
+            Err(error) => TokenTurn::Done(self.recorded(issuer, &attempt, &token_id, Err(error.into()))),
         }
     }
 
