@@ -20,6 +20,7 @@ mod runner;
 mod setup;
 mod sizes;
 mod summary;
+mod systems;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

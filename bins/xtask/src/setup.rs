@@ -52,6 +52,8 @@ const DEBIAN: &[(&str, &[&str])] = &[
         ],
     ),
     ("chromium", &["/usr/bin/chromium"]),
+    ("dbus-daemon", &["/usr/bin/dbus-run-session"]),
+    ("gnome-keyring", &["/usr/bin/gnome-keyring-daemon"]),
 ];
 
 /// What a package's script asks before it starts a service: the tests start the servers themselves.
