@@ -1,3 +1,4 @@
+#[cfg(unix)]
 use std::path::Path;
 use std::time::Duration;
 
@@ -6,7 +7,9 @@ use sealstone_jose::{KeyId, base64url};
 
 use super::{JwsAlgorithm, JwsPrivateKey, JwsPublicKey, wire};
 use crate::limits::MAX_JWS_TOKEN;
-use crate::{AuditId, IssueError, RepositoryError, TokenClaims, TokenSubject};
+#[cfg(unix)]
+use crate::RepositoryError;
+use crate::{AuditId, IssueError, TokenClaims, TokenSubject};
 
 /// Signs tokens that Keystone takes for its own, because it holds our public key in its JWS key repository.
 ///
@@ -46,6 +49,7 @@ impl JwsTokenIssuer {
     ///
     /// # Errors
     /// As [`JwsPrivateKey::from_file`].
+    #[cfg(unix)]
     pub fn from_file(algorithm: JwsAlgorithm, path: &Path) -> Result<Self, RepositoryError> {
         JwsPrivateKey::from_file(algorithm, path).map(Self::new)
     }
