@@ -15,6 +15,7 @@ mod disk;
 mod fuzz;
 mod lab;
 mod mfa_lab;
+mod package;
 mod plan;
 mod runner;
 mod setup;
@@ -48,6 +49,8 @@ enum Task {
     Fuzz(FuzzArgs),
     /// Start the Keystone and privacyIDEA labs that tests share, so that single tests need not start their own
     Lab(LabArgs),
+    /// Build the Debian package
+    Deb(DebArgs),
 }
 
 #[derive(Args, Debug)]
@@ -95,6 +98,22 @@ struct LabArgs {
     stop: bool,
 }
 
+#[derive(Args, Debug)]
+struct DebArgs {
+    /// Cargo's profile of the programs
+    #[arg(long, default_value = "release")]
+    profile: String,
+    /// Take the programs as they are built
+    #[arg(long)]
+    no_build: bool,
+    /// Compress less, and sooner
+    #[arg(long)]
+    fast: bool,
+    /// The folder or file to write
+    #[arg(long, default_value = "target/debian/")]
+    output: PathBuf,
+}
+
 fn main() -> ExitCode {
     let root = workspace_root();
     let done = match Cli::parse().task {
@@ -103,6 +122,7 @@ fn main() -> ExitCode {
         Task::Test(arguments) => plan::test(&root, &arguments),
         Task::Sizes => sizes::check(&root),
         Task::Fuzz(arguments) => fuzz::run(&root, &arguments.targets, arguments.seconds),
+        Task::Deb(arguments) => package::deb(&root, &arguments),
         Task::Lab(LabArgs { stop: true }) => lab::stop(&root).and_then(|()| mfa_lab::stop(&root)),
         Task::Lab(LabArgs { stop: false }) => lab::start(&root).and_then(|()| mfa_lab::start(&root)),
     };

@@ -33,6 +33,12 @@ impl Call {
         }
     }
 
+    /// Another program: one whose path may have spaces.
+    pub(crate) fn program(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.program);
+        self
+    }
+
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self

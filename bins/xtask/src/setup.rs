@@ -63,6 +63,7 @@ const NO_SERVICES: &str = "#!/bin/sh\n# Services stay down while packages are in
 /// Node.js from Debian where the machine has none at all.
 const NODE_AT_LEAST: u32 = 20;
 
+const CARGO_DEB: &str = "3.8.0";
 const TOOL_REQUIREMENTS: &str = "bins/xtask/tools.txt";
 const PYTHON_CLIENTS: &str = "crates/interop/clients/python/requirements.txt";
 const NODE_CLIENTS: &str = "crates/interop/clients/node";
@@ -71,6 +72,7 @@ const NODE_CLIENTS: &str = "crates/interop/clients/node";
 pub(crate) fn run(root: &Path) -> Result<(), String> {
     debian(root)?;
     tools(root)?;
+    cargo_deb(root)?;
     python(root, &root.join("target/interop-python"), PYTHON_CLIENTS)?;
     node(root)?;
     lab::install(root)?;
@@ -80,6 +82,25 @@ pub(crate) fn run(root: &Path) -> Result<(), String> {
 /// The Cargo extensions, as programs that Python packages ship.
 pub(crate) fn tools(root: &Path) -> Result<(), String> {
     python(root, &tools_folder(root), TOOL_REQUIREMENTS)
+}
+
+/// What builds the Debian package: a program that Cargo makes, in a minute.
+pub(crate) fn cargo_deb(root: &Path) -> Result<(), String> {
+    let folder = tools_folder(root);
+    if folder.join("bin/cargo-deb").exists() {
+        return Ok(());
+    }
+    println!("installing cargo-deb {CARGO_DEB}");
+    Call::new(root, "cargo install cargo-deb --locked --no-default-features --root")
+        .arg(&folder.to_string_lossy())
+        .arg("--version")
+        .arg(CARGO_DEB)
+        // It packs: how fast it runs does not matter, how long it is built does.
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+        .env("CARGO_PROFILE_RELEASE_LTO", "off")
+        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
+        .run(false)
+        .map(drop)
 }
 
 fn tools_folder(root: &Path) -> PathBuf {
