@@ -90,3 +90,35 @@ fn decimal(mut number: u64, places: &mut [u8; 20]) -> &[u8] {
     }
     places.get(first..).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_written_as_the_formatter_would() {
+        for number in [0, 1, 9, 10, 99, 100, 1_234_567, u64::MAX] {
+            assert_eq!(decimal(number, &mut [b'x'; 20]), number.to_string().as_bytes());
+        }
+    }
+
+    #[test]
+    fn the_link_is_the_one_of_the_moment_of_writing() {
+        let mut line = b"torn\n{00,7}\n".to_vec();
+        line.splice(6..8, [b'0'; 64]);
+        for (last, want) in [(7, "8"), (8, "9"), (9, "10"), (99, "100"), (9, "10")] {
+            let start = 5;
+            let sequence = 71..line.iter().rposition(|octet| *octet == b'}').unwrap();
+            let mut draft = Draft {
+                line: &mut line,
+                start,
+                previous: 6..70,
+                sequence,
+            };
+            let hash = Hash::of(want.as_bytes());
+            let linked = draft.linked(&hash, last).to_vec();
+            assert_eq!(String::from_utf8(linked).unwrap(), format!("{{{hash},{want}}}"));
+            assert!(draft.ended().starts_with(b"torn\n") && draft.ended().ends_with(b"}\n"));
+        }
+    }
+}
