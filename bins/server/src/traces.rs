@@ -76,7 +76,7 @@ pub(crate) fn compose(config: &Config) -> anyhow::Result<Option<Traces>> {
     let entropy = Box::new(|octets: &mut [u8]| SystemEntropy.fill(octets).is_ok());
     let (tracer, outbox) = Tracer::new(settings, Box::new(Since::now()), entropy);
     let described = format!(
-        "traces     {} of 1 of the requests, {} a second at most, to {}; traceparent of {}",
+        "traces     a share of {} of all requests, {} a second at most, to {}; traceparent of {}",
         section.sample_ratio,
         section.max_traces_per_s,
         section.url,

@@ -29,11 +29,25 @@ fn text(output: &Output) -> String {
 
 /// The package of the programs that the suite has built.
 fn package(folder: &Path) -> PathBuf {
-    let server = built("SEALSTONED", &["--package", "sealstone-server", "--bin", "sealstoned"], "sealstoned");
-    let _cli = built("SEALSTONE", &["--package", "sealstone-cli", "--bin", "sealstone"], "sealstone");
+    let server = built(
+        "SEALSTONED",
+        &["--package", "sealstone-server", "--bin", "sealstoned"],
+        "sealstoned",
+    );
+    let _cli = built(
+        "SEALSTONE",
+        &["--package", "sealstone-cli", "--bin", "sealstone"],
+        "sealstone",
+    );
     let xtask = built("XTASK", &["--package", "xtask"], "xtask");
     // Where the programs are says how they were built.
-    let profile = match server.parent().and_then(Path::file_name).unwrap().to_str().unwrap() {
+    let profile = match server
+        .parent()
+        .and_then(Path::file_name)
+        .unwrap()
+        .to_str()
+        .unwrap()
+    {
         "debug" => "dev",
         other => other,
     };
@@ -92,13 +106,21 @@ fn the_package_is_installed_used_and_removed() {
 
     // The user and the folder of its configuration are there, and nobody else reads it.
     let users = fs::read_to_string(machine.path("etc/passwd")).unwrap();
-    let user: Vec<&str> = users.lines().find(|line| line.starts_with("sealstone:")).unwrap().split(':').collect();
+    let user: Vec<&str> = users
+        .lines()
+        .find(|line| line.starts_with("sealstone:"))
+        .unwrap()
+        .split(':')
+        .collect();
     assert_eq!((user[5], user[6]), ("/var/lib/sealstone", "/usr/sbin/nologin"));
     let configuration = fs::metadata(machine.path("etc/sealstone")).unwrap();
     assert_eq!(configuration.permissions().mode() & 0o7777, 0o750);
 
     // What is called is there, and works from where it is.
-    for (program, name) in [("usr/bin/sealstone", "sealstone "), ("usr/bin/sealstoned", "sealstoned ")] {
+    for (program, name) in [
+        ("usr/bin/sealstone", "sealstone "),
+        ("usr/bin/sealstoned", "sealstoned "),
+    ] {
         let version = text(&run(Command::new(machine.path(program)).arg("--version")));
         assert!(version.starts_with(name), "{version}");
     }
@@ -137,7 +159,14 @@ fn the_package_is_installed_used_and_removed() {
     fs::create_dir_all(machine.path("var/lib/sealstone")).unwrap();
     fs::write(machine.path("var/lib/sealstone/sealstone.db"), "keys").unwrap();
     machine.dpkg(&["--install", package.to_str().unwrap()]);
-    assert_eq!(fs::metadata(machine.path("etc/sealstone")).unwrap().permissions().mode() & 0o7777, 0o750);
+    assert_eq!(
+        fs::metadata(machine.path("etc/sealstone"))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o7777,
+        0o750
+    );
     for end in ["--remove", "--purge"] {
         machine.dpkg(&[end, "sealstone"]);
         assert!(!machine.path("usr/bin/sealstoned").exists(), "{end}");

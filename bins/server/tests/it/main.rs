@@ -8,6 +8,7 @@ mod dev;
 mod harness;
 mod kill9;
 mod reload;
+mod reload_configuration;
 mod store;
 mod traces;
 mod wire;

@@ -93,9 +93,14 @@ async fn a_token_request_is_one_trace_with_its_parts() {
     assert_eq!((read.kind, read.name.as_str()), (3, "SELECT"));
     assert!(read.says("db.query.text").unwrap().contains("$1"), "{read:?}");
 
-    // From then on it is remembered, and there is nothing to wait for.
-    world.https().send(world.public, ask("second-1")).await.token();
-    assert_eq!(collector.trace_of("second-1").await.len(), 1);
+    // Once the store has seen that its own change was the last, the client is remembered: there is nothing to wait for.
+    let mut is_remembered = false;
+    for number in 0..5 {
+        let id = format!("again-{number}");
+        world.https().send(world.public, ask(&id)).await.token();
+        is_remembered |= collector.trace_of(&id).await.len() == 1;
+    }
+    assert!(is_remembered, "{:?}", collector.spans());
 
     // A refusal is the caller's fault, and no error of ours.
     let wrong = Ask::post(&format!("{TOKEN}?client_secret=in-the-query-1"))
@@ -220,7 +225,8 @@ async fn lines_of_the_log_name_their_trace() {
     let more = [("traceparent_networks", "['127.0.0.0/8']")];
     let mut world = World::with(|setup| {
         traced(setup, &collector.url, &more);
-        setup.set("log", "level", "'debug'");
+        setup.set("proxy", "trusted_networks", "['127.0.0.0/8']");
+        setup.set("proxy", "form", "'rfc9440'");
     })
     .await;
     world
@@ -243,6 +249,7 @@ async fn lines_of_the_log_name_their_trace() {
         .logged(|line| line.contains("line-1").then_some(()))
         .await;
     let lines = lines_of(&world, "line-1");
+    assert_eq!(lines[0]["message"], "the forwarded certificate cannot be read");
     for line in &lines {
         assert_eq!(line["span"]["trace.id"], TRACE, "{line}");
         assert_eq!(line["span"]["request.id"], "line-1", "{line}");

@@ -92,7 +92,7 @@ fn what_is_traced_is_said() {
     setup.set("traces", "sample_ratio", "0.25");
     let said = accepted(&setup, &[]);
     for words in [
-        "traces     0.25 of 1 of the requests",
+        "traces     a share of 0.25 of all requests",
         "50 a second",
         "127.0.0.1:4318",
         "traceparent of nobody",

@@ -126,6 +126,10 @@ impl Setup {
         self.sections.get_mut(section).unwrap().remove(key).unwrap();
     }
 
+    pub(crate) fn remove_section(&mut self, section: &str) {
+        self.sections.remove(section).unwrap();
+    }
+
     /// The authorities of clients.
     pub(crate) fn trust(&self, authorities: &[&TestCa]) {
         let pem: String = authorities.iter().map(|authority| authority.pem()).collect();
@@ -241,6 +245,12 @@ impl World {
         places.push(self.process.log().into_bytes());
         places.push(self.process.output().into_bytes());
         let known = self.confidential.lock().unwrap();
+        known
+            .iter()
+            .for_each(|secret| sealstone_testkit::keep_secret(secret));
+        let trail = fs::read_to_string(self.setup.path("audit.jsonl")).unwrap_or_default();
+        sealstone_testkit::written_down("the audit trail", &trail);
+        sealstone_testkit::written_down("sealstoned", &self.process.log());
         let words = known.iter().map(String::as_str).chain(["PRIVATE KEY"]);
         for word in words {
             for place in &places {
@@ -406,6 +416,23 @@ impl World {
         let from = self.process.log_length();
         signal(self.process.id(), "HUP");
         self.reloaded_from(from).await
+    }
+
+    /// The same after the configuration is written as it is set.
+    pub(crate) async fn reload_written(&self) -> bool {
+        self.setup.write_config();
+        self.reload().await
+    }
+
+    /// What the admin listener answers.
+    pub(crate) async fn plain(&self, path: &str) -> String {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let mut stream = tokio::net::TcpStream::connect(self.admin).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
     }
 
     /// The outcome of the first reload that is logged from this line on.
