@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::runner::Call;
 use crate::summary::Counts;
-use crate::{DemoArgs, TestArgs, demo, disk, fuzz, lab, mfa_lab, setup, sizes, systems};
+use crate::{DemoArgs, TestArgs, demo, disk, fuzz, lab, mfa_lab, secrecy, setup, sizes, systems};
 
 /// What tests may do and programs may not.
 const LENIENT: &[&str] = &[
@@ -43,6 +43,7 @@ enum Action {
     Fuzz,
     Demo,
     Systems,
+    Secrecy,
 }
 
 /// What runs beside the tests of a step.
@@ -84,6 +85,9 @@ pub(crate) fn test(root: &Path, arguments: &TestArgs) -> Result<(), String> {
         return Ok(());
     }
     println!("{}", disk::line(root));
+    if arguments.only.is_empty() {
+        secrecy::begin(root)?;
+    }
     let started = Instant::now();
     let mut counts = Counts::default();
     let mut failures: Vec<&'static str> = Vec::new();
@@ -169,6 +173,7 @@ impl Step {
             Action::Setup => setup::run(root).map(|()| Counts::default()),
             Action::Demo => demo::run(root, &DemoArgs { port: 0, stop: true }).map(|()| Counts::default()),
             Action::Systems => systems::check(root, verbose),
+            Action::Secrecy => secrecy::check(root).map(|()| Counts::default()),
             Action::Sizes => sizes::check(root).map(|()| Counts::default()),
             Action::Commands(calls) => run_all(calls.iter().cloned(), verbose),
             Action::Lab(lab, calls) => {
@@ -287,10 +292,12 @@ fn runs(root: &Path) -> Vec<Step> {
             .env("SEALSTONED", &server.to_string_lossy())
             .env("SEALSTONE", &program.to_string_lossy())
             .env("PROTECTED_SERVICE", &service.to_string_lossy())
+            .env("XTASK", &programs.join("xtask").to_string_lossy())
             .env("LOAD_DRIVER", &driver.to_string_lossy())
             // Tests that ask PostgreSQL or SoftHSM are left out only where nobody said that they must run.
             .env("SEALSTONE_NEEDS_POSTGRES", "1")
             .env("SEALSTONE_NEEDS_SOFTHSM", "1")
+            .env(secrecy::VARIABLE, &secrecy::folder(root).to_string_lossy())
     };
     let nextest = |filter: &str| {
         nextest_of("cargo nextest run --workspace --no-fail-fast")
@@ -378,6 +385,11 @@ fn runs(root: &Path) -> Vec<Step> {
             "systems",
             "the program compiled for Windows and macOS",
             Action::Systems,
+        ),
+        step(
+            "secrecy",
+            "no secret of any test in anything that was logged",
+            Action::Secrecy,
         ),
     ]
 }
