@@ -154,6 +154,8 @@ struct Cost {
     wall: f64,
     own: f64,
     server: f64,
+    /// Octets of PostgreSQL's log: what a replica gets.
+    log: f64,
 }
 
 struct Measured {
@@ -185,6 +187,7 @@ async fn measure(
     numbers: &[u64],
     callers: usize,
 ) -> Cost {
+    let log = log_octets(cluster);
     let before = (Instant::now(), process_cpu(), postgres::cpu_ns(cluster));
     let mut tasks = JoinSet::new();
     for caller in 0..callers {
@@ -199,26 +202,33 @@ async fn measure(
     tasks.join_all().await;
     let each = |time: Duration| time.as_secs_f64() * 1e6 / numbers.len() as f64;
     let wall = each(before.0.elapsed());
+    let own = each(process_cpu() - before.1);
+    let server = postgres::cpu_ns(cluster).saturating_sub(before.2);
     Cost {
         wall,
-        own: each(process_cpu() - before.1),
-        server: each(Duration::from_nanos(
-            postgres::cpu_ns(cluster).saturating_sub(before.2),
-        )),
+        own,
+        server: each(Duration::from_nanos(server)),
+        log: (log_octets(cluster) - log) / numbers.len() as f64,
     }
+}
+
+/// How much PostgreSQL has logged so far.
+fn log_octets(cluster: &PostgresCluster) -> f64 {
+    let told = cluster.ask("postgres", "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn");
+    told.parse().expect("a number")
 }
 
 fn report(all: &[Measured], rounds: usize) {
     println!("\nmicroseconds a call, median of {rounds} interleaved rounds");
     println!(
-        "{:<38} {:>7} | {:>9} {:>8} {:>8} | {:>9} {:>8} {:>8} {:>8} | {:>6}",
-        "", "callers", "SQLite/s", "wall", "CPU", "PostgreSQL/s", "wall", "CPU", "its CPU", "wall x"
+        "{:<38} {:>7} | {:>9} {:>8} {:>8} | {:>9} {:>8} {:>8} {:>8} | {:>6} {:>8}",
+        "", "callers", "SQLite/s", "wall", "CPU", "PostgreSQL/s", "wall", "CPU", "its CPU", "wall x", "log"
     );
     for one in all {
         let of = |place: usize, part: fn(&Cost) -> f64| median(one.costs[place].iter().map(part).collect());
         let (file, shared) = (of(0, |cost| cost.wall), of(1, |cost| cost.wall));
         println!(
-            "{:<38} {:>7} | {:9.0} {file:8.0} {:8.0} | {:12.0} {shared:8.0} {:8.0} {:8.0} | {:6.2}",
+            "{:<38} {:>7} | {:9.0} {file:8.0} {:8.0} | {:12.0} {shared:8.0} {:8.0} {:8.0} | {:6.2} {:8.0}",
             one.work.name(),
             one.callers,
             1e6 / file,
@@ -226,7 +236,8 @@ fn report(all: &[Measured], rounds: usize) {
             1e6 / shared,
             of(1, |cost| cost.own),
             of(1, |cost| cost.server),
-            shared / file
+            shared / file,
+            of(1, |cost| cost.log)
         );
     }
 }

@@ -33,7 +33,7 @@ impl Shared {
         let (own, client) = (ca.server(), ca.client("machine"));
         let this = Self {
             folder,
-            pepper: [0x5e; 32],
+            pepper: octets(11),
         };
         for (name, text) in [
             ("ca.pem", ca.pem()),
@@ -41,8 +41,8 @@ impl Shared {
             ("server.key", own.key_pem()),
             ("machine.pem", client.chain_pem()),
             ("machine.key", client.key_pem()),
-            ("pepper", "5e".repeat(32)),
-            ("kek", "6b".repeat(32)),
+            ("pepper", hex(octets(11))),
+            ("kek", hex(octets(13))),
             ("secret", secret().expose().to_owned()),
         ] {
             let path = this.path(name);
@@ -199,6 +199,19 @@ impl Node {
 
 fn secret() -> ClientSecretText {
     ClientSecretText::from_random([7; 32])
+}
+
+/// No secret, and like one: a server refuses what it sees is none.
+fn octets(step: u8) -> [u8; 32] {
+    let mut last = step;
+    [(); 32].map(|()| {
+        last = last.wrapping_mul(step).wrapping_add(113);
+        last
+    })
+}
+
+fn hex(octets: [u8; 32]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
 fn free_ports() -> [u16; 2] {
