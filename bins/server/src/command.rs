@@ -25,7 +25,7 @@ Example:
 
 Sends the server SIGHUP and waits for its word, which the admin listener (server.admin_listen) gives. All or nothing: a
 configuration that can't be used changes nothing, and the exit status is 1. Keys that have changed and need a restart are
-named: the sockets of systemd let nobody wait for it. Connections stand. Run it as the server's user, or as root.";
+named; with systemd's sockets nobody notices one. Connections stand. Run it as the server's user, or as root.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

@@ -92,7 +92,6 @@ async fn renew(live: &Live, path: &Path, given: &mut Given, log: &LogHandle) {
             Told::Refused(error)
         }
         Ok((acting, waiting)) => {
-            log.set(live.config().log.level);
             crate::audit::tell(audit, Action::Reload, None);
             let settings = |keys: &[String], reason| {
                 for key in keys {
@@ -102,16 +101,21 @@ async fn renew(live: &Live, path: &Path, given: &mut Given, log: &LogHandle) {
             };
             settings(&acting, None);
             settings(&waiting, Some(Reason::new(409, "restart_needed")));
-            tracing::info!(
-                acting = acting.join(", "),
-                "configuration, certificates, authorities and revocation lists reloaded"
-            );
+            if !acting.is_empty() {
+                tracing::info!(
+                    keys = acting.join(", "),
+                    "these keys of the configuration have changed, and are in force"
+                );
+            }
             if !waiting.is_empty() {
                 tracing::warn!(
                     keys = waiting.join(", "),
                     "these keys of the configuration have changed, and count after a restart"
                 );
             }
+            tracing::info!("configuration, certificates, authorities and revocation lists reloaded");
+            // Last: this is still told at the level of before.
+            log.set(live.config().log.level);
             Told::Loaded { acting, waiting }
         }
     };

@@ -286,3 +286,52 @@ fn the_example_can_be_read_and_its_comments_are_the_defaults() {
         format!("{:?}", limits(whole.limits))
     );
 }
+
+/// What the page says of a reload: section, what acts, what waits.
+fn reload_rows() -> Vec<[&'static str; 3]> {
+    let table = DOCUMENT.split("\n## Reload\n").nth(1).unwrap();
+    let table = table.split("\n## ").next().unwrap();
+    let rows = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
+    rows.filter(|row| !row.starts_with("Section"))
+        .map(|row| {
+            let mut cells = row.split('|').map(str::trim);
+            [(); 3].map(|()| cells.next().unwrap_or_default())
+        })
+        .collect()
+}
+
+#[test]
+fn the_document_says_of_each_key_whether_it_acts_at_a_reload() {
+    let rows = reload_rows();
+    let mut sections = BTreeSet::new();
+    for key in keys() {
+        let (section, rest) = key.split_once('.').unwrap();
+        sections.insert(section.to_owned());
+        let row = rows.iter().find(|row| row[0] == section);
+        let [_, acting, waiting] =
+            row.unwrap_or_else(|| panic!("[{section}] is not in the table of a reload"));
+        // By itself, or as a section within.
+        let first = rest.split('.').next().unwrap();
+        let named = |cell: &str| cell.contains(&format!("`{rest}`")) || cell.contains(&format!("`{first}`"));
+        let whole = |cell: &str| cell.starts_with("all") || cell.starts_with("the rest");
+        let says = match (named(acting), named(waiting)) {
+            (true, false) => true,
+            (false, true) => false,
+            _ => {
+                assert_ne!(whole(acting), whole(waiting), "{key}: the page does not say");
+                whole(acting)
+            }
+        };
+        assert_eq!(given::acts(&key), says, "{key}");
+    }
+    let listed: BTreeSet<String> = rows.iter().map(|row| row[0].to_owned()).collect();
+    assert_eq!(listed, sections);
+    for (section, like) in [("people_of", "people"), ("registration_of", "registration")] {
+        assert_eq!(
+            given::acts(&format!("{section}.demo.x")),
+            given::acts(&format!("{like}.x"))
+        );
+    }
+}

@@ -118,10 +118,8 @@ fn outcome(address: SocketAddr) -> anyhow::Result<Outcome> {
         stream.set_read_timeout(Some(ANSWER))?;
         stream.set_write_timeout(Some(ANSWER))?;
         let host = address.ip();
-        write!(
-            stream,
-            "GET /reload HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
-        )?;
+        let head = format!("GET /reload HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes())?;
         let mut answer = String::new();
         stream.take(MOST_OCTETS).read_to_string(&mut answer)?;
         Ok(answer)
