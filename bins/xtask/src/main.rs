@@ -18,6 +18,7 @@ mod mfa_lab;
 mod package;
 mod plan;
 mod runner;
+mod secrecy;
 mod setup;
 mod sizes;
 mod summary;

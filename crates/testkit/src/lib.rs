@@ -17,6 +17,7 @@ mod key;
 mod name;
 mod pem;
 mod postgres;
+mod secrecy;
 mod seeded;
 mod soft_hsm;
 
@@ -31,5 +32,8 @@ pub use key::{KeyKind, TestKey};
 pub use name::{Attribute, TextType};
 pub use pem::{base64url, escaped, pem, sha256};
 pub use postgres::PostgresCluster;
+pub use secrecy::{
+    TEST_LOGS, keep_secret, keep_secret_of, keep_secrets_of_form, keep_secrets_of_json, written_down,
+};
 pub use seeded::SeededBytes;
 pub use soft_hsm::SoftHsm;
