@@ -23,10 +23,19 @@ use crate::{
 };
 use call::{Administration, Answer};
 
-/// Where the clients are: in a database of this machine, or behind an issuer's address.
+/// Where the clients are, and who asks for them.
 #[derive(Debug, Clone, Args)]
-#[group(id = "where", required = true, multiple = false)]
 pub(super) struct WhereArguments {
+    #[command(flatten)]
+    place: PlaceArguments,
+    #[command(flatten)]
+    credential: CredentialArguments,
+}
+
+/// In a database of this machine, or behind an issuer's address.
+#[derive(Debug, Clone, Args)]
+#[group(id = "place", required = true, multiple = false)]
+struct PlaceArguments {
     /// The data folder of `sealstoned dev`
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -36,8 +45,6 @@ pub(super) struct WhereArguments {
     /// The issuer, as the server writes it: it is asked over HTTP, and its domain is the one that is meant
     #[arg(long, value_name = "ISSUER", help_heading = "Over HTTP")]
     url: Option<String>,
-    #[command(flatten)]
-    credential: CredentialArguments,
 }
 
 /// Who asks, over HTTP.
@@ -64,7 +71,7 @@ pub(super) struct CredentialArguments {
 impl WhereArguments {
     /// The issuer's address; `None` for a database of this machine.
     pub(super) fn remote(&self) -> Option<Remote<'_>> {
-        self.url.as_deref().map(|url| Remote {
+        self.place.url.as_deref().map(|url| Remote {
             url,
             credential: &self.credential,
         })
@@ -72,7 +79,7 @@ impl WhereArguments {
 
     /// The server's data on this machine.
     pub(super) fn places(&self) -> Outcome<Places> {
-        let store = StoreArguments::named(self.data.as_ref(), self.config.as_ref());
+        let store = StoreArguments::named(self.place.data.as_ref(), self.place.config.as_ref());
         let store =
             store.ok_or_else(|| Failure::usage("name the server's data: --data DIR or --config FILE"))?;
         store.places()
@@ -132,10 +139,12 @@ impl Remote<'_> {
             let Some(Value::Array(found)) = page.remove("clients") else {
                 return Err(call::unintelligible(self.url));
             };
-            clients.extend(found.into_iter().filter_map(|client| match client {
-                Value::Object(members) => Some(shown::as_here(members)),
-                _ => None,
-            }));
+            for client in found {
+                let Value::Object(members) = client else {
+                    return Err(call::unintelligible(self.url));
+                };
+                clients.push(shown::as_here(members));
+            }
             let next = page.get("next_after").and_then(Value::as_str);
             // Ids that are none would go on for ever, or lead elsewhere.
             after = match next.map(ClientId::parse) {

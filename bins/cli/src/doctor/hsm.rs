@@ -145,7 +145,15 @@ fn logged_in(places: &Places, wanted: usize, report: &mut Report) -> Option<Hsm>
         Pkcs11Error::NoPin { .. } => &checks::HSM_PIN_UNSET,
         Pkcs11Error::NoToken { .. } => &checks::HSM_TOKEN_UNKNOWN,
         Pkcs11Error::NoSession { .. } | Pkcs11Error::Busy { .. } => &checks::HSM_SESSIONS,
-        _ => &checks::HSM_LOGIN_FAILS,
+        Pkcs11Error::Module { .. }
+        | Pkcs11Error::Away { .. }
+        | Pkcs11Error::NoKey { .. }
+        | Pkcs11Error::AnotherKey { .. }
+        | Pkcs11Error::Algorithm(_)
+        | Pkcs11Error::Unwrap { .. }
+        | Pkcs11Error::NotWrapped
+        | Pkcs11Error::Refused { .. }
+        | _ => &checks::HSM_LOGIN_FAILS,
     };
     report.found(check, found.to_string());
     None
@@ -163,10 +171,12 @@ impl Found {
                 let Err(error) = token.prove(reference, key.algorithm(), key.public()) else {
                     continue;
                 };
-                let check = match &error {
-                    Pkcs11Error::NoKey { .. } => &checks::HSM_KEY_MISSING,
-                    Pkcs11Error::AnotherKey { .. } => &checks::HSM_KEY_OTHER,
-                    _ => &checks::HSM_KEY_NOT_SIGNING,
+                let check = if matches!(error, Pkcs11Error::NoKey { .. }) {
+                    &checks::HSM_KEY_MISSING
+                } else if matches!(error, Pkcs11Error::AnotherKey { .. }) {
+                    &checks::HSM_KEY_OTHER
+                } else {
+                    &checks::HSM_KEY_NOT_SIGNING
                 };
                 let kid = key.kid().as_str();
                 report.found(
