@@ -66,7 +66,7 @@ impl KeystoneId {
     #[inline]
     pub(crate) fn uuid(&self) -> Option<[u8; 16]> {
         match self.text {
-            None => hex::octets(&self.digits),
+            None => Some(hex::packed(&self.digits)),
             Some(_) => None,
         }
     }

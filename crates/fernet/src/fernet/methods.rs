@@ -73,6 +73,12 @@ impl AuthMethods {
 
     /// The mask of `names`. As with Keystone, unknown names vanish (`oauth2_credential` among them).
     pub(super) fn mask(&self, names: &[String]) -> Result<u64, IssueError> {
+        if let [lone] = names {
+            let mut bits = self.bits();
+            return Ok(bits
+                .find(|(_bit, name)| *name == lone)
+                .map_or(0, |(bit, _name)| bit));
+        }
         let mut mask = 0;
         for (bit, name) in self.bits() {
             match names.iter().filter(|&given| given == name).count() {

@@ -6,9 +6,9 @@ use rustls_pki_types::UnixTime;
 use sealstone_jose::{KeyId, base64url};
 
 use super::{JwsAlgorithm, JwsPrivateKey, JwsPublicKey, wire};
-use crate::limits::MAX_JWS_TOKEN;
 #[cfg(unix)]
 use crate::RepositoryError;
+use crate::limits::MAX_JWS_TOKEN;
 use crate::{AuditId, IssueError, TokenClaims, TokenSubject};
 
 /// Signs tokens that Keystone takes for its own, because it holds our public key in its JWS key repository.

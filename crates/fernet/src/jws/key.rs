@@ -12,12 +12,12 @@ use zeroize::Zeroizing;
 
 use super::JwsAlgorithm;
 use crate::limits::MAX_PEM;
+use crate::{KeyError, hex};
 #[cfg(unix)]
 use crate::{
     RepositoryError,
     folder::{self, Secrecy},
 };
-use crate::{KeyError, hex};
 
 enum Pair {
     Ecdsa(EcdsaKeyPair),
