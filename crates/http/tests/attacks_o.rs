@@ -746,7 +746,7 @@ async fn o14_what_a_client_got_ends_with_it() {
         } else {
             let again = cloud("PUT", &format!("{CLIENTS}/ci"))
                 .header("if-none-match", "*")
-                .json(&json!({ "name": "CI", "scope": "read" }));
+                .json(&json!({ "client_name": "CI", "scope": "read" }));
             let made = world.send(again).await;
             assert_eq!(made.status, 201, "{made:?}");
             secret = made.json()["client_secret"].as_str().unwrap().to_owned();

@@ -8,7 +8,7 @@
 
 use std::process::{Command, Output};
 
-use sealstone_interop::{KeystoneLab, ServeServer, ServeSetup, built};
+use sealstone_interop::{KeystoneLab, ServeServer, ServeSetup, built, free_ports};
 use serde_json::{Value, json};
 
 struct World {
@@ -20,6 +20,16 @@ impl World {
     /// administers `demo` alone.
     fn new(change: impl FnOnce(&mut ServeSetup)) -> Self {
         let mut setup = ServeSetup::new();
+        // The command line believes only an issuer that is called as it was asked.
+        let [public, mutual] = free_ports();
+        for (key, value) in [
+            ("base_url", format!("'https://localhost:{public}'")),
+            ("listen", format!("'127.0.0.1:{public}'")),
+            ("mtls_base_url", format!("'https://localhost:{mutual}'")),
+            ("mtls_listen", format!("'127.0.0.1:{mutual}'")),
+        ] {
+            setup.set("server", key, &value);
+        }
         setup.set(
             "administration",
             "cloud_certificates",
