@@ -4,6 +4,8 @@
 
 #[path = "several_nodes/deployment.rs"]
 mod deployment;
+#[path = "server/nodes.rs"]
+mod nodes;
 #[path = "server/postgres.rs"]
 mod postgres;
 #[expect(dead_code, reason = "its servers are no demos")]

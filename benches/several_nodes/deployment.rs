@@ -1,10 +1,7 @@
 //! Nodes on a database, and the clients that are registered there.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use sealstone_identity::DomainId;
 use sealstone_oauth_types::ClientId;
@@ -15,10 +12,8 @@ use sealstone_storage::{PostgresConfig, SqlStore};
 use sealstone_testkit::TestCa;
 use serde_json::json;
 
-use crate::server::{Process, sealstoned};
-
-/// Until a node serves: it makes an RSA key first.
-const START_LIMIT: Duration = Duration::from_secs(120);
+use crate::nodes::{free_ports, serve};
+use crate::server::Process;
 
 /// What all deployments share: certificates, secrets, a client of each kind.
 pub(crate) struct Shared {
@@ -96,7 +91,6 @@ impl Shared {
 pub(crate) struct Deployment {
     pub(crate) nodes: Vec<Node>,
     base: u16,
-    mutual_base: u16,
 }
 
 pub(crate) struct Node {
@@ -141,31 +135,26 @@ impl Deployment {
         );
         fs::write(&config, text).expect("a configuration");
         let nodes = ports.iter().enumerate().map(|(place, [public, mutual])| {
-            let child = Command::new(sealstoned())
-                .args(["serve", "--config"])
-                .arg(&config)
-                .env("SEALSTONE__SERVER__LISTEN", format!("127.0.0.1:{public}"))
-                .env("SEALSTONE__SERVER__MTLS_LISTEN", format!("127.0.0.1:{mutual}"))
-                .env(
+            let variables = [
+                ("SEALSTONE__SERVER__LISTEN", format!("127.0.0.1:{public}")),
+                ("SEALSTONE__SERVER__MTLS_LISTEN", format!("127.0.0.1:{mutual}")),
+                (
                     "SEALSTONE__AUDIT__PATH",
-                    shared.path(&format!("{name}-{place}.jsonl")),
-                )
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .spawn()
-                .expect("sealstoned starts");
-            let node = Node {
-                process: Process::new(child),
+                    shared
+                        .path(&format!("{name}-{place}.jsonl"))
+                        .display()
+                        .to_string(),
+                ),
+            ];
+            Node {
+                process: serve(&config, *mutual, &variables),
                 public: *public,
                 mutual: *mutual,
-            };
-            node.wait();
-            node
+            }
         });
         Self {
             nodes: nodes.collect(),
             base,
-            mutual_base,
         }
     }
 
@@ -176,7 +165,6 @@ impl Deployment {
 
     /// Where the first nodes are.
     pub(crate) fn addresses(&self, count: usize, by_certificate: bool) -> Vec<String> {
-        debug_assert!(self.mutual_base > 0);
         let port = |node: &Node| if by_certificate { node.mutual } else { node.public };
         let nodes = self.nodes.iter().take(count);
         nodes.map(|node| format!("127.0.0.1:{}", port(node))).collect()
@@ -184,16 +172,6 @@ impl Deployment {
 
     pub(crate) fn cpu_ns(&self) -> u64 {
         self.nodes.iter().map(|node| node.process.cpu_ns()).sum()
-    }
-}
-
-impl Node {
-    fn wait(&self) {
-        let deadline = Instant::now() + START_LIMIT;
-        while TcpStream::connect(("127.0.0.1", self.mutual)).is_err() {
-            assert!(Instant::now() < deadline, "sealstoned serves");
-            std::thread::yield_now();
-        }
     }
 }
 
@@ -212,11 +190,6 @@ fn octets(step: u8) -> [u8; 32] {
 
 fn hex(octets: [u8; 32]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect()
-}
-
-fn free_ports() -> [u16; 2] {
-    let listeners = [0, 1].map(|_| TcpListener::bind(("127.0.0.1", 0)).expect("a free port"));
-    listeners.map(|listener| listener.local_addr().expect("an address").port())
 }
 
 fn private(path: &Path) {
