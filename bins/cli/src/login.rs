@@ -20,7 +20,7 @@ use std::{
 };
 
 use clap::Args;
-use serde_json::json;
+use sealstone_client::Origin;
 
 pub(crate) use drive::Manner;
 use selection::Selection;
@@ -124,7 +124,11 @@ async fn log_in(session: &Session, form: Form) -> Outcome {
     let target = session.target();
     let shown = match &target.through {
         Through::OAuth(login) => {
-            let tokens = session.access().await?.value;
+            let access = session.access().await?;
+            if access.origin == Origin::Cache {
+                output::note("You are logged in already; --again logs in anew.");
+            }
+            let tokens = access.value;
             let mut shown = crate::whoami::access(&tokens, &login.issuer);
             if login.federation.is_some() {
                 let token = session.keystone().await?.value;
@@ -137,15 +141,7 @@ async fn log_in(session: &Session, form: Form) -> Outcome {
         }
     };
     kept_where(session);
-    match form {
-        Form::Json => output::json(&json!(
-            shown
-                .iter()
-                .map(|(name, value)| (*name, value))
-                .collect::<std::collections::BTreeMap<_, _>>()
-        )),
-        Form::Table => output::pairs(&shown),
-    }?;
+    crate::whoami::show(&shown, form)?;
     next(target);
     Ok(())
 }

@@ -56,9 +56,11 @@ pub(crate) async fn run(arguments: LogoutArguments) -> Outcome {
         one(&cache, arguments.selection.target(false)?).await?
     };
     if done.removed == 0 {
-        return Err(Failure::not_logged_in(
-            "nobody is logged in: nothing of this login is kept here",
-        ));
+        return Err(Failure::not_logged_in(if arguments.all {
+            "nobody is logged in: nothing is kept here"
+        } else {
+            "nobody is logged in: nothing of this login is kept here"
+        }));
     }
     match arguments.output.output {
         Form::Json => output::json(&done)?,

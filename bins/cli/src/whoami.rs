@@ -1,8 +1,12 @@
 //! `sealstone whoami`: who is logged in, by what is kept.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
+use rustls_pki_types::UnixTime;
 use sealstone_client::{Kept as _, KeystoneScope, KeystoneToken, SlotKind, TokenSet};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
     clock,
@@ -52,64 +56,100 @@ pub(crate) fn run(arguments: &WhoamiArguments) -> Outcome {
     if shown.is_empty() {
         return Err(session::nobody(&target, ""));
     }
-    match arguments.output.output {
-        Form::Table => output::pairs(&shown),
-        Form::Json => output::json(&shown.into_iter().collect::<std::collections::BTreeMap<_, _>>()),
+    show(&shown, arguments.output.output)
+}
+
+/// One thing about a login: as people read it, and as programs do.
+pub(crate) struct Fact {
+    name: &'static str,
+    text: String,
+    value: Value,
+}
+
+impl Fact {
+    fn text(name: &'static str, text: &str) -> Self {
+        let text = output::visible(text);
+        Self {
+            name,
+            value: text.clone().into(),
+            text,
+        }
+    }
+
+    fn end(name: &'static str, at: UnixTime) -> Self {
+        Self {
+            name,
+            text: clock::date_and_relative(at, clock::now()),
+            value: clock::date(at).into(),
+        }
+    }
+
+    fn truth(name: &'static str, is_so: bool) -> Self {
+        Self {
+            name,
+            text: if is_so { "yes" } else { "no" }.to_owned(),
+            value: is_so.into(),
+        }
+    }
+}
+
+pub(crate) fn show(facts: &[Fact], form: Form) -> Outcome {
+    match form {
+        Form::Table => {
+            let pairs: Vec<_> = facts.iter().map(|fact| (fact.name, fact.text.clone())).collect();
+            output::pairs(&pairs)
+        }
+        Form::Json => {
+            let members = facts.iter().map(|fact| (fact.name, &fact.value));
+            output::json(&members.collect::<BTreeMap<_, _>>())
+        }
     }
 }
 
 /// What an authorization server's tokens say.
-pub(crate) fn access(tokens: &TokenSet, issuer: &str) -> Vec<(&'static str, String)> {
-    let now = clock::now();
-    let mut shown = vec![("issuer", issuer.to_owned())];
+pub(crate) fn access(tokens: &TokenSet, issuer: &str) -> Vec<Fact> {
+    let mut shown = vec![Fact::text("issuer", issuer)];
     if let Some(person) = tokens.person() {
         let name = person.name.as_deref().unwrap_or(&person.subject);
-        shown.push(("user", output::visible(name)));
-        shown.push(("subject", output::visible(&person.subject)));
+        shown.push(Fact::text("user", name));
+        shown.push(Fact::text("subject", &person.subject));
     }
     if let Some(scope) = tokens.scope() {
-        shown.push(("scope", output::visible(scope)));
+        shown.push(Fact::text("scope", scope));
     }
     if let Some(end) = tokens.expires_at() {
-        shown.push(("access_token_ends", clock::date_and_relative(end, now)));
+        shown.push(Fact::end("access_token_ends", end));
     }
-    shown.push((
-        "renewed_silently",
-        if tokens.refresh_token().is_some() {
-            "yes"
-        } else {
-            "no"
-        }
-        .to_owned(),
-    ));
+    shown.push(Fact::truth("renewed_silently", tokens.refresh_token().is_some()));
     if let Some(thumbprint) = tokens.bound_to() {
-        shown.push(("bound_to", output::visible(&thumbprint)));
+        shown.push(Fact::text("bound_to", &thumbprint));
     }
     shown
 }
 
 /// What a token of Keystone's says.
-pub(crate) fn keystone(token: &KeystoneToken, target: &Target) -> Vec<(&'static str, String)> {
+pub(crate) fn keystone(token: &KeystoneToken, target: &Target) -> Vec<Fact> {
     let user = token.user();
     let mut shown = vec![
-        ("keystone", target.auth_url().unwrap_or_default().to_owned()),
-        ("keystone_user", user.name.clone()),
-        ("keystone_user_id", user.id.clone()),
+        Fact::text("keystone", target.auth_url().unwrap_or_default()),
+        Fact::text("keystone_user", &user.name),
+        Fact::text("keystone_user_id", &user.id),
     ];
     if let Some(domain) = &user.domain {
-        shown.push(("keystone_user_domain", domain.clone()));
+        shown.push(Fact::text("keystone_user_domain", domain));
     }
     if let Some(scope) = token.scope() {
-        shown.push(("keystone_scope", scope.to_string()));
+        shown.push(Fact::text("keystone_scope", &scope.to_string()));
         if let KeystoneScope::Project { id, .. } | KeystoneScope::Domain { id, .. } = scope {
-            shown.push(("keystone_scope_id", id.clone()));
+            shown.push(Fact::text("keystone_scope_id", id));
         }
-        shown.push(("roles", token.roles().join(", ")));
+        shown.push(Fact {
+            name: "roles",
+            text: token.roles().join(", "),
+            value: token.roles().into(),
+        });
     }
-    shown.push((
-        "keystone_token_ends",
-        clock::date_and_relative(token.expires_at(), clock::now()),
-    ));
+    shown.push(Fact::end("keystone_token_ends", token.expires_at()));
     shown
 }
 

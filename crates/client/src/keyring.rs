@@ -96,7 +96,7 @@ pub enum SystemKeyring {
     /// forgotten after three days without use. What was encrypted by it is then of no use to anybody, and the next
     /// command logs in anew.
     Kernel,
-    /// The desktop's (feature `desktop-keyring`): the Secret Service, as GNOME Keyring and KWallet offer it; macOS's
+    /// The desktop's (feature `desktop-keyring`): the Secret Service, as GNOME Keyring and `KWallet` offer it; macOS's
     /// Keychain; Windows' Credential Manager. It lasts, and is open while somebody is logged in to the desktop.
     Desktop,
 }
@@ -218,7 +218,14 @@ mod kernel {
 
 #[cfg(feature = "desktop-keyring")]
 mod desktop {
-    use std::{sync::mpsc, thread, time::Duration};
+    use std::{
+        sync::{
+            atomic::{AtomicBool, Ordering},
+            mpsc,
+        },
+        thread,
+        time::Duration,
+    };
 
     use ::keyring::v1::{Entry, Error};
     use zeroize::Zeroizing;
@@ -231,16 +238,26 @@ mod desktop {
     /// Long enough to type the keyring's password.
     const PATIENCE: Duration = Duration::from_secs(60);
 
+    /// Nobody opened it: it is not asked, and its user is not waited for, a second time.
+    static IS_SILENT: AtomicBool = AtomicBool::new(false);
+
     type Octets = Zeroizing<[u8; KEY_LENGTH]>;
 
     /// Beside this thread: the keyring may wait for its user, and has a runtime of its own, which no other runtime's
     /// thread may wait for.
     fn asked(ask: impl FnOnce() -> Option<Octets> + Send + 'static) -> Option<Octets> {
+        if IS_SILENT.load(Ordering::Relaxed) {
+            return None;
+        }
         let (sender, answer) = mpsc::channel();
         thread::spawn(move || {
             let _nobody_waits_any_more = sender.send(ask());
         });
-        answer.recv_timeout(PATIENCE).ok()?
+        let answer = answer.recv_timeout(PATIENCE);
+        if matches!(answer, Err(mpsc::RecvTimeoutError::Timeout)) {
+            IS_SILENT.store(true, Ordering::Relaxed);
+        }
+        answer.ok()?
     }
 
     fn entry() -> Option<Entry> {

@@ -351,7 +351,14 @@ impl Session {
             Ok(tokens) => Ok(Some(tokens)),
             Err(TokenError::NoRefreshToken) => Ok(None),
             Err(TokenError::Refused(refusal)) if refusal.code == "invalid_grant" => {
-                output::note("the login that was kept has ended, or was revoked: logging in again");
+                let next = if self.manner.may_log_in {
+                    ": logging in again"
+                } else {
+                    ""
+                };
+                output::note(&format!(
+                    "the login that was kept has ended, or was revoked{next}"
+                ));
                 Ok(None)
             }
             Err(error) => Err(faults::token(&error)),
