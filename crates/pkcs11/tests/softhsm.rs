@@ -6,7 +6,7 @@ use sealstone_jose::{Algorithm, KeyId, PrivateKey, Signer, Verifier};
 use sealstone_keyring::{
     KeyEncryptionKey, KeyHome as _, KeyReference, KeyRing, RotationPolicy, RotationSettings,
 };
-use sealstone_pkcs11::{Pin, Pkcs11Error, Token, TokenConfig};
+use sealstone_pkcs11::{Pin, PinState, Pkcs11Error, Token, TokenConfig, survey};
 use sealstone_testkit::{SoftHsm, unix_time};
 
 const LABEL: &str = "sealstone test";
@@ -171,6 +171,56 @@ fn many_sign_by_few_sessions() {
                 });
             }
         });
+    });
+}
+
+/// What everybody may ask a token, before and after a wrong PIN; and what it counts of its work.
+#[test]
+fn a_token_tells_of_its_pin_and_counts_signatures() {
+    with_token("a_token_tells_of_its_pin_and_counts_signatures", |config| {
+        let asked = || survey(&SoftHsm::module().unwrap()).unwrap();
+        let [one] = asked().try_into().unwrap();
+        assert_eq!((one.label.as_str(), one.pin), (LABEL, PinState::Good));
+        assert!(!one.serial.is_empty());
+        let wrong = Pin::new("9999-not-it".to_owned());
+        Token::open(config.clone(), wrong).unwrap_err();
+        assert_eq!(asked()[0].pin, PinState::WrongTried);
+        let token = open(config.with_sessions(3));
+        assert_eq!(asked()[0].pin, PinState::Good, "a login sets it back");
+        token.prove_sessions().unwrap();
+
+        let figures = || token.figures().unwrap();
+        assert_eq!(
+            (figures().signed, figures().failed, figures().answers),
+            (0, 0, true)
+        );
+        let made = token.generate(Algorithm::Es256).unwrap();
+        let mut signature = Vec::new();
+        for _ in 0..3 {
+            made.key.sign(b"message", &mut signature).unwrap();
+        }
+        let done = figures();
+        assert_eq!((done.signed, done.failed), (3, 0), "a proof is none");
+        assert!(
+            !done.taken.is_zero() && done.within.last() == Some(&3),
+            "{done:?}"
+        );
+        token
+            .prove(&made.reference, Algorithm::Es256, &made.public)
+            .unwrap();
+        let other = token.generate(Algorithm::Es256).unwrap();
+        let exchanged = token.prove(&made.reference, Algorithm::Es256, &other.public);
+        assert!(
+            matches!(exchanged, Err(Pkcs11Error::AnotherKey { .. })),
+            "{exchanged:?}"
+        );
+        token.destroy(&made.reference).unwrap();
+        let gone = token.prove(&made.reference, Algorithm::Es256, &made.public);
+        assert!(matches!(gone, Err(Pkcs11Error::NoKey { .. })), "{gone:?}");
+        assert!(made.key.sign(b"message", &mut signature).is_err());
+        assert_eq!((figures().failed, figures().answers), (1, false));
+        token.check().unwrap();
+        assert!(figures().answers);
     });
 }
 

@@ -54,6 +54,16 @@ fn tokens_are_signed_by_the_token() {
         let server = started(setup);
         let first = token(&server);
         assert_eq!(kid(&first), active(server.setup(), "ES256"));
+        let (_, figures) = server.admin("/metrics");
+        let signed = figures
+            .lines()
+            .find_map(|line| line.strip_prefix("sealstone_hsm_signatures_total{outcome=\"signed\"} "));
+        assert!(signed.unwrap().parse::<u64>().unwrap() >= 1, "{figures}");
+        assert!(figures.contains("\nsealstone_hsm_reachable 1\n"), "{figures}");
+        assert!(
+            figures.contains("sealstone_hsm_signature_seconds_bucket{le=\"+Inf\"}"),
+            "{figures}"
+        );
         assert!(is_active(&server, &first));
         let rs256 = active(server.setup(), "RS256");
         assert!(published(&server).0.contains(&rs256));
@@ -96,6 +106,11 @@ fn a_token_that_is_away_is_said_by_health_and_used_when_it_is_back() {
             eventually("not ready", || server.admin("/health/ready").0 == 503);
             let said = server.wait_until_said("PKCS#11 token can't be used");
             assert!(said.contains("does not answer"), "{said}");
+            let (_, figures) = server.admin("/metrics");
+            assert!(figures.contains("\nsealstone_hsm_reachable 0\n"), "{figures}");
+            let failed = "sealstone_hsm_signatures_total{outcome=\"failed\"} ";
+            let failed = figures.lines().find_map(|line| line.strip_prefix(failed));
+            assert_ne!(failed, Some("0"), "{figures}");
             fs::rename(&away, &there).unwrap();
             eventually("ready again", || server.admin("/health/ready").0 == 200);
             token(&server);

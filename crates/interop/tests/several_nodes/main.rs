@@ -101,6 +101,8 @@ fn three_nodes_go_on_through_every_fault() {
 
     // What was acknowledged is there: the client, and the last token that each family was given.
     println!("{load:?}");
+    // Tokens flow once two of them serve.
+    world.wait_until_all_serve();
     let acknowledged = Credentials::of(&registered);
     for node in &world.nodes {
         let answer = acknowledged
