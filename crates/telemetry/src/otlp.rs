@@ -189,6 +189,7 @@ struct Attribute<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::enum_variant_names, reason = "the protocol's own names")]
 enum Any<'a> {
     StringValue(&'a str),
     IntValue(String),

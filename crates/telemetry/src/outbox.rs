@@ -205,10 +205,6 @@ impl Outbox {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "when a batch is due, not what time it is"
-)]
 fn later(span: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(span).unwrap_or(now)

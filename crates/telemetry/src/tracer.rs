@@ -27,7 +27,7 @@ pub trait TraceClock: Send + Sync + fmt::Debug {
 pub type Entropy = Box<dyn Fn(&mut [u8]) -> bool + Send + Sync>;
 
 /// What may be traced, and how much.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 #[expect(
     clippy::exhaustive_structs,
     reason = "the caller names what differs from the default"
