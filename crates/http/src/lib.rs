@@ -21,7 +21,6 @@ mod proxy;
 mod reference;
 mod request_id;
 mod route;
-mod sharded;
 mod token;
 mod traces;
 mod userinfo;

@@ -3,10 +3,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::StatusCode;
+use sealstone_provider::Sharded;
 
 use crate::latency::{self, Latencies};
 use crate::route::Endpoint;
-use crate::sharded::Sharded;
 
 /// The statuses that are counted apart; any other counts as the last.
 const STATUSES: [u16; 15] = [

@@ -2,9 +2,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::{HeaderName, HeaderValue};
-use sealstone_provider::RequestId;
+use sealstone_provider::{RequestId, SHARDS, Sharded};
 
-use crate::sharded::{SHARDS, Sharded};
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -73,7 +72,7 @@ mod tests {
     use http::HeaderValue;
 
     use super::RequestIds;
-    use crate::sharded::SHARDS;
+    use sealstone_provider::SHARDS;
 
     #[test]
     fn only_a_short_token_is_taken_over() {

@@ -55,6 +55,13 @@ macro_rules! text_type {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+
+            /// The same text in memory of its own, whose holders are counted apart: for a thread that clones it with every
+            /// request.
+            #[must_use]
+            pub fn detached(&self) -> Self {
+                Self(Arc::from(&*self.0))
+            }
         }
 
         impl Borrow<str> for $type {

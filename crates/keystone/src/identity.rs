@@ -283,8 +283,9 @@ impl IdentitySource for KeystoneIdentity {
 
     fn remembered(&self, login: &MachineLogin<'_>) -> Option<Arc<Delegated>> {
         let now = self.inner.client.now();
-        let known = self.inner.known.remembered(&Key::of(login), now)?;
-        Some(Arc::clone(&known.delegated))
+        self.inner
+            .known
+            .remembered(&Key::of(login), now, |known| Arc::clone(&known.delegated))
     }
 
     /// A token that Keystone issues anew for an application credential with its secret; else one made here, after

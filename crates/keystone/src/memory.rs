@@ -90,8 +90,8 @@ impl<Q: Clone + Eq + Hash, K: Remembered> Memory<Q, K> {
     }
 
     /// What [`ask`](Self::ask) would answer at once and with nothing to do besides.
-    pub(crate) fn remembered(&self, question: &Q, now: UnixTime) -> Option<Arc<K>> {
-        self.entries.get(question)?.fresh(now, self.max_age)
+    pub(crate) fn remembered<T>(&self, question: &Q, now: UnixTime, take: impl FnOnce(&K) -> T) -> Option<T> {
+        self.entries.get(question)?.fresh(now, self.max_age, take)
     }
 
     fn entry(&self, question: &Q) -> Arc<Entry<K>> {
@@ -197,12 +197,12 @@ impl<K: Remembered> Entry<K> {
     }
 
     /// What is known, if it stands and is too young to be renewed.
-    fn fresh(&self, now: UnixTime, max_age: Duration) -> Option<Arc<K>> {
+    fn fresh<T>(&self, now: UnixTime, max_age: Duration, take: impl FnOnce(&K) -> T) -> Option<T> {
         let state = self.0.lock();
         let known = state.known.as_ref()?;
         let age = moment::since(known.read_at(), now)?;
         let half = max_age.checked_div(2).unwrap_or_default();
-        (age < half && is_usable(known.as_ref(), now, max_age)).then(|| Arc::clone(known))
+        (age < half && is_usable(known.as_ref(), now, max_age)).then(|| take(known))
     }
 
     /// Keeps the outcome, and tells it to those who wait.

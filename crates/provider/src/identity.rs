@@ -14,6 +14,7 @@ use sealstone_registry::Client;
 
 use crate::error::{BackendError, TokenError};
 use crate::provider::Provider;
+use crate::sharded::Sharded;
 
 /// How long a caller is asked to wait while OpenStack can't be asked and the source does not know better: about as long
 /// as a node of Keystone takes to be replaced behind its balancer.
@@ -22,7 +23,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// Counts what the source said.
 #[derive(Debug, Default)]
 pub(crate) struct IdentityAnswers {
-    given: AtomicU64,
+    /// Those that were remembered are as many as requests.
+    given: Sharded<AtomicU64>,
     refused: AtomicU64,
     failed: AtomicU64,
 }
@@ -30,7 +32,7 @@ pub(crate) struct IdentityAnswers {
 impl IdentityAnswers {
     fn count(&self, answer: &Result<Answer, BackendError>) {
         let counter = match answer {
-            Ok(Answer::Given(_)) => &self.given,
+            Ok(Answer::Given(_)) => self.given.own().0,
             Ok(Answer::Refused(_)) => &self.refused,
             Err(_) => &self.failed,
         };
@@ -64,7 +66,12 @@ impl Provider {
         };
         let remembered = source.remembered(&self.login(step.client(), question)?);
         if remembered.is_some() {
-            self.0.identity_answers.given.fetch_add(1, Ordering::Relaxed);
+            self.0
+                .identity_answers
+                .given
+                .own()
+                .0
+                .fetch_add(1, Ordering::Relaxed);
         }
         Ok(remembered)
     }
@@ -89,12 +96,12 @@ impl Provider {
     #[must_use]
     pub fn identity_answers(&self) -> [(&'static str, u64); 3] {
         let answers = &self.0.identity_answers;
+        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
         [
-            ("given", &answers.given),
-            ("refused", &answers.refused),
-            ("failed", &answers.failed),
+            ("given", answers.given.sum(load)),
+            ("refused", load(&answers.refused)),
+            ("failed", load(&answers.failed)),
         ]
-        .map(|(outcome, count)| (outcome, count.load(Ordering::Relaxed)))
     }
 
     pub(crate) fn identity_source(&self) -> Result<&dyn IdentitySource, BackendError> {

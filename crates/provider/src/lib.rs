@@ -17,6 +17,7 @@ pub mod people;
 mod ports;
 mod provider;
 mod revoke;
+mod sharded;
 mod token;
 
 pub use administration::{
@@ -33,4 +34,5 @@ pub use ports::{Clock, Entropy, EntropyError, Ports, SystemClock, SystemEntropy}
 pub use provider::Provider;
 pub use sealstone_grants::{ChainVerdict, Denial, PresentedCertificate};
 pub use sealstone_identity::DomainId;
+pub use sharded::{SHARDS, Sharded};
 pub use token::{TokenFuture, TokenTurn};

@@ -9,9 +9,16 @@ use arc_swap::ArcSwap;
 use sealstone_identity::DomainId;
 use sealstone_keyring::HomeFigures;
 use sealstone_oauth_types::{RevocationDocument, ServerMetadata};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+
+thread_local! {
+    /// The domain that was named last: a copy of the thread's own, since its holders are counted beside its text, and a
+    /// count that every request writes would take the text from every other core that reads it.
+    static NAMED: RefCell<Option<DomainId>> = const { RefCell::new(None) };
+}
 
 /// Runs the flows of every issuer. A clone is the same provider.
 ///
@@ -68,7 +75,11 @@ impl Provider {
     #[must_use]
     pub fn issuer_named(&self, domain: &str) -> Option<DomainId> {
         let issuers = self.0.issuers.load();
-        issuers.get_key_value(domain).map(|(domain, _)| domain.clone())
+        let (served, _) = issuers.get_key_value(domain)?;
+        Some(NAMED.with_borrow_mut(|named| match named {
+            Some(named) if named == served => named.clone(),
+            Some(_) | None => named.insert(served.detached()).clone(),
+        }))
     }
 
     /// Whether the domain has an issuer now.

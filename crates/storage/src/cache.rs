@@ -1,5 +1,7 @@
 //! Bounded read-through caches, kept true by the change feed.
 
+mod own;
+
 use std::{fmt, hash::Hash, sync::Arc};
 
 use arc_swap::ArcSwap;
@@ -12,12 +14,15 @@ use sealstone_registry::{
 };
 use tokio::sync::watch;
 
+use own::Own;
+
 /// Records that were read, each with the count of changes before it was read.
 ///
 /// A record is good as long as that count is the current one. The writer publishes a new count before it answers, so
 /// after an acknowledged change no older record is given; nothing needs to be swept.
-struct ReadThrough<K, V> {
+struct ReadThrough<K: Send, V: Send + Sync> {
     records: Cache<K, (u64, Arc<V>)>,
+    own: Own<K, V>,
     seen: ArcSwap<Seen>,
 }
 
@@ -35,10 +40,11 @@ impl Seen {
     }
 }
 
-impl<K: Clone + Eq + Hash, V> ReadThrough<K, V> {
+impl<K: Clone + Eq + Hash + Send, V: Clone + Send + Sync> ReadThrough<K, V> {
     fn new(changes: watch::Receiver<u64>, capacity: usize) -> Self {
         Self {
             records: Cache::new(capacity.max(1)),
+            own: Own::new(),
             seen: ArcSwap::from_pointee(Seen::of(changes)),
         }
     }
@@ -57,8 +63,16 @@ impl<K: Clone + Eq + Hash, V> ReadThrough<K, V> {
     }
 
     fn get(&self, key: &K, count: Option<u64>) -> Option<Arc<V>> {
+        let count = count?;
+        if let Some(copy) = self.own.get(key, count) {
+            return Some(copy);
+        }
         let (read_at, record) = self.records.get(key)?;
-        (Some(read_at) == count).then_some(record)
+        if read_at != count {
+            return None;
+        }
+        self.own.given(key, count, &record);
+        Some(record)
     }
 
     /// Keeps what was read; `count` is the one from before the reading. An absent record is not kept: an outsider

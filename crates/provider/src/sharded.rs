@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Copies that there are of a counter: as many threads count without waiting for each other's cache lines.
-pub(crate) const SHARDS: usize = 8;
+pub const SHARDS: usize = 8;
 
 static THREADS: AtomicUsize = AtomicUsize::new(0);
 
@@ -15,7 +15,7 @@ thread_local! {
 /// A counter, or a table of them, in several copies: each thread has one, which it shares with few others, and whoever
 /// reads adds them up. A line of memory that two cores write in turn costs each some 60 ns.
 #[derive(Debug, Default)]
-pub(crate) struct Sharded<T>([Shard<T>; SHARDS]);
+pub struct Sharded<T>([Shard<T>; SHARDS]);
 
 /// On lines of its own; processors fetch two at a time.
 #[derive(Debug, Default)]
@@ -24,14 +24,15 @@ struct Shard<T>(T);
 
 impl<T> Sharded<T> {
     /// This thread's copy, and its number below [`SHARDS`].
-    pub(crate) fn own(&self) -> (&T, usize) {
+    pub fn own(&self) -> (&T, usize) {
         let own = OWN.with(|own| *own);
         let [first, ..] = &self.0;
         (&self.0.get(own).unwrap_or(first).0, own)
     }
 
     /// The sum over all copies.
-    pub(crate) fn sum(&self, of: impl Fn(&T) -> u64) -> u64 {
+    #[must_use]
+    pub fn sum(&self, of: impl Fn(&T) -> u64) -> u64 {
         let parts = self.0.iter().map(|shard| of(&shard.0));
         parts.fold(0, u64::saturating_add)
     }
