@@ -97,7 +97,13 @@ fn main() {
         "{:<38} {:<22} {:>8} {:>10} {:>12} {:>10} {:>10}",
         "", "", "node us", "database us", "a CPU-second", "p50 ms", "p99 ms"
     );
-    for load in &LOADS {
+    // Words name the loads that are wanted; none, all.
+    let words: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|word| !word.starts_with('-'))
+        .collect();
+    let is_wanted = |load: &&Load| words.is_empty() || words.iter().any(|word| load.name.contains(word));
+    for load in LOADS.iter().filter(is_wanted) {
         let mut cases = vec![("SQLite".to_owned(), &file, 1)];
         for count in load.nodes {
             cases.push((format!("PostgreSQL, {count} node(s)"), &nodes, *count));

@@ -58,6 +58,7 @@ impl Shared {
         let _inserted = store.insert_domain(domain).await.expect("kept");
         let by_secret = json!({
             "token_endpoint_auth_method": "client_secret_basic",
+            "introspection": "domain",
             "grant_types": ["client_credentials"],
             "scope": "metrics:read",
         });

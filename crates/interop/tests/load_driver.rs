@@ -41,7 +41,7 @@ fn drive(server: &ServeServer, arguments: &[&str]) -> Output {
     let mut command = Command::new(driver());
     command.args([
         "--issuer",
-        &server.public_url("/v4/oauth2/demo"),
+        &server.public_url(""),
         "--duration-s",
         "1",
     ]);
