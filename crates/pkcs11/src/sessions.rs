@@ -287,9 +287,12 @@ impl Sessions {
             PinState::Unset | PinState::WrongTried | PinState::Good => {}
         }
         let session = self.module.open_rw_session(slot);
-        let session = session.map_err(|error| match error {
-            Error::Pkcs11(RvError::SessionCount, _) => Pkcs11Error::NoSession { label: label() },
-            error => self.away(&error),
+        let session = session.map_err(|error| {
+            if matches!(error, Error::Pkcs11(RvError::SessionCount, _)) {
+                Pkcs11Error::NoSession { label: label() }
+            } else {
+                self.away(&error)
+            }
         })?;
         let pin = AuthPin::from(self.pin.0.as_str());
         match session.login(UserType::User, Some(&pin)) {
