@@ -151,7 +151,8 @@ fn place(begin: &[u8]) -> (usize, u64) {
         .fold(0_u64, |number, octet| (number << 8) | u64::from(*octet));
     let hash = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 44;
     let bit = usize::try_from(hash).unwrap_or_default() % BITS;
-    (bit / 64, 1 << (bit % 64))
+    let within = u32::try_from(bit % 64).unwrap_or_default();
+    (bit / 64, 1_u64.wrapping_shl(within))
 }
 
 #[cfg(test)]

@@ -217,6 +217,7 @@ impl DevServer {
             .arg(self.data())
             .args(["--output", "json"])
             .output()
+            .map(|output| crate::serve::looked_through("sealstone", output))
             .expect("sealstone runs");
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{arguments:?}: {said}");
@@ -250,6 +251,22 @@ impl DevServer {
         TestCa::new("Impostor").issue(CertificateSpec::same_subject(&self.certificate(name)))
     }
 
+    /// Sends it a signal by its short name: `HUP`, `TERM`.
+    pub fn signal(&self, name: &str) {
+        let process = self.running.as_ref().expect("it runs").id();
+        let sent = Command::new("kill")
+            .args(["-s", name, &process.to_string()])
+            .status();
+        assert!(sent.expect("kill runs").success());
+    }
+
+    /// Waits until it has written this, and gives all that it wrote.
+    pub fn wait_until_said(&mut self, words: &str) -> String {
+        let running = self.running.as_mut().expect("it runs");
+        running.wait_until(|said| said.contains(words));
+        running.said()
+    }
+
     /// An HTTPS client without a certificate that trusts the server's CA.
     #[must_use]
     pub fn https(&self) -> Https {
@@ -263,12 +280,7 @@ impl DevServer {
     }
 }
 
-fn run(
-    folder: &Path,
-    [public, mutual]: [u16; 2],
-    arguments: &[&str],
-    offset: Option<&str>,
-) -> Running {
+fn run(folder: &Path, [public, mutual]: [u16; 2], arguments: &[&str], offset: Option<&str>) -> Running {
     let program = built(
         "SEALSTONED",
         &["--package", "sealstone-server", "--bin", "sealstoned"],
@@ -303,7 +315,27 @@ fn read(folder: &Path) -> Option<DevFile> {
         client.cert = client.cert.as_ref().map(|path| data.join(path));
         client.key = client.key.as_ref().map(|path| data.join(path));
     }
+    let users = file
+        .users
+        .iter()
+        .flat_map(|user| [Some(&user.password), user.totp_secret.as_ref()]);
+    let clients = file.clients.iter().map(|client| client.client_secret.as_ref());
+    let secrets = users.chain(clients).flatten();
+    secrets.for_each(|secret| sealstone_testkit::keep_secret(secret));
+    for client in &file.clients {
+        let key = client.key.as_ref().and_then(|path| fs::read_to_string(path).ok());
+        sealstone_testkit::keep_secret(&key.unwrap_or_default());
+    }
     Some(file)
+}
+
+impl Drop for DevServer {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let audit = fs::read_to_string(self.data().join("audit.jsonl")).unwrap_or_default();
+            sealstone_testkit::written_down("the audit trail of sealstoned dev", &audit);
+        }
+    }
 }
 
 impl DevFile {

@@ -12,7 +12,7 @@ use rustls::{
 };
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
-use sealstone_testkit::TestCertificate;
+use sealstone_testkit::{TestCertificate, keep_secret_of, keep_secrets_of_form, keep_secrets_of_json};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -178,6 +178,10 @@ impl Https {
             request.push_str(&format!("content-length: {}\r\n", body.len()));
         }
         request.push_str("\r\n");
+        for (name, value) in headers {
+            keep_secret_of(name, value);
+        }
+        keep_secrets_of_form(&String::from_utf8_lossy(body));
         stream.write_all(request.as_bytes())?;
         stream.write_all(body)?;
         stream.flush()?;
@@ -192,6 +196,15 @@ impl Https {
         let version = stream.conn.protocol_version();
         let mut answer = parse(&raw).ok_or(HttpsError::Malformed)?;
         answer.version = version;
+        for (name, value) in &answer.headers {
+            keep_secret_of(name, value);
+            if name == "location" {
+                keep_secrets_of_form(value);
+            }
+        }
+        if let Ok(document) = serde_json::from_slice(&answer.body) {
+            keep_secrets_of_json(&document);
+        }
         Ok(answer)
     }
 

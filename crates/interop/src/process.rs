@@ -75,7 +75,10 @@ fn free_port() -> u16 {
 #[derive(Debug)]
 pub(crate) struct Running {
     child: Child,
+    name: String,
     said: Arc<Mutex<String>>,
+    /// What it wrote on standard error: its log.
+    logged: Arc<Mutex<String>>,
     lines: Mutex<Receiver<()>>,
 }
 
@@ -87,15 +90,20 @@ impl Running {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        let name = command.get_program().to_string_lossy().into_owned();
         let mut child = command.spawn().expect("the program starts");
         let (sender, lines) = channel();
         let said = Arc::new(Mutex::new(String::new()));
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        listen(stdout.expect("a pipe"), sender.clone(), Arc::clone(&said));
-        listen(stderr.expect("a pipe"), sender, Arc::clone(&said));
+        let logged = Arc::new(Mutex::new(String::new()));
+        listen(stdout.expect("a pipe"), sender.clone(), vec![Arc::clone(&said)]);
+        let both = vec![Arc::clone(&said), Arc::clone(&logged)];
+        listen(stderr.expect("a pipe"), sender, both);
         let mut running = Self {
             child,
+            name,
             said,
+            logged,
             lines: Mutex::new(lines),
         };
         running.wait_until(ready);
@@ -159,17 +167,21 @@ impl Drop for Running {
             // Shown by the test runner beside the failure.
             let mut stderr = std::io::stderr();
             let _ = std::io::Write::write_all(&mut stderr, tail.join("\n").as_bytes());
+        } else {
+            let logged = self.logged.lock().expect("not poisoned").clone();
+            sealstone_testkit::written_down(&self.name, &logged);
         }
     }
 }
 
-fn listen(pipe: impl Read + Send + 'static, sender: Sender<()>, said: Arc<Mutex<String>>) {
+fn listen(pipe: impl Read + Send + 'static, sender: Sender<()>, kept: Vec<Arc<Mutex<String>>>) {
     thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-            let mut text = said.lock().expect("not poisoned");
-            text.push_str(&line);
-            text.push('\n');
-            drop(text);
+            for said in &kept {
+                let mut text = said.lock().expect("not poisoned");
+                text.push_str(&line);
+                text.push('\n');
+            }
             let _ = sender.send(());
         }
     });

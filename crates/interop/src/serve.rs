@@ -145,6 +145,7 @@ impl ServeSetup {
             .arg(self.path("sealstoned.toml"))
             .envs(environment.iter().copied())
             .output()
+            .map(|output| looked_through("sealstone", output))
             .expect("the program runs")
     }
 
@@ -172,6 +173,7 @@ impl ServeSetup {
             .max_by_key(|line| line.len())
             .unwrap_or_default()
             .trim();
+        sealstone_testkit::keep_secret(telling);
         if telling.len() >= LEAST_TELLING {
             self.confidential
                 .lock()
@@ -183,6 +185,7 @@ impl ServeSetup {
     /// No secret is in what the server wrote: its streams, its audit trail.
     fn nothing_leaked(&self, said: &str) {
         let audit = fs::read_to_string(self.path("audit.jsonl")).unwrap_or_default();
+        sealstone_testkit::written_down("the audit trail", &audit);
         for secret in self.confidential.lock().expect("not poisoned").iter() {
             let found = said.contains(secret) || audit.contains(secret);
             assert!(
@@ -358,6 +361,15 @@ impl Drop for ServeServer {
 
 /// Shorter words turn up by themselves.
 const LEAST_TELLING: usize = 12;
+
+/// What it was asked to print is secret where its name says so; what it said besides holds no secret.
+pub(crate) fn looked_through(program: &str, output: Output) -> Output {
+    if let Ok(document) = serde_json::from_slice(&output.stdout) {
+        sealstone_testkit::keep_secrets_of_json(&document);
+    }
+    sealstone_testkit::written_down(program, &String::from_utf8_lossy(&output.stderr));
+    output
+}
 
 /// 64 hexadecimal digits that look random.
 fn digits(of: &str) -> String {

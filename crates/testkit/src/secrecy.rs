@@ -95,13 +95,14 @@ fn keep_cookie(pair: &str) {
     }
 }
 
-/// Every secret member of a JSON document, however deep.
+/// Every secret member of a JSON document, however deep; `code` is a word for a fault there, and no secret.
 pub fn keep_secrets_of_json(document: &Value) {
     match document {
         Value::Object(members) => {
             for (name, value) in members {
                 match value {
-                    Value::String(text) => keep_secret_of(name, text),
+                    Value::String(text) if name != "code" => keep_secret_of(name, text),
+                    Value::String(_) => {}
                     Value::Array(_) | Value::Object(_) => keep_secrets_of_json(value),
                     Value::Null | Value::Bool(_) | Value::Number(_) => {}
                 }
@@ -156,7 +157,6 @@ fn append(ending: &str, text: &str) {
         .expect("the folder for what tests wrote down");
 }
 
-#[expect(clippy::disallowed_methods, reason = "the suite's runner says where")]
 fn folder() -> Option<PathBuf> {
     std::env::var_os(TEST_LOGS).map(PathBuf::from)
 }

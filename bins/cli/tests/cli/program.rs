@@ -24,12 +24,18 @@ pub(crate) struct Done {
 }
 
 impl Done {
+    /// What it was asked to print may be secret; what it said besides holds none of that, then or later.
     fn of(output: Output) -> Self {
-        Self {
+        let done = Self {
             status: output.status.code().expect("not killed"),
             out: String::from_utf8(output.stdout).expect("text"),
             err: String::from_utf8(output.stderr).expect("text"),
+        };
+        if let Ok(document) = serde_json::from_str(&done.out) {
+            sealstone_testkit::keep_secrets_of_json(&document);
         }
+        sealstone_testkit::written_down("sealstone", &done.err);
+        done
     }
 
     /// It worked: what it printed.
@@ -77,6 +83,12 @@ pub(crate) fn with_input(arguments: &[&str], input: &[u8]) -> Done {
 }
 
 pub(crate) fn with_env(arguments: &[&str], name: &str, value: &str) -> Done {
+    if ["PASSWORD", "SECRET", "TOKEN"]
+        .iter()
+        .any(|word| name.contains(word))
+    {
+        sealstone_testkit::keep_secret(value);
+    }
     Done::of(command(arguments).env(name, value).output().expect("starts"))
 }
 

@@ -111,7 +111,8 @@ impl Place {
             .stderr(Stdio::from(log))
             .spawn()
             .unwrap();
-        Agent { child }
+        let log = self.path("agent.log");
+        Agent { child, log }
     }
 
     /// Starts it and waits for its first token.
@@ -157,6 +158,7 @@ impl Place {
 #[derive(Debug)]
 pub(crate) struct Agent {
     child: Child,
+    log: PathBuf,
 }
 
 impl Agent {
@@ -182,6 +184,10 @@ impl Drop for Agent {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if !std::thread::panicking() {
+            let log = fs::read_to_string(&self.log).unwrap_or_default();
+            sealstone_testkit::written_down("sealstone agent", &log);
+        }
     }
 }
 
