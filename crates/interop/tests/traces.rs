@@ -229,7 +229,6 @@ fn signed_in(server: &ServeServer, client: &str, user: &str, password: &str) -> 
             VERIFIER,
             CHALLENGE,
             password,
-            user,
             code,
         ]
         .map(str::to_owned),
@@ -322,7 +321,11 @@ fn a_login_at_keystone_shows_the_calls_that_it_waits_for() {
     let server = setup.start();
     let somebody = lab.machine(&["member"]);
     let mut secrets = signed_in(&server, "cli", &somebody.user_name, &somebody.password);
-    secrets.extend([admin.credential_secret.clone(), somebody.user_id.clone()]);
+    secrets.extend([
+        admin.credential_secret.clone(),
+        somebody.user_id.clone(),
+        somebody.user_name.clone(),
+    ]);
 
     let asked = |span: &Value| says(span, "sealstone.keystone.operation").is_some();
     let trace = collector.trace_with("a call of Keystone", asked);
