@@ -151,9 +151,12 @@ pub(crate) struct Renewed {
 fn flatten(path: &mut Vec<String>, dict: Dict, into: &mut BTreeMap<Vec<String>, Value>) {
     for (key, value) in dict {
         path.push(key);
-        match value {
-            Value::Dict(_, inner) if !inner.is_empty() => flatten(path, inner, into),
-            value => drop(into.insert(path.clone(), value)),
+        if let Value::Dict(_, inner) = &value
+            && !inner.is_empty()
+        {
+            flatten(path, inner.clone(), into);
+        } else {
+            into.insert(path.clone(), value);
         }
         path.pop();
     }

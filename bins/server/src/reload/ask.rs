@@ -108,7 +108,7 @@ fn outcome(address: SocketAddr) -> anyhow::Result<Outcome> {
     let address = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())),
         IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::from((Ipv6Addr::LOCALHOST, address.port())),
-        _ => address,
+        IpAddr::V4(_) | IpAddr::V6(_) => address,
     };
     let at_fault = || {
         format!("no answer at server.admin_listen {address}: does the server run, with this configuration?")
