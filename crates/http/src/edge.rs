@@ -73,13 +73,30 @@ pub(crate) struct Edge {
     strict_transport_security: bool,
     traces: Option<Arc<dyn RequestTraces>>,
     ids: RequestIds,
-    metrics: Metrics,
+    metrics: Arc<Metrics>,
 }
 
 impl HttpEdge {
     /// An edge before this provider. `clock` is the one that certificates are judged by.
     #[must_use]
     pub fn new(provider: Provider, clock: Arc<dyn Clock>, config: HttpConfig) -> Self {
+        Self::counting(provider, clock, config, Arc::default())
+    }
+
+    /// The edge that takes this one's place when what it was told has changed: what was counted is counted on, limits
+    /// begin anew. Requests under way end at this one.
+    #[must_use]
+    pub fn successor(&self, provider: Provider, config: HttpConfig) -> Self {
+        let (clock, metrics) = (Arc::clone(&self.0.clock), Arc::clone(&self.0.metrics));
+        Self::counting(provider, clock, config, metrics)
+    }
+
+    fn counting(
+        provider: Provider,
+        clock: Arc<dyn Clock>,
+        config: HttpConfig,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let limits = Limits::new(&config.rate_limit, &LimitClock::monotonic());
         Self(Arc::new(Edge {
             provider,
@@ -94,7 +111,7 @@ impl HttpEdge {
             strict_transport_security: config.strict_transport_security,
             traces: config.traces,
             ids: RequestIds::new(),
-            metrics: Metrics::default(),
+            metrics,
         }))
     }
 
