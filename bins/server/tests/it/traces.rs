@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+const PROXY_SECRET: &str = "between-the-two-of-us-0123456789";
 /// What a caller names: its trace and its span.
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -227,23 +228,23 @@ async fn lines_of_the_log_name_their_trace() {
         traced(setup, &collector.url, &more);
         setup.set("proxy", "trusted_networks", "['127.0.0.0/8']");
         setup.set("proxy", "form", "'rfc9440'");
+        setup.write_private("proxy.secret", PROXY_SECRET);
+        setup.set("proxy", "secret_header", "'x-proxy-secret'");
+        setup.set("proxy", "secret_file", "'proxy.secret'");
     })
     .await;
     world
         .register("ci", json!({"token_endpoint_auth_method": "client_secret_basic"}))
         .await;
+    // A proxy that forwards what is no certificate is worth a line.
     let wrong = |id: &str| {
-        Ask::post(TOKEN)
-            .basic("ci", "wrong")
-            .form(GRANT)
-            .header("x-request-id", id)
+        ask(id)
             .header("traceparent", PARENT)
+            .header("x-proxy-secret", PROXY_SECRET)
+            .header("client-cert", ":bm90IG9uZQ==:")
     };
-    world
-        .https()
-        .send(world.public, wrong("line-1"))
-        .await
-        .is_refused(401, "invalid_client");
+    let refused = world.https().send(world.public, wrong("line-1")).await;
+    refused.is_refused(400, "invalid_request");
     world
         .process
         .logged(|line| line.contains("line-1").then_some(()))
@@ -263,11 +264,8 @@ async fn lines_of_the_log_name_their_trace() {
         .process
         .logged_from(before, |line| line.contains("reloaded").then_some(()))
         .await;
-    world
-        .https()
-        .send(world.public, wrong("line-2"))
-        .await
-        .is_refused(401, "invalid_client");
+    let refused = world.https().send(world.public, wrong("line-2")).await;
+    refused.is_refused(400, "invalid_request");
     collector.trace_of("line-2").await;
     assert_eq!(lines_of(&world, "line-2"), Vec::<Value>::new());
     world.end().await;
