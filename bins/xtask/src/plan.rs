@@ -219,6 +219,7 @@ fn run_all(calls: impl Iterator<Item = Call>, verbose: bool) -> Result<Counts, S
 fn steps(root: &Path) -> Vec<Step> {
     let mut all = gates(root);
     all.extend(runs(root));
+    all.extend(lasts(root));
     all
 }
 
@@ -280,27 +281,29 @@ fn gates(root: &Path) -> Vec<Step> {
     ]
 }
 
+/// Tests, with the programs that they start.
+fn tests(root: &Path, line: &str) -> Call {
+    let programs = crate::programs(root);
+    let (server, program) = (programs.join("sealstoned"), programs.join("sealstone"));
+    let service = programs.join("examples/protected-service");
+    let driver = programs.join("examples/load-driver");
+    call(root, line)
+        .env("SEALSTONED", &server.to_string_lossy())
+        .env("SEALSTONE", &program.to_string_lossy())
+        .env("PROTECTED_SERVICE", &service.to_string_lossy())
+        .env("XTASK", &programs.join("xtask").to_string_lossy())
+        .env("LOAD_DRIVER", &driver.to_string_lossy())
+        // Tests that ask PostgreSQL or SoftHSM are left out only where nobody said that they must run.
+        .env("SEALSTONE_NEEDS_POSTGRES", "1")
+        .env("SEALSTONE_NEEDS_SOFTHSM", "1")
+        .env(secrecy::VARIABLE, &secrecy::folder(root).to_string_lossy())
+}
+
 /// What runs the code.
 fn runs(root: &Path) -> Vec<Step> {
     // One selection of packages for all: another would build the dependencies anew, with other features.
-    let nextest_of = |line: &str| {
-        let programs = crate::programs(root);
-        let (server, program) = (programs.join("sealstoned"), programs.join("sealstone"));
-        let service = programs.join("examples/protected-service");
-        let driver = programs.join("examples/load-driver");
-        call(root, line)
-            .env("SEALSTONED", &server.to_string_lossy())
-            .env("SEALSTONE", &program.to_string_lossy())
-            .env("PROTECTED_SERVICE", &service.to_string_lossy())
-            .env("XTASK", &programs.join("xtask").to_string_lossy())
-            .env("LOAD_DRIVER", &driver.to_string_lossy())
-            // Tests that ask PostgreSQL or SoftHSM are left out only where nobody said that they must run.
-            .env("SEALSTONE_NEEDS_POSTGRES", "1")
-            .env("SEALSTONE_NEEDS_SOFTHSM", "1")
-            .env(secrecy::VARIABLE, &secrecy::folder(root).to_string_lossy())
-    };
     let nextest = |filter: &str| {
-        nextest_of("cargo nextest run --workspace --no-fail-fast")
+        tests(root, "cargo nextest run --workspace --no-fail-fast")
             .arg("-E")
             .arg(filter)
     };
@@ -316,11 +319,6 @@ fn runs(root: &Path) -> Vec<Step> {
         "cargo nextest run -p sealstone-jose --no-default-features --features portable --no-fail-fast";
     let benches = "cargo test -p sealstone-benches --benches --no-fail-fast -- --test";
     let doctests = "cargo test --workspace --doc --no-fail-fast";
-    let desktop = [
-        "cargo build --workspace --bin sealstone --features sealstone-cli/desktop-keyring",
-        "cargo nextest run --workspace --features sealstone-cli/desktop-keyring,sealstone-interop/desktop-keyring --test \
-         desktop_keyring --no-fail-fast",
-    ];
     vec![
         step(
             "build",
@@ -375,11 +373,21 @@ fn runs(root: &Path) -> Vec<Step> {
             commands(root, &[benches]),
         ),
         step("fuzz", "every fuzz target for a few seconds", Action::Fuzz),
-        // Another program than the others are tested with: these come last.
+    ]
+}
+
+/// What comes last: another program than the others are tested with, and what all of them left.
+fn lasts(root: &Path) -> Vec<Step> {
+    let desktop = [
+        "cargo build --workspace --bin sealstone --features sealstone-cli/desktop-keyring",
+        "cargo nextest run --workspace --features sealstone-cli/desktop-keyring,sealstone-interop/desktop-keyring --test \
+         desktop_keyring --no-fail-fast",
+    ];
+    vec![
         step(
             "desktop-keyring",
             "logins kept by a real Secret Service",
-            Action::Commands(vec![call(root, desktop[0]), nextest_of(desktop[1])]),
+            Action::Commands(vec![call(root, desktop[0]), tests(root, desktop[1])]),
         ),
         step(
             "systems",
