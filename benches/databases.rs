@@ -4,6 +4,8 @@
 //!
 //! Counted are the wall time of a call, and the CPU time of this process and of PostgreSQL's.
 
+#[path = "server/cpu.rs"]
+mod cpu;
 #[path = "server/postgres.rs"]
 mod postgres;
 #[path = "refresh_tokens/records.rs"]

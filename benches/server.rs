@@ -1,7 +1,7 @@
 //! Servers as processes of their own, so that their CPU time and memory are their own, and connections to them.
 
 #[path = "server/cpu.rs"]
-mod cpu;
+pub(crate) mod cpu;
 #[path = "server/wire.rs"]
 pub(crate) mod wire;
 

@@ -18,6 +18,7 @@ use std::process::Command;
 use deployment::{Deployment, Shared};
 use sealstone_testkit::PostgresCluster;
 use serde_json::Value;
+use server::cpu;
 
 /// Connections to each node.
 const CONNECTIONS: usize = 8;
@@ -89,7 +90,12 @@ fn main() {
     let shared = Shared::new();
     let file = runtime.block_on(Deployment::on_sqlite(&shared));
     let nodes = runtime.block_on(Deployment::on_postgres(&shared, &cluster.database(), 3));
-    let driver = driver();
+    let surroundings = Surroundings {
+        driver: driver(),
+        shared: &shared,
+        cluster: &cluster,
+        seconds,
+    };
     println!(
         "microseconds of CPU time a request, and requests a CPU-second of the nodes: median of {rounds} interleaved rounds of {seconds} s"
     );
@@ -111,7 +117,7 @@ fn main() {
         let mut all: Vec<Vec<Cost>> = vec![Vec::new(); cases.len()];
         for _ in 0..rounds {
             for ((_, deployment, count), costs) in cases.iter().zip(&mut all) {
-                costs.push(ask(&driver, load, &shared, deployment, *count, &cluster, seconds));
+                costs.push(surroundings.ask(load, deployment, *count));
             }
         }
         for ((name, _, _), costs) in cases.iter().zip(&all) {
@@ -138,58 +144,60 @@ struct Cost {
     p99: f64,
 }
 
-/// One round of the driver, and what it cost.
-fn ask(
-    driver: &PathBuf,
-    load: &Load,
-    shared: &Shared,
-    deployment: &Deployment,
-    count: usize,
-    cluster: &PostgresCluster,
+/// What all rounds have.
+struct Surroundings<'a> {
+    driver: PathBuf,
+    shared: &'a Shared,
+    cluster: &'a PostgresCluster,
     seconds: u32,
-) -> Cost {
-    let mut command = Command::new(driver);
-    command.args([
-        "--issuer",
-        &deployment.issuer(),
-        "--scope",
-        "metrics:read",
-        "--output",
-        "json",
-    ]);
-    command.args(["--duration-s", &seconds.to_string()]);
-    command.arg("--ca").arg(shared.path("ca.pem"));
-    if load.by_certificate {
-        command.args(["--client", "by-certificate", "--certificate"]);
-        command
-            .arg(shared.path("machine.pem"))
-            .arg("--key")
-            .arg(shared.path("machine.key"));
-    } else {
-        command
-            .args(["--client", "by-secret", "--secret-file"])
-            .arg(shared.path("secret"));
-    }
-    for address in deployment.addresses(count, load.by_certificate) {
-        command.args(["--connect", &address]);
-    }
-    if !load.arguments.contains(&"--connections") {
-        command.args(["--connections", &(CONNECTIONS * count).to_string()]);
-    }
-    command.args(load.arguments);
-    let before = (deployment.cpu_ns(), postgres::cpu_ns(cluster));
-    let output = command.output().expect("the driver runs");
-    let node = deployment.cpu_ns() - before.0;
-    let database = postgres::cpu_ns(cluster).saturating_sub(before.1);
-    assert!(output.status.success(), "{}: {output:?}", load.name);
-    let said: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    let answered = said["successes"].as_f64().expect("a number");
-    let latency = |name: &str| said["latency_us"][name].as_f64().expect("a number");
-    Cost {
-        node: node as f64 / 1e3 / answered,
-        database: database as f64 / 1e3 / answered,
-        p50: latency("p50"),
-        p99: latency("p99"),
+}
+
+impl Surroundings<'_> {
+    /// One round of the driver, and what it cost.
+    fn ask(&self, load: &Load, deployment: &Deployment, count: usize) -> Cost {
+        let mut command = Command::new(&self.driver);
+        command.args([
+            "--issuer",
+            &deployment.issuer(),
+            "--scope",
+            "metrics:read",
+            "--output",
+            "json",
+        ]);
+        command.args(["--duration-s", &self.seconds.to_string()]);
+        command.arg("--ca").arg(self.shared.path("ca.pem"));
+        if load.by_certificate {
+            command.args(["--client", "by-certificate", "--certificate"]);
+            command
+                .arg(self.shared.path("machine.pem"))
+                .arg("--key")
+                .arg(self.shared.path("machine.key"));
+        } else {
+            command
+                .args(["--client", "by-secret", "--secret-file"])
+                .arg(self.shared.path("secret"));
+        }
+        for address in deployment.addresses(count, load.by_certificate) {
+            command.args(["--connect", &address]);
+        }
+        if !load.arguments.contains(&"--connections") {
+            command.args(["--connections", &(CONNECTIONS * count).to_string()]);
+        }
+        command.args(load.arguments);
+        let before = (deployment.cpu_ns(), postgres::cpu_ns(self.cluster));
+        let output = command.output().expect("the driver runs");
+        let node = deployment.cpu_ns() - before.0;
+        let database = postgres::cpu_ns(self.cluster).saturating_sub(before.1);
+        assert!(output.status.success(), "{}: {output:?}", load.name);
+        let said: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let answered = said["successes"].as_f64().expect("a number");
+        let latency = |name: &str| said["latency_us"][name].as_f64().expect("a number");
+        Cost {
+            node: node as f64 / 1e3 / answered,
+            database: database as f64 / 1e3 / answered,
+            p50: latency("p50"),
+            p99: latency("p99"),
+        }
     }
 }
 

@@ -1,11 +1,10 @@
 //! What a PostgreSQL server takes of the machine.
 
-#[path = "cpu.rs"]
-mod cpu;
-
 use std::fs;
 
 use sealstone_testkit::PostgresCluster;
+
+use crate::cpu;
 
 /// A server that flushes what it acknowledges, as one that is in use does; none where PostgreSQL is not installed.
 pub(crate) fn durable() -> Option<PostgresCluster> {

@@ -13,7 +13,7 @@ use clap::{Parser, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "load-driver", after_help = EXAMPLES)]
 pub(crate) struct Options {
-    /// The issuer, as clients know it: https://id.example.org/v4/oauth2/DOMAIN. Its metadata name the endpoints
+    /// The issuer, as clients know it, up to and with `/v4/oauth2/DOMAIN`. Its metadata name the endpoints
     #[arg(long, value_name = "URL")]
     pub(crate) issuer: String,
     /// The authorities that the server's certificate is trusted by, PEM
