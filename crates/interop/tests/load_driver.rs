@@ -39,12 +39,7 @@ fn server() -> ServeServer {
 fn drive(server: &ServeServer, arguments: &[&str]) -> Output {
     let path = |name: &str| server.setup().path(name);
     let mut command = Command::new(driver());
-    command.args([
-        "--issuer",
-        &server.public_url(""),
-        "--duration-s",
-        "1",
-    ]);
+    command.args(["--issuer", &server.public_url(""), "--duration-s", "1"]);
     command.arg("--ca").arg(path("ca.pem"));
     for argument in arguments {
         // A file of the server's folder.
