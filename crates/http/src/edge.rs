@@ -264,10 +264,7 @@ impl Visit {
         let domain = domain.and_then(|text| edge.provider.issuer_named(text));
         // Never the path or the query: both may hold what was not meant for a log. The span is for those who look for
         // something; whoever reads only faults finds the request's id in the fault itself.
-        let trace = edge
-            .traces
-            .as_deref()
-            .map(|traces| TraceStart::of(traces, parts));
+        let trace = edge.traces.as_deref().map(|traces| TraceStart::of(traces, parts));
         let span = tracing::debug_span!(
             "request",
             request.id = %request_id,

@@ -146,9 +146,10 @@ fn names(trace: &[Value]) -> BTreeSet<&str> {
 fn says<'a>(span: &'a Value, key: &str) -> Option<&'a str> {
     let mut attributes = span["attributes"].as_array()?.iter();
     let found = attributes.find(|attribute| attribute["key"] == key)?;
-    found["value"]["stringValue"]
+    let value = &found["value"];
+    value["stringValue"]
         .as_str()
-        .or(found["value"]["intValue"].as_str())
+        .or_else(|| value["intValue"].as_str())
 }
 
 /// Whether one span lies within the other, however far.

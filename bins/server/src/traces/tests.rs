@@ -39,6 +39,9 @@ fn believed(networks: &[&str], sample_ratio: f64, follow_sampled_flag: bool) -> 
     }
 }
 
+/// A name, the networks that are named, who sends it, which headers, and whether it counts.
+type Sent<'a> = (&'a str, &'a [&'a str], Option<&'a str>, &'a [&'a str], bool);
+
 /// Whoever sends it: only who is in a network that was named has a say, and in one header that is one.
 #[test]
 fn hostile_headers_of_traces() {
@@ -73,7 +76,7 @@ fn hostile_headers_of_traces() {
         );
         assert!(!start.is_sampled, "{name}");
     }
-    let peers: [(&str, &[&str], Option<&str>, &[&str], bool); 12] = [
+    let peers: [Sent<'_>; 12] = [
         ("a proxy of ours", &inside, Some("10.1.2.3"), &[&good], true),
         (
             "as a dual-stack socket names it",

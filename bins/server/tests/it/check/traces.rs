@@ -6,9 +6,11 @@ use crate::harness::Setup;
 const HERE: &str = "'http://127.0.0.1:4318/v1/traces'";
 
 /// The keys and their values; words of the complaint.
+type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+
 #[test]
 fn broken_values() {
-    let cases: [(&[(&str, &str)], &[&str]); 16] = [
+    let cases: [Case<'_>; 16] = [
         (&[], &["traces.url", "missing"]),
         (&[("url", "'not an address'")], &["traces.url"]),
         (

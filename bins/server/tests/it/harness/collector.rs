@@ -38,11 +38,14 @@ struct Attribute {
 }
 
 #[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 enum Value {
-    StringValue(String),
-    IntValue(String),
-    BoolValue(bool),
+    #[serde(rename = "stringValue")]
+    Text(String),
+    #[serde(rename = "intValue")]
+    Number(String),
+    #[serde(rename = "boolValue")]
+    Truth(bool),
 }
 
 #[derive(Deserialize)]
@@ -85,8 +88,8 @@ impl Span {
     pub(crate) fn says(&self, key: &str) -> Option<String> {
         let attribute = self.attributes.iter().find(|attribute| attribute.key == key)?;
         Some(match &attribute.value {
-            Value::StringValue(text) | Value::IntValue(text) => text.clone(),
-            Value::BoolValue(truth) => truth.to_string(),
+            Value::Text(text) | Value::Number(text) => text.clone(),
+            Value::Truth(truth) => truth.to_string(),
         })
     }
 
@@ -170,7 +173,7 @@ impl Collector {
                         .into_iter()
                         .map(|one| (one.key, one.value))
                         .collect();
-                    assert!(matches!(&of["service.name"], Value::StringValue(name) if name == "sealstoned"));
+                    assert!(matches!(&of["service.name"], Value::Text(name) if name == "sealstoned"));
                     for scope in resource.scope_spans {
                         scope.spans.iter().for_each(Span::is_right);
                         kept.lock().unwrap().extend(scope.spans);
