@@ -140,8 +140,8 @@ impl<'a> Index<'a> {
 /// Who wrote last before this place: each part of a log begins `== NAME`.
 fn writer(before: &[u8]) -> String {
     let text = String::from_utf8_lossy(before);
-    let begins = text.lines().filter_map(|line| line.strip_prefix("== "));
-    begins.last().unwrap_or("somebody").to_owned()
+    let mut begins = text.lines().filter_map(|line| line.strip_prefix("== "));
+    begins.next_back().unwrap_or("somebody").to_owned()
 }
 
 /// The place of a bit: the top of a product spreads octets well.

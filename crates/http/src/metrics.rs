@@ -116,7 +116,9 @@ mod tests {
             text.contains("{outcome=\"given\"} 2\n") && !text.contains("failed"),
             "{text}"
         );
-        let answers = text.lines().filter(|line| line.starts_with("sealstone_http_answers_total{"));
+        let answers = text
+            .lines()
+            .filter(|line| line.starts_with("sealstone_http_answers_total{"));
         assert_eq!(answers.count(), 2);
     }
 }

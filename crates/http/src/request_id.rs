@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use http::{HeaderName, HeaderValue};
 use sealstone_provider::{RequestId, SHARDS, Sharded};
 
-
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Names requests: 64 random bits of this process and a count. Not a secret.
