@@ -1,6 +1,8 @@
 //! Keystone's tokens, read and written: Fernet beside AES-CBC and HMAC alone, JWS beside the bare signature, and both
 //! beside Keystone's own Python when `KEYSTONE_LAB_PYTHON` names an interpreter that has it.
 
+#[path = "fernet_tokens/hostile.rs"]
+mod hostile;
 #[path = "measure.rs"]
 mod measure;
 
@@ -56,6 +58,9 @@ fn main() {
     }
     if is_meant("jws") {
         jws(&claims);
+    }
+    if is_meant("hostile") {
+        hostile::refused(&claims);
     }
     if is_meant("python") {
         python(&claims);

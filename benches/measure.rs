@@ -21,6 +21,11 @@ impl<'a> Candidate<'a> {
             run: Box::new(run),
         }
     }
+
+    /// The octets of the largest Rust allocation of one call.
+    pub(crate) fn largest(&mut self) -> usize {
+        allocations::largest_of(&mut self.run)
+    }
 }
 
 /// The rounds and the calls a round: few where the bench is only tried, as `cargo test` does.
@@ -51,7 +56,7 @@ pub(crate) fn compare(candidates: &mut [Candidate<'_>]) -> Vec<f64> {
     println!("\nthread CPU time, median of {rounds} interleaved rounds of {calls} calls");
     let floor = times[0].clone();
     let mut ratios = Vec::new();
-    for (candidate, times) in candidates.iter().zip(times) {
+    for (candidate, times) in candidates.iter_mut().zip(times) {
         let ratio = median(
             times
                 .iter()
@@ -59,7 +64,12 @@ pub(crate) fn compare(candidates: &mut [Candidate<'_>]) -> Vec<f64> {
                 .map(|(time, floor)| time / floor)
                 .collect(),
         );
-        println!("{:<44} {:8.2} us   {ratio:6.3} x", candidate.name, median(times));
+        let largest = candidate.largest();
+        println!(
+            "{:<44} {:8.2} us   {ratio:6.3} x   largest allocation {largest}",
+            candidate.name,
+            median(times)
+        );
         ratios.push(ratio);
     }
     ratios
