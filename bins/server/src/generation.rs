@@ -6,10 +6,11 @@ use crate::config::Config;
 use crate::hashing::BlockingHashing;
 use crate::people::People;
 use crate::{compose, run};
-use axum::Router;
+use axum::body::{Bytes, HttpBody};
 use axum::response::Response;
+use axum::{BoxError, Router};
 use http::Request;
-use sealstone_http::{HttpConfig, IssuersService};
+use sealstone_http::{Answer, HttpConfig, IssuersService};
 use sealstone_identity::IdentitySource;
 use sealstone_keystone::{KeystoneIdentity, KeystonePeople};
 use sealstone_pages::Brands;
@@ -107,18 +108,18 @@ pub(crate) struct CurrentIssuers(pub(crate) Arc<arc_swap::ArcSwap<Face>>);
 
 impl<B> Service<Request<B>> for CurrentIssuers
 where
-    IssuersService: Service<Request<B>, Response = Response, Error = Infallible>,
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin + Send + 'static,
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = <IssuersService as Service<Request<B>>>::Future;
+    type Future = Answer;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        self.0.load().issuers.clone().call(request)
+        self.0.load().issuers.answer(request)
     }
 }
 

@@ -159,21 +159,35 @@ impl fmt::Debug for IssuersService {
     }
 }
 
+/// An answer that comes.
+pub type Answer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
 impl<B> Service<Request<B>> for IssuersService
 where
     B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Unpin + Send + 'static,
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+    type Future = Answer;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
+    fn call(&mut self, request: Request<B>) -> Answer {
+        self.answer(request)
+    }
+}
+
+impl IssuersService {
+    /// The way of one request, for whoever holds the service by reference: nobody counts its holders for that.
+    ///
     /// What needs no waiting is done here: the future holds no more than reading a form does, since one is allocated
     /// for every request.
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    pub fn answer<B>(&self, request: Request<B>) -> Answer
+    where
+        B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Unpin + Send + 'static,
+    {
         let (parts, body) = request.into_parts();
         let fields = Fields::of(&parts.headers);
         let (visit, domain) = Visit::begin(&self.0, &parts, &fields);

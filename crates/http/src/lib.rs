@@ -27,7 +27,7 @@ mod userinfo;
 
 pub use admin::Readiness;
 pub use config::HttpConfig;
-pub use edge::{HttpEdge, IssuersService};
+pub use edge::{Answer, HttpEdge, IssuersService};
 pub use limit::{Allowance, RateLimit};
 pub use network::{IpNetwork, NetworkError};
 pub use proxy::{ProxyAccess, ProxyError, TrustedProxy};
