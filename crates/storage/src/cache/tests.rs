@@ -96,10 +96,8 @@ async fn a_warm_read_asks_the_store_nothing() {
     let cold = cached.client(&id("one")).await.unwrap().unwrap();
     observed.broken.store(true, Ordering::SeqCst);
     for _ in 0..100 {
-        assert!(Arc::ptr_eq(
-            &cached.client(&id("one")).await.unwrap().unwrap(),
-            &cold
-        ));
+        // The same, or after a while the thread's own copy of it.
+        assert_eq!(cached.client(&id("one")).await.unwrap().unwrap(), cold);
     }
     assert_eq!(observed.reads.load(Ordering::SeqCst), 1);
 }
