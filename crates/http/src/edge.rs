@@ -1,3 +1,5 @@
+mod visit;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::future::ready;
@@ -6,22 +8,20 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
 use axum::{BoxError, Router};
 use bytes::Bytes;
-use http::header::{STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method as HttpMethod, Request, StatusCode, Version};
+use http::{Method as HttpMethod, Request, Version};
 use sealstone_pages::{Brands, ErrorKind};
 use sealstone_provider::people::{AbsentEndpoint, Profile};
 use sealstone_provider::{Clock, DomainId, Peer, Provider, RequestId, TokenError};
 use sealstone_tls::LocalPeer;
 use tower::Service;
 use tracing::Instrument;
-use tracing::field::Empty;
 
 use crate::admin::{self, Readiness};
 use crate::administration::Administering;
@@ -31,19 +31,16 @@ use crate::caller::Caller;
 use crate::certificate::Certificates;
 use crate::deadline::caught;
 use crate::form::Fields;
-use crate::latency;
 use crate::limit::{LimitClock, Limits};
 use crate::metrics::Metrics;
 use crate::os_oauth2;
-use crate::request_id::{RequestIds, X_REQUEST_ID};
-use crate::route::{AdminEndpoint, BrowserEndpoint, Endpoint, FormEndpoint, Method, named};
+use crate::request_id::RequestIds;
+use crate::route::{AdminEndpoint, BrowserEndpoint, Endpoint, FormEndpoint, Method};
 use crate::token::{Arrived, Place};
-use crate::traces::{RequestTraces, TraceStart};
+use crate::traces::RequestTraces;
 use crate::userinfo::Bearer;
 use crate::{HttpConfig, TrustedProxy};
-
-/// By what OpenStack's clients name a request in their logs.
-const X_OPENSTACK_REQUEST_ID: HeaderName = HeaderName::from_static("x-openstack-request-id");
+use visit::Visit;
 
 /// The HTTP face of a [`Provider`]. A clone is the same edge: limits and counters are shared.
 ///
@@ -260,85 +257,6 @@ pub(crate) enum Admitted {
     Visitor(Box<Visitor>),
     /// Of who administers clients, or of a client about itself.
     Administrator(Box<Administering>),
-}
-
-/// One request from its first look to its answer.
-struct Visit {
-    request_id: RequestId,
-    endpoint: Endpoint,
-    span: tracing::Span,
-    began: Instant,
-}
-
-impl Visit {
-    /// The visit, and the domain whose issuer it is to, if there is one.
-    fn begin(edge: &Edge, parts: &Parts, fields: &Fields<'_>) -> (Self, Option<DomainId>) {
-        let request_id = edge.ids.of(fields.request_id);
-        let (endpoint, domain) = named(parts.uri.path(), &edge.base_path);
-        let domain = domain.and_then(|text| edge.provider.issuer_named(text));
-        // Never the path or the query: both may hold what was not meant for a log. The span is for those who look for
-        // something; whoever reads only faults finds the request's id in the fault itself.
-        let trace = edge.traces.as_deref().map(|traces| TraceStart::of(traces, parts));
-        let span = tracing::debug_span!(
-            "request",
-            request.id = %request_id,
-            endpoint = endpoint.as_str(),
-            domain.id = domain.as_ref().map(DomainId::as_str),
-            trace.id = trace.map(|trace| tracing::field::display(trace.id())),
-            trace.parent = trace.and_then(|trace| trace.parent()),
-            trace.sampled = trace.map(|trace| trace.is_sampled),
-            http.request.method = Empty,
-            http.route = Empty,
-            url.scheme = Empty,
-            network.protocol.version = Empty,
-            status = Empty,
-        );
-        if let Some(trace) = trace {
-            trace.describe(&span, endpoint, &edge.base_path, parts);
-        }
-        let visit = Self {
-            request_id,
-            endpoint,
-            span,
-            began: latency::now(),
-        };
-        (visit, domain)
-    }
-
-    fn panicked(&self) -> Response {
-        tracing::error!(
-            request.id = %self.request_id,
-            endpoint = self.endpoint.as_str(),
-            "a request ended in a panic"
-        );
-        answer::fault(StatusCode::INTERNAL_SERVER_ERROR)
-    }
-
-    /// The same headers on every answer.
-    fn end(self, edge: &Edge, mut response: Response) -> Response {
-        self.span.record("status", response.status().as_u16());
-        edge.metrics
-            .count(self.endpoint, response.status(), self.began.elapsed());
-        let headers = response.headers_mut();
-        // Made of characters that a header may have.
-        let request_id = HeaderValue::from_bytes(self.request_id.as_bytes()).unwrap_or(answer::UNNAMED);
-        if self.endpoint == Endpoint::OsOauth2 {
-            headers.insert(X_OPENSTACK_REQUEST_ID, request_id.clone());
-        }
-        match headers.get_mut(X_REQUEST_ID) {
-            // One of `answer::template`, which has the others.
-            Some(place) => *place = request_id,
-            None => {
-                headers.insert(X_REQUEST_ID, request_id);
-                headers.insert(X_CONTENT_TYPE_OPTIONS, answer::NOSNIFF);
-                headers.insert(STRICT_TRANSPORT_SECURITY, answer::TWO_YEARS);
-            }
-        }
-        if !edge.strict_transport_security {
-            headers.remove(STRICT_TRANSPORT_SECURITY);
-        }
-        response
-    }
 }
 
 impl Edge {
