@@ -45,7 +45,7 @@ impl TraceParent {
     ///
     /// # Errors
     /// [`ParentError`] for anything else: upper case, zero ids, version `ff`, version 00 with more than four fields,
-    /// more than 256 octets.
+    /// more than 256 octets, octets that are not ASCII.
     pub fn parse(text: &str) -> Result<Self, ParentError> {
         Self::read(text).ok_or(ParentError)
     }
@@ -56,7 +56,7 @@ impl TraceParent {
         let mut fields = known.split('-');
         let (version, trace, span, flags) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
         let two = |field: &str| field.len() == 2 && is_lower_hex(field);
-        if fields.next().is_some() || !two(version) || !two(flags) || text.len() > MAX_LENGTH {
+        if fields.next().is_some() || !two(version) || !two(flags) || text.len() > MAX_LENGTH || !text.is_ascii() {
             return None;
         }
         let is_whole = match version {
@@ -103,6 +103,11 @@ mod tests {
             (
                 "a later version, run together",
                 format!("cc-{TRACE}-{SPAN}-01what"),
+                None,
+            ),
+            (
+                "a later version with what no header holds",
+                format!("cc-{TRACE}-{SPAN}-01-\u{e9}"),
                 None,
             ),
             ("version ff", format!("ff-{TRACE}-{SPAN}-01"), None),
