@@ -79,6 +79,7 @@ pub(crate) fn token_error(failure: &TokenError, request_id: &str) -> Response {
         TokenError::UnknownIssuer => return not_found(),
         TokenError::Denied(Denial::Malformed(request)) => request.status(),
         TokenError::Denied(denial) => denial.code().status(),
+        TokenError::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS.as_u16(),
         TokenError::Backend(cause) => {
             fault_logged(cause, request_id);
             failure.code().status()

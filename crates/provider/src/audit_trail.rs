@@ -132,6 +132,7 @@ const fn reason(error: &TokenError) -> Reason {
             Reason::new(request.status(), denial.rule())
         }
         TokenError::Denied(denial) => Reason::new(status, denial.rule()).with_detail(denial.detail()),
+        TokenError::TooManyRequests { .. } => Reason::new(429, "client_limit"),
         TokenError::Backend(cause) => Reason::new(status, "backend_failure").with_detail(cause.detail()),
     }
 }

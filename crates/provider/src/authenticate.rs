@@ -11,7 +11,7 @@ use sealstone_registry::SecretSet;
 
 impl Provider {
     /// Drives client authentication: the registry, then the secret or the signature, then the flow's own judgement,
-    /// then, for an assertion, that it is used for the first time.
+    /// then, for an assertion, that it is used for the first time, and last, that the client does not ask for too much.
     pub(crate) async fn authenticate(
         &self,
         presented: PresentedClient,
@@ -27,10 +27,12 @@ impl Provider {
             },
             None => None,
         };
-        match self.judge(step.with_client(client), issuer, now)? {
-            Judged::Authenticated(client) => Ok(client),
-            Judged::NeedsFirstUse(step) => Box::pin(self.with_use(step)).await,
-        }
+        let client = match self.judge(step.with_client(client), issuer, now)? {
+            Judged::Authenticated(client) => client,
+            Judged::NeedsFirstUse(step) => Box::pin(self.with_use(step)).await?,
+        };
+        self.counted(&client, peer, now)?;
+        Ok(client)
     }
 
     /// The last step of an assertion: it counts once.

@@ -22,18 +22,26 @@ pub enum TokenError {
     /// The request is refused; it is the caller's to mend.
     #[error("denied: {0}")]
     Denied(#[source] Denial),
+    /// The client, which is who it says, asks for too much: 429.
+    #[error("too many requests of this client")]
+    TooManyRequests {
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// We can't answer; it is ours to mend.
     #[error("failed: {0}")]
     Backend(#[source] BackendError),
 }
 
 impl TokenError {
-    /// The error code on the wire. An unknown issuer is answered by 404, not by this code.
+    /// The error code on the wire. An unknown issuer is answered by 404, too many requests by 429, not by this code's
+    /// status.
     #[must_use]
     pub const fn code(&self) -> ErrorCode {
         match self {
             Self::UnknownIssuer => ErrorCode::InvalidRequest,
             Self::Denied(denial) => denial.code(),
+            Self::TooManyRequests { .. } => ErrorCode::TemporarilyUnavailable,
             Self::Backend(error) => error.code(),
         }
     }
@@ -44,6 +52,9 @@ impl TokenError {
         match self {
             Self::UnknownIssuer => "No such issuer",
             Self::Denied(denial) => denial.description(),
+            Self::TooManyRequests { .. } => {
+                "too many requests of this client: wait as long as Retry-After says"
+            }
             Self::Backend(error) => error.description(),
         }
     }
@@ -52,7 +63,8 @@ impl TokenError {
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Backend(
+            Self::TooManyRequests { retry_after }
+            | Self::Backend(
                 BackendError::IdentityUnavailable { retry_after, .. }
                 | BackendError::PersonUnavailable { retry_after, .. }
                 | BackendError::IdentityMalformed { retry_after, .. },

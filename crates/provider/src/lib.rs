@@ -4,6 +4,7 @@ mod administration;
 mod assertion;
 mod audit_trail;
 mod authenticate;
+mod client_limit;
 mod config;
 mod error;
 mod identity;
@@ -24,6 +25,7 @@ pub use administration::{
     Administration, AdministrationAnswer, AdministrationDenial, AdministrationError, AdministrationRequest,
     AdministratorCertificate, Credentials, Preconditions, RegistrationRequest,
 };
+pub use client_limit::ClientLimit;
 pub use config::{BaseUrl, BaseUrlError, ProviderConfig};
 pub use error::{BackendError, TokenError};
 pub use issuer::IssuerKeysError;

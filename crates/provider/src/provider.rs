@@ -1,5 +1,6 @@
 use crate::administration::Administration;
 use crate::assertion::Decoys;
+use crate::client_limit::ClientLimit;
 use crate::config::ProviderConfig;
 use crate::error::TokenError;
 use crate::identity::IdentityAnswers;
@@ -12,7 +13,7 @@ use sealstone_oauth_types::{RevocationDocument, ServerMetadata};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 thread_local! {
     /// The domain that was named last: a copy of the thread's own, since its holders are counted beside its text, and a
@@ -34,6 +35,7 @@ pub(crate) struct Inner {
     pub(crate) decoys: Decoys,
     pub(crate) issuers: ArcSwap<BTreeMap<DomainId, Arc<IssuerState>>>,
     pub(crate) identity_answers: IdentityAnswers,
+    pub(crate) client_limit: OnceLock<Arc<dyn ClientLimit>>,
 }
 
 impl fmt::Debug for Provider {
@@ -68,6 +70,7 @@ impl Provider {
             decoys: Decoys::new(),
             issuers: ArcSwap::default(),
             identity_answers: IdentityAnswers::default(),
+            client_limit: OnceLock::new(),
         }))
     }
 

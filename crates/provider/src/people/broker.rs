@@ -105,7 +105,10 @@ impl Provider {
                     "grant_type",
                 ))
             }
-            TokenError::Denied(_) | TokenError::UnknownIssuer | TokenError::Backend(_) => None,
+            TokenError::Denied(_)
+            | TokenError::UnknownIssuer
+            | TokenError::TooManyRequests { .. }
+            | TokenError::Backend(_) => None,
         }
     }
 

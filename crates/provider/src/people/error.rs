@@ -18,7 +18,10 @@ impl From<TokenError> for BrowserError {
     fn from(error: TokenError) -> Self {
         match error {
             TokenError::Backend(error) => Self::Backend(error),
-            TokenError::UnknownIssuer | TokenError::Denied(_) => Self::UnknownIssuer,
+            // Nobody's browser asks as a client.
+            TokenError::UnknownIssuer | TokenError::Denied(_) | TokenError::TooManyRequests { .. } => {
+                Self::UnknownIssuer
+            }
         }
     }
 }

@@ -64,7 +64,10 @@ impl Refusal {
             TokenError::Denied(Denial::Grant(GrantDenial::CodeSpent | GrantDenial::DeviceCodeSpent)) => {
                 Some(Action::DenyReusedCode)
             }
-            TokenError::UnknownIssuer | TokenError::Denied(_) | TokenError::Backend(_) => None,
+            TokenError::UnknownIssuer
+            | TokenError::Denied(_)
+            | TokenError::TooManyRequests { .. }
+            | TokenError::Backend(_) => None,
         }
     }
 }
