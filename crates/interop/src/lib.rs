@@ -7,6 +7,7 @@
 
 mod bridge;
 mod browser;
+mod cadf;
 mod chromium;
 mod clients;
 mod dev;
@@ -23,6 +24,7 @@ mod wsgi;
 
 pub use bridge::BridgeProgram;
 pub use browser::{Browser, Page, PageForm, Step};
+pub use cadf::cadf_judged;
 pub use chromium::walk;
 pub use clients::{Client, Program, Run};
 pub use dev::{DevClient, DevServer, DevUser, EXPIRED_AT};

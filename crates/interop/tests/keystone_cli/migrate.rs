@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use sealstone_interop::{KeystoneLab, LabOptions};
+use sealstone_interop::{KeystoneLab, LabOptions, cadf_judged};
 use serde_json::{Value, json};
 
 use crate::way::{Way, telling};
@@ -108,6 +108,8 @@ fn an_account_comes_off_its_password_and_back_again() {
     assert!(!way.password_works());
     assert!(way.client_works("ci"));
 
+    let trail = fs::read_to_string(way.server.setup().path("audit.jsonl")).unwrap();
+    assert_eq!(cadf_judged(trail.lines()), trail.lines().count());
     let actions: Vec<Value> = way
         .server
         .audit()
