@@ -172,10 +172,13 @@ impl Revocations for IssuerState {
     }
 }
 
-/// What follows from one generation of the key ring.
+/// What follows from the key ring, as it was stored once.
 #[derive(Debug)]
 pub(crate) struct IssuerKeys {
-    pub(crate) generation: Option<u64>,
+    /// What the ring was read from, as a hash.
+    pub(crate) stored: [u8; 32],
+    /// Nothing is due before.
+    pub(crate) next_change: UnixTime,
     pub(crate) jwks: Arc<str>,
     pub(crate) verifiers: VerifierSet,
     default: Option<Algorithm>,
@@ -197,7 +200,11 @@ pub enum IssuerKeysError {
 }
 
 impl IssuerKeys {
-    pub(crate) fn of(ring: &KeyRing, policy: &RotationPolicy) -> Result<Self, IssuerKeysError> {
+    pub(crate) fn of(
+        ring: &KeyRing,
+        policy: &RotationPolicy,
+        stored: [u8; 32],
+    ) -> Result<Self, IssuerKeysError> {
         let mut mints = BTreeMap::new();
         let mut people_mints = BTreeMap::new();
         for algorithm in ALGORITHMS {
@@ -209,7 +216,8 @@ impl IssuerKeys {
             }
         }
         Ok(Self {
-            generation: ring.generation(),
+            stored,
+            next_change: ring.next_change(policy),
             jwks: Arc::from(ring.published().to_json()),
             verifiers: VerifierSet::new(ring.published().jwk_set(), &ALGORITHMS)?,
             default: ring.signing(policy, None).map(|key| key.algorithm()),

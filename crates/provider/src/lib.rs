@@ -30,7 +30,7 @@ pub use config::{BaseUrl, BaseUrlError, ProviderConfig};
 pub use error::{BackendError, TokenError};
 pub use issuer::IssuerKeysError;
 pub use keystone::IssuedKeystoneToken;
-pub use maintain::{MaintainError, Maintenance, Upkeep};
+pub use maintain::{KeyWork, KeysDue, Loaded, MaintainError, Maintenance, Upkeep};
 pub use peer::{Peer, RequestId};
 pub use ports::{Clock, Entropy, EntropyError, Ports, SystemClock, SystemEntropy};
 pub use provider::Provider;

@@ -7,11 +7,12 @@ use crate::identity::IdentityAnswers;
 use crate::issuer::IssuerState;
 use crate::ports::Ports;
 use arc_swap::ArcSwap;
+use futures_util::lock::Mutex;
 use sealstone_identity::DomainId;
 use sealstone_keyring::HomeFigures;
 use sealstone_oauth_types::{RevocationDocument, ServerMetadata};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -34,6 +35,10 @@ pub(crate) struct Inner {
     pub(crate) administration: Option<Administration>,
     pub(crate) decoys: Decoys,
     pub(crate) issuers: ArcSwap<BTreeMap<DomainId, Arc<IssuerState>>>,
+    /// Domains without keys yet.
+    pub(crate) awaited: ArcSwap<BTreeSet<DomainId>>,
+    /// Held from before the store is read until what was read is served.
+    pub(crate) looks: Mutex<()>,
     pub(crate) identity_answers: IdentityAnswers,
     pub(crate) client_limit: OnceLock<Arc<dyn ClientLimit>>,
 }
@@ -69,6 +74,8 @@ impl Provider {
             administration,
             decoys: Decoys::new(),
             issuers: ArcSwap::default(),
+            awaited: ArcSwap::default(),
+            looks: Mutex::default(),
             identity_answers: IdentityAnswers::default(),
             client_limit: OnceLock::new(),
         }))
