@@ -241,7 +241,7 @@ impl Server {
              client_ca_files = ['ca/ca.pem']\ncrl_files = ['ca/crl.pem']\n\
              [storage]\npath = 'sealstone.db'\nclient_cache_entries = {entries}\n\
              [secrets]\npepper_file = 'secrets/pepper'\nkey_encryption_key_file = 'secrets/kek'\n\
-             [limits]\ninsecure_unlimited_networks = ['127.0.0.0/8']\n\
+             [limits]\ninsecure_unlimited_networks = ['127.0.0.0/8']\nrequests_per_s_per_client = 1000000\n\
              [audit]\npath = 'audit-serve.jsonl'\n"
         );
         let path = data.join("serve.toml");

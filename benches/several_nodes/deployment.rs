@@ -131,7 +131,7 @@ impl Deployment {
              {storage}\
              [secrets]\npepper_file = 'pepper'\nkey_encryption_key_file = 'kek'\n\
              [audit]\npath = 'audit.jsonl'\n\
-             [limits]\ninsecure_unlimited_networks = ['127.0.0.0/8']\n\
+             [limits]\ninsecure_unlimited_networks = ['127.0.0.0/8']\nrequests_per_s_per_client = 1000000\n\
              [log]\nlevel = 'warn'\n"
         );
         fs::write(&config, text).expect("a configuration");

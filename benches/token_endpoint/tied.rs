@@ -117,7 +117,7 @@ pub(crate) async fn server(demo: &Server, keystone: &Keystone) -> Server {
          client_ca_files = ['ca/ca.pem']\ncrl_files = ['ca/crl.pem']\n\
          [storage]\npath = 'sealstone.db'\n\
          [secrets]\npepper_file = 'secrets/pepper'\nkey_encryption_key_file = 'secrets/kek'\n\
-         [limits]\ninsecure_unlimited_networks = ['127.0.0.0/8']\n\
+         [limits]\ninsecure_unlimited_networks = ['127.0.0.0/8']\nrequests_per_s_per_client = 1000000\n\
          [keystone]\nurl = '{}'\ndangerous_plain_http = true\n\
          [audit]\npath = 'audit-tied.jsonl'\n",
         keystone.url

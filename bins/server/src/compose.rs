@@ -335,6 +335,11 @@ pub(crate) fn rate_limit(limits: &LimitsSection) -> anyhow::Result<RateLimit> {
         "limits.failures_per_min_per_client",
         limits.failures_per_min_per_client,
     )?;
+    let client_rate = positive(
+        "limits.requests_per_s_per_client",
+        limits.requests_per_s_per_client,
+    )?;
+    let client_burst = positive("limits.request_burst_per_client", limits.request_burst_per_client)?;
     let requests = Allowance::new(burst, interval(1, rate));
     let failures = Allowance::new(failures, interval(60, failures));
     let exempt = networks(
@@ -344,6 +349,7 @@ pub(crate) fn rate_limit(limits: &LimitsSection) -> anyhow::Result<RateLimit> {
     Ok(RateLimit::default()
         .with_requests(requests)
         .with_failures(failures)
+        .with_client_requests(Allowance::new(client_burst, interval(1, client_rate)))
         .insecure_exempt(exempt))
 }
 

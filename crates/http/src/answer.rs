@@ -125,6 +125,15 @@ pub(crate) fn not_found() -> Response {
     )
 }
 
+/// A new domain: it is served once its keys are made.
+pub(crate) fn not_yet() -> Response {
+    error(
+        StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::TemporarilyUnavailable,
+        "this domain is new and its keys are being made: try again in a moment",
+    )
+}
+
 /// Another method than the endpoint takes.
 pub(crate) fn method_not_allowed(allow: &'static str) -> Response {
     let mut response = error(

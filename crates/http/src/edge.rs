@@ -31,7 +31,7 @@ use crate::caller::Caller;
 use crate::certificate::Certificates;
 use crate::deadline::caught;
 use crate::form::Fields;
-use crate::limit::{LimitClock, Limits};
+use crate::limit::{ClientLimits, LimitClock, Limits};
 use crate::metrics::Metrics;
 use crate::os_oauth2;
 use crate::request_id::RequestIds;
@@ -94,7 +94,11 @@ impl HttpEdge {
         config: HttpConfig,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let limits = Limits::new(&config.rate_limit, &LimitClock::monotonic());
+        let (limit_clock, refusals) = (LimitClock::monotonic(), metrics.refusals());
+        let limits = Limits::new(&config.rate_limit, &limit_clock, refusals);
+        if let Some(of_clients) = ClientLimits::new(&config.rate_limit, &limit_clock, refusals) {
+            provider.limit_clients(Arc::new(of_clients));
+        }
         Self(Arc::new(Edge {
             provider,
             clock,
@@ -278,6 +282,9 @@ impl Edge {
         if parts.version == Version::HTTP_11 && fields.hosts != 1 {
             return ControlFlow::Break(answer::ambiguous());
         }
+        if domain.is_none() && self.is_awaited(parts.uri.path()) {
+            return ControlFlow::Break(answer::not_yet());
+        }
         let served = |method: &Method| self.serves(*method, domain.as_ref());
         let Some(method) = endpoint.method().filter(served) else {
             return ControlFlow::Break(answer::not_found());
@@ -361,6 +368,12 @@ impl Edge {
 
     fn is_broker(&self, domain: &DomainId) -> bool {
         self.provider.profile(domain) == Some(Profile::Broker)
+    }
+
+    /// Whether the path is of a domain that has no issuer yet, and will have one.
+    fn is_awaited(&self, path: &str) -> bool {
+        let (_, domain) = named(path, &self.base_path);
+        domain.is_some_and(|domain| self.provider.is_awaited(domain))
     }
 
     fn serves(&self, method: Method, domain: Option<&DomainId>) -> bool {

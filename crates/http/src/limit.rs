@@ -1,8 +1,11 @@
+mod client;
+mod refusals;
 mod store;
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use governor::clock::{Clock, MonotonicClock};
@@ -11,6 +14,8 @@ use governor::nanos::Nanos;
 use governor::{Quota, RateLimiter};
 
 use crate::IpNetwork;
+pub(crate) use client::ClientLimits;
+pub(crate) use refusals::Refusals;
 use store::{BoundedStore, Cell};
 
 /// So many at once, and one more each interval.
@@ -37,10 +42,13 @@ impl Allowance {
 
 /// How much the token, introspection and revocation endpoints take from one address, and how many failures.
 ///
-/// Two limits, neither of which lets a stranger lock a client out:
+/// Three limits, none of which lets a stranger lock a client out:
 /// - by address, before anything is computed: 2,000 requests at once, then one each millisecond, about 3 % of a core;
 /// - by address *and* client id, after ten failed authentications: then one each six seconds. It is checked before
-///   the secret is. Other clients behind the address, and the same client elsewhere, go on.
+///   the secret is. Other clients behind the address, and the same client elsewhere, go on;
+/// - by client, from whatever addresses it comes, after it has proved who it is: 10,000 requests at once, then five
+///   each millisecond, as much as five addresses may ask for, a sixth of a core. Public clients prove nothing, and are
+///   limited by address alone.
 ///
 /// An IPv6 address counts with its /64. Memory is fixed: the table forgets those that are least in debt.
 ///
@@ -57,12 +65,14 @@ impl Allowance {
 pub struct RateLimit {
     requests: Option<Allowance>,
     failures: Option<Allowance>,
+    client_requests: Option<Allowance>,
     tracked: usize,
     exempt: Vec<IpNetwork>,
 }
 
 impl RateLimit {
-    /// Addresses, and pairs of address and client, that are kept apart: 16 bytes each.
+    /// Addresses, pairs of address and client, and clients that are kept apart: 16 bytes each. Of more that are busy at
+    /// once, those that owe least may ask for a burst more.
     pub const DEFAULT_TRACKED: usize = 16_384;
 
     /// Other numbers for requests of one address.
@@ -79,14 +89,22 @@ impl RateLimit {
         self
     }
 
-    /// How many addresses and pairs are kept apart; at least 64.
+    /// Other numbers for requests of one client that has proved who it is.
+    #[must_use]
+    pub const fn with_client_requests(mut self, allowance: Allowance) -> Self {
+        self.client_requests = Some(allowance);
+        self
+    }
+
+    /// How many addresses, pairs and clients are kept apart; at least 64.
     #[must_use]
     pub const fn with_tracked(mut self, tracked: usize) -> Self {
         self.tracked = tracked;
         self
     }
 
-    /// Addresses without limits: those of load tests and of gateways that limit by themselves.
+    /// Addresses without limits of their own: those of load tests and of gateways that limit by themselves. Clients behind
+    /// them are limited all the same.
     #[must_use]
     pub fn insecure_exempt(mut self, networks: Vec<IpNetwork>) -> Self {
         self.exempt = networks;
@@ -99,6 +117,7 @@ impl RateLimit {
         Self {
             requests: None,
             failures: None,
+            client_requests: None,
             tracked: 0,
             exempt: Vec::new(),
         }
@@ -111,6 +130,7 @@ impl Default for RateLimit {
         Self {
             requests: Some(Allowance::new(burst(2_000), Duration::from_millis(1))),
             failures: Some(Allowance::new(burst(10), Duration::from_secs(6))),
+            client_requests: Some(Allowance::new(burst(10_000), Duration::from_micros(200))),
             tracked: Self::DEFAULT_TRACKED,
             exempt: Vec::new(),
         }
@@ -169,10 +189,11 @@ pub(crate) struct Limits {
     exempt: Vec<IpNetwork>,
     clock: LimitClock,
     hasher: RandomState,
+    refusals: Arc<Refusals>,
 }
 
 impl Limits {
-    pub(crate) fn new(settings: &RateLimit, clock: &LimitClock) -> Self {
+    pub(crate) fn new(settings: &RateLimit, clock: &LimitClock, refusals: &Arc<Refusals>) -> Self {
         let sized = |allowance: Option<Allowance>, tracked| {
             let quota = allowance.and_then(Allowance::quota)?;
             Some(RateLimiter::new(quota, BoundedStore::new(tracked), clock.clone()))
@@ -192,6 +213,7 @@ impl Limits {
             exempt: settings.exempt.clone(),
             clock: clock.clone(),
             hasher: RandomState::new(),
+            refusals: Arc::clone(refusals),
         }
     }
 
@@ -201,7 +223,9 @@ impl Limits {
     /// How long to wait, when there were too many.
     pub(crate) fn request(&self, address: Option<IpAddr>) -> Result<(), Duration> {
         match (&self.requests, self.counted(address)) {
-            (Some(limiter), Some(network)) => self.check(limiter, Cell::spend(self.hasher.hash_one(network))),
+            (Some(limiter), Some(network)) => self
+                .check(limiter, Cell::spend(self.hasher.hash_one(network)))
+                .inspect_err(|_wait| self.refusals.of_address()),
             _ => Ok(()),
         }
     }
@@ -221,7 +245,9 @@ impl Limits {
     /// How long to wait, when it failed too often.
     pub(crate) fn attempt(&self, suspect: Option<Suspect>) -> Result<(), Duration> {
         match (&self.failures, suspect) {
-            (Some(limiter), Some(Suspect(fingerprint))) => self.check(limiter, Cell::look(fingerprint)),
+            (Some(limiter), Some(Suspect(fingerprint))) => self
+                .check(limiter, Cell::look(fingerprint))
+                .inspect_err(|_wait| self.refusals.of_failures()),
             _ => Ok(()),
         }
     }
@@ -247,7 +273,9 @@ impl Limits {
         };
         match self.check(in_all, Cell::look(IN_ALL)) {
             Ok(()) => Ok(()),
-            Err(_too_many) => self.check(again, Cell::look(fingerprint)),
+            Err(_too_many) => self
+                .check(again, Cell::look(fingerprint))
+                .inspect_err(|_wait| self.refusals.of_failures()),
         }
     }
 

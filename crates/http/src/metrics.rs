@@ -1,4 +1,5 @@
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -6,6 +7,7 @@ use http::StatusCode;
 use sealstone_provider::Sharded;
 
 use crate::latency::{self, Latencies};
+use crate::limit::Refusals;
 use crate::route::Endpoint;
 
 /// The statuses that are counted apart; any other counts as the last.
@@ -15,7 +17,10 @@ const STATUSES: [u16; 15] = [
 
 /// Requests by endpoint and status, and how long they took: fixed tables, whatever is asked for.
 #[derive(Debug, Default)]
-pub(crate) struct Metrics(Sharded<[Row; Endpoint::ALL.len()]>);
+pub(crate) struct Metrics {
+    rows: Sharded<[Row; Endpoint::ALL.len()]>,
+    refusals: Arc<Refusals>,
+}
 
 #[derive(Debug, Default)]
 struct Row {
@@ -24,8 +29,13 @@ struct Row {
 }
 
 impl Metrics {
+    /// What limits count.
+    pub(crate) const fn refusals(&self) -> &Arc<Refusals> {
+        &self.refusals
+    }
+
     pub(crate) fn count(&self, endpoint: Endpoint, status: StatusCode, taken: Duration) {
-        let (table, _) = self.0.own();
+        let (table, _) = self.rows.own();
         let place = Endpoint::ALL.iter().position(|other| *other == endpoint);
         let Some(row) = place.and_then(|place| table.get(place)) else {
             return;
@@ -48,7 +58,7 @@ impl Metrics {
         );
         for (row, endpoint) in Endpoint::ALL.iter().enumerate() {
             for (column, status) in STATUSES.iter().enumerate() {
-                let count = self.0.sum(|table| {
+                let count = self.rows.sum(|table| {
                     let cell = table.get(row).and_then(|row| row.answers.get(column));
                     cell.map_or(0, |cell| cell.load(Ordering::Relaxed))
                 });
@@ -76,10 +86,16 @@ impl Metrics {
                 "sealstone_identity_answers_total{{outcome=\"{outcome}\"}} {count}"
             );
         }
+        text.push_str(
+            "# HELP sealstone_http_limited_total Requests that a limit refused.\n# TYPE sealstone_http_limited_total counter\n",
+        );
+        for (limit, count) in self.refusals.counts() {
+            let _ = writeln!(text, "sealstone_http_limited_total{{limit=\"{limit}\"}} {count}");
+        }
         text.push_str(latency::HEAD);
         for (row, endpoint) in Endpoint::ALL.iter().enumerate() {
             let read = |read: &dyn Fn(&Latencies) -> u64| {
-                self.0
+                self.rows
                     .sum(|table| table.get(row).map_or(0, |row| read(&row.latencies)))
             };
             latency::write(endpoint.as_str(), read, &mut text);

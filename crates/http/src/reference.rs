@@ -64,6 +64,7 @@ fn every_metric_and_label_is_documented() {
         "sealstone_http_answers_total counter",
         "sealstone_identity_answers_total counter",
         "sealstone_http_answer_seconds histogram",
+        "sealstone_http_limited_total counter",
     ];
     assert!(METRICS.contains("| `sealstone_http_answer_seconds` | histogram | `endpoint` |"));
     assert_eq!(names, BTreeSet::from(all));
@@ -80,6 +81,14 @@ fn every_metric_and_label_is_documented() {
     let rows = table.lines().take_while(|line| line.starts_with('|')).skip(1);
     let endpoints: BTreeSet<&str> = rows.map(|row| row.split('`').nth(1).unwrap()).collect();
     assert_eq!(endpoints, quoted("endpoint"));
+
+    assert!(METRICS.contains("| `sealstone_http_limited_total` | counter | `limit` |"));
+    let line = METRICS
+        .lines()
+        .find(|line| line.starts_with("`limit` is "))
+        .unwrap();
+    let limits: BTreeSet<&str> = line.split('`').skip(1).step_by(2).skip(1).collect();
+    assert_eq!(limits, quoted("limit"));
 
     let line = METRICS
         .lines()

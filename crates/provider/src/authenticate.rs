@@ -31,7 +31,7 @@ impl Provider {
             Judged::Authenticated(client) => client,
             Judged::NeedsFirstUse(step) => Box::pin(self.with_use(step)).await?,
         };
-        self.counted(&client, peer, now)?;
+        self.counted(&client)?;
         Ok(client)
     }
 

@@ -1,14 +1,11 @@
 //! How much one client may ask for.
 
 use crate::error::TokenError;
-use crate::peer::Peer;
 use crate::provider::Provider;
-use rustls_pki_types::UnixTime;
 use sealstone_grants::authenticate::Authenticated;
 use sealstone_oauth_types::ClientId;
 use sealstone_registry::ClientAuth;
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,11 +16,11 @@ use std::time::Duration;
 /// client itself spends what it may ask for. It stands in the way of every token: it must neither wait nor write memory
 /// that all clients share.
 pub trait ClientLimit: fmt::Debug + Send + Sync {
-    /// Counts one request, which came from this address.
+    /// Counts one request.
     ///
     /// # Errors
     /// How long the client should wait, when there were too many.
-    fn request(&self, client: &ClientId, address: Option<IpAddr>, now: UnixTime) -> Result<(), Duration>;
+    fn request(&self, client: &ClientId) -> Result<(), Duration>;
 }
 
 impl Provider {
@@ -34,12 +31,7 @@ impl Provider {
     }
 
     /// Counts a request of a client that has just authenticated, before anything is done for it.
-    pub(crate) fn counted(
-        &self,
-        client: &Authenticated,
-        peer: &Peer,
-        now: UnixTime,
-    ) -> Result<(), TokenError> {
+    pub(crate) fn counted(&self, client: &Authenticated) -> Result<(), TokenError> {
         let Some(limit) = self.0.client_limit.get() else {
             return Ok(());
         };
@@ -47,7 +39,7 @@ impl Provider {
         if matches!(client.auth(), ClientAuth::None) {
             return Ok(());
         }
-        let counted = limit.request(client.id(), peer.address, now);
+        let counted = limit.request(client.id());
         counted.map_err(|retry_after| TokenError::TooManyRequests { retry_after })
     }
 }

@@ -56,7 +56,7 @@ impl Provider {
             Ok(Step::Waits(waiting)) => {
                 let issuer = Arc::clone(issuer);
                 TokenTurn::Waits(Box::pin(async move {
-                    let result = self.waited(&issuer, waiting, &token_id, &attempt).await;
+                    let result = self.waited(&issuer, waiting, &token_id, attempt.now).await;
                     self.recorded(&issuer, &attempt, &token_id, result)
                 }))
             }
@@ -98,7 +98,7 @@ impl Provider {
         token_id: &IssuedId,
         attempt: &Attempt<'_>,
     ) -> Result<Step, TokenError> {
-        let grant = request.grant;
+        let (grant, now) = (request.grant, attempt.now);
         let step = NeedsClient::new(request.client, attempt.peer.certificate.clone());
         let client = match step.client_id() {
             Some(id) => match self.0.ports.clients.remembered(id) {
@@ -107,7 +107,7 @@ impl Provider {
             },
             None => None,
         };
-        self.judged(issuer, step.with_client(client), grant, token_id, attempt)
+        self.judged(issuer, step.with_client(client), grant, token_id, now)
     }
 
     /// The rest: one thing after the other is waited for.
@@ -116,9 +116,8 @@ impl Provider {
         issuer: &IssuerState,
         mut waiting: Waiting,
         token_id: &IssuedId,
-        attempt: &Attempt<'_>,
+        now: UnixTime,
     ) -> Result<Given, Refusal> {
-        let now = attempt.now;
         loop {
             let step = match waiting {
                 Waiting::Client(step, grant) => {
@@ -126,11 +125,11 @@ impl Provider {
                         Some(id) => self.0.ports.clients.client(id).await?,
                         None => None,
                     };
-                    self.judged(issuer, step.with_client(client), grant, token_id, attempt)?
+                    self.judged(issuer, step.with_client(client), grant, token_id, now)?
                 }
                 Waiting::FirstUse(step, grant) => {
                     let client = self.with_use(*step).await?;
-                    self.decide(issuer, client, grant, token_id, attempt)?
+                    self.decide(issuer, client, grant, token_id, now)?
                 }
                 Waiting::Identity(step) => {
                     let granted = Box::pin(self.with_identity(*step, now)).await?;
@@ -153,10 +152,10 @@ impl Provider {
         step: NeedsVerdict,
         grant: GrantRequest,
         token_id: &IssuedId,
-        attempt: &Attempt<'_>,
+        now: UnixTime,
     ) -> Result<Step, TokenError> {
-        match self.judge(step, issuer, attempt.now)? {
-            Judged::Authenticated(client) => self.decide(issuer, client, grant, token_id, attempt),
+        match self.judge(step, issuer, now)? {
+            Judged::Authenticated(client) => self.decide(issuer, client, grant, token_id, now),
             Judged::NeedsFirstUse(step) => Ok(Step::Waits(Waiting::FirstUse(Box::new(step), grant))),
         }
     }
@@ -167,11 +166,10 @@ impl Provider {
         client: Authenticated,
         grant: GrantRequest,
         token_id: &IssuedId,
-        attempt: &Attempt<'_>,
+        now: UnixTime,
     ) -> Result<Step, TokenError> {
-        let now = attempt.now;
-        // From here on the client is who it says; a code, say, is not spent by a request too many.
-        self.counted(&client, attempt.peer, now)?;
+        // From here on the client is who it says. A request too many spends nothing: no code, no refresh token.
+        self.counted(&client)?;
         // Where nobody signs in, there is no grant of a person; a broker has fewer than others.
         let grant = match grant.of_person() {
             Some(kind) if !self.offers(&issuer.domain, kind) => GrantRequest::NotOffered(kind),

@@ -25,11 +25,13 @@ const ACTING_SECTIONS: [&str; 11] = [
 ];
 
 /// Of other sections, the keys and sections within that act at a reload.
-const ACTING: [&str; 10] = [
+const ACTING: [&str; 12] = [
     "server.shutdown_delay_s",
     "limits.requests_per_s_per_address",
     "limits.request_burst_per_address",
     "limits.failures_per_min_per_client",
+    "limits.requests_per_s_per_client",
+    "limits.request_burst_per_client",
     "limits.insecure_unlimited_networks",
     "limits.body_deadline_s",
     "audit.syslog",

@@ -4,6 +4,7 @@ mod arbitrary;
 mod attacks_d;
 mod attacks_e;
 mod check;
+mod client_limit;
 mod dev;
 mod harness;
 mod kill9;

@@ -1,5 +1,6 @@
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use governor::clock::FakeRelativeClock;
@@ -11,7 +12,10 @@ const SECOND: Duration = Duration::from_secs(1);
 fn limits(settings: &RateLimit) -> (Limits, FakeRelativeClock) {
     let clock = FakeRelativeClock::default();
     clock.advance(SECOND);
-    (Limits::new(settings, &LimitClock::Manual(clock.clone())), clock)
+    (
+        Limits::new(settings, &LimitClock::Manual(clock.clone()), &Arc::default()),
+        clock,
+    )
 }
 
 fn three_a_second() -> Allowance {
@@ -146,6 +150,10 @@ fn l01_many_addresses_guess_no_faster() {
     let again = again.count();
     assert!((60..=200).contains(&again), "{again}");
     assert!(limits.guess(from(7)).is_err());
-    let off = Limits::new(&RateLimit::insecure_off(), &LimitClock::Manual(clock));
+    let off = Limits::new(
+        &RateLimit::insecure_off(),
+        &LimitClock::Manual(clock),
+        &Arc::default(),
+    );
     assert_eq!(off.guess(from(7)), Ok(()));
 }
