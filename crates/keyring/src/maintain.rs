@@ -99,6 +99,41 @@ pub async fn follow(
     Ok(Some(ring))
 }
 
+/// Changes the ring of `domain`, as an administrator asks for it, and returns it as it is stored, with what the change
+/// said. `make` is asked anew for a ring that somebody else stored meanwhile.
+///
+/// The policy's home is asked for new keys alone: a key can be taken out of use while the home does not answer. Before the
+/// ring signs, [`attach`](KeyRing::attach) it.
+///
+/// # Errors
+/// [`MaintainError`]; [`MaintainError::Ring`] for what `make` refuses, and [`MaintainError::Missing`] for a domain without
+/// ring. Nothing half-done is stored.
+pub async fn change<T: Send>(
+    store: &dyn KeyStore,
+    domain: &str,
+    policy: &RotationPolicy,
+    kek: &KeyEncryptionKey,
+    make: impl Fn(&mut KeyRing) -> Result<T, KeyRingError> + Send + Sync,
+) -> Result<(KeyRing, T), MaintainError> {
+    for _ in 0..TRIES {
+        let stored = store.load(domain).await?.ok_or(MaintainError::Missing)?;
+        let mut ring = KeyRing::open(domain, &stored, kek)?;
+        let before = ring.references();
+        let said = make(&mut ring)?;
+        let after = ring.references();
+        let stored = ring.seal(domain, kek)?;
+        match store.replace(domain, ring.generation(), &stored).await? {
+            Replaced::Done => {
+                destroy(policy, before.difference(&after));
+                ring.stored(&stored);
+                return Ok((ring, said));
+            }
+            Replaced::Conflict => destroy(policy, after.difference(&before)),
+        }
+    }
+    Err(MaintainError::Contended)
+}
+
 /// Seals the ring of `domain` under the key that seals now, if it is sealed under an earlier one. Says whether it was.
 ///
 /// # Errors
@@ -138,6 +173,9 @@ pub enum MaintainError {
     /// The change cannot be made.
     #[error("the key ring cannot be rotated")]
     Ring(#[from] KeyRingError),
+    /// The domain has no ring.
+    #[error("the domain has no key ring: the server makes one when it first serves the domain")]
+    Missing,
     /// Others kept changing the ring.
     #[error("the key ring kept changing under this rotation: try again")]
     Contended,

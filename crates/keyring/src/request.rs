@@ -29,6 +29,16 @@ pub struct KeyRequest {
     pub statement: String,
 }
 
+/// The answer of [`KeyRequestStore::insert_key_request`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "callers act on both")]
+pub enum Requested {
+    /// It waits from now on.
+    Kept,
+    /// There is one of this id already, which stays as it is.
+    Taken,
+}
+
 /// The answer of [`KeyRequestStore::confirm_key_request`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "callers act on each")]
@@ -55,8 +65,8 @@ pub trait KeyRequestStore: Send + Sync {
     /// Keeps a request. One of the same id is not replaced.
     ///
     /// # Errors
-    /// [`KeyStoreError`] when the store cannot answer, or the id is taken.
-    async fn insert_key_request(&self, request: &KeyRequest) -> Result<(), KeyStoreError>;
+    /// [`KeyStoreError`] when the store cannot answer.
+    async fn insert_key_request(&self, request: &KeyRequest) -> Result<Requested, KeyStoreError>;
 
     /// Marks the request as confirmed by `by`, if it waits, its time is not over and `by` is not who asked: in one
     /// atomic and durable step.

@@ -12,8 +12,8 @@ use std::{
 use async_trait::async_trait;
 use rustls_pki_types::UnixTime;
 use sealstone_keyring::{
-    KeyEncryptionKey, KeyRing, KeyStore, KeyStoreError, MaintainError, Replaced, RotationPolicy,
-    RotationSettings, SealError, StoredRing, maintain,
+    KeyEncryptionKey, KeyRing, KeyRingError, KeyStore, KeyStoreError, MaintainError, Replaced,
+    RotationPolicy, RotationSettings, SealError, StoredRing, change, maintain,
 };
 
 /// Loses the first `lost` races to a rival that stores `rival`.
@@ -105,5 +105,37 @@ fn a_ring_that_does_not_open_is_left_alone() {
     let other = KeyEncryptionKey::from_bytes([2; 32]);
     let error = now_or_never(maintain(&store, "demo", &policy, &other, at(0))).unwrap_err();
     assert!(matches!(error, MaintainError::Seal(SealError::OtherKey { .. })));
+    assert_eq!(now_or_never(store.load("demo")).unwrap(), before);
+}
+
+#[test]
+fn an_administrators_change_is_made_on_the_ring_that_is_stored() {
+    let (store, kek) = (Store::default(), KeyEncryptionKey::from_bytes([1; 32]));
+    let policy = RotationPolicy::new(RotationSettings::default()).unwrap();
+    let none = now_or_never(change(&store, "demo", &policy, &kek, |_ring| Ok(())));
+    assert!(matches!(none, Err(MaintainError::Missing)));
+    let made = now_or_never(maintain(&store, "demo", &policy, &kek, at(0))).unwrap();
+    let stolen = made.ring.keys()[0].kid().clone();
+    // Somebody publishes a successor meanwhile: it is not lost.
+    let mut rival = made.ring.clone();
+    let rotation = rival.rotate_now(&policy);
+    let published = rival.apply(&rotation, &policy, at(1)).unwrap();
+    store
+        .rival
+        .lock()
+        .unwrap()
+        .push(rival.seal("demo", &kek).unwrap());
+    let revoke = |ring: &mut KeyRing| ring.revoke(&stolen, &policy, at(2));
+    let (ring, fresh) = now_or_never(change(&store, "demo", &policy, &kek, revoke)).unwrap();
+    assert_eq!(ring.generation(), Some(3));
+    assert!(ring.find(&published[0]).is_some() && fresh.is_some());
+    assert_eq!(ring.revoked().next().unwrap().kid(), &stolen);
+    // What is refused changes nothing.
+    let before = now_or_never(store.load("demo")).unwrap();
+    let again = now_or_never(change(&store, "demo", &policy, &kek, revoke));
+    assert!(matches!(
+        again,
+        Err(MaintainError::Ring(KeyRingError::AlreadyRevoked(_)))
+    ));
     assert_eq!(now_or_never(store.load("demo")).unwrap(), before);
 }

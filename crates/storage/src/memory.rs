@@ -4,6 +4,7 @@ mod codes;
 mod consents;
 mod devices;
 mod directory;
+mod key_requests;
 mod logins;
 mod registration;
 
@@ -26,7 +27,7 @@ use sealstone_grants::{
     refresh::{FamilyId, RefreshFamily},
 };
 use sealstone_identity::{DomainId, UserId};
-use sealstone_keyring::{KeyStore, KeyStoreError, Replaced, StoredRing};
+use sealstone_keyring::{KeyRequest, KeyStore, KeyStoreError, Replaced, StoredRing};
 use sealstone_login::{Session, Sid, Throttle, UserFactors};
 use sealstone_oauth_types::{ClientId, TokenHash, TokenId};
 use sealstone_registry::{
@@ -71,6 +72,8 @@ struct Records {
     domains: BTreeMap<DomainId, Arc<Domain>>,
     clients: BTreeMap<ClientId, Arc<Client>>,
     rings: BTreeMap<String, StoredRing>,
+    /// With who confirmed each.
+    key_requests: Vec<(KeyRequest, Option<String>)>,
     revoked: BTreeMap<(DomainId, TokenId), UnixTime>,
     ended_clients: BTreeMap<(DomainId, ClientId), EndedClient>,
     initial_tokens: BTreeMap<TokenHash, InitialToken>,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustls_pki_types::UnixTime;
 use sealstone_identity::{DomainId, UserId};
 use sealstone_keyring::{
-    CONFIRM_WITHIN, Confirmation, KeyEncryptionKey, KeyRequest, KeyRequestStore as _, SecretPlace,
+    CONFIRM_WITHIN, Confirmation, KeyEncryptionKey, KeyRequest, KeyRequestStore, Requested, SecretPlace,
     SecretPurpose,
 };
 use sealstone_login::{FactorStore as _, Kept, Swap, TotpFactor, UserFactors};
@@ -18,7 +18,7 @@ use sealstone_registry::{
     Client, ClientRegistration, ClientStore as _, Domain, DomainStore as _, Insertion, SealedSecret,
     SecretSet,
 };
-use sealstone_storage::{Rewrapping, Sealed, SealedCursor, SealedPage, SqlStore};
+use sealstone_storage::{MemoryStore, Rewrapping, Sealed, SealedCursor, SealedPage, SqlStore};
 use tokio::task::JoinSet;
 
 const OLD: &str = "8Jmq5OTmLrqvTuiUpeGr9ATXgoE4kwJlXNVfqDNVzMY";
@@ -46,15 +46,14 @@ fn request(id: &str, by: &str, requested_at: u64) -> KeyRequest {
     }
 }
 
-async fn a_request_is_confirmed_once_by_another_in_time(store: SqlStore) {
+async fn a_request_is_confirmed_once_by_another_in_time(store: impl KeyRequestStore) {
     let asked = request("r1", "alice", 1000);
-    store.insert_key_request(&asked).await.unwrap();
-    assert!(
-        store
-            .insert_key_request(&request("r1", "mallory", 1001))
-            .await
-            .is_err()
-    );
+    assert_eq!(store.insert_key_request(&asked).await.unwrap(), Requested::Kept);
+    let again = store
+        .insert_key_request(&request("r1", "mallory", 1001))
+        .await
+        .unwrap();
+    assert_eq!(again, Requested::Taken);
     let waiting = store.key_requests(at(1500)).await.unwrap();
     assert_eq!(waiting, std::slice::from_ref(&asked));
     let end = 1000 + CONFIRM_WITHIN.as_secs();
@@ -77,11 +76,13 @@ async fn a_request_is_confirmed_once_by_another_in_time(store: SqlStore) {
         );
     }
     assert_eq!(store.key_requests(at(1500)).await.unwrap(), []);
-    // Old ones are forgotten when a new one comes.
-    store
-        .insert_key_request(&request("r3", "alice", 40 * 24 * 3600))
-        .await
-        .unwrap();
+}
+
+async fn old_requests_are_forgotten_when_a_new_one_comes(store: SqlStore) {
+    for (id, requested_at) in [("r1", 1000), ("r3", 40 * 24 * 3600)] {
+        let asked = request(id, "alice", requested_at);
+        assert_eq!(store.insert_key_request(&asked).await.unwrap(), Requested::Kept);
+    }
     let gone = store.confirm_key_request("r1", "bob", at(1500)).await.unwrap();
     assert_eq!(gone, Confirmation::Unknown);
 }
@@ -298,8 +299,15 @@ macro_rules! promises {
     };
 }
 
+/// The same of the store in memory.
+#[tokio::test]
+async fn a_request_is_confirmed_once_by_another_in_time_in_memory() {
+    a_request_is_confirmed_once_by_another_in_time(MemoryStore::new()).await;
+}
+
 promises!(
     a_request_is_confirmed_once_by_another_in_time,
+    old_requests_are_forgotten_when_a_new_one_comes,
     of_racing_administrators_one_confirms,
     everything_sealed_moves_and_nothing_else_changes,
     what_does_not_open_is_named_and_left_alone,

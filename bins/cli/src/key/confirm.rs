@@ -7,7 +7,7 @@ use rustls_pki_types::UnixTime;
 use sealstone_audit::{Action, Reason, Target};
 use sealstone_jose::KeyId;
 use sealstone_keyring::{
-    Administrators, CONFIRM_WITHIN, Confirmation, KeyRequest, KeyRequestStore as _, KeyStatement,
+    Administrators, CONFIRM_WITHIN, Confirmation, KeyRequest, KeyRequestStore as _, KeyStatement, Requested,
 };
 use serde_json::json;
 
@@ -104,7 +104,10 @@ pub(super) async fn request(
         expires_at: clock::at(now.as_secs().saturating_add(CONFIRM_WITHIN.as_secs())),
         statement: signed,
     };
-    change.stored(rings.store.insert_key_request(&request).await)?;
+    if change.stored(rings.store.insert_key_request(&request).await)? == Requested::Taken {
+        let failure = Failure::failed("a request of this name is there already: ask anew");
+        return Err(change.refused(Reason::new(409, "request_exists"), failure));
+    }
     change.by(&name).done()?;
     print(std::slice::from_ref(&request), form)?;
     Err(Failure::failed(format!(

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use rustls_pki_types::UnixTime;
-use sealstone_keyring::{Confirmation, KeyRequest, KeyRequestStore, KeyStoreError};
+use sealstone_keyring::{Confirmation, KeyRequest, KeyRequestStore, KeyStoreError, Requested};
 
 use super::{
     SqlStore,
@@ -101,14 +101,13 @@ fn request_of(row: &SqlRow) -> Result<KeyRequest, Failure> {
 
 #[async_trait]
 impl KeyRequestStore for SqlStore {
-    async fn insert_key_request(&self, request: &KeyRequest) -> Result<(), KeyStoreError> {
+    async fn insert_key_request(&self, request: &KeyRequest) -> Result<Requested, KeyStoreError> {
         let inserted = self.write(Insert(request.clone())).await;
-        if inserted.map_err(KeyStoreError::unavailable)? {
-            return Ok(());
-        }
-        Err(KeyStoreError::unavailable(
-            "a request of this name is there already: ask anew",
-        ))
+        Ok(if inserted.map_err(KeyStoreError::unavailable)? {
+            Requested::Kept
+        } else {
+            Requested::Taken
+        })
     }
 
     async fn confirm_key_request(
