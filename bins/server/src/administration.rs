@@ -181,7 +181,7 @@ fn policy(key: &str, section: &RegistrationSection) -> anyhow::Result<Option<Reg
             .with_context(|| format!("{key}.token_endpoint_auth_methods: there is no method {name:?}"))
     };
     let scopes = scope(&format!("{key}.scope"), &section.scope)?;
-    for reserved in ["sealstone:clients", "openstack:api"] {
+    for reserved in ["sealstone:clients", "sealstone:keys", "openstack:api"] {
         ensure!(
             !scopes.contains(reserved),
             "{key}.scope: {reserved} is not for clients that register themselves: remove it"

@@ -33,6 +33,8 @@ pub enum Action {
     ImportKey,
     /// A private key was given out.
     ExportKey,
+    /// The keys of a domain, and what waits for a second administrator, were listed to an administrator over HTTP.
+    ReadKeys,
     /// What is sealed in the store was sealed anew under another key-encryption key.
     RewrapKeys,
     /// An administrator asked for a change of a key that another must confirm.
@@ -113,7 +115,7 @@ pub enum Action {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 49] = [
+    pub const ALL: [Self; 50] = [
         Self::IssueToken,
         Self::RefreshToken,
         Self::DenyReusedRefreshToken,
@@ -125,6 +127,7 @@ impl Action {
         Self::RevokeKey,
         Self::ImportKey,
         Self::ExportKey,
+        Self::ReadKeys,
         Self::RewrapKeys,
         Self::RequestKeyChange,
         Self::ConfirmKeyChange,
@@ -180,6 +183,7 @@ impl Action {
             Self::RevokeKey => "revoke/key",
             Self::ImportKey => "create/key",
             Self::ExportKey => "read/key",
+            Self::ReadKeys => "read/key_ring",
             Self::RewrapKeys => "update/key_encryption",
             Self::RequestKeyChange => "create/key_request",
             Self::ConfirmKeyChange => "allow/key_request",

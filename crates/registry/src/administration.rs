@@ -15,6 +15,10 @@ pub use policy::{PolicyError, RegistrationPolicy};
 /// [`CLOUD_DOMAIN`]'s issuer.
 pub const ADMINISTRATION_SCOPE: &str = "sealstone:clients";
 
+/// The scope whose tokens administer signing keys, of every domain, if they are of [`CLOUD_DOMAIN`]'s issuer; of another
+/// it gives nothing.
+pub const KEYS_SCOPE: &str = "sealstone:keys";
+
 /// The domain whose issuer is the whole cloud's.
 pub const CLOUD_DOMAIN: &str = "global";
 
@@ -106,6 +110,12 @@ impl Administrator {
         self
     }
 
+    /// Whether they administer the cloud, and not a single domain.
+    #[must_use]
+    pub const fn is_of_the_cloud(&self) -> bool {
+        matches!(self.reach, Reach::Cloud)
+    }
+
     /// Whether clients of this domain are theirs to administer.
     #[must_use]
     pub fn reaches(&self, domain: &DomainId) -> bool {
@@ -150,7 +160,7 @@ impl Administrator {
 
 impl Manager {
     fn may_give_scopes(&self, scopes: &ScopeSet) -> Result<(), Excess> {
-        if scopes.contains(ADMINISTRATION_SCOPE) {
+        if scopes.contains(ADMINISTRATION_SCOPE) || scopes.contains(KEYS_SCOPE) {
             return Err(Excess::Administration);
         }
         let is_held =

@@ -20,8 +20,8 @@ mod store;
 mod tie;
 
 pub use administration::{
-    ADMINISTRATION_SCOPE, Administrator, CLOUD_DOMAIN, Excess, LOGIN_SCOPES, PolicyError, RegistrationPolicy,
-    TieVerdict,
+    ADMINISTRATION_SCOPE, Administrator, CLOUD_DOMAIN, Excess, KEYS_SCOPE, LOGIN_SCOPES, PolicyError,
+    RegistrationPolicy, TieVerdict,
 };
 pub use assertion::{AssertionAudience, AssertionDates, AssertionKeys, AssertionRules, AssertionSecret};
 pub use auth::{ClientAuth, SelfSignedJwks};

@@ -7,8 +7,10 @@ pub enum Excess {
     /// A client of another domain.
     #[error("the client is of another domain than yours")]
     OtherDomain,
-    /// The scope that administers clients.
-    #[error("only an administrator of the cloud gives a client the scope `sealstone:clients`")]
+    /// A scope that administers clients or keys.
+    #[error(
+        "only an administrator of the cloud gives a client the scope `sealstone:clients` or `sealstone:keys`"
+    )]
     Administration,
     /// Another scope that the administrator's token does not hold.
     #[error(

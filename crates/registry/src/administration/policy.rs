@@ -87,8 +87,14 @@ impl RegistrationPolicy {
     /// registers itself has no right of its own.
     #[must_use]
     pub fn with_scopes(mut self, scopes: &ScopeSet) -> Self {
-        let reserved =
-            |scope: &str| [super::ADMINISTRATION_SCOPE, super::OPENSTACK_API_SCOPE].contains(&scope);
+        let reserved = |scope: &str| {
+            [
+                super::ADMINISTRATION_SCOPE,
+                super::KEYS_SCOPE,
+                super::OPENSTACK_API_SCOPE,
+            ]
+            .contains(&scope)
+        };
         let kept: Vec<&str> = scopes.iter().filter(|scope| !reserved(scope)).collect();
         self.scopes = ScopeSet::parse(&kept.join(" ")).unwrap_or_default();
         self

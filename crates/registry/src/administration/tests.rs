@@ -88,6 +88,13 @@ fn o01_a_manager_gives_what_he_holds_and_nothing_else() {
             Err(Excess::Administration),
         ),
         (
+            "the keys of all",
+            manager("demo", "sealstone:keys"),
+            json!({ "scope": "sealstone:keys" }),
+            TieVerdict::Unknown,
+            Err(Excess::Administration),
+        ),
+        (
             "another domain",
             manager("other", "metrics:read"),
             json!({}),
@@ -267,7 +274,8 @@ fn what_registers_itself_has_no_right_of_its_own() {
     for (name, policy, members, want) in cases {
         assert_eq!(policy.check(&client(members)), want, "{name}");
     }
-    let generous =
-        policy.with_scopes(&ScopeSet::parse("sealstone:clients openstack:api metrics:read").unwrap());
+    let generous = policy.with_scopes(
+        &ScopeSet::parse("sealstone:clients sealstone:keys openstack:api metrics:read").unwrap(),
+    );
     assert_eq!(generous.scopes().as_str(), "metrics:read");
 }
