@@ -1,6 +1,7 @@
 //! The accept loop: limits on everything a stranger can make it keep, and an orderly end.
 
 mod connection;
+mod handle;
 mod local;
 mod patience;
 mod places;
@@ -20,13 +21,14 @@ use tower::Service;
 
 use crate::{PeerAddr, PeerCertificate, TlsHandle};
 use connection::WithPeer;
+pub use handle::LimitsHandle;
 pub use local::{LocalPeer, LocalSocket, serve_local};
 use places::{Place, Places};
 
 /// Anything that a service or a body may fail with.
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What a listener lets its clients use.
+/// What a listener lets its clients use. A [`LimitsHandle`] in its place lets it be changed while the listener serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServeLimits {
     /// Connections at a time; more wait in the system's queue. An idle one with a client certificate costs some 35 KiB, so that 1024
@@ -83,7 +85,7 @@ pub async fn serve<S, B>(
     listener: TcpListener,
     tls: TlsHandle,
     service: S,
-    limits: ServeLimits,
+    limits: impl Into<LimitsHandle>,
     shutdown: impl Future<Output = ()>,
 ) where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
@@ -93,31 +95,38 @@ pub async fn serve<S, B>(
     B::Data: Send,
     B::Error: Into<AnyError>,
 {
-    accept_loop(listener, limits, shutdown, move |stream, peer, draining| {
-        let (acceptor, service) = (TlsAcceptor::from(tls.current()), service.clone());
-        async move {
-            let stream = match timeout(limits.handshake_timeout, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => stream,
-                Ok(Err(error)) => {
-                    tracing::debug!(peer.address = %peer, %error, "TLS handshake refused");
-                    return;
-                }
-                Err(_) => {
-                    tracing::debug!(peer.address = %peer, "TLS handshake took too long");
-                    return;
-                }
-            };
-            let certificate = match PeerCertificate::from_handshake(stream.get_ref().1.peer_certificates()) {
-                Ok(certificate) => certificate.map(Arc::new),
-                Err(error) => {
-                    tracing::debug!(peer.address = %peer, %error, "client certificate refused");
-                    return;
-                }
-            };
-            let service = WithPeer::new(service, limits, PeerAddr(peer), certificate);
-            connection::run(stream, service, limits, draining).await;
-        }
-    })
+    let limits = limits.into();
+    accept_loop(
+        listener,
+        limits,
+        shutdown,
+        move |stream, peer, limits, draining| {
+            let (acceptor, service) = (TlsAcceptor::from(tls.current()), service.clone());
+            async move {
+                let stream = match timeout(limits.handshake_timeout, acceptor.accept(stream)).await {
+                    Ok(Ok(stream)) => stream,
+                    Ok(Err(error)) => {
+                        tracing::debug!(peer.address = %peer, %error, "TLS handshake refused");
+                        return;
+                    }
+                    Err(_) => {
+                        tracing::debug!(peer.address = %peer, "TLS handshake took too long");
+                        return;
+                    }
+                };
+                let certificate =
+                    match PeerCertificate::from_handshake(stream.get_ref().1.peer_certificates()) {
+                        Ok(certificate) => certificate.map(Arc::new),
+                        Err(error) => {
+                            tracing::debug!(peer.address = %peer, %error, "client certificate refused");
+                            return;
+                        }
+                    };
+                let service = WithPeer::new(service, limits, PeerAddr(peer), certificate);
+                connection::run(stream, service, limits, draining).await;
+            }
+        },
+    )
     .await;
 }
 
@@ -127,7 +136,7 @@ pub async fn serve<S, B>(
 pub async fn serve_plain<S, B>(
     listener: TcpListener,
     service: S,
-    limits: ServeLimits,
+    limits: impl Into<LimitsHandle>,
     shutdown: impl Future<Output = ()>,
 ) where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
@@ -137,28 +146,36 @@ pub async fn serve_plain<S, B>(
     B::Data: Send,
     B::Error: Into<AnyError>,
 {
-    accept_loop(listener, limits, shutdown, move |stream, peer, draining| {
-        connection::run(
-            stream,
-            WithPeer::new(service.clone(), limits, PeerAddr(peer), None),
-            limits,
-            draining,
-        )
-    })
+    let limits = limits.into();
+    accept_loop(
+        listener,
+        limits,
+        shutdown,
+        move |stream, peer, limits, draining| {
+            connection::run(
+                stream,
+                WithPeer::new(service.clone(), limits, PeerAddr(peer), None),
+                limits,
+                draining,
+            )
+        },
+    )
     .await;
 }
 
 /// Accepts until `shutdown`, runs each connection as a task, and waits for the tasks.
 async fn accept_loop<F, C>(
     listener: TcpListener,
-    limits: ServeLimits,
+    limits: LimitsHandle,
     shutdown: impl Future<Output = ()>,
     connection: F,
 ) where
-    F: Fn(TcpStream, SocketAddr, watch::Receiver<bool>) -> C,
+    F: Fn(TcpStream, SocketAddr, ServeLimits, watch::Receiver<bool>) -> C,
     C: Future<Output = ()> + Send + 'static,
 {
-    let places = Places::new(limits.max_connections, limits.max_connections_per_address);
+    let mut changes = limits.follow();
+    let first = limits.current();
+    let places = Places::new(first.max_connections, first.max_connections_per_address);
     let (drain, draining) = watch::channel(false);
     let mut tasks = JoinSet::new();
     tokio::pin!(shutdown);
@@ -166,9 +183,12 @@ async fn accept_loop<F, C>(
         tokio::select! {
             () = &mut shutdown => break,
             Some(ended) = tasks.join_next(), if !tasks.is_empty() => report(ended),
-            accepted = accept(&listener, &places) => {
-                let Some((stream, peer, place)) = accepted else { break };
-                let running = connection(stream, peer, draining.clone());
+            Ok(()) = changes.changed() => {
+                let now = *changes.borrow_and_update();
+                places.resize(now.max_connections, now.max_connections_per_address);
+            }
+            (stream, peer, place) = accept(&listener, &places) => {
+                let running = connection(stream, peer, limits.current(), draining.clone());
                 tasks.spawn(async move {
                     running.await;
                     drop(place);
@@ -178,7 +198,7 @@ async fn accept_loop<F, C>(
     }
     drop(listener);
     drain.send_replace(true);
-    let drained = timeout(limits.drain_timeout, async {
+    let drained = timeout(limits.current().drain_timeout, async {
         while let Some(ended) = tasks.join_next().await {
             report(ended);
         }
@@ -192,22 +212,22 @@ async fn accept_loop<F, C>(
     }
 }
 
-/// The next connection, once there is a place for it. `None` when the listener is beyond use.
-async fn accept(listener: &TcpListener, places: &Places) -> Option<(TcpStream, SocketAddr, Place)> {
-    let mut permit = places.free().await?;
+/// The next connection, once there is a place for it.
+async fn accept(listener: &TcpListener, places: &Places) -> (TcpStream, SocketAddr, Place) {
+    let mut free = places.free().await;
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let Some(place) = places.seat(peer.ip(), permit) else {
+                let Some(place) = free.seat(peer.ip()) else {
                     tracing::debug!(peer.address = %peer, "connection refused: its address holds its share");
-                    permit = places.free().await?;
+                    free = places.free().await;
                     continue;
                 };
                 // Answers are small: waiting to fill a packet only delays them.
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(peer.address = %peer, %error, "TCP_NODELAY not set");
                 }
-                return Some((stream, peer, place));
+                return (stream, peer, place);
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {

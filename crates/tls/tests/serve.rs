@@ -14,7 +14,7 @@ use http::StatusCode;
 use http_body_util::BodyExt;
 use net::{Client, Server, asking, router, server_identity};
 use pki::Draft;
-use sealstone_tls::{ServeLimits, serve_plain};
+use sealstone_tls::{LimitsHandle, ServeLimits, serve_plain};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -183,6 +183,46 @@ async fn one_address_holds_its_share_only() {
     first.ask().await.unwrap();
     assert!(client.connect(server.address).await.is_err());
     assert_eq!(first.ask().await.unwrap(), "nobody");
+}
+
+/// Whoever waits is let in by a change, and connections that stand are left alone by it.
+#[tokio::test]
+async fn limits_are_replaced_while_it_serves() {
+    let (root, server) = server_identity();
+    let one = ServeLimits {
+        max_connections: 1,
+        ..ServeLimits::default()
+    };
+    let limits = LimitsHandle::new(one);
+    let server = Server::start_with(asking(&server), router(), limits.clone()).await;
+    let client = Client::new(&root);
+    let mut first = client.connect(server.address).await.unwrap();
+    first.ask().await.unwrap();
+    let mut second = Box::pin(client.connect(server.address));
+    assert!(timeout(SOON, &mut second).await.is_err(), "no place yet");
+    limits.replace(ServeLimits::default());
+    let mut second = timeout(LATE, second).await.unwrap().unwrap();
+    second.ask().await.unwrap();
+
+    limits.replace(ServeLimits {
+        max_connections_per_address: 1,
+        ..ServeLimits::default()
+    });
+    assert!(
+        client.ask(server.address).await.is_err(),
+        "its address holds more than its share"
+    );
+    first.ask().await.unwrap();
+    second.ask().await.unwrap();
+
+    limits.replace(ServeLimits {
+        header_read_timeout: SOON,
+        ..ServeLimits::default()
+    });
+    let idle = client.connect(server.address).await.unwrap();
+    timeout(LATE, idle.ended).await.unwrap().unwrap();
+    first.ask().await.unwrap();
+    second.ask().await.unwrap();
 }
 
 #[tokio::test]

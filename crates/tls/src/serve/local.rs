@@ -20,7 +20,7 @@ use tokio::{
 use tower::{Service, ServiceExt as _};
 
 use super::{
-    AnyError, ServeLimits,
+    AnyError, LimitsHandle,
     connection::{self, WithPeer},
     report,
 };
@@ -98,7 +98,7 @@ impl Drop for LocalSocket {
 pub async fn serve_local<S, B>(
     socket: LocalSocket,
     service: S,
-    limits: ServeLimits,
+    limits: impl Into<LimitsHandle>,
     shutdown: impl Future<Output = ()>,
 ) where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
@@ -108,6 +108,7 @@ pub async fn serve_local<S, B>(
     B::Data: Send,
     B::Error: Into<AnyError>,
 {
+    let handle = limits.into();
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let (drain, draining) = watch::channel(false);
     let mut tasks = JoinSet::new();
@@ -146,6 +147,7 @@ pub async fn serve_local<S, B>(
                 request.extensions_mut().insert(peer);
                 request
             });
+        let limits = handle.current();
         let nowhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
         let running = connection::run(
             stream,
@@ -159,7 +161,7 @@ pub async fn serve_local<S, B>(
         });
     }
     drain.send_replace(true);
-    let drained = timeout(limits.drain_timeout, async {
+    let drained = timeout(handle.current().drain_timeout, async {
         while let Some(ended) = tasks.join_next().await {
             report(ended);
         }

@@ -7,61 +7,116 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
 
 /// The places of one listener.
 #[derive(Clone)]
-pub(super) struct Places {
-    all: Arc<Semaphore>,
-    by_address: Arc<Mutex<BTreeMap<IpAddr, usize>>>,
-    per_address: usize,
+pub(super) struct Places(Arc<Shared>);
+
+struct Shared {
+    seats: Mutex<Seats>,
+    /// Told when a place may have become free. Only the accept loop waits.
+    freed: Notify,
 }
+
+struct Seats {
+    all: usize,
+    per_address: usize,
+    held: usize,
+    by_address: BTreeMap<IpAddr, usize>,
+}
+
+/// A place that nobody sits in yet; dropping it frees it.
+pub(super) struct FreePlace(Places);
 
 /// A place taken by a connection; dropping it frees it.
 pub(super) struct Place {
-    places: Places,
+    place: FreePlace,
     address: IpAddr,
-    _permit: OwnedSemaphorePermit,
 }
 
 impl Places {
     pub(super) fn new(all: usize, per_address: usize) -> Self {
-        Self {
-            all: Arc::new(Semaphore::new(all)),
-            by_address: Arc::default(),
-            per_address,
+        Self(Arc::new(Shared {
+            seats: Mutex::new(Seats {
+                all,
+                per_address,
+                held: 0,
+                by_address: BTreeMap::new(),
+            }),
+            freed: Notify::new(),
+        }))
+    }
+
+    /// More or fewer from now on. Nobody loses a place.
+    pub(super) fn resize(&self, all: usize, per_address: usize) {
+        let mut seats = self.0.seats.lock();
+        (seats.all, seats.per_address) = (all, per_address);
+        drop(seats);
+        self.0.freed.notify_one();
+    }
+
+    /// A place, if one is free.
+    pub(super) fn try_free(&self) -> Option<FreePlace> {
+        let mut seats = self.0.seats.lock();
+        if seats.held >= seats.all {
+            return None;
+        }
+        seats.held = seats.held.saturating_add(1);
+        Some(FreePlace(self.clone()))
+    }
+
+    /// Waits for any place to be free.
+    pub(super) async fn free(&self) -> FreePlace {
+        loop {
+            let freed = self.0.freed.notified();
+            if let Some(place) = self.try_free() {
+                return place;
+            }
+            freed.await;
         }
     }
+}
 
-    /// Waits for any place to be free. `None` is never seen: the semaphore is not closed.
-    pub(super) async fn free(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.all).acquire_owned().await.ok()
-    }
-
+impl FreePlace {
     /// Seats a connection from `address`; `None` when that address holds its share already.
-    pub(super) fn seat(&self, address: IpAddr, permit: OwnedSemaphorePermit) -> Option<Place> {
+    pub(super) fn seat(self, address: IpAddr) -> Option<Place> {
         let address = network_of(address);
-        let mut by_address = self.by_address.lock();
-        let held = by_address.entry(address).or_insert(0);
-        if *held >= self.per_address {
+        let shared = Arc::clone(&self.0.0);
+        let mut seats = shared.seats.lock();
+        let per_address = seats.per_address;
+        let held = seats.by_address.entry(address).or_insert(0);
+        if *held >= per_address {
+            if *held == 0 {
+                seats.by_address.remove(&address);
+            }
+            // Before the place itself is freed, which takes the lock.
+            drop(seats);
             return None;
         }
         *held = held.saturating_add(1);
-        Some(Place {
-            places: self.clone(),
-            address,
-            _permit: permit,
-        })
+        drop(seats);
+        Some(Place { place: self, address })
+    }
+}
+
+impl Drop for FreePlace {
+    fn drop(&mut self) {
+        let shared = &self.0.0;
+        let mut seats = shared.seats.lock();
+        seats.held = seats.held.saturating_sub(1);
+        drop(seats);
+        shared.freed.notify_one();
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut by_address = self.places.by_address.lock();
-        if let Some(held) = by_address.get_mut(&self.address) {
+        let mut seats = self.place.0.0.seats.lock();
+        if let Some(held) = seats.by_address.get_mut(&self.address) {
             *held = held.saturating_sub(1);
             if *held == 0 {
-                by_address.remove(&self.address);
+                seats.by_address.remove(&self.address);
             }
         }
     }
@@ -82,13 +137,14 @@ fn network_of(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
+    fn seat(places: &Places, address: &str) -> Option<Place> {
+        places.try_free().unwrap().seat(address.parse().unwrap())
+    }
+
     #[test]
     fn an_address_holds_its_share_and_no_more() {
         let places = Places::new(8, 2);
-        let seat = |address: &str| {
-            let permit = Arc::clone(&places.all).try_acquire_owned().unwrap();
-            places.seat(address.parse().unwrap(), permit)
-        };
+        let seat = |address: &str| seat(&places, address);
         let first = seat("10.0.0.1");
         let second = seat("::ffff:10.0.0.1");
         assert!(first.is_some() && second.is_some() && seat("10.0.0.1").is_none());
@@ -98,7 +154,34 @@ mod tests {
         drop(first);
         assert!(seat("10.0.0.1").is_some());
         drop((second, six));
-        assert!(places.by_address.lock().is_empty());
-        assert_eq!(places.all.available_permits(), 8);
+        let seats = places.0.seats.lock();
+        assert!(seats.by_address.is_empty());
+        assert_eq!(seats.held, 0);
+    }
+
+    #[tokio::test]
+    async fn fewer_and_more_places_while_some_are_held() {
+        let places = Places::new(3, 3);
+        let mut held: Vec<Place> = (0..3).map(|_| seat(&places, "10.0.0.1").unwrap()).collect();
+        assert!(places.try_free().is_none());
+        places.resize(1, 1);
+        // Nobody loses a place, and it takes as many ends as there are too many.
+        for _ in 0..2 {
+            held.pop();
+            assert!(places.try_free().is_none());
+        }
+        held.pop();
+        let one = seat(&places, "10.0.0.1").unwrap();
+        assert!(places.try_free().is_none());
+        // Whoever waits is told of more.
+        let (found, ()) = tokio::join!(places.free(), async { places.resize(2, 1) });
+        assert!(
+            found.seat("10.0.0.1".parse().unwrap()).is_none(),
+            "its share is one now"
+        );
+        let other = seat(&places, "10.0.0.2");
+        assert!(other.is_some());
+        // And of an end.
+        let (_found, ()) = tokio::join!(places.free(), async { drop(one) });
     }
 }

@@ -18,7 +18,8 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use sealstone_mtls::ClientCertificate;
 use sealstone_tls::{
-    ClientCertificates, PeerAddr, PeerCertificate, ServeLimits, ServerTlsConfig, TlsHandle, serve,
+    ClientCertificates, LimitsHandle, PeerAddr, PeerCertificate, ServeLimits, ServerTlsConfig, TlsHandle,
+    serve,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -64,7 +65,12 @@ impl Server {
         Self::start_with(config, router(), ServeLimits::default()).await
     }
 
-    pub(crate) async fn start_with(config: ServerTlsConfig, router: Router, limits: ServeLimits) -> Self {
+    pub(crate) async fn start_with(
+        config: ServerTlsConfig,
+        router: Router,
+        limits: impl Into<LimitsHandle>,
+    ) -> Self {
+        let limits = limits.into();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let tls = config.into_handle().unwrap();
