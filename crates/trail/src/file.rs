@@ -66,7 +66,6 @@ thread_local! {
 pub struct TrailFile {
     path: PathBuf,
     key: NodeKey,
-    rotation: Rotation,
     gate: Gate,
     told: Told,
     /// Held for some 2 µs of each request: waited for awake, since giving the thread up and being woken costs more.
@@ -131,6 +130,7 @@ struct State {
     identity: (u64, u64),
     /// Files with events that are not flushed yet.
     unflushed: Vec<File>,
+    rotation: Rotation,
 }
 
 impl TrailFile {
@@ -142,11 +142,10 @@ impl TrailFile {
         let fault = |error| TrailError::File(path.to_owned(), error);
         let key = NodeKey::load_or_make(key_file)?;
         let turn = Turn::beside(path).map_err(fault)?;
-        let state = State::open(path, turn).map_err(fault)?;
+        let state = State::open(path, turn, rotation).map_err(fault)?;
         Ok(Self {
             path: path.to_owned(),
             key,
-            rotation,
             gate: Gate::default(),
             told: Told::default(),
             state: Mutex::new(state),
@@ -194,6 +193,12 @@ impl TrailFile {
     pub fn reopen(&self) -> io::Result<()> {
         let mut state = self.state();
         state.reopen(&self.path)
+    }
+
+    /// Other measures of a file: the one that is written now is closed by them too, when it is tended after its
+    /// next event.
+    pub fn set_rotation(&self, rotation: Rotation) {
+        self.state().rotation = rotation;
     }
 
     /// From now on nothing is recorded, or again everything. A required receiver that is too far behind closes the trail:

@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::tail::{Tail, Torn};
-use super::{State, TrailFile};
+use super::{Rotation, State, TrailFile};
 use crate::line::{CHECKPOINT, Hash, MENDED};
 use crate::names::rotated;
 use crate::turn::Turn;
@@ -40,7 +40,7 @@ impl Occasion {
 }
 
 impl State {
-    pub(super) fn open(path: &Path, turn: Turn) -> io::Result<Self> {
+    pub(super) fn open(path: &Path, turn: Turn, rotation: Rotation) -> io::Result<Self> {
         let (file, identity) = open(path)?;
         Ok(Self {
             turn,
@@ -56,6 +56,7 @@ impl State {
             signed_at: UnixTime::since_unix_epoch(Duration::ZERO),
             identity,
             unflushed: Vec::new(),
+            rotation,
         })
     }
 

@@ -69,7 +69,7 @@ impl State {
         if self.unsigned == 0 {
             return Ok(());
         }
-        if self.is_full(trail, now) {
+        if self.is_full(now) {
             return self.rotate(trail, now);
         }
         let waited = now.as_secs().saturating_sub(self.signed_at.as_secs());
@@ -89,11 +89,11 @@ impl State {
         Ok(())
     }
 
-    fn is_full(&self, trail: &TrailFile, now: UnixTime) -> bool {
+    fn is_full(&self, now: UnixTime) -> bool {
         let since = |time: UnixTime| Duration::from_secs(now.as_secs().saturating_sub(time.as_secs()));
-        let too_large = trail.rotation.size.is_some_and(|size| self.size >= size);
+        let too_large = self.rotation.size.is_some_and(|size| self.size >= size);
         let too_old = || {
-            let (age, (sequence, first)) = trail.rotation.age.zip(self.first)?;
+            let (age, (sequence, first)) = self.rotation.age.zip(self.first)?;
             Some(sequence > 0 && since(first) >= age)
         };
         too_large || too_old().unwrap_or(false)

@@ -266,6 +266,39 @@ fn files_are_rotated_by_size_and_by_age_and_the_chain_goes_on() {
     }
 }
 
+/// Other measures count for the file that is written now.
+#[test]
+fn measures_of_a_file_are_changed_while_it_is_written() {
+    let place = Place::new();
+    let trail = place.open_with(Rotation::default());
+    let recorded = |seconds| {
+        let event = Event {
+            time: at(seconds),
+            ..event("a")
+        };
+        trail.record(&event).unwrap();
+        trail.tend(at(seconds)).unwrap();
+        place.files().len()
+    };
+    for _ in 0..5 {
+        assert_eq!(recorded(1_000), 1, "nothing was said of size or age");
+    }
+    trail.set_rotation(Rotation {
+        size: Some(1_000),
+        age: None,
+    });
+    assert_eq!(recorded(1_000), 2, "it is too large at once");
+    trail.set_rotation(Rotation {
+        size: None,
+        age: Some(Duration::from_secs(60)),
+    });
+    assert_eq!(recorded(1_059), 2);
+    assert_eq!(recorded(1_060), 3);
+    trail.set_rotation(Rotation::default());
+    assert_eq!(recorded(9_000), 3);
+    place.sound();
+}
+
 #[test]
 fn after_a_rotation_by_others_the_path_is_opened_anew() {
     let place = Place::new();
