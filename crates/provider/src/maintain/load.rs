@@ -37,6 +37,14 @@ pub struct KeysDue {
     pub work: KeyWork,
 }
 
+impl KeysDue {
+    /// This, for this domain.
+    #[must_use]
+    pub const fn new(domain: DomainId, work: KeyWork) -> Self {
+        Self { domain, work }
+    }
+}
+
 /// What there is to do for a domain's keys, by what it takes and who waits for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(
@@ -88,10 +96,7 @@ impl Provider {
             };
             if upkeep == Upkeep::Leads {
                 next_change = [next_change, found.next_change].into_iter().flatten().min();
-                due.extend(found.work.map(|work| KeysDue {
-                    domain: domain.clone(),
-                    work,
-                }));
+                due.extend(found.work.map(|work| KeysDue::new(domain.clone(), work)));
             }
             match found.state {
                 Some(state) => drop(after.insert(domain, state)),
@@ -110,7 +115,7 @@ impl Provider {
     }
 
     /// Serves one domain as it is stored now, unless it is disabled or has no keys.
-    pub(super) async fn load_one(&self, domain: &DomainId) -> Result<(), MaintainError> {
+    pub(crate) async fn load_one(&self, domain: &DomainId) -> Result<(), MaintainError> {
         let _one_at_a_time = self.0.looks.lock().await;
         let stored = self.0.ports.domains.domain(domain).await?;
         if !stored.is_some_and(|stored| stored.is_enabled()) {
