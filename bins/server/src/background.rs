@@ -3,10 +3,11 @@
 use crate::config::Config;
 use crate::custody::{self, Custody};
 use crate::health;
+use crate::keeping::Keeping;
 use crate::reload;
 use sealstone_http::Readiness;
 use sealstone_keystone::{KeystoneIdentity, KeystonePeople};
-use sealstone_provider::{Provider, SystemClock, Upkeep};
+use sealstone_provider::{MaintainError, Provider, SystemClock, Upkeep};
 use sealstone_storage::{Leadership, SqlStore};
 use sealstone_trail::TrailFile;
 use std::future::Future;
@@ -58,7 +59,7 @@ impl UpkeepOf {
     /// Goes on until this generation, or the server, stops.
     pub(crate) async fn follow(self, stopped: watch::Receiver<bool>) {
         let stop = || ended(stopped.clone());
-        let upkeep = maintain(&self.provider, &self.store, stop());
+        let upkeep = maintain(&self.provider, &self.store, stop);
         let revocations = async {
             if let Some(identity) = &self.identity {
                 identity.follow_revocations(stop()).await;
@@ -80,11 +81,23 @@ pub(crate) async fn ended(mut stopped: watch::Receiver<bool>) {
     drop(stopped.wait_for(|stopped| *stopped).await);
 }
 
-/// Keeps keys, domains and revocations as the store has them, and rotates keys when they are due.
-async fn maintain(provider: &Provider, store: &SqlStore, stop: impl Future<Output = ()>) {
+/// Keeps domains, keys and revocations as the store has them, makes the keys that are due, and forgets what has expired:
+/// each beside the others, since only the first has to act within a second.
+async fn maintain<S: Future<Output = ()>>(provider: &Provider, store: &SqlStore, stop: impl Fn() -> S) {
+    let keeping = Keeping::new();
+    let looks = look(provider, store, &keeping, stop());
+    let keys = keeping.work(provider, &stop);
+    let purges = purge(provider, store, stop());
+    tokio::join!(looks, keys, purges);
+}
+
+/// Serves what is stored, whenever it changes.
+async fn look(provider: &Provider, store: &SqlStore, keeping: &Keeping, stop: impl Future<Output = ()>) {
     /// Also without news: domains and clocks change without telling anybody.
     const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
     const AFTER_A_FAILURE: Duration = Duration::from_secs(1);
+    /// Between two looks: a thousand changes in a second are not a thousand looks at every domain.
+    const PAUSE: Duration = Duration::from_millis(100);
     let mut changes = store.changes();
     let mut leadership = store.leadership();
     // At once: what changed between the load and this is not announced again.
@@ -98,17 +111,71 @@ async fn maintain(provider: &Provider, store: &SqlStore, stop: impl Future<Outpu
             () = tokio::time::sleep(wait) => {}
         }
         let role = upkeep(*leadership.borrow_and_update());
-        wait = match provider.maintain_as(role).await {
-            Ok(done) => done.next_change.map_or(AT_LEAST_EVERY, until).min(AT_LEAST_EVERY),
+        wait = match provider.load(role).await {
+            Ok(loaded) => {
+                let next = loaded.next_change.map_or(AT_LEAST_EVERY, until);
+                loaded.failed.iter().for_each(not_loaded);
+                let is_whole = loaded.failed.is_empty();
+                keeping.offer(loaded.due);
+                if is_whole && keeping.is_idle() {
+                    next.min(AT_LEAST_EVERY)
+                } else {
+                    next.min(AFTER_A_FAILURE)
+                }
+            }
             Err(error) => {
-                let cause: &dyn std::error::Error = &error;
-                tracing::error!(
-                    error = cause,
-                    "maintenance failed; what was loaded before is served on"
-                );
+                not_loaded(&error);
                 AFTER_A_FAILURE
             }
         };
+        tokio::select! {
+            () = &mut stop => return,
+            () = tokio::time::sleep(PAUSE) => {}
+        }
+    }
+}
+
+fn not_loaded(error: &MaintainError) {
+    let cause: &dyn std::error::Error = error;
+    tracing::error!(
+        error = cause,
+        "maintenance failed; what was loaded before is served on"
+    );
+}
+
+/// Forgets what has expired, where this node leads.
+async fn purge(provider: &Provider, store: &SqlStore, stop: impl Future<Output = ()>) {
+    const EVERY: Duration = Duration::from_secs(60);
+    const AFTER_A_FAILURE: Duration = Duration::from_secs(1);
+    let mut leadership = store.leadership();
+    tokio::pin!(stop);
+    loop {
+        let leads = upkeep(*leadership.borrow_and_update()) == Upkeep::Leads;
+        let purge = async {
+            if !leads {
+                return EVERY;
+            }
+            match provider.purge().await {
+                Ok(()) => EVERY,
+                Err(error) => {
+                    let cause: &dyn std::error::Error = &error;
+                    tracing::error!(
+                        error = cause,
+                        "what has expired could not all be forgotten; it is tried again"
+                    );
+                    AFTER_A_FAILURE
+                }
+            }
+        };
+        let wait = tokio::select! {
+            () = &mut stop => return,
+            wait = purge => wait,
+        };
+        tokio::select! {
+            () = &mut stop => return,
+            changed = leadership.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(wait) => {}
+        }
     }
 }
 

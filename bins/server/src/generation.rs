@@ -5,7 +5,7 @@ use crate::compose::Composition;
 use crate::config::Config;
 use crate::hashing::BlockingHashing;
 use crate::people::People;
-use crate::{compose, run};
+use crate::{compose, keeping, run};
 use axum::body::{Bytes, HttpBody};
 use axum::response::Response;
 use axum::{BoxError, Router};
@@ -57,7 +57,7 @@ impl Lasting {
         }
     }
 
-    /// The server of this composition, with everything loaded. Nothing is served by it yet.
+    /// The server of this composition, with everything loaded that is stored. Nothing is served by it yet.
     pub(crate) async fn compose(
         &self,
         config: &Config,
@@ -84,7 +84,8 @@ impl Lasting {
         let administrators = composition.administrators;
         let administration = administrators.map(|administrators| administrators.over(store.clone()));
         let provider = Provider::with_administration(composition.provider, ports, administration);
-        provider.maintain_as(upkeep(*store.leadership().borrow())).await?;
+        let loaded = provider.load(upkeep(*store.leadership().borrow())).await?;
+        keeping::begin(&provider, loaded).await?;
         Ok(Generation {
             provider,
             identity,

@@ -13,6 +13,7 @@ mod dev;
 mod generation;
 mod hashing;
 mod health;
+mod keeping;
 mod keystone;
 mod live;
 mod logging;

@@ -35,7 +35,7 @@ use crate::limit::{ClientLimits, LimitClock, Limits};
 use crate::metrics::Metrics;
 use crate::os_oauth2;
 use crate::request_id::RequestIds;
-use crate::route::{AdminEndpoint, BrowserEndpoint, Endpoint, FormEndpoint, Method};
+use crate::route::{AdminEndpoint, BrowserEndpoint, Endpoint, FormEndpoint, Method, named};
 use crate::token::{Arrived, Place};
 use crate::traces::RequestTraces;
 use crate::userinfo::Bearer;
