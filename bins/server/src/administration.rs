@@ -1,14 +1,16 @@
-//! From `[administration]` and `[registration]` to who administers clients, and which register themselves.
+//! From `[administration]` and `[registration]` to who administers clients and keys, and which clients register themselves.
 
 use crate::config::{Config, RegistrationSection};
+use crate::custody;
 use crate::keystone::Keystone;
 use anyhow::{Context as _, anyhow, ensure};
 use sealstone_identity::{AdministratorSource, DomainId, RoleName};
 use sealstone_keystone::KeystoneAdministrators;
 use sealstone_mtls::SubjectMatcher;
 use sealstone_oauth_types::{GrantType, ScopeSet, TokenEndpointAuthMethod};
-use sealstone_provider::{Administration, AdministratorCertificate};
-use sealstone_registry::{RegistrationPolicy, RegistrationStore};
+use sealstone_provider::{Administration, AdministratorCertificate, KeyAdministration};
+use sealstone_registry::RegistrationPolicy;
+use sealstone_storage::SqlStore;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -21,6 +23,8 @@ pub(crate) struct Administrators {
     certificates: Vec<AdministratorCertificate>,
     policy: Option<RegistrationPolicy>,
     policies: BTreeMap<DomainId, Option<RegistrationPolicy>>,
+    /// Those of whom two must agree on the revocation of a key.
+    of_keys: Option<Arc<sealstone_keyring::Administrators>>,
 }
 
 /// Reads and checks it all; `None` without `[administration]`.
@@ -71,6 +75,9 @@ pub(crate) fn compose(
             Err(fault) => keep(fault),
         }
     }
+    // Never `None` for a file that can't be read: then one would be enough.
+    let of_keys = custody::administrators(config).map_err(&mut keep);
+    let of_keys = of_keys.ok().flatten().map(Arc::new);
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -83,15 +90,20 @@ pub(crate) fn compose(
         certificates,
         policy,
         policies,
+        of_keys,
     }))
 }
 
 impl Administrators {
     /// The same over the store.
-    pub(crate) fn over(self, registrations: Arc<dyn RegistrationStore>) -> Administration {
+    pub(crate) fn over(self, store: Arc<SqlStore>) -> Administration {
         let source = |source| -> Arc<dyn AdministratorSource> { Arc::new(source) };
         Administration {
-            registrations,
+            keys: KeyAdministration {
+                requests: store.clone(),
+                administrators: self.of_keys,
+            },
+            registrations: store,
             keystone: self.keystone.map(source),
             manager_roles: self.manager_roles,
             cloud_roles: self.cloud_roles,

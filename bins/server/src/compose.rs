@@ -69,7 +69,7 @@ pub(crate) fn compose_with(
         .map_err(&mut keep)
         .ok();
     let custody = match custody {
-        Some(open) => custody::administrators(config).map(|()| open),
+        Some(open) => custody::administrators(config).map(|_read| open),
         None => custody::open(config),
     };
     let custody = custody.map_err(&mut keep).ok();

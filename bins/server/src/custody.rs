@@ -63,15 +63,14 @@ pub(crate) fn open(config: &Config) -> anyhow::Result<Custody> {
     Ok(Custody { kek, hsm })
 }
 
-/// Whether the file of administrators, if there is one, is one.
-pub(crate) fn administrators(config: &Config) -> anyhow::Result<()> {
-    if let Some(path) = &config.keys.administrators_file {
-        let text = fs::read_to_string(path)
-            .with_context(|| format!("keys.administrators_file: {}", path.display()))?;
-        Administrators::parse(&text)
-            .with_context(|| format!("keys.administrators_file: {}", path.display()))?;
-    }
-    Ok(())
+/// Those of whom two must agree on the revocation of a key; `None` where one is enough.
+pub(crate) fn administrators(config: &Config) -> anyhow::Result<Option<Administrators>> {
+    let Some(path) = &config.keys.administrators_file else {
+        return Ok(None);
+    };
+    let named = || format!("keys.administrators_file: {}", path.display());
+    let text = fs::read_to_string(path).with_context(named)?;
+    Administrators::parse(&text).map(Some).with_context(named)
 }
 
 /// The policy, with the token as the home of new keys if the configuration wants that.

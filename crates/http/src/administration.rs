@@ -1,4 +1,5 @@
-//! `/clients`, `/initial-access-tokens` and `/register`: who administers clients, and clients that register themselves.
+//! `/clients`, `/initial-access-tokens`, `/keys` and `/register`: who administers clients and keys, and clients that register
+//! themselves.
 
 use std::ops::ControlFlow;
 use std::pin::pin;
@@ -12,7 +13,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, StatusCode};
 use sealstone_provider::{
     AdministrationAnswer, AdministrationDenial, AdministrationError, AdministrationRequest, BackendError,
-    Credentials, DomainId, Peer, Preconditions, RegistrationRequest, RequestId, TokenError,
+    Credentials, DomainId, KeysRequest, Peer, Preconditions, RegistrationRequest, RequestId, TokenError,
 };
 use sealstone_tls::LocalPeer;
 use serde::Serialize;
@@ -144,13 +145,19 @@ impl Edge {
                 .register(&asked.domain, request, authorization, &asked.peer);
             return Box::pin(work).await;
         }
-        let request = of_administrator(asked, body).ok_or(AdministrationError::UnknownIssuer)?;
         let credentials = Credentials {
             authorization,
             keystone_token,
             local_user: asked.local_user,
             is_of_a_page: is_of_a_page(&asked.headers),
         };
+        if let Some(request) = of_keys(asked, body) {
+            let work = self
+                .provider
+                .administer_keys(&asked.domain, request, &credentials, &asked.peer);
+            return Box::pin(work).await;
+        }
+        let request = of_administrator(asked, body).ok_or(AdministrationError::UnknownIssuer)?;
         let preconditions = preconditions(&asked.headers)?;
         let work =
             self.provider
@@ -206,6 +213,32 @@ fn of_client<'a>(asked: &'a Administering, body: &'a [u8]) -> Option<Registratio
             | AdminEndpoint::Enable
             | AdminEndpoint::Disable
             | AdminEndpoint::InitialTokens
+            | AdminEndpoint::InitialToken
+            | AdminEndpoint::Keys
+            | AdminEndpoint::KeyRevocation
+            | AdminEndpoint::KeyConfirmation,
+            _,
+        ) => return None,
+    })
+}
+
+/// What an administrator asks of signing keys.
+fn of_keys<'a>(asked: &'a Administering, body: &'a [u8]) -> Option<KeysRequest<'a>> {
+    let kid = asked.name.as_str();
+    Some(match (asked.endpoint, &asked.method) {
+        (AdminEndpoint::Keys, &HttpMethod::POST) => KeysRequest::Rotate(body),
+        (AdminEndpoint::Keys, _) => KeysRequest::List,
+        (AdminEndpoint::KeyRevocation, _) => KeysRequest::Revoke(kid, body),
+        (AdminEndpoint::KeyConfirmation, _) => KeysRequest::Confirm(kid, body),
+        (
+            AdminEndpoint::Register
+            | AdminEndpoint::Registered
+            | AdminEndpoint::Clients
+            | AdminEndpoint::Client
+            | AdminEndpoint::Secret
+            | AdminEndpoint::Enable
+            | AdminEndpoint::Disable
+            | AdminEndpoint::InitialTokens
             | AdminEndpoint::InitialToken,
             _,
         ) => return None,
@@ -227,7 +260,14 @@ fn of_administrator<'a>(asked: &'a Administering, body: &'a [u8]) -> Option<Admi
         (AdminEndpoint::InitialTokens, &HttpMethod::POST) => AdministrationRequest::CreateInitialToken(body),
         (AdminEndpoint::InitialTokens, _) => AdministrationRequest::ListInitialTokens,
         (AdminEndpoint::InitialToken, _) => AdministrationRequest::DeleteInitialToken(name),
-        (AdminEndpoint::Register | AdminEndpoint::Registered, _) => return None,
+        (
+            AdminEndpoint::Register
+            | AdminEndpoint::Registered
+            | AdminEndpoint::Keys
+            | AdminEndpoint::KeyRevocation
+            | AdminEndpoint::KeyConfirmation,
+            _,
+        ) => return None,
     })
 }
 
@@ -277,17 +317,19 @@ fn refused(denial: &AdministrationDenial) -> Response {
         error_description: &description,
     };
     let mut response = answer::json(status, &body);
-    let challenge = if *denial == AdministrationDenial::NoCredential {
-        "Bearer realm=\"sealstone\""
-    } else if *denial == AdministrationDenial::MissingScope {
-        "Bearer realm=\"sealstone\", error=\"insufficient_scope\", scope=\"sealstone:clients\""
-    } else if status == StatusCode::UNAUTHORIZED {
-        "Bearer realm=\"sealstone\", error=\"invalid_token\""
-    } else {
-        return response;
-    };
-    response
-        .headers_mut()
-        .insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    let mut challenge = "Bearer realm=\"sealstone\"".to_owned();
+    match denial {
+        AdministrationDenial::NoCredential => {}
+        AdministrationDenial::MissingScope(scope) => {
+            challenge.push_str(", error=\"insufficient_scope\", scope=\"");
+            challenge.push_str(scope);
+            challenge.push('"');
+        }
+        _ if status == StatusCode::UNAUTHORIZED => challenge.push_str(", error=\"invalid_token\""),
+        _ => return response,
+    }
+    if let Ok(challenge) = HeaderValue::try_from(challenge) {
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
     response
 }

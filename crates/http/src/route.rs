@@ -34,6 +34,9 @@ pub(crate) enum Endpoint {
     ClientDisabled,
     InitialTokens,
     InitialToken,
+    Keys,
+    KeyRevocation,
+    KeyConfirmation,
     /// What a broker's profile leaves out.
     PushedRequest,
     Unknown,
@@ -56,11 +59,11 @@ pub(crate) enum Method {
     Health,
     /// Anything: it is refused in a broker's own words.
     Absent(AbsentEndpoint),
-    /// JSON, of who administers clients, or of a client about itself.
+    /// JSON, of who administers clients or keys, or of a client about itself.
     Administration(AdminEndpoint),
 }
 
-/// Where clients are administered, and register themselves.
+/// Where clients and keys are administered, and clients register themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AdminEndpoint {
     Register,
@@ -72,15 +75,23 @@ pub(crate) enum AdminEndpoint {
     Disable,
     InitialTokens,
     InitialToken,
+    Keys,
+    KeyRevocation,
+    KeyConfirmation,
 }
 
 impl AdminEndpoint {
     /// As of the `Allow` header.
     pub(crate) const fn methods(self) -> &'static str {
         match self {
-            Self::Register | Self::Secret | Self::Enable | Self::Disable => "POST",
+            Self::Register
+            | Self::Secret
+            | Self::Enable
+            | Self::Disable
+            | Self::KeyRevocation
+            | Self::KeyConfirmation => "POST",
             Self::Registered | Self::Client => "GET, PUT, DELETE",
-            Self::Clients | Self::InitialTokens => "GET, POST",
+            Self::Clients | Self::InitialTokens | Self::Keys => "GET, POST",
             Self::InitialToken => "DELETE",
         }
     }
@@ -132,7 +143,7 @@ pub(crate) enum Document {
 }
 
 impl Endpoint {
-    pub(crate) const ALL: [Self; 29] = [
+    pub(crate) const ALL: [Self; 32] = [
         Self::Token,
         Self::Introspection,
         Self::Revocation,
@@ -160,6 +171,9 @@ impl Endpoint {
         Self::ClientDisabled,
         Self::InitialTokens,
         Self::InitialToken,
+        Self::Keys,
+        Self::KeyRevocation,
+        Self::KeyConfirmation,
         Self::PushedRequest,
         Self::Unknown,
     ];
@@ -194,6 +208,9 @@ impl Endpoint {
             Self::ClientDisabled => "client_disable",
             Self::InitialTokens => "initial_access_tokens",
             Self::InitialToken => "initial_access_token",
+            Self::Keys => "keys",
+            Self::KeyRevocation => "key_revoke",
+            Self::KeyConfirmation => "key_confirm",
             Self::PushedRequest => "pushed_request",
             Self::Unknown => "unknown",
         }
@@ -228,6 +245,9 @@ impl Endpoint {
             Self::ClientDisabled => Method::Administration(AdminEndpoint::Disable),
             Self::InitialTokens => Method::Administration(AdminEndpoint::InitialTokens),
             Self::InitialToken => Method::Administration(AdminEndpoint::InitialToken),
+            Self::Keys => Method::Administration(AdminEndpoint::Keys),
+            Self::KeyRevocation => Method::Administration(AdminEndpoint::KeyRevocation),
+            Self::KeyConfirmation => Method::Administration(AdminEndpoint::KeyConfirmation),
             Self::PushedRequest => Method::Absent(AbsentEndpoint::PushedRequest),
             Self::Unknown => return None,
         })
@@ -254,6 +274,7 @@ impl Endpoint {
             "register" => Self::Registration,
             "clients" => Self::Clients,
             "initial-access-tokens" => Self::InitialTokens,
+            "keys" => Self::Keys,
             "par" => Self::PushedRequest,
             other => {
                 let asset = asset(other).map(|_name| Self::Assets);
@@ -293,6 +314,9 @@ impl Endpoint {
             Self::ClientDisabled => format!("{issuer}/clients/{{client_id}}/disable"),
             Self::InitialTokens => format!("{issuer}/initial-access-tokens"),
             Self::InitialToken => format!("{issuer}/initial-access-tokens/{{id}}"),
+            Self::Keys => format!("{issuer}/keys"),
+            Self::KeyRevocation => format!("{issuer}/keys/{{kid}}/revoke"),
+            Self::KeyConfirmation => format!("{issuer}/keys/{{kid}}/confirm"),
             Self::PushedRequest => format!("{issuer}/par"),
             Self::Unknown => return None,
         })
@@ -325,6 +349,8 @@ fn administered(rest: &str) -> Option<(Endpoint, &str)> {
         ("clients", Some("enable")) => Endpoint::ClientEnabled,
         ("clients", Some("disable")) => Endpoint::ClientDisabled,
         ("initial-access-tokens", None) => Endpoint::InitialToken,
+        ("keys", Some("revoke")) => Endpoint::KeyRevocation,
+        ("keys", Some("confirm")) => Endpoint::KeyConfirmation,
         _ => return None,
     };
     (!name.is_empty()).then_some((endpoint, name))

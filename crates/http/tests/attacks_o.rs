@@ -12,7 +12,7 @@ use sealstone_identity::{
 };
 use sealstone_mtls::SubjectMatcher;
 use sealstone_oauth_types::{ClientId, ScopeSet};
-use sealstone_provider::{Administration, AdministratorCertificate};
+use sealstone_provider::{Administration, AdministratorCertificate, KeyAdministration};
 use sealstone_registry::{ClientStore, RegistrationPolicy};
 use sealstone_storage::MemoryStore;
 use serde_json::{Value, json};
@@ -87,6 +87,10 @@ fn administration(store: Arc<MemoryStore>) -> Administration {
     let role = |name: &str| RoleName::parse(name).unwrap();
     let subject = |name: &str| SubjectMatcher::parse("tls_client_auth_subject_dn", name).unwrap();
     Administration {
+        keys: KeyAdministration {
+            requests: store.clone(),
+            administrators: None,
+        },
         registrations: store,
         keystone: Some(Arc::new(FakeKeystone)),
         manager_roles: vec![role("manager"), role("admin")],

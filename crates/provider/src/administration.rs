@@ -1,10 +1,11 @@
-//! Administration of clients: who asks, what they may, what is done, and the event of it.
+//! Administration of clients and keys: who asks, what they may, what is done, and the event of it.
 
 mod answer;
 mod caller;
 mod change;
 mod error;
 mod initial;
+mod keys;
 mod parts;
 #[cfg(test)]
 mod reference;
@@ -20,23 +21,26 @@ use sealstone_audit::{Action, Actor, Event, EventId, Outcome, Target, printable}
 use sealstone_identity::{AdministratorSource, DomainId, RoleName};
 use sealstone_mtls::SubjectMatcher;
 use sealstone_oauth_types::ScopeSet;
-use sealstone_registry::{RegistrationPolicy, RegistrationStore};
+use sealstone_registry::{ADMINISTRATION_SCOPE, RegistrationPolicy, RegistrationStore};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 pub use answer::AdministrationAnswer;
 pub use error::{AdministrationDenial, AdministrationError};
+pub use keys::{KeyAdministration, KeysRequest};
 pub use parts::{Preconditions, RegistrationRequest};
 pub use rights::Credentials;
 
-/// How clients are administered over HTTP. Without it, they are not.
+/// How clients and keys are administered over HTTP. Without it, they are not.
 #[derive(Clone)]
 #[expect(
     clippy::exhaustive_structs,
     reason = "whoever composes a provider decides on each"
 )]
 pub struct Administration {
+    /// Signing keys.
+    pub keys: KeyAdministration,
     /// Initial and registration access tokens.
     pub registrations: Arc<dyn RegistrationStore>,
     /// Who comes with a Keystone token; `None`: nobody does.
@@ -109,6 +113,16 @@ pub enum AdministrationRequest<'a> {
     DeleteInitialToken(&'a str),
 }
 
+/// Who asks, as far as the request says, and when.
+#[derive(Clone, Copy)]
+pub(crate) struct Asking<'a> {
+    credentials: Credentials<'a>,
+    peer: &'a Peer,
+    now: UnixTime,
+    /// What an access token of ours must hold.
+    scope: &'static str,
+}
+
 impl AdministrationRequest<'_> {
     const fn action(&self) -> Action {
         match self {
@@ -175,6 +189,12 @@ impl Provider {
         let administration = self.administration()?;
         let issuer = self.issuer_of(domain)?;
         let now = self.0.ports.clock.now();
+        let asking = Asking {
+            credentials: *credentials,
+            peer,
+            now,
+            scope: ADMINISTRATION_SCOPE,
+        };
         let mut named = Named::default();
         let is_new = preconditions.only_new && matches!(request, AdministrationRequest::Put(..));
         let action = if is_new {
@@ -189,8 +209,7 @@ impl Provider {
                 administration,
                 request,
                 preconditions,
-                credentials,
-                (peer, now),
+                asking,
                 &mut named,
             )
             .await;
@@ -198,33 +217,25 @@ impl Provider {
             Ok(answer) => answer.client.clone().or(about),
             Err(_) => about,
         };
-        self.record_administration(
-            (action, now),
-            &named,
-            (domain, about.as_deref()),
-            peer,
-            done.as_ref().err(),
-        )?;
+        let target = match &about {
+            Some(client) => Target::Client(client.into()),
+            None => Target::Issuer(domain.as_str().into()),
+        };
+        self.record_administration((action, now), &named, target, peer, done.as_ref().err())?;
         done
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one step of the line above, for its length"
-    )]
     async fn authorized(
         &self,
         issuer: &Arc<IssuerState>,
         administration: &Administration,
         request: AdministrationRequest<'_>,
         preconditions: &Preconditions,
-        credentials: &Credentials<'_>,
-        (peer, now): (&Peer, UnixTime),
+        asking: Asking<'_>,
         named: &mut Named,
     ) -> Result<AdministrationAnswer, AdministrationError> {
-        let acting = self
-            .acting(issuer, administration, credentials, (peer, now), named)
-            .await?;
+        let acting = self.acting(issuer, administration, asking, named).await?;
+        let now = asking.now;
         if !acting.administrator.reaches(&issuer.domain) {
             return Err(AdministrationDenial::OtherDomain.into());
         }
@@ -276,7 +287,7 @@ impl Provider {
         &self,
         (action, now): (Action, UnixTime),
         named: &Named,
-        (domain, client): (&DomainId, Option<&str>),
+        target: Target<'_>,
         peer: &Peer,
         error: Option<&AdministrationError>,
     ) -> Result<(), BackendError> {
@@ -295,10 +306,7 @@ impl Provider {
                 user_id: named.user.as_deref().map(Into::into),
                 address: peer.address,
             },
-            target: match client {
-                Some(client) => Target::Client(client.into()),
-                None => Target::Issuer(domain.as_str().into()),
-            },
+            target,
             request_id: peer.request_id.as_str().into(),
         };
         Ok(self.0.ports.audit.record(&event)?)

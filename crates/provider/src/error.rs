@@ -4,7 +4,7 @@ use sealstone_claims::ClaimFault;
 use sealstone_grants::assertion::AssertionStoreError;
 use sealstone_grants::{Denial, GrantStoreError};
 use sealstone_jose::Algorithm;
-use sealstone_keyring::SecretError;
+use sealstone_keyring::{KeyRingError, MaintainError, SecretError};
 use sealstone_login::LoginStoreError;
 use sealstone_oauth_types::ErrorCode;
 use sealstone_registry::StoreError;
@@ -172,6 +172,9 @@ pub enum BackendError {
     /// A record or a rule of a person's factors can't be used.
     #[error("a second factor can't be used: {0}")]
     Factor(&'static str),
+    /// The key ring of a domain could not be read or changed.
+    #[error("the key ring of the domain could not be read or changed")]
+    Keys(#[from] MaintainError),
     /// A sealed secret of the client does not open.
     #[error("a sealed secret of the client can't be read")]
     Sealed(#[from] SecretError),
@@ -191,7 +194,14 @@ impl BackendError {
             | Self::IdentityUnavailable { .. }
             | Self::IdentityMalformed { .. } => ErrorCode::TemporarilyUnavailable,
             Self::Mint(error) if error.is_passing() => ErrorCode::TemporarilyUnavailable,
-            Self::Mint(_)
+            // A home of keys comes back, and a race ends; a ring that does not open has to be mended.
+            Self::Keys(
+                MaintainError::Store(_)
+                | MaintainError::Contended
+                | MaintainError::Ring(KeyRingError::Home(_)),
+            ) => ErrorCode::TemporarilyUnavailable,
+            Self::Keys(_)
+            | Self::Mint(_)
             | Self::Entropy(_)
             | Self::NoKey(_)
             | Self::Claim(_)
@@ -214,6 +224,7 @@ impl BackendError {
             Self::Factor(_) => Some("factor"),
             Self::Sealed(_) => Some("sealed_secret"),
             Self::Claim(_) => Some("control_character_in_claim"),
+            Self::Keys(_) => Some("key_ring"),
             Self::Clients(_)
             | Self::Revocations(_)
             | Self::Assertions(_)
@@ -236,6 +247,7 @@ impl BackendError {
             | Self::Audit(_)
             | Self::Logins(_)
             | Self::Grants(_)
+            | Self::Keys(MaintainError::Store(_) | MaintainError::Contended)
             | Self::Deadline => "The server can't reach its storage: try again in a moment",
             Self::IdentityUnavailable { .. } | Self::IdentityMalformed { .. } => {
                 "OpenStack can't be asked about this client now: wait as long as Retry-After says"
@@ -254,6 +266,7 @@ impl BackendError {
             | Self::PersonNotConfigured { .. }
             | Self::Factor(_)
             | Self::Subject(_)
+            | Self::Keys(_)
             | Self::Sealed(_) => "The server could not answer: tell its operator the request id",
         }
     }

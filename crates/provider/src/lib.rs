@@ -23,7 +23,8 @@ mod token;
 
 pub use administration::{
     Administration, AdministrationAnswer, AdministrationDenial, AdministrationError, AdministrationRequest,
-    AdministratorCertificate, Credentials, Preconditions, RegistrationRequest,
+    AdministratorCertificate, Credentials, KeyAdministration, KeysRequest, Preconditions,
+    RegistrationRequest,
 };
 pub use client_limit::ClientLimit;
 pub use config::{BaseUrl, BaseUrlError, ProviderConfig};

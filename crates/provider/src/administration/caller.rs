@@ -1,6 +1,6 @@
 //! Who administers: by an access token of ours, a Keystone token, the local socket, or a certificate.
 
-use super::{Administration, AdministrationDenial, AdministrationError, Credentials, Named};
+use super::{Administration, AdministrationDenial, AdministrationError, Asking, Named};
 use crate::identity::refusal;
 use crate::issuer::IssuerState;
 use crate::peer::Peer;
@@ -9,7 +9,7 @@ use rustls_pki_types::UnixTime;
 use sealstone_grants::ChainVerdict;
 use sealstone_identity::{AdministratorSource, DomainId, RoleName, Scope, TokenHolder};
 use sealstone_oauth_types::{ScopeSet, ScopeToken, UserinfoRequest};
-use sealstone_registry::{ADMINISTRATION_SCOPE, Administrator, CLOUD_DOMAIN, OPENSTACK_API_SCOPE};
+use sealstone_registry::{Administrator, CLOUD_DOMAIN, OPENSTACK_API_SCOPE};
 use sealstone_tokens::{Possession, VerifiedToken};
 use std::sync::Arc;
 
@@ -33,17 +33,17 @@ impl Provider {
         &self,
         issuer: &Arc<IssuerState>,
         administration: &'a Administration,
-        credentials: &Credentials<'a>,
-        (peer, now): (&Peer, UnixTime),
+        asking: Asking<'a>,
         named: &mut Named,
     ) -> Result<Acting<'a>, AdministrationError> {
+        let (credentials, peer, now) = (asking.credentials, asking.peer, asking.now);
         if credentials.is_of_a_page {
             return Err(AdministrationDenial::FromAPage.into());
         }
         match (credentials.authorization, credentials.keystone_token) {
             (Some(_), Some(_)) => Err(AdministrationDenial::SeveralCredentials.into()),
             (Some(header), None) => {
-                let of_token = self.by_access_token(issuer, administration, header, (peer, now), named);
+                let of_token = self.by_access_token(issuer, administration, header, asking, named);
                 of_token.await.map(Acting::of)
             }
             (None, Some(token)) => {
@@ -65,9 +65,10 @@ impl Provider {
         issuer: &Arc<IssuerState>,
         administration: &Administration,
         header: &str,
-        (peer, now): (&Peer, UnixTime),
+        asking: Asking<'_>,
         named: &mut Named,
     ) -> Result<Administrator, AdministrationError> {
+        let (peer, now, scope) = (asking.peer, asking.now, asking.scope);
         let bearer = UserinfoRequest::parse(Some(header), None);
         let bearer = bearer.map_err(|_malformed| AdministrationDenial::InvalidToken)?;
         let text = bearer.token.expose();
@@ -88,8 +89,8 @@ impl Provider {
         if !token.audience.iter().all(is_meant) {
             return Err(AdministrationDenial::OtherAudience.into());
         }
-        if !token.scope.contains(ADMINISTRATION_SCOPE) || !owner.scopes().contains(ADMINISTRATION_SCOPE) {
-            return Err(AdministrationDenial::MissingScope.into());
+        if !token.scope.contains(scope) || !owner.scopes().contains(scope) {
+            return Err(AdministrationDenial::MissingScope(scope).into());
         }
         if of.domain.as_str() == CLOUD_DOMAIN {
             return Ok(Administrator::of_the_cloud());

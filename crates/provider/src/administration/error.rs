@@ -27,8 +27,8 @@ pub enum AdministrationError {
 pub enum AdministrationDenial {
     /// Nothing that proves who asks.
     #[error(
-        "prove who you are: an access token with the scope sealstone:clients, X-Auth-Token, a certificate that is \
-         configured, or the server's local socket"
+        "prove who you are: an access token with the scope sealstone:clients, for keys sealstone:keys; X-Auth-Token; a \
+         certificate that is configured; or the server's local socket"
     )]
     NoCredential,
     /// An access token and a Keystone token.
@@ -52,17 +52,23 @@ pub enum AdministrationDenial {
     )]
     OtherAudience,
     /// Without the scope.
-    #[error("the token lacks the scope sealstone:clients, or its client does by now")]
-    MissingScope,
+    #[error("the token lacks the scope {0}, or its client does by now")]
+    MissingScope(&'static str),
     /// Known, and no administrator.
     #[error(
-        "you do not administer clients: it takes `admin` on the system, a manager's role on the domain itself \
+        "you do not administer anything here: it takes `admin` on the system, a manager's role on the domain itself \
          (a token of domain scope), or a certificate that is configured"
     )]
     NotAnAdministrator,
     /// Of another domain.
     #[error("you administer the clients of another domain")]
     OtherDomain,
+    /// Of a domain, where it takes the cloud.
+    #[error(
+        "only an administrator of the cloud administers keys: it takes `admin` on the system, a token of the issuer of \
+         the domain `global`, or a certificate that is configured for every domain"
+    )]
+    NotOfTheCloud,
     /// A query that cannot be.
     #[error("the query is not understood: `limit` is 1 to 500, `after` the `next_after` of the page before")]
     Query,
@@ -121,6 +127,45 @@ pub enum AdministrationDenial {
     /// Not this client's registration access token.
     #[error("the registration access token is not accepted")]
     WrongRegistrationToken,
+    /// No such key in this domain.
+    #[error("there is no such key in this domain: GET `/keys` names those that there are")]
+    UnknownKey,
+    /// The key counts no longer.
+    #[error("the key is revoked already: nothing is to be done")]
+    KeyRevoked,
+    /// Nobody signed, where two must.
+    #[error(
+        "two administrators must agree here: send `request`, 16 hexadecimal digits that you draw, and `statement`, \
+         which you signed for it; `sealstone key revoke --as NAME --administrator-key FILE` does"
+    )]
+    TwoAdministrators,
+    /// Somebody signed, where nobody needs to.
+    #[error("one administrator is enough here, and nothing waits: send no `request` and no `statement`")]
+    OneAdministrator,
+    /// A statement that proves nothing.
+    #[error(
+        "the statement is not one that an administrator of the server's file signed for this request and key within \
+         the last 15 minutes"
+    )]
+    AdministratorNotProved,
+    /// The id of a request is taken.
+    #[error("there is a request of this id already: see `requests` of GET `/keys`, or draw another")]
+    RequestExists,
+    /// Too many requests wait.
+    #[error("64 requests of the domain wait: confirm one, or wait until they lapse, 15 minutes at most")]
+    TooManyRequests,
+    /// No such request for this key.
+    #[error("there is no such request for this key: `requests` of GET `/keys` are those that wait")]
+    UnknownRequest,
+    /// The request's time is over.
+    #[error("its 15 minutes are over: ask anew")]
+    LapsedRequest,
+    /// The first administrator again.
+    #[error("whoever asked cannot confirm: another administrator must")]
+    SameAdministrator,
+    /// Confirmed before.
+    #[error("it was confirmed before: see GET `/keys`")]
+    UsedRequest,
     /// A client that registers itself asks for what breaks a rule.
     #[error("{0}")]
     Metadata(RegistrationError),
@@ -144,9 +189,10 @@ impl AdministrationDenial {
             Self::UntrustedCertificate => "untrusted_certificate",
             Self::PersonToken => "token_of_a_person",
             Self::OtherAudience => "other_audience",
-            Self::MissingScope => "missing_scope",
+            Self::MissingScope(_) => "missing_scope",
             Self::NotAnAdministrator => "not_an_administrator",
             Self::OtherDomain => "other_domain",
+            Self::NotOfTheCloud => "not_of_the_cloud",
             Self::Query => "malformed_query",
             Self::Body => "malformed_body",
             Self::ContentType => "content_type",
@@ -165,6 +211,17 @@ impl AdministrationDenial {
             Self::RegistrationOff => "registration_off",
             Self::WrongInitialToken => "wrong_initial_token",
             Self::WrongRegistrationToken => "wrong_registration_token",
+            Self::UnknownKey => "unknown_key",
+            Self::KeyRevoked => "already_revoked",
+            Self::TwoAdministrators => "two_administrators",
+            Self::OneAdministrator => "one_administrator",
+            Self::AdministratorNotProved => "administrator_not_proved",
+            Self::RequestExists => "request_exists",
+            Self::TooManyRequests => "too_many_requests",
+            Self::UnknownRequest => "unknown_request",
+            Self::LapsedRequest => "lapsed_request",
+            Self::SameAdministrator => "same_administrator",
+            Self::UsedRequest => "used_request",
             Self::Metadata(_) => "client_metadata",
             Self::Policy(_) => "registration_policy",
             Self::OtherClient => "other_client",
@@ -185,9 +242,10 @@ impl AdministrationDenial {
             | Self::UntrustedCertificate
             | Self::PersonToken
             | Self::OtherAudience
-            | Self::MissingScope
+            | Self::MissingScope(_)
             | Self::NotAnAdministrator
             | Self::OtherDomain
+            | Self::NotOfTheCloud
             | Self::Query
             | Self::Body
             | Self::ContentType
@@ -204,6 +262,17 @@ impl AdministrationDenial {
             | Self::RegistrationOff
             | Self::WrongInitialToken
             | Self::WrongRegistrationToken
+            | Self::UnknownKey
+            | Self::KeyRevoked
+            | Self::TwoAdministrators
+            | Self::OneAdministrator
+            | Self::AdministratorNotProved
+            | Self::RequestExists
+            | Self::TooManyRequests
+            | Self::UnknownRequest
+            | Self::LapsedRequest
+            | Self::SameAdministrator
+            | Self::UsedRequest
             | Self::Metadata(_)
             | Self::OtherClient => None,
         }
@@ -221,11 +290,15 @@ impl AdministrationDenial {
             Self::FromAPage
             | Self::PersonToken
             | Self::OtherAudience
-            | Self::MissingScope
+            | Self::MissingScope(_)
             | Self::NotAnAdministrator
             | Self::OtherDomain
+            | Self::NotOfTheCloud
             | Self::Beyond(_)
             | Self::Tie(_)
+            | Self::TwoAdministrators
+            | Self::AdministratorNotProved
+            | Self::SameAdministrator
             | Self::RegistrationOff => 403,
             Self::SeveralCredentials
             | Self::Query
@@ -233,8 +306,15 @@ impl AdministrationDenial {
             | Self::Metadata(_)
             | Self::Policy(_)
             | Self::OtherClient => 400,
-            Self::UnknownClient | Self::UnknownInitialToken => 404,
-            Self::ClientExists | Self::TooManyInitialTokens => 409,
+            Self::UnknownClient | Self::UnknownInitialToken | Self::UnknownKey | Self::UnknownRequest => 404,
+            Self::ClientExists
+            | Self::TooManyInitialTokens
+            | Self::KeyRevoked
+            | Self::OneAdministrator
+            | Self::RequestExists
+            | Self::TooManyRequests
+            | Self::LapsedRequest
+            | Self::UsedRequest => 409,
             Self::PreconditionFailed => 412,
             Self::TooLarge => 413,
             Self::ContentType => 415,
@@ -252,12 +332,16 @@ impl AdministrationDenial {
             | Self::UntrustedCertificate
             | Self::WrongInitialToken
             | Self::WrongRegistrationToken => "invalid_token",
-            Self::PersonToken | Self::OtherAudience | Self::MissingScope => "insufficient_scope",
+            Self::PersonToken | Self::OtherAudience | Self::MissingScope(_) => "insufficient_scope",
             Self::FromAPage
             | Self::NotAnAdministrator
             | Self::OtherDomain
+            | Self::NotOfTheCloud
             | Self::Beyond(_)
             | Self::Tie(_)
+            | Self::TwoAdministrators
+            | Self::AdministratorNotProved
+            | Self::SameAdministrator
             | Self::RegistrationOff => "access_denied",
             Self::Registration(error) | Self::Metadata(error) if error.is_of_redirect() => {
                 "invalid_redirect_uri"
@@ -278,7 +362,15 @@ impl AdministrationDenial {
             | Self::Rotation(_)
             | Self::InitialToken
             | Self::TooManyInitialTokens
-            | Self::UnknownInitialToken => "invalid_request",
+            | Self::UnknownInitialToken
+            | Self::UnknownKey
+            | Self::KeyRevoked
+            | Self::OneAdministrator
+            | Self::RequestExists
+            | Self::TooManyRequests
+            | Self::UnknownRequest
+            | Self::LapsedRequest
+            | Self::UsedRequest => "invalid_request",
         }
     }
 

@@ -17,9 +17,10 @@ fn all() -> Vec<Denial> {
         Denial::UntrustedCertificate,
         Denial::PersonToken,
         Denial::OtherAudience,
-        Denial::MissingScope,
+        Denial::MissingScope("sealstone:clients"),
         Denial::NotAnAdministrator,
         Denial::OtherDomain,
+        Denial::NotOfTheCloud,
         Denial::Query,
         Denial::Body,
         Denial::ContentType,
@@ -37,6 +38,17 @@ fn all() -> Vec<Denial> {
         Denial::TooManyInitialTokens,
         Denial::UnknownInitialToken,
         Denial::RegistrationOff,
+        Denial::UnknownKey,
+        Denial::KeyRevoked,
+        Denial::TwoAdministrators,
+        Denial::OneAdministrator,
+        Denial::AdministratorNotProved,
+        Denial::RequestExists,
+        Denial::TooManyRequests,
+        Denial::UnknownRequest,
+        Denial::LapsedRequest,
+        Denial::SameAdministrator,
+        Denial::UsedRequest,
         Denial::WrongInitialToken,
         Denial::WrongRegistrationToken,
         Denial::Metadata(RegistrationError::ClientId),
@@ -50,7 +62,7 @@ fn all() -> Vec<Denial> {
 #[test]
 fn every_refusal_is_documented_with_its_code_and_status() {
     let section = ERRORS
-        .split("## Refused at /clients and /register\n")
+        .split("## Refused at /clients, /keys and /register\n")
         .nth(1)
         .unwrap();
     let section = section.split("\n## ").next().unwrap();

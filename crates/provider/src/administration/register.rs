@@ -10,7 +10,7 @@ use crate::issuer::IssuerState;
 use crate::peer::Peer;
 use crate::provider::Provider;
 use rustls_pki_types::UnixTime;
-use sealstone_audit::{Action, printable};
+use sealstone_audit::{Action, Target, printable};
 use sealstone_identity::DomainId;
 use sealstone_oauth_types::{OpaqueToken, Secret, UserinfoRequest};
 use sealstone_registry::{
@@ -59,13 +59,11 @@ impl Provider {
             Ok(answer) => answer.client.clone().or(about),
             Err(_) => about,
         };
-        self.record_administration(
-            (action, now),
-            &named,
-            (domain, about.as_deref()),
-            peer,
-            done.as_ref().err(),
-        )?;
+        let target = match &about {
+            Some(client) => Target::Client(client.into()),
+            None => Target::Issuer(domain.as_str().into()),
+        };
+        self.record_administration((action, now), &named, target, peer, done.as_ref().err())?;
         done
     }
 
