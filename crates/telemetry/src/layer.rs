@@ -11,6 +11,7 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::attributes::told_as;
+use crate::handle::TracerHandle;
 use crate::ids::{SpanId, TraceId};
 use crate::otlp::{FinishedSpan, Kind, Value};
 use crate::queue::add;
@@ -24,22 +25,24 @@ const MAX_ATTRIBUTES: usize = 16;
 const MAX_VALUE: usize = 1024;
 
 /// Gathers the spans of traced requests; see [`Tracer::layer`](crate::Tracer::layer).
-pub struct TraceLayer(Arc<Inner>);
+pub struct TraceLayer(TracerHandle);
 
 impl TraceLayer {
-    pub(crate) const fn new(inner: Arc<Inner>) -> Self {
-        Self(inner)
+    pub(crate) const fn new(handle: TracerHandle) -> Self {
+        Self(handle)
     }
 
     /// The span as it begins, if it belongs to a trace that is sampled.
     fn open(&self, metadata: &Metadata<'_>, seen: Seen, above: Option<Above>) -> Option<Open> {
-        let (trace, parent, spans) = match (above, seen.trace) {
-            (Some(above), _) => (above.trace, Some(above.span), above.spans),
-            (None, Some(trace)) if seen.is_sampled => (trace, seen.parent, Arc::new(AtomicU32::new(0))),
+        let (tracer, trace, parent, spans) = match (above, seen.trace) {
+            (Some(above), _) => (above.tracer, above.trace, Some(above.span), above.spans),
+            (None, Some(trace)) if seen.is_sampled => {
+                (self.0.inner()?, trace, seen.parent, Arc::new(AtomicU32::new(0)))
+            }
             (None, _) => return None,
         };
         if spans.fetch_add(1, Ordering::Relaxed) >= MAX_SPANS {
-            add(&self.0.queue.counters.trace_full, 1);
+            add(&tracer.queue.counters.trace_full, 1);
             return None;
         }
         let kind = if seen.trace.is_some() {
@@ -50,13 +53,14 @@ impl TraceLayer {
         Some(Open {
             trace,
             parent,
-            span: self.0.span_id()?,
+            span: tracer.span_id()?,
             spans,
             name: metadata.name(),
             kind,
-            wall: self.0.clock.wall(),
-            ticks: self.0.clock.ticks(),
+            wall: tracer.clock.wall(),
+            ticks: tracer.clock.ticks(),
             attributes: seen.attributes,
+            tracer,
         })
     }
 }
@@ -69,6 +73,8 @@ impl fmt::Debug for TraceLayer {
 
 /// A span that has not ended.
 struct Open {
+    /// Whose it is, whatever tracer is in use when it ends.
+    tracer: Arc<Inner>,
     trace: TraceId,
     parent: Option<SpanId>,
     span: SpanId,
@@ -83,6 +89,7 @@ struct Open {
 
 /// What a span takes from the one around it.
 struct Above {
+    tracer: Arc<Inner>,
     trace: TraceId,
     span: SpanId,
     spans: Arc<AtomicU32>,
@@ -98,6 +105,7 @@ where
             let extensions = parent.extensions();
             let open = extensions.get::<Open>()?;
             Some(Above {
+                tracer: Arc::clone(&open.tracer),
                 trace: open.trace,
                 span: open.span,
                 spans: Arc::clone(&open.spans),
@@ -129,8 +137,9 @@ where
         let Some(open) = span.extensions_mut().remove::<Open>() else {
             return;
         };
-        let taken = self.0.clock.ticks().saturating_sub(open.ticks);
-        self.0.queue.put(open.finish(taken));
+        let tracer = Arc::clone(&open.tracer);
+        let taken = tracer.clock.ticks().saturating_sub(open.ticks);
+        tracer.queue.put(open.finish(taken));
     }
 }
 

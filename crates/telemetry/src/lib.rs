@@ -3,6 +3,7 @@
 mod answer;
 mod attributes;
 mod collector;
+mod handle;
 mod ids;
 mod layer;
 mod otlp;
@@ -15,6 +16,7 @@ mod tracer;
 pub use answer::rejected_spans;
 pub use attributes::ATTRIBUTES;
 pub use collector::{Collector, CollectorSettings};
+pub use handle::TracerHandle;
 pub use ids::{SpanId, TraceId};
 pub use layer::TraceLayer;
 pub use otlp::Service;

@@ -56,7 +56,12 @@ impl TraceParent {
         let mut fields = known.split('-');
         let (version, trace, span, flags) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
         let two = |field: &str| field.len() == 2 && is_lower_hex(field);
-        if fields.next().is_some() || !two(version) || !two(flags) || text.len() > MAX_LENGTH || !text.is_ascii() {
+        if fields.next().is_some()
+            || !two(version)
+            || !two(flags)
+            || text.len() > MAX_LENGTH
+            || !text.is_ascii()
+        {
             return None;
         }
         let is_whole = match version {

@@ -5,11 +5,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tracing::Subscriber;
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::handle::TracerHandle;
 use crate::ids::{SpanId, TraceId};
-use crate::layer::TraceLayer;
 use crate::outbox::Outbox;
 use crate::parent::TraceParent;
 use crate::queue::{Counters, Queue, Standing, add};
@@ -57,7 +56,7 @@ impl Default for TracerSettings {
 
 /// Decides what is traced. A clone is the same tracer.
 #[derive(Clone)]
-pub struct Tracer(Arc<Inner>);
+pub struct Tracer(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) queue: Queue,
@@ -71,7 +70,26 @@ impl Tracer {
     /// A tracer, and what sends its spans. Until that is run, spans wait, and beyond the queue's size are dropped.
     #[must_use]
     pub fn new(settings: TracerSettings, clock: Box<dyn TraceClock>, entropy: Entropy) -> (Self, Outbox) {
-        let counters = Arc::new(Counters::default());
+        Self::counting(settings, clock, entropy, Arc::default())
+    }
+
+    /// The same, which counts on from this one: for the tracer that takes its place.
+    #[must_use]
+    pub fn successor(
+        &self,
+        settings: TracerSettings,
+        clock: Box<dyn TraceClock>,
+        entropy: Entropy,
+    ) -> (Self, Outbox) {
+        Self::counting(settings, clock, entropy, Arc::clone(&self.0.queue.counters))
+    }
+
+    fn counting(
+        settings: TracerSettings,
+        clock: Box<dyn TraceClock>,
+        entropy: Entropy,
+        counters: Arc<Counters>,
+    ) -> (Self, Outbox) {
         let (spans, waiting) = mpsc::channel(settings.queue.max(1));
         let queue = Queue {
             spans,
@@ -116,17 +134,15 @@ impl Tracer {
     }
 
     /// What gathers the spans of this program's own crates, to be put onto a registry. It is interested in spans of a
-    /// target that begins with `sealstone`, and in no event.
+    /// target that begins with `sealstone`, and in no event. A [`TracerHandle`] lets the tracer be replaced.
     #[must_use]
     pub fn layer<S>(&self) -> impl Layer<S> + Send + Sync + use<S>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        let own = |metadata: &tracing::Metadata<'_>| {
-            metadata.is_span() && metadata.target().starts_with("sealstone")
-        };
-        TraceLayer::new(Arc::clone(&self.0))
-            .with_filter(filter_fn(own).with_max_level_hint(LevelFilter::DEBUG))
+        let handle = TracerHandle::default();
+        handle.replace(Some(self));
+        handle.layer()
     }
 
     /// What became of spans so far.

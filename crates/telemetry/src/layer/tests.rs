@@ -219,3 +219,43 @@ fn without_entropy_nothing_is_traced() {
     tracing::subscriber::with_default(subscriber, || drop(request(&tracer, None)));
     assert!(outbox.waiting().is_empty());
 }
+
+/// What a thread's subscriber makes of a request while the handle holds this or that.
+#[test]
+fn another_tracer_takes_the_place_of_one_while_its_trace_goes_on() {
+    let handle = TracerHandle::default();
+    let subscriber = tracing_subscriber::registry().with(handle.layer());
+    let (first, waiting_first) = tracer(all());
+    let (second, waiting_second) = first.successor(
+        all(),
+        Box::<Steps>::default(),
+        Box::new(|octets| {
+            octets.fill(0xee);
+            true
+        }),
+    );
+    tracing::subscriber::with_default(subscriber, || {
+        assert!(request(&first, None).is_disabled(), "nothing is made for nobody");
+        handle.replace(Some(&first));
+        let begun = request(&first, None);
+        assert!(!begun.is_disabled());
+        handle.replace(Some(&second));
+        begun.in_scope(|| drop(tracing::debug_span!(target: "sealstone_storage", "part")));
+        drop(request(&second, None));
+        drop(begun);
+        handle.replace(None);
+        assert!(request(&second, None).is_disabled(), "and nothing any more");
+    });
+    let names =
+        |outbox: Outbox| -> Vec<String> { outbox.waiting().iter().map(|span| span.name.clone()).collect() };
+    let route = "POST /v4/oauth2/{domain_id}/token";
+    assert_eq!(
+        names(waiting_first),
+        ["part", route],
+        "a trace ends where it began"
+    );
+    assert_eq!(names(waiting_second), [route]);
+    // What was counted is counted on.
+    add(&first.0.queue.counters.refused, 3);
+    assert_eq!(second.standing().dropped_refused, 3);
+}
