@@ -18,12 +18,7 @@ const MIB: u64 = 1024 * 1024;
 
 /// Opens what the configuration names.
 pub(crate) fn open(config: &Config) -> anyhow::Result<Arc<TrailFile>> {
-    let unless_zero = |number: u64| (number > 0).then_some(number);
-    let rotation = Rotation {
-        size: unless_zero(config.audit.rotate_mib).map(|mib| mib.saturating_mul(MIB)),
-        age: unless_zero(config.audit.rotate_h).map(|hours| Duration::from_secs(hours.saturating_mul(3600))),
-    };
-    let trail = TrailFile::open(&config.audit_path(), &config.audit_key(), rotation)?;
+    let trail = TrailFile::open(&config.audit_path(), &config.audit_key(), rotation(config))?;
     tracing::info!(
         node = %trail.key().node(),
         key = %trail.key().public_jwk().thumbprint(),
@@ -31,6 +26,15 @@ pub(crate) fn open(config: &Config) -> anyhow::Result<Arc<TrailFile>> {
         "the audit trail is signed by this key"
     );
     Ok(Arc::new(trail))
+}
+
+/// When a file is closed.
+pub(crate) fn rotation(config: &Config) -> Rotation {
+    let unless_zero = |number: u64| (number > 0).then_some(number);
+    Rotation {
+        size: unless_zero(config.audit.rotate_mib).map(|mib| mib.saturating_mul(MIB)),
+        age: unless_zero(config.audit.rotate_h).map(|hours| Duration::from_secs(hours.saturating_mul(3600))),
+    }
 }
 
 /// Tends the trail on a thread of its own until it is dropped or stopped: signing, flushing and rotating wait for the disk.

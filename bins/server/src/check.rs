@@ -23,7 +23,7 @@ pub(crate) async fn run(path: &Path) -> anyhow::Result<()> {
     let sinks = crate::sinks::compose(&config)
         .map_err(|fault| found.push(fault))
         .ok();
-    let traces = crate::traces::compose(&config).map_err(|fault| found.push(fault));
+    let traces = crate::traces::compose(&config, None).map_err(|fault| found.push(fault));
     let (Some(composition), Some(database), true) = (composition, database, found.is_empty()) else {
         return Err(faults(&found));
     };

@@ -7,6 +7,7 @@ use crate::run::{Listeners, Served};
 use crate::{check, compose, db, faults, logging, reload, traces};
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
+use sealstone_telemetry::TracerHandle;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use tokio::signal::unix::{SignalKind, signal};
@@ -90,7 +91,7 @@ enum DbCommand {
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         Command::Dev(dev) => {
-            let _level = logging::start(&LogSection::default(), None);
+            let _level = logging::start(&LogSection::default(), &TracerHandle::default());
             let options = DevOptions {
                 listen: dev.listen,
                 mtls_listen: dev.mtls_listen,
@@ -111,14 +112,17 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 fn serve(path: &Path) -> anyhow::Result<()> {
     let (config, given) = config::read(path)?;
-    let traces = traces::compose(&config)?;
-    let log = logging::start(&config.log, traces.as_ref().map(|traces| &traces.tracer));
+    let traces = traces::compose(&config, None)?;
+    let tracer = TracerHandle::default();
+    let log = logging::start(&config.log, &tracer);
     runtime()?.block_on(async {
         let shutdown = asked_to_stop()?;
         let reloads = reload::requests()?;
         let composition = compose::compose(&config).map_err(|found| faults(&found))?;
         let listeners = Listeners::bind(&config).await?;
-        let served = Served::open(&config, composition).await?.with_traces(traces);
+        let served = Served::open(&config, composition)
+            .await?
+            .with_traces(traces, tracer);
         let domains = served.provider.domains().len();
         let [public, mutual_tls, admin] = listeners.addresses();
         tracing::info!(

@@ -1,6 +1,6 @@
 //! The server that is served now, and how another takes its place while connections stand.
 
-use crate::background::UpkeepOf;
+use crate::background::{UpkeepOf, ended};
 use crate::compose::{self, Composition};
 use crate::config::Config;
 use crate::custody::Custody;
@@ -8,20 +8,19 @@ use crate::generation::{CurrentAdmin, CurrentIssuers, Face, Generation, Lasting}
 use crate::metrics::Gauges;
 use crate::reload::Reloads;
 use crate::sinks::{Carried, Sinks};
-use crate::{audit, faults, reload, sinks};
+use crate::traces::{Delivered, Traces};
+use crate::{audit, faults, reload, run, sinks, traces};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use rustls_pki_types::UnixTime;
-use sealstone_http::{HttpEdge, Readiness, RequestTraces};
+use sealstone_http::{HttpConfig, HttpEdge, Readiness};
 use sealstone_provider::{Clock as _, SystemClock};
 use sealstone_registry::Pepper;
-use sealstone_tls::{ClientCertificates, ServerTlsConfig, TlsHandle, TrustHandle};
+use sealstone_telemetry::TracerHandle;
+use sealstone_tls::{ClientCertificates, LimitsHandle, ServerTlsConfig, TlsHandle, TrustHandle};
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-
-/// What metrics say besides, whatever is reloaded.
-pub(crate) type MoreMetrics = Arc<dyn Fn(&mut String) + Send + Sync>;
 
 /// What stays while generations come and go.
 pub(crate) struct Fixed {
@@ -32,8 +31,8 @@ pub(crate) struct Fixed {
     pub(crate) mtls_tls: Option<TlsHandle>,
     pub(crate) readiness: Readiness,
     pub(crate) reloads: Reloads,
-    pub(crate) traces: Option<Arc<dyn RequestTraces>>,
-    pub(crate) more: MoreMetrics,
+    pub(crate) limits: LimitsHandle,
+    pub(crate) tracer: TracerHandle,
 }
 
 /// The server as it is now.
@@ -56,6 +55,7 @@ struct Behind {
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
     carried: Carried,
+    traces: Option<Delivered>,
 }
 
 /// Everything that a reload replaces, made and checked: nothing of it can fail any more but by the files' changing again.
@@ -65,22 +65,28 @@ pub(crate) struct Prepared {
     public: ServerTlsConfig,
     mtls: ServerTlsConfig,
     sinks: Option<Sinks>,
+    traces: Option<Traces>,
 }
 
 impl Live {
     /// The first generation, served from now on.
-    pub(crate) fn begin(fixed: Fixed, config: Config, generation: Generation, carried: Carried) -> Self {
+    pub(crate) fn begin(
+        fixed: Fixed,
+        config: Config,
+        generation: Generation,
+        carried: Carried,
+        traces: Option<Traces>,
+    ) -> Self {
         let trust = generation.trust.map(TrustHandle::new);
-        let mut http = generation.http;
-        if let Some(traces) = &fixed.traces {
-            http = http.with_traces(Arc::clone(traces));
-        }
+        let mut http = with_traces(generation.http, traces.as_ref());
+        let traces = fixed.traced(traces);
         if let Some(trust) = &trust {
             http = http.with_client_trust(trust.clone());
         }
         let provider = generation.provider;
         let edge = HttpEdge::new(provider.clone(), Arc::new(SystemClock), http);
         let started = SystemClock.now();
+        fixed.reloads.began(started);
         let gauges = Gauges::new(
             &config,
             &provider,
@@ -89,7 +95,7 @@ impl Live {
             trust.clone(),
             started,
         );
-        let face = fixed.face(&edge, gauges, &carried);
+        let face = fixed.face(&edge, gauges, &carried, traces.as_ref());
         let upkeep = UpkeepOf {
             store: fixed.lasting.store.clone(),
             provider,
@@ -107,7 +113,12 @@ impl Live {
                 edge,
                 trust,
             }),
-            behind: tokio::sync::Mutex::new(Behind { stop, tasks, carried }),
+            behind: tokio::sync::Mutex::new(Behind {
+                stop,
+                tasks,
+                carried,
+                traces,
+            }),
             started,
         }
     }
@@ -143,11 +154,16 @@ impl Live {
         // A client's secret is good under the pepper that it was hashed under: another one counts after a restart.
         composition.provider.pepper = self.fixed.pepper.clone();
         let sinks = sinks::compose(&config)?;
+        let traces = {
+            let behind = self.behind.lock().await;
+            traces::compose(&config, behind.traces.as_ref().map(Delivered::tracer))?
+        };
         let generation = self.fixed.lasting.compose(&config, composition).await?;
         Ok(Prepared {
             public: compose::tls(&config.tls, ClientCertificates::None)?,
             mtls: compose::tls(&config.tls, ClientCertificates::Request)?,
             sinks: with_sinks.then_some(sinks),
+            traces,
             config,
             generation,
         })
@@ -164,8 +180,11 @@ impl Live {
             public,
             mtls,
             sinks,
+            traces,
         } = prepared;
         self.fixed.replace_tls(public, mtls)?;
+        self.fixed.limits.replace(run::serve_limits(&config));
+        self.fixed.lasting.audit.set_rotation(audit::rotation(&config));
         let trust = match (self.trust(), generation.trust) {
             (Some(handle), Some(trust)) => {
                 handle.replace(trust);
@@ -174,10 +193,7 @@ impl Live {
             (None, Some(trust)) => Some(TrustHandle::new(trust)),
             (_, None) => None,
         };
-        let mut http = generation.http;
-        if let Some(traces) = &self.fixed.traces {
-            http = http.with_traces(Arc::clone(traces));
-        }
+        let mut http = with_traces(generation.http, traces.as_ref());
         if let Some(trust) = &trust {
             http = http.with_client_trust(trust.clone());
         }
@@ -185,6 +201,7 @@ impl Live {
         if let Some(sinks) = sinks {
             behind.carry(sinks, &self.fixed.lasting).await;
         }
+        let replaced = std::mem::replace(&mut behind.traces, self.fixed.traced(traces));
         let provider = generation.provider;
         let edge = self.now.lock().edge.successor(provider.clone(), http);
         let store = &self.fixed.lasting.store;
@@ -196,8 +213,10 @@ impl Live {
             trust.clone(),
             self.started,
         );
-        self.face
-            .store(Arc::new(self.fixed.face(&edge, gauges, &behind.carried)));
+        let face = self
+            .fixed
+            .face(&edge, gauges, &behind.carried, behind.traces.as_ref());
+        self.face.store(Arc::new(face));
         *self.now.lock() = Now {
             config: Arc::new(config),
             edge,
@@ -210,7 +229,7 @@ impl Live {
             identity: generation.identity,
             followed: generation.followed,
         };
-        behind.go_on(upkeep);
+        behind.go_on(upkeep, replaced);
         Ok(())
     }
 
@@ -233,14 +252,24 @@ impl Live {
 }
 
 impl Fixed {
-    fn face(&self, edge: &HttpEdge, gauges: Gauges, carried: &Carried) -> Face {
+    /// Begins to gather and deliver the traces of requests that come from now on, or no longer does.
+    fn traced(&self, traces: Option<Traces>) -> Option<Delivered> {
+        self.tracer.replace(traces.as_ref().map(|traces| &traces.tracer));
+        traces.map(Traces::start)
+    }
+
+    fn face(&self, edge: &HttpEdge, gauges: Gauges, carried: &Carried, traces: Option<&Delivered>) -> Face {
         let trail = self.lasting.audit.clone();
-        let (standings, more) = (carried.standings(), Arc::clone(&self.more));
+        let (standings, reloads) = (carried.standings(), self.reloads.clone());
+        let tracer = traces.map(Delivered::tracer).cloned();
         let metrics = edge.admin_router_with(self.readiness.clone(), move |text| {
             audit::metrics(&trail, text);
             sinks::metrics(&standings, text);
             gauges.write(text);
-            more(text);
+            reloads.metrics(text);
+            if let Some(tracer) = &tracer {
+                traces::metrics(&tracer.standing(), text);
+            }
         });
         Face {
             issuers: edge.service(),
@@ -262,9 +291,12 @@ impl Fixed {
 
 impl Behind {
     /// The old one ends in its own time: what it has begun it finishes.
-    fn go_on(&mut self, upkeep: UpkeepOf) {
+    fn go_on(&mut self, upkeep: UpkeepOf, traces: Option<Delivered>) {
         let (stop, stopped) = watch::channel(false);
         std::mem::replace(&mut self.stop, stop).send_replace(true);
+        if let Some(traces) = traces {
+            self.tasks.spawn(traces.retire(ended(stopped.clone())));
+        }
         self.tasks.spawn(upkeep.follow(stopped));
     }
 
@@ -302,5 +334,15 @@ impl Behind {
         self.stop.send_replace(true);
         while self.tasks.join_next().await.is_some() {}
         self.carried.stop().await;
+        if let Some(traces) = self.traces {
+            traces.stop().await;
+        }
+    }
+}
+
+fn with_traces(http: HttpConfig, traces: Option<&Traces>) -> HttpConfig {
+    match traces {
+        Some(traces) => http.with_traces(traces.edge()),
+        None => http,
     }
 }

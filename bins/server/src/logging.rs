@@ -1,5 +1,5 @@
 use crate::config::{LogFormat, LogLevel, LogSection};
-use sealstone_telemetry::Tracer;
+use sealstone_telemetry::TracerHandle;
 use std::io::IsTerminal as _;
 use tracing::Metadata;
 use tracing::level_filters::LevelFilter;
@@ -10,22 +10,18 @@ use tracing_subscriber::{Registry, fmt, reload};
 
 /// Changes how much is logged while the program runs.
 #[derive(Debug, Clone)]
-pub(crate) struct LogHandle(Handle);
-
-/// What is changed: the level of everything, or of the log alone beside traces.
-#[derive(Debug, Clone)]
-enum Handle {
-    Alone(reload::Handle<LevelFilter, Registry>),
-    BesideTraces(reload::Handle<BesideTraces, Registry>),
+pub(crate) struct LogHandle {
+    filter: reload::Handle<Logged, Registry>,
+    tracer: TracerHandle,
 }
 
 impl LogHandle {
     pub(crate) fn set(&self, level: LogLevel) {
-        let changed = match &self.0 {
-            Handle::Alone(handle) => handle.reload(filter(level)),
-            Handle::BesideTraces(handle) => handle.reload(BesideTraces(filter(level))),
+        let logged = Logged {
+            level: filter(level),
+            tracer: self.tracer.clone(),
         };
-        if let Err(error) = changed {
+        if let Err(error) = self.filter.reload(logged) {
             tracing::error!(%error, "log.level can't be changed now");
         }
     }
@@ -40,62 +36,68 @@ const fn filter(level: LogLevel) -> LevelFilter {
     }
 }
 
-/// What the log says while requests are traced: events as its level has them, and the span of their request, which
-/// names the trace.
-#[derive(Debug, Clone, Copy)]
-struct BesideTraces(LevelFilter);
+/// What the log says: events and spans as its level has them, and, while requests are traced, the span of their request,
+/// which names the trace.
+///
+/// What it says of a place in the code is remembered there, and asked anew when the level or the tracer is replaced.
+#[derive(Debug, Clone)]
+struct Logged {
+    level: LevelFilter,
+    tracer: TracerHandle,
+}
 
 /// The span that has the trace's id.
 const REQUEST: &str = "request";
 
-impl<S> Filter<S> for BesideTraces {
+impl Logged {
+    fn takes(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= self.level
+            || metadata.is_span() && metadata.name() == REQUEST && self.tracer.is_on()
+    }
+}
+
+impl<S> Filter<S> for Logged {
     fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        *metadata.level() <= self.0 || metadata.is_span() && metadata.name() == REQUEST
+        self.takes(metadata)
     }
 
     fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
-        // Asked anew: the level may be changed.
-        if metadata.is_span() && metadata.name() == REQUEST {
+        if self.takes(metadata) {
             Interest::always()
         } else {
-            Interest::sometimes()
+            Interest::never()
         }
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(self.0.max(LevelFilter::DEBUG))
+        let traced = if self.tracer.is_on() {
+            LevelFilter::DEBUG
+        } else {
+            LevelFilter::OFF
+        };
+        Some(self.level.max(traced))
     }
 }
 
-/// Starts the log on standard error, and traces if there are to be any. Standard output is for what was asked for.
-pub(crate) fn start(section: &LogSection, tracer: Option<&Tracer>) -> LogHandle {
-    LogHandle(match tracer {
-        Some(tracer) => Handle::BesideTraces(beside_traces(section, tracer)),
-        None => Handle::Alone(alone(section)),
-    })
-}
-
-fn alone(section: &LogSection) -> reload::Handle<LevelFilter, Registry> {
-    let (level, handle) = reload::Layer::new(filter(section.level));
-    let registry = tracing_subscriber::registry().with(level);
-    let log = fmt::layer().with_writer(std::io::stderr).with_target(false);
-    match section.format {
-        LogFormat::Text => registry.with(log.with_ansi(has_colours())).init(),
-        LogFormat::Json => registry.with(log.json().flatten_event(true)).init(),
-    }
-    handle
-}
-
-fn beside_traces(section: &LogSection, tracer: &Tracer) -> reload::Handle<BesideTraces, Registry> {
-    let (level, handle) = reload::Layer::new(BesideTraces(filter(section.level)));
+/// Starts the log on standard error, and beside it what gathers traces while there is a tracer. Standard output is for
+/// what was asked for.
+pub(crate) fn start(section: &LogSection, tracer: &TracerHandle) -> LogHandle {
+    let logged = Logged {
+        level: filter(section.level),
+        tracer: tracer.clone(),
+    };
+    let (logged, handle) = reload::Layer::new(logged);
     let log = fmt::layer().with_writer(std::io::stderr).with_target(false);
     let log = match section.format {
         LogFormat::Text => log.with_ansi(has_colours()).boxed(),
         LogFormat::Json => log.json().flatten_event(true).boxed(),
     };
-    let registry = tracing_subscriber::registry().with(log.with_filter(level));
+    let registry = tracing_subscriber::registry().with(log.with_filter(logged));
     registry.with(tracer.layer()).init();
-    handle
+    LogHandle {
+        filter: handle,
+        tracer: tracer.clone(),
+    }
 }
 
 fn has_colours() -> bool {

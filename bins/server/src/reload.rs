@@ -7,6 +7,7 @@ use crate::compose;
 use crate::config::{self, Config, Given, TlsSection};
 use crate::live::Live;
 use crate::logging::LogHandle;
+use crate::sinks;
 use crate::whole;
 use anyhow::Context as _;
 pub(crate) use ask::ask;
@@ -119,6 +120,8 @@ async fn renew(live: &Live, path: &Path, given: &mut Given, log: &LogHandle) {
             Told::Loaded { acting, waiting }
         }
     };
+    let good = matches!(told, Told::Loaded { .. });
+    live.fixed.reloads.count(good, SystemClock.now());
     live.fixed.reloads.tell(told);
 }
 
@@ -126,7 +129,7 @@ async fn renew(live: &Live, path: &Path, given: &mut Given, log: &LogHandle) {
 async fn renewed(live: &Live, path: &Path, given: &mut Given) -> anyhow::Result<(Vec<String>, Vec<String>)> {
     let (_whole, fresh): (Config, Given) = config::read(path)?;
     let renewed = given.renewed(&fresh)?;
-    let with_sinks = renewed.acting.iter().any(|key| key.starts_with("audit."));
+    let with_sinks = renewed.acting.iter().any(|key| sinks::is_of_receivers(key));
     let prepared = live.prepare(renewed.config, with_sinks).await?;
     live.replace(prepared).await?;
     *given = renewed.given;
@@ -161,7 +164,9 @@ fn refused(audit: &TrailFile, error: &str) {
 /// Certificates, authorities and lists alone: their files have changed.
 fn certificates(live: &Live) {
     let audit = &live.fixed.lasting.audit;
-    match replace(live) {
+    let replaced = replace(live);
+    live.fixed.reloads.count(replaced.is_ok(), SystemClock.now());
+    match replaced {
         Ok(()) => {
             crate::audit::tell(audit, Action::Reload, None);
             tracing::info!("certificates, authorities and revocation lists reloaded");

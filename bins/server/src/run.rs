@@ -12,13 +12,14 @@ use crate::reload::{self, Reloads, Source};
 use crate::sinks::Sinks;
 use crate::sockets::Passed;
 use crate::storage;
-use crate::traces::{Delivered, Traces};
+use crate::traces::Traces;
 use anyhow::Context as _;
 use sealstone_http::Readiness;
 use sealstone_provider::{Provider, SystemEntropy};
 use sealstone_registry::Pepper;
 use sealstone_storage::SqlStore;
-use sealstone_tls::{LocalSocket, ServeLimits, TlsHandle, serve, serve_local, serve_plain};
+use sealstone_telemetry::TracerHandle;
+use sealstone_tls::{LimitsHandle, LocalSocket, ServeLimits, TlsHandle, serve, serve_local, serve_plain};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,6 +101,7 @@ pub(crate) struct Served {
     custody: Custody,
     pepper: Pepper,
     traces: Option<Traces>,
+    tracer: TracerHandle,
 }
 
 impl Served {
@@ -131,12 +133,13 @@ impl Served {
             custody,
             pepper,
             traces: None,
+            tracer: TracerHandle::default(),
         })
     }
 
-    /// Traces requests, to whom the configuration names.
-    pub(crate) fn with_traces(mut self, traces: Option<Traces>) -> Self {
-        self.traces = traces;
+    /// Traces requests, to whom the configuration names; what `tracer` holds gathers their spans.
+    pub(crate) fn with_traces(mut self, traces: Option<Traces>, tracer: TracerHandle) -> Self {
+        (self.traces, self.tracer) = (traces, tracer);
         self
     }
 
@@ -153,13 +156,10 @@ impl Served {
         let notify = Notify::of_environment();
         let (stop, stopped) = watch::channel(false);
         let (leave, left) = watch::channel(false);
-        let limits = serve_limits(&config);
+        let limits = LimitsHandle::new(serve_limits(&config));
         let audit = self.lasting.audit.clone();
         let tended = crate::audit::Tended::start(&audit)?;
         let carried = self.sinks.start(&audit)?;
-        let edge_traces = self.traces.as_ref().map(Traces::edge);
-        let delivered = self.traces.map(Traces::start);
-        let tracer = delivered.as_ref().map(Delivered::tracer);
         let fixed = Fixed {
             lasting: self.lasting,
             custody: self.custody.clone(),
@@ -168,14 +168,10 @@ impl Served {
             mtls_tls: self.mtls_tls.clone(),
             readiness: readiness.clone(),
             reloads: Reloads::default(),
-            traces: edge_traces,
-            more: Arc::new(move |text| {
-                if let Some(tracer) = &tracer {
-                    crate::traces::metrics(&tracer.standing(), text);
-                }
-            }),
+            limits: limits.clone(),
+            tracer: self.tracer,
         };
-        let live = Live::begin(fixed, config, self.generation, carried);
+        let live = Live::begin(fixed, config, self.generation, carried, self.traces);
         let started = live.config();
         let background = Background {
             store: &self.store,
@@ -185,10 +181,16 @@ impl Served {
         };
         let issuing = async {
             let end = || ended(stopped.clone());
-            let public = serve(listeners.public, self.public_tls, live.issuers(), limits, end());
+            let public = serve(
+                listeners.public,
+                self.public_tls,
+                live.issuers(),
+                limits.clone(),
+                end(),
+            );
             let mtls = async {
                 if let (Some(listener), Some(tls)) = (listeners.mtls, self.mtls_tls) {
-                    serve(listener, tls, live.issuers(), limits, end()).await;
+                    serve(listener, tls, live.issuers(), limits.clone(), end()).await;
                 }
             };
             tokio::join!(public, mtls);
@@ -197,12 +199,12 @@ impl Served {
         };
         let admin = async {
             if let Some(listener) = listeners.admin {
-                serve_plain(listener, live.admin(), limits, ended(left)).await;
+                serve_plain(listener, live.admin(), limits.clone(), ended(left)).await;
             }
         };
         let administration = async {
             if let Some(socket) = listeners.administration {
-                serve_local(socket, live.issuers(), limits, ended(stopped.clone())).await;
+                serve_local(socket, live.issuers(), limits.clone(), ended(stopped.clone())).await;
             }
         };
         let behind = background.follow(&started, &stopped);
@@ -216,9 +218,6 @@ impl Served {
         behind?;
         tended.stop().await;
         live.end().await;
-        if let Some(delivered) = delivered {
-            delivered.stop().await;
-        }
         self.store.close().await;
         Ok(())
     }
@@ -244,7 +243,8 @@ async fn orderly_end(
     stop.send_replace(true);
 }
 
-fn serve_limits(config: &Config) -> ServeLimits {
+/// What a listener lets its clients use.
+pub(crate) fn serve_limits(config: &Config) -> ServeLimits {
     let all = config.limits.max_connections;
     let share = if config.proxy.is_some() {
         all

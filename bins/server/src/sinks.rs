@@ -32,6 +32,12 @@ struct Sink {
     receiver: Box<dyn Receiver>,
 }
 
+/// Whether this key of the configuration is of a receiver.
+pub(crate) fn is_of_receivers(key: &str) -> bool {
+    let sections = ["audit.syslog", "audit.http", "audit.rabbitmq"];
+    sections.iter().any(|section| key.starts_with(section))
+}
+
 /// Reads everything that the configuration names for them.
 pub(crate) fn compose(config: &Config) -> anyhow::Result<Sinks> {
     let mut sinks = Vec::new();

@@ -11,6 +11,7 @@ use sealstone_telemetry::{
 };
 use std::fmt::Write as _;
 use std::fs;
+use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -31,8 +32,8 @@ pub(crate) struct Traces {
     described: String,
 }
 
-/// Reads the section and its files; `None` where nothing is traced.
-pub(crate) fn compose(config: &Config) -> anyhow::Result<Option<Traces>> {
+/// Reads the section and its files; `None` where nothing is traced. What `before` counted is counted on.
+pub(crate) fn compose(config: &Config, before: Option<&Tracer>) -> anyhow::Result<Option<Traces>> {
     let Some(section) = &config.traces else {
         return Ok(None);
     };
@@ -74,7 +75,11 @@ pub(crate) fn compose(config: &Config) -> anyhow::Result<Option<Traces>> {
         queue: section.queue_spans,
     };
     let entropy = Box::new(|octets: &mut [u8]| SystemEntropy.fill(octets).is_ok());
-    let (tracer, outbox) = Tracer::new(settings, Box::new(Since::now()), entropy);
+    let clock = Box::new(Since::now());
+    let (tracer, outbox) = match before {
+        Some(before) => before.successor(settings, clock, entropy),
+        None => Tracer::new(settings, clock, entropy),
+    };
     let described = format!(
         "traces     a share of {} of all requests, {} a second at most, to {}; traceparent of {}",
         section.sample_ratio,
@@ -176,17 +181,39 @@ pub(crate) struct Delivered {
 }
 
 impl Delivered {
-    /// For metrics.
-    pub(crate) fn tracer(&self) -> Tracer {
-        self.tracer.clone()
+    /// For metrics, and for its successor.
+    pub(crate) const fn tracer(&self) -> &Tracer {
+        &self.tracer
+    }
+
+    /// Delivers what requests under way still add, until the last of them has ended or the server stops. Another tracer has
+    /// taken this one's place.
+    pub(crate) async fn retire(self, stopped: impl Future<Output = ()>) {
+        /// Beyond this no request is under way: it is more than a whole one may take.
+        const LONGEST_REQUEST: Duration = Duration::from_secs(35);
+        let Self {
+            tracer,
+            stop,
+            mut task,
+        } = self;
+        // The outbox ends by itself when nobody holds its tracer any more.
+        drop(tracer);
+        tokio::select! {
+            ended = &mut task => {
+                told_of_panic(ended.is_err());
+                return;
+            }
+            () = tokio::time::sleep(LONGEST_REQUEST) => {}
+            () = stopped => {}
+        }
+        stop.send_replace(true);
+        told_of_panic(task.await.is_err());
     }
 
     /// Delivers what is left, within the outbox's own deadline.
     pub(crate) async fn stop(self) {
         self.stop.send_replace(true);
-        if self.task.await.is_err() {
-            tracing::error!("the delivery of traces ended in a panic");
-        }
+        told_of_panic(self.task.await.is_err());
         let left = self.tracer.standing().dropped_undelivered;
         if left > 0 {
             tracing::info!(
@@ -194,6 +221,12 @@ impl Delivered {
                 "traces that the collector did not take were dropped"
             );
         }
+    }
+}
+
+fn told_of_panic(panicked: bool) {
+    if panicked {
+        tracing::error!("the delivery of traces ended in a panic");
     }
 }
 

@@ -10,9 +10,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Sections of which every key acts at a reload: what is made of them is made anew as a whole, and swapped in.
-const ACTING_SECTIONS: [&str; 11] = [
+const ACTING_SECTIONS: [&str; 13] = [
     "tls",
     "keys",
+    "limits",
     "proxy",
     "keystone",
     "people",
@@ -22,18 +23,14 @@ const ACTING_SECTIONS: [&str; 11] = [
     "administration",
     "logout",
     "pages",
+    "traces",
 ];
 
 /// Of other sections, the keys and sections within that act at a reload.
-const ACTING: [&str; 12] = [
+const ACTING: [&str; 7] = [
     "server.shutdown_delay_s",
-    "limits.requests_per_s_per_address",
-    "limits.request_burst_per_address",
-    "limits.failures_per_min_per_client",
-    "limits.requests_per_s_per_client",
-    "limits.request_burst_per_client",
-    "limits.insecure_unlimited_networks",
-    "limits.body_deadline_s",
+    "audit.rotate_mib",
+    "audit.rotate_h",
     "audit.syslog",
     "audit.http",
     "audit.rabbitmq",
@@ -203,16 +200,19 @@ mod tests {
     fn what_acts_and_what_waits() {
         for (key, want) in [
             ("limits.requests_per_s_per_address", true),
-            ("limits.max_connections", false),
+            ("limits.max_connections", true),
             ("people_of.demo.upstream.issuer", true),
             ("administration.cloud_roles", true),
             ("administration.socket", false),
             ("audit.syslog.address", true),
             ("audit.path", false),
+            ("audit.rotate_h", true),
+            ("audit.key_file", false),
             ("server.shutdown_delay_s", true),
             ("server.listen", false),
             ("secrets.pepper_file", false),
             ("log.level", true),
+            ("traces.url", true),
             ("log.format", false),
             ("peopleless.source", false),
             ("nothing.known", false),
@@ -231,23 +231,19 @@ mod tests {
             .replace("'d'", "'e'")
             .replace("'k'", "'l'");
         let after = given(&format!(
-            "{after}[limits]\nbody_deadline_s = 5\nmax_connections = 7\n"
+            "{after}[limits]\nbody_deadline_s = 5\n[log]\nformat = 'json'\n"
         ));
         let renewed = before.renewed(&after).unwrap();
         assert_eq!(
             renewed.acting,
             [
                 "administration",
-                "limits.body_deadline_s",
                 "proxy.form",
                 "proxy.trusted_networks",
                 "tls.key_file"
             ]
         );
-        assert_eq!(
-            renewed.waiting,
-            ["limits.max_connections", "server.base_url", "storage.path"]
-        );
+        assert_eq!(renewed.waiting, ["log.format", "server.base_url", "storage.path"]);
         let config = &renewed.config;
         assert_eq!(config.server.base_url, "https://a");
         assert_eq!(

@@ -4,12 +4,31 @@ use axum::Router;
 use axum::routing::get;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use parking_lot::Mutex;
+use rustls_pki_types::UnixTime;
 use serde::{Deserialize, Serialize};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// A clone is the same.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Reloads(Arc<Mutex<Outcome>>);
+pub(crate) struct Reloads(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    last: Mutex<Outcome>,
+    counts: Mutex<Counts>,
+}
+
+/// Also of files that were read anew because they have changed.
+#[derive(Debug, Default)]
+struct Counts {
+    loaded: u64,
+    refused: u64,
+    /// Whether the last one was refused.
+    stale: bool,
+    /// When the last good one was, in seconds since 1970.
+    last_loaded: u64,
+}
 
 /// What one reload came to.
 pub(crate) enum Told {
@@ -55,7 +74,7 @@ impl Default for Outcome {
 
 impl Reloads {
     pub(super) fn tell(&self, told: Told) {
-        let mut last = self.0.lock();
+        let mut last = self.0.last.lock();
         let number = last.number.saturating_add(1);
         *last = match told {
             Told::Loaded { acting, waiting } => Outcome {
@@ -77,6 +96,52 @@ impl Reloads {
     }
 }
 
+/// What metrics say of reloads.
+impl Reloads {
+    /// The process has begun, with what it read then.
+    pub(crate) fn began(&self, now: UnixTime) {
+        self.0.counts.lock().last_loaded = now.as_secs();
+    }
+
+    /// Counts one that was asked for, or that a changed file was the reason of.
+    pub(super) fn count(&self, good: bool, now: UnixTime) {
+        let mut counts = self.0.counts.lock();
+        counts.stale = !good;
+        if good {
+            counts.loaded = counts.loaded.saturating_add(1);
+            counts.last_loaded = now.as_secs();
+        } else {
+            counts.refused = counts.refused.saturating_add(1);
+        }
+    }
+
+    /// Appends them in the text format of Prometheus.
+    pub(crate) fn metrics(&self, text: &mut String) {
+        let counts = self.0.counts.lock();
+        let name = "sealstone_reloads_total";
+        // Writing into a String does not fail.
+        let _ = writeln!(
+            text,
+            "# HELP {name} Reloads by outcome.\n# TYPE {name} counter\n\
+             {name}{{outcome=\"loaded\"}} {}\n{name}{{outcome=\"refused\"}} {}",
+            counts.loaded, counts.refused
+        );
+        let mut gauge = |name: &str, help: &str, value: u64| {
+            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
+        };
+        gauge(
+            "sealstone_reload_refused",
+            "1 while the last reload was refused.",
+            u64::from(counts.stale),
+        );
+        gauge(
+            "sealstone_last_good_reload_time_seconds",
+            "When configuration or certificates were last loaded.",
+            counts.last_loaded,
+        );
+    }
+}
+
 pub(super) const LOADED: &str = "loaded";
 
 /// For the admin listener.
@@ -84,9 +149,62 @@ pub(crate) fn admin(reloads: &Reloads) -> Router {
     let reloads = reloads.clone();
     let answer = move || async move {
         // Numbers and texts are always JSON.
-        let text = serde_json::to_string(&*reloads.0.lock()).unwrap_or_default();
+        let text = serde_json::to_string(&*reloads.0.last.lock()).unwrap_or_default();
         let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
         (headers, text)
     };
     Router::new().route("/reload", get(answer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    const DOCUMENT: &str = include_str!("../../../../docs/reference/metrics.md");
+
+    #[test]
+    fn reloads_are_counted_and_documented() {
+        let reloads = Reloads::default();
+        let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+        let says = |lines: &[&str]| {
+            let mut text = String::new();
+            reloads.metrics(&mut text);
+            for line in lines {
+                assert!(text.lines().any(|found| found == *line), "{line} in {text}");
+            }
+            text
+        };
+        reloads.began(at(1_000));
+        says(&[
+            "sealstone_reloads_total{outcome=\"loaded\"} 0",
+            "sealstone_reload_refused 0",
+            "sealstone_last_good_reload_time_seconds 1000",
+        ]);
+        reloads.count(true, at(1_100));
+        reloads.count(false, at(1_200));
+        let text = says(&[
+            "sealstone_reloads_total{outcome=\"loaded\"} 1",
+            "sealstone_reloads_total{outcome=\"refused\"} 1",
+            "sealstone_reload_refused 1",
+            "sealstone_last_good_reload_time_seconds 1100",
+        ]);
+        reloads.count(true, at(1_300));
+        says(&[
+            "sealstone_reload_refused 0",
+            "sealstone_last_good_reload_time_seconds 1300",
+        ]);
+        let names: BTreeSet<&str> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
+            .collect();
+        let section = DOCUMENT.split("\n## Reloads\n").nth(1).unwrap();
+        let section = section.split("\n## ").next().unwrap();
+        let rows: BTreeSet<&str> = section
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+            .collect();
+        assert_eq!(rows, names);
+    }
 }
