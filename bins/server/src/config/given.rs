@@ -238,6 +238,7 @@ mod tests {
             renewed.acting,
             [
                 "administration",
+                "limits.body_deadline_s",
                 "proxy.form",
                 "proxy.trusted_networks",
                 "tls.key_file"

@@ -14,7 +14,7 @@ fn few(setup: &mut Setup) {
 async fn world() -> World {
     let world = World::with(few).await;
     for client in ["busy", "quiet"] {
-        world.register(client, json!({"introspection": "all"})).await;
+        world.register(client, json!({"introspection": "domain"})).await;
     }
     world
 }

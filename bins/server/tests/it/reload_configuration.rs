@@ -247,20 +247,20 @@ async fn what_needs_a_restart_is_named_and_waits() {
     for (section, key, value) in [
         ("server", "base_url", "'https://other.example.test'"),
         ("storage", "path", "'other.db'"),
-        ("limits", "max_connections", "77"),
+        ("audit", "key_file", "'other.key'"),
         ("limits", "body_deadline_s", "9"),
         ("log", "format", "'text'"),
     ] {
         world.setup.set(section, key, value);
     }
-    let waiting = "after a restart: limits.max_connections, log.format, server.base_url, storage.path\n";
+    let waiting = "after a restart: audit.key_file, log.format, server.base_url, storage.path\n";
     assert_eq!(
         reloaded(&world),
         format!("reloaded: limits.body_deadline_s in force\n{waiting}")
     );
     assert_eq!(metadata(&world).await, before);
     let log = world.process.log();
-    let told = "limits.max_connections, log.format, server.base_url, storage.path";
+    let told = "audit.key_file, log.format, server.base_url, storage.path";
     assert!(
         log.contains(told) && log.contains("count after a restart"),
         "{log}"
@@ -273,7 +273,7 @@ async fn what_needs_a_restart_is_named_and_waits() {
         settings(&world)[1..],
         [
             event("limits.body_deadline_s", ""),
-            event("limits.max_connections", "restart_needed"),
+            event("audit.key_file", "restart_needed"),
             event("log.format", "restart_needed"),
             event("server.base_url", "restart_needed"),
             event("storage.path", "restart_needed"),

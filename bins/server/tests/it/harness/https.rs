@@ -154,6 +154,11 @@ impl Connection {
         })
     }
 
+    /// Whether the server has closed it.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
     pub(crate) async fn send(&mut self, ask: Ask) -> Answer {
         self.try_send(ask).await.unwrap()
     }
