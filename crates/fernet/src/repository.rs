@@ -59,8 +59,8 @@ pub enum Warning {
         /// `max_active_keys`.
         limit: usize,
     },
-    /// A file that is no key.
-    #[error("{}: no key; remove it", path.display())]
+    /// A file that is none of the repository's keys by its name.
+    #[error("{}: not a key of this folder, by its name; remove it", path.display())]
     Stray {
         /// The file.
         path: PathBuf,

@@ -52,7 +52,10 @@ pub enum BalancerError {
         source: std::io::Error,
     },
     /// It refused.
-    #[error("HAProxy ({socket}) refused `{command}`: {answer}")]
+    #[error(
+        "HAProxy ({socket}) refused `{command}`: {}; see --backend, and the socket's level in HAProxy's configuration",
+        answer.trim_end_matches('.')
+    )]
     Refused {
         /// Which socket.
         socket: String,
@@ -100,6 +103,14 @@ pub trait Balancer {
     /// # Errors
     /// [`BalancerError`]; a part of it may have been done.
     fn change(&mut self, add: &[Node], drain: &[Node]) -> Result<(), BalancerError>;
+
+    /// What takes requests of users beside these nodes, by its name there; nothing where it cannot tell.
+    ///
+    /// # Errors
+    /// [`BalancerError`].
+    fn others(&mut self, _nodes: &[Node]) -> Result<Vec<String>, BalancerError> {
+        Ok(Vec::new())
+    }
 
     /// What it has counted; `None` where it does not count.
     ///

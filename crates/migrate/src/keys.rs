@@ -40,7 +40,7 @@ pub enum KeysError {
     #[error("node `{0}` is named twice")]
     Twice(Node),
     /// The folder for all of it cannot be made.
-    #[error("cannot make {}: {source}; name a folder that is not there yet", path.display())]
+    #[error("cannot make {}: {source}; name a folder that is not there yet, in one that is", path.display())]
     Folder {
         /// Which.
         path: PathBuf,
@@ -81,6 +81,12 @@ pub enum KeyFault {
     /// Nodes that differ.
     #[error("{0}")]
     Differ(Disagreement),
+}
+
+/// What is told of keys that are as they must be.
+#[must_use]
+pub fn keys_in_place(nodes: usize, keys: usize) -> String {
+    format!("{nodes} nodes hold the same {keys} public keys, and each a private key of its own")
 }
 
 /// Makes a key pair for every node, in folders `<out>/<node>/private` and `<out>/<node>/public`: the node's own private

@@ -13,6 +13,7 @@ mod inventory;
 mod keys;
 mod markdown;
 mod node;
+mod offset;
 mod plan;
 mod program;
 mod read;
@@ -42,7 +43,7 @@ pub use inventory::{
     ClockOffset, InvalidInventory, Inventory, KeyRecord, LongLived, LongLivedUse, NodeRecord,
     RepositoryRecord,
 };
-pub use keys::{KeyFault, KeysError, NodeFolder, judge_keys, make_keys};
+pub use keys::{KeyFault, KeysError, NodeFolder, judge_keys, keys_in_place, make_keys};
 pub use node::{AbsolutePath, InvalidName, Node, SshHost};
 pub use plan::{Action, Plan, PlanError, PlanOptions, Step};
 pub use read::{Clock, NodeSpec, read_nodes};

@@ -32,6 +32,8 @@ pub struct PlanOptions {
     pub drain: String,
     /// Puts a node into the pool.
     pub add: String,
+    /// Shows whether a node serves, and how many of its requests are open.
+    pub state: String,
     /// Sets the provider.
     pub flip: String,
     /// Restarts Keystone.
@@ -148,8 +150,21 @@ pub enum PlanError {
         provider: String,
     },
     /// Nobody knows the node's clock.
-    #[error("the clock of node `{0}` is not known: read it over ssh, or measure it and tell by --clock")]
+    #[error(
+        "the clock of node `{0}` is not known: read the node over ssh, or measure its clock and tell by --clock"
+    )]
     ClockUnknown(Node),
+    /// Clocks that nobody knows well enough.
+    #[error(
+        "the clock of node `{node}` is known to {within_ms} ms only, since the node was slow to answer: take the \
+         inventory again, or measure the clock and tell by --clock"
+    )]
+    ClockUnsure {
+        /// The node.
+        node: Node,
+        /// By how much its clock may be off from what was found, in milliseconds.
+        within_ms: u64,
+    },
     /// Clocks that differ.
     #[error(
         "the clocks of `{behind}` and `{ahead}` may differ by {by_ms} ms, more than {MAX_CLOCK_SPREAD_MS}: Keystone \
@@ -235,6 +250,7 @@ impl Plan {
         for (what, command) in [
             ("draining", &options.drain),
             ("adding", &options.add),
+            ("showing the state", &options.state),
             ("flipping", &options.flip),
             ("restarting", &options.restart),
             ("the node's URL", &options.url),
@@ -342,6 +358,17 @@ fn clocks(inventory: &Inventory) -> Result<(), PlanError> {
             let by_ms = apart
                 .saturating_add(front.within_ms)
                 .saturating_add(back.within_ms);
+            if by_ms > MAX_CLOCK_SPREAD_MS && apart <= front.within_ms.saturating_add(back.within_ms) {
+                let unsure = if front.within_ms >= back.within_ms {
+                    (ahead, front)
+                } else {
+                    (behind, back)
+                };
+                return Err(PlanError::ClockUnsure {
+                    node: unsure.0.name.clone(),
+                    within_ms: unsure.1.within_ms,
+                });
+            }
             if front.offset_ms >= back.offset_ms && by_ms > MAX_CLOCK_SPREAD_MS {
                 return Err(PlanError::Clocks {
                     behind: behind.name.clone(),

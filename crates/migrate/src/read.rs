@@ -12,6 +12,7 @@ use crate::error::InventoryError;
 use crate::ini::{IniDocument, MAX_CONFIGURATION};
 use crate::inventory::{ClockOffset, KeyRecord, NodeRecord, RepositoryRecord};
 use crate::node::{AbsolutePath, Node};
+use crate::offset;
 use crate::settings::Settings;
 use crate::source::{NodeFiles, Programs, Source};
 
@@ -34,7 +35,7 @@ pub struct NodeSpec {
     /// `--config-dir` of its Keystone, in order: their `*.conf` count after the files, each folder's by name. One that
     /// is not there counts as empty, as with Keystone's default.
     pub config_dirs: Vec<AbsolutePath>,
-    /// What somebody measured; a node that is asked over `ssh` tells it itself, and this machine needs no telling.
+    /// What somebody measured; without it a node that is reached over `ssh` is asked, and this machine needs no asking.
     pub clock: Option<ClockOffset>,
 }
 
@@ -63,7 +64,7 @@ pub fn read_nodes(
 
 fn read_node(spec: &NodeSpec, programs: &Programs, clock: Clock<'_>) -> Result<NodeRecord, InventoryError> {
     let mut files = NodeFiles::open(&spec.source, programs)?;
-    let offset = clock_of(spec, &files, clock)?;
+    let offset = clock_of(spec, programs, clock)?;
     files.fetch(
         &spec
             .config_files
@@ -101,39 +102,22 @@ fn told(mut record: RepositoryRecord, files: &NodeFiles<'_>) -> RepositoryRecord
     record
 }
 
+/// Where nobody measured it, a node that is asked over `ssh` tells it itself.
 fn clock_of(
     spec: &NodeSpec,
-    files: &NodeFiles<'_>,
+    programs: &Programs,
     clock: Clock<'_>,
 ) -> Result<Option<ClockOffset>, InventoryError> {
-    if spec.source.is_this_machine() {
-        let same = ClockOffset {
-            offset_ms: 0,
-            within_ms: 0,
-        };
-        return Ok(spec.clock.or(Some(same)));
+    let same = ClockOffset {
+        offset_ms: 0,
+        within_ms: 0,
+    };
+    match (&spec.source, spec.clock) {
+        (_, Some(measured)) => Ok(Some(measured)),
+        (source, None) if source.is_this_machine() => Ok(Some(same)),
+        (Source::Ssh(host), None) => offset::over_ssh(programs, host, clock),
+        (Source::Folder(_) | Source::Archive(_), None) => Ok(None),
     }
-    let before = clock();
-    let answer = files.clock()?;
-    let after = clock();
-    let told = answer.as_deref().and_then(milliseconds);
-    let taken = after.saturating_sub(before);
-    Ok(told.map_or(spec.clock, |told| {
-        let half = taken / 2;
-        Some(ClockOffset {
-            offset_ms: told.saturating_sub(before.saturating_add(half)),
-            within_ms: half.unsigned_abs(),
-        })
-    }))
-}
-
-/// `1795302884.123456789`, of GNU `date`; whole seconds of others (`%N` stays `N` there).
-fn milliseconds(text: &str) -> Option<i64> {
-    let (seconds, rest) = text.split_once('.')?;
-    let seconds: i64 = seconds.parse().ok()?;
-    let fraction = rest.get(..3).and_then(|digits| digits.parse::<i64>().ok());
-    // Half a second off at most, where only seconds are told.
-    seconds.checked_mul(1000)?.checked_add(fraction.unwrap_or(500))
 }
 
 fn configuration(

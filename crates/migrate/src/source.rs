@@ -225,29 +225,6 @@ impl<'a> NodeFiles<'a> {
         copied.map_err(InventoryError::io("unpack into", folder.path()))?;
         only_files(folder.path())
     }
-
-    /// What the node's clock says: the program's output, for one that is asked over `ssh`.
-    pub(crate) fn clock(&self) -> Result<Option<String>, InventoryError> {
-        let Source::Ssh(host) = self.source else {
-            return Ok(None);
-        };
-        let mut command = ssh(self.programs, host);
-        command.args(["date", "-u", "+%s.%N"]);
-        let mut running = Running::start(&mut command, Stdio::null(), Some(self.programs.ssh_limit))?;
-        let mut text = String::new();
-        let read = match running.output() {
-            Some(output) => output.take(64).read_to_string(&mut text),
-            None => Ok(0),
-        };
-        let (status, complaint) = running.end()?;
-        if !status.success() || read.is_err() {
-            return Err(InventoryError::Program {
-                program: "ssh",
-                complaint,
-            });
-        }
-        Ok(Some(text.trim().to_owned()))
-    }
 }
 
 /// All of it; what comes after the end of the archive, which `tar` does not wait for, is read all the same.

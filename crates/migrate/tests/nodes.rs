@@ -1,5 +1,6 @@
 //! Nodes in folders, archives and behind `ssh`; their keys; and the runbook that is drawn from them.
 
+use std::cell::Cell;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -112,6 +113,7 @@ fn options(needed: usize) -> PlanOptions {
         bridged: false,
         drain: "drain {node}".to_owned(),
         add: "add {node}".to_owned(),
+        state: "state {node}".to_owned(),
         flip: "flip {node} {file} {provider}".to_owned(),
         restart: "restart {node}".to_owned(),
         url: "http://{node}:5000/v3".to_owned(),
@@ -145,7 +147,7 @@ fn folders_archives_and_ssh_tell_the_same() {
     let root = cloud.folder.path().join("a");
     let script = format!(
         "#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift; done\n[ \"$2\" = root@a ] || exit 255\nshift 2\n\
-         case \"$1\" in date) echo 1000.250000000;; tar) shift; cd {} && exec sh -c \"tar $(echo \"$*\" | \
+         case \"$1\" in sh) while read l; do echo 1000.250000000; done;; tar) shift; cd {} && exec sh -c \"tar $(echo \"$*\" | \
          sed 's, -C / , -C . ,')\";; esac\n",
         root.display()
     );
@@ -160,7 +162,10 @@ fn folders_archives_and_ssh_tell_the_same() {
         Source::parse("ssh:root@a").unwrap(),
     ];
     for source in sources {
-        let spec = cloud.spec(&cloud.names[0], source.clone());
+        let mut spec = cloud.spec(&cloud.names[0], source.clone());
+        if matches!(source, Source::Ssh(_)) {
+            spec.clock = None;
+        }
         let read = read_nodes(&[spec], &programs, &|| 1_000_000).unwrap();
         assert_eq!(read[0].settings, here[0].settings, "{source}");
         assert_eq!(read[0].fernet.keys, here[0].fernet.keys, "{source}");
@@ -180,6 +185,43 @@ fn folders_archives_and_ssh_tell_the_same() {
         ("a", true),
         "{refused}"
     );
+}
+
+/// A login that takes a second says nothing of the clock, and answers that follow it on the same connection do; what
+/// somebody measured counts more.
+#[test]
+fn a_slow_login_does_not_blur_a_clock() {
+    let cloud = Cloud::new(&["a"]);
+    let root = cloud.folder.path().join("a");
+    let programs = Programs {
+        ssh_limit: Programs::SSH_LIMIT,
+        ..fake_ssh(
+            cloud.folder.path(),
+            &format!(
+                "case \"$1\" in sh) while read l; do echo 1000.250000000; done;; *) tar -c -C {} etc;; esac",
+                root.display()
+            ),
+        )
+    };
+    let mut spec = cloud.spec(&cloud.names[0], Source::parse("ssh:root@a").unwrap());
+    spec.clock = None;
+    // Before the first question and after its answer, before the second and after it, ...
+    let times = [998_000, 1_000_000, 1_000_000, 1_000_020, 1_000_020, 1_000_024];
+    let asked = Cell::new(0);
+    let clock = || {
+        let place: usize = asked.replace(asked.get() + 1);
+        times.get(place).copied().unwrap_or(1_000_024 + 30 * place as i64)
+    };
+    let read = read_nodes(&[spec.clone()], &programs, &clock).unwrap();
+    let found = read[0].clock.unwrap();
+    assert_eq!((found.offset_ms, found.within_ms), (228, 2));
+    let measured = ClockOffset {
+        offset_ms: -7,
+        within_ms: 0,
+    };
+    spec.clock = Some(measured);
+    let read = read_nodes(&[spec], &programs, &clock).unwrap();
+    assert_eq!(read[0].clock, Some(measured));
 }
 
 /// An `ssh` that does what `script` says, its words being those for the other side, and that leaves its number in
@@ -211,7 +253,7 @@ fn is_at_work(pid: &str) -> bool {
 fn an_ssh_that_does_not_end_is_killed() {
     let cloud = Cloud::new(&["a"]);
     let root = cloud.folder.path().join("a");
-    let clock = "[ \"$1\" = date ] && { echo 1000.250000000; exit; }";
+    let clock = "[ \"$1\" = sh ] && { while read l; do echo 1000.250000000; done; exit; }";
     // What a child of its does holds its output open: it is ended as well.
     let child = format!(
         "sleep 3600 & echo $! >> {}/pids; wait",
@@ -243,7 +285,8 @@ fn an_ssh_that_does_not_end_is_killed() {
     ] {
         let _ = fs::remove_file(cloud.folder.path().join("pids"));
         let programs = fake_ssh(cloud.folder.path(), &script);
-        let spec = cloud.spec(&cloud.names[0], Source::parse("ssh:root@a").unwrap());
+        let mut spec = cloud.spec(&cloud.names[0], Source::parse("ssh:root@a").unwrap());
+        spec.clock = None;
         let (name, refused) = read_nodes(&[spec], &programs, &|| 0).unwrap_err();
         let refused = refused.to_string();
         assert!(
@@ -393,7 +436,7 @@ fn keys_that_were_tampered_with_are_found() {
             let from = cloud.etc("a").join("jws-keys/private/private.pem");
             fs::copy(from, cloud.etc("b").join("jws-keys/private/private.pem")).unwrap();
         }),
-        ("no key; remove it", |cloud| {
+        ("not a key of this folder, by its name; remove it", |cloud| {
             let from = cloud.etc("a").join("jws-keys/private/private.pem");
             fs::copy(from, cloud.etc("b").join("jws-keys/private/a.pem")).unwrap();
         }),
@@ -515,12 +558,22 @@ fn a_cloud_that_is_not_fit_gets_no_plan() {
     let mut blind = inventory.clone();
     blind.nodes[1].clock = None;
     assert!(matches!(refused(&blind, 1), PlanError::ClockUnknown(name) if name.as_str() == "b"));
-    for (offset_ms, within_ms) in [(-120_000, 0), (120_000, 0), (400, 200), (i64::MIN, u64::MAX)] {
+    for (offset_ms, within_ms) in [(-120_000, 0), (120_000, 0), (400, 200), (i64::MIN, 0)] {
         let mut apart = inventory.clone();
         apart.nodes[2].clock = Some(ClockOffset { offset_ms, within_ms });
         assert!(
             matches!(refused(&apart, 1), PlanError::Clocks { .. }),
             "{offset_ms}"
+        );
+    }
+    // Not the clock is wrong, as far as anybody knows: nobody is sent to set it.
+    for (offset_ms, within_ms) in [(300, 400), (0, 501), (i64::MIN, u64::MAX)] {
+        let mut unsure = inventory.clone();
+        unsure.nodes[2].clock = Some(ClockOffset { offset_ms, within_ms });
+        let refused = refused(&unsure, 1);
+        assert!(
+            matches!(&refused, PlanError::ClockUnsure { node, .. } if node.as_str() == "c"),
+            "{refused}"
         );
     }
     let mut mixed = inventory.clone();

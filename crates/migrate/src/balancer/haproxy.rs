@@ -1,6 +1,6 @@
 //! HAProxy's runtime interface (its management guide, section 9.3).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
@@ -168,13 +168,19 @@ impl HaProxy {
     }
 }
 
+impl HaProxy {
+    fn servers(&self, socket: &HaProxySocket) -> Result<Vec<ServerLine>, BalancerError> {
+        let states = format!("show servers state {}", self.backend);
+        let answer = socket.ask(&states, "1\n")?;
+        parse_servers(&answer).map_err(|fault| socket.form(&states, fault))
+    }
+}
+
 impl Balancer for HaProxy {
     fn look(&mut self, nodes: &[Node]) -> Result<BTreeMap<Node, Member>, BalancerError> {
         let mut all = BTreeMap::new();
         for socket in &self.sockets {
-            let states = format!("show servers state {}", self.backend);
-            let answer = socket.ask(&states, "1\n")?;
-            let servers = parse_servers(&answer).map_err(|fault| socket.form(&states, fault))?;
+            let servers = self.servers(socket)?;
             let statistics = format!("show stat {} 4 -1", self.backend);
             let answer = socket.ask(&statistics, "# pxname,")?;
             let sessions = parse_sessions(&answer).map_err(|fault| socket.form(&statistics, fault))?;
@@ -198,6 +204,18 @@ impl Balancer for HaProxy {
             }
         }
         Ok(all)
+    }
+
+    fn others(&mut self, nodes: &[Node]) -> Result<Vec<String>, BalancerError> {
+        let mut found = BTreeSet::new();
+        for socket in &self.sockets {
+            let is_other = |server: &ServerLine| {
+                server.admin_state & OUT == 0 && !nodes.iter().any(|node| node.as_str() == server.name)
+            };
+            let servers = self.servers(socket)?;
+            found.extend(servers.into_iter().filter(is_other).map(|server| server.name));
+        }
+        Ok(found.into_iter().collect())
     }
 
     /// All of it in one line: HAProxy works it off before it looks at anything else of this connection.

@@ -18,6 +18,10 @@ use crate::inventory::NodeRecord;
 use crate::node::Node;
 use crate::plan::Plan;
 
+/// What was begun is finished as it was begun.
+const ANOTHER_PLAN: &str = "the journal goes on with the plan that it was begun with, which is another than this one; to \
+                            go by this one, take the change back first (`sealstone migrate rollback`)";
+
 /// How the change is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "callers say how they want it")]
@@ -124,9 +128,13 @@ impl<'a> Cutover<'a> {
         {
             return Err(CutoverError::Nothing(TokenForm::Jws));
         }
+        let steps = plan.steps.iter();
+        let ops: Vec<Op> = steps.filter_map(|step| Op::of_action(&step.action)).collect();
+        let course = self.history.as_ref().map(|history| &history.course);
+        if !is_new && course.is_some_and(|course| course.ops != ops) {
+            self.ports.operator.told(ANOTHER_PLAN);
+        }
         if is_new {
-            let steps = plan.steps.iter();
-            let ops: Vec<Op> = steps.filter_map(|step| Op::of_action(&step.action)).collect();
             self.begin(TokenForm::Jws, |_pool| ops, &plan.nodes, plan.needed)?;
         }
         self.run()?;
@@ -191,6 +199,7 @@ impl<'a> Cutover<'a> {
             Some(history) => (history.pool.clone(), history.cut_off()),
             None => (Pool::serving(nodes, needed, TokenForm::Fernet), Vec::new()),
         };
+        self.nobody_else(nodes)?;
         let seen = self.ports.balancer.look(&cut)?;
         let out: Vec<Node> = seen
             .into_iter()

@@ -65,6 +65,12 @@ pub enum CutoverError {
          serve again, then go on"
     )]
     OutOfPool(Node),
+    /// What the balancer sends users to, and nobody changes.
+    #[error(
+        "the balancer also sends users to {}, which the plan does not know: it would go on with the tokens of before; take \
+         the inventory and the plan with it, or drain it there", .0.join(", ")
+    )]
+    Others(Vec<String>),
     /// Requests that do not end.
     #[error("node `{node}` still has {open} requests after {after_s} s: see what they are, then go on")]
     NotDrained {
@@ -77,7 +83,8 @@ pub enum CutoverError {
     },
     /// A node that does not come back.
     #[error(
-        "node `{node}` does not answer {after_s} s after its restart: see its log; it stays out of the pool"
+        "node `{node}` does not answer {after_s} s after its restart: see Keystone's log there, and its --url; it stays \
+         out of the pool"
     )]
     NotUp {
         /// Which.

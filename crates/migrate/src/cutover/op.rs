@@ -82,7 +82,7 @@ impl std::fmt::Display for Op {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let list = |nodes: &[Node]| {
             let names: Vec<&str> = nodes.iter().map(Node::as_str).collect();
-            names.join(", ")
+            names.join(" and ")
         };
         match self {
             Self::Drain(node) => write!(f, "drain {node}"),
@@ -94,7 +94,9 @@ impl std::fmt::Display for Op {
             ),
             Self::Add(node) => write!(f, "let {node} serve"),
             Self::Switch { add, drain } => {
-                write!(f, "switch: {} serve, {} are drained", list(add), list(drain))
+                let verb = |nodes: &[Node], one, several| if nodes.len() == 1 { one } else { several };
+                let (serve, are) = (verb(add, "serves", "serve"), verb(drain, "is", "are"));
+                write!(f, "switch: {} {serve}, {} {are} drained", list(add), list(drain))
             }
             Self::Retire => f.write_str("remove the Fernet keys of every node"),
         }

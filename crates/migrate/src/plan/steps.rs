@@ -3,7 +3,11 @@
 use super::{Action, PlanOptions, Step};
 use crate::impact::span;
 use crate::inventory::{Inventory, NodeRecord};
-use crate::node::Node;
+use crate::keys::keys_in_place;
+use crate::node::{AbsolutePath, Node};
+
+/// What `sealstone migrate inventory` reads where nothing else is said.
+const CONFIGURATION: &str = "/etc/keystone/keystone.conf";
 
 struct Runbook<'a> {
     options: &'a PlanOptions,
@@ -45,7 +49,39 @@ fn names(nodes: &[NodeRecord]) -> Vec<Node> {
 
 fn list(nodes: &[NodeRecord]) -> String {
     let names: Vec<&str> = nodes.iter().map(|node| node.name.as_str()).collect();
-    names.join(", ")
+    match names.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => names.concat(),
+    }
+}
+
+const fn verb<'a>(nodes: &[NodeRecord], one: &'a str, several: &'a str) -> &'a str {
+    if nodes.len() == 1 { one } else { several }
+}
+
+/// The command that reads the same files anew; none where a name would mean something to a shell.
+fn again(nodes: &[NodeRecord]) -> Option<String> {
+    let is_plain = |text: &str| {
+        text.chars()
+            .all(|c| c.is_ascii_alphanumeric() || "/._-:@".contains(c))
+    };
+    let mut words = vec!["sealstone migrate inventory".to_owned()];
+    for node in nodes {
+        words.push(format!("--node {}={}", node.name, node.source));
+        let files: Vec<&str> = node.configuration.iter().map(AbsolutePath::as_str).collect();
+        if !is_plain(&node.source) || !files.iter().copied().all(is_plain) {
+            return None;
+        }
+        if files != [CONFIGURATION] {
+            words.extend(
+                files
+                    .iter()
+                    .map(|file| format!("--config-file {}={file}", node.name)),
+            );
+        }
+    }
+    words.push("--output json > inventory.now.json".to_owned());
+    Some(words.join(" "))
 }
 
 impl Runbook<'_> {
@@ -54,7 +90,7 @@ impl Runbook<'_> {
         let half = nodes.len().div_ceil(2);
         let half = half.min(nodes.len().saturating_sub(self.options.needed.max(1)));
         let (first, second) = nodes.split_at_checked(half).unwrap_or_default();
-        self.prepare();
+        self.prepare(nodes);
         for node in first {
             self.drain(node);
         }
@@ -73,7 +109,7 @@ impl Runbook<'_> {
 
     /// Bridges let those that were changed serve beside those that were not.
     fn one_by_one(mut self, nodes: &[NodeRecord]) -> Vec<Step> {
-        self.prepare();
+        self.prepare(nodes);
         for (place, node) in nodes.iter().enumerate() {
             self.drain(node);
             self.change(node, nodes.get(..=place).unwrap_or_default());
@@ -87,23 +123,29 @@ impl Runbook<'_> {
         nodes.iter().map(|node| filled(template, node, "")).collect()
     }
 
+    fn state(&self, node: &NodeRecord) -> String {
+        filled(&self.options.state, node, "")
+    }
+
     fn url(&self, node: &NodeRecord) -> String {
         filled(&self.options.url, node, "")
     }
 
-    fn prepare(&mut self) {
+    fn prepare(&mut self, nodes: &[NodeRecord]) {
         self.steps.push(Step {
             action: Action::Look,
             title: "Take the inventory anew, and see that nothing has changed".to_owned(),
-            commands: vec![],
-            checks: vec!["sealstone migrate keys verify --inventory inventory.json".to_owned()],
-            expected: if self.options.bridged {
-                "every node holds the same public keys, no private key is on two nodes, and the balancer's servers lead \
-                 to a bridge before each node (`sealstone migrate bridge`)"
-            } else {
-                "every node holds the same public keys, and no private key is on two nodes"
-            }
-            .to_owned(),
+            commands: again(nodes).into_iter().collect(),
+            checks: vec!["sealstone migrate keys verify --inventory inventory.now.json".to_owned()],
+            expected: format!(
+                "{}{}",
+                keys_in_place(nodes.len(), nodes.first().map_or(0, |node| node.jws.keys.len())),
+                if self.options.bridged {
+                    "; the balancer's servers lead to a bridge before each node (`sealstone migrate bridge`)"
+                } else {
+                    ""
+                }
+            ),
             window: "none: nothing is changed".to_owned(),
             way_back: vec![],
         });
@@ -114,9 +156,9 @@ impl Runbook<'_> {
             action: Action::Drain(node.name.clone()),
             title: format!("Drain {}", node.name),
             commands: vec![filled(&self.options.drain, node, "")],
-            checks: vec![],
+            checks: vec![self.state(node)],
             expected: format!(
-                "the balancer sends {} nothing new, and its open requests have ended",
+                "no open request, and the balancer sends {} nothing new; from HAProxy: 0,DRAIN",
                 node.name
             ),
             window: "none for users; the pool is smaller until the node serves again".to_owned(),
@@ -160,9 +202,10 @@ impl Runbook<'_> {
         let checked = Step {
             action: Action::Check(node.name.clone()),
             title: format!(
-                "See that {} issues JWS tokens, and that {} take them",
+                "See that {} issues JWS tokens, and that {} {} them",
                 node.name,
-                list(changed)
+                list(changed),
+                verb(changed, "takes", "take")
             ),
             commands: vec![issue],
             checks,
@@ -181,10 +224,25 @@ impl Runbook<'_> {
                 add: names(first),
                 drain: names(second),
             },
-            title: format!("Switch: {} serve, {} are drained", list(first), list(second)),
+            title: format!(
+                "Switch: {} {}, {} {} drained",
+                list(first),
+                verb(first, "serves", "serve"),
+                list(second),
+                verb(second, "is", "are")
+            ),
             commands: [joined(first, add), joined(second, drain)].concat(),
-            checks: vec![],
-            expected: format!("the balancer sends requests to {} alone", list(first)),
+            checks: [
+                joined(first, &self.options.state),
+                joined(second, &self.options.state),
+            ]
+            .concat(),
+            expected: format!(
+                "the balancer sends requests to {} alone; from HAProxy: UP for {}, 0,DRAIN for {}",
+                list(first),
+                list(first),
+                list(second)
+            ),
             window: format!(
                 "tokens of before are refused from here on, for {} at most, and for long operations (allow_expired) \
                  {}; while these commands run, both kinds serve: run them in one go",
@@ -200,8 +258,8 @@ impl Runbook<'_> {
             action: Action::Add(node.name.clone()),
             title: format!("Let {} serve", node.name),
             commands: vec![filled(&self.options.add, node, "")],
-            checks: vec![],
-            expected: format!("the balancer sends requests to {} again", node.name),
+            checks: vec![self.state(node)],
+            expected: format!("the balancer sends requests to {} again; from HAProxy: UP", node.name),
             window: if self.options.bridged {
                 "none while each node has its bridge: without it, nodes that differ refuse each other's tokens (401)"
             } else {

@@ -20,6 +20,15 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// How often users are watched by asking as they do: a login is a password hash and a hundred queries.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
+/// When somebody who waits begins to wonder, and how often he does so again.
+const TELL_AFTER: Duration = Duration::from_secs(5);
+const TELL_AGAIN: Duration = Duration::from_secs(30);
+
+/// Whether it is time to tell of something that takes its time; what is waited for is looked at every [`LOOK_AGAIN`].
+fn is_long(waited: Duration) -> bool {
+    waited.as_millis().checked_rem(TELL_AGAIN.as_millis()) == Some(TELL_AFTER.as_millis())
+}
+
 impl Cutover<'_> {
     /// What users feel of it, for whoever is asked.
     pub(super) fn consequence(&self, op: &Op) -> String {
@@ -118,6 +127,13 @@ impl Cutover<'_> {
                     after_s: waited.as_secs(),
                 });
             }
+            if is_long(waited) {
+                let most = self.options.restart_limit.as_secs();
+                let text = format!(
+                    "the balancer does not take node {node} for healthy yet: waiting for {most} s at most"
+                );
+                self.ports.operator.told(&text);
+            }
             self.ports.wait.pause(LOOK_AGAIN);
             waited = waited.saturating_add(LOOK_AGAIN);
         }
@@ -140,6 +156,12 @@ impl Cutover<'_> {
                     after_s: waited.as_secs(),
                 });
             }
+            if is_long(waited) {
+                let (open, most) = (member.open, self.options.drain_limit.as_secs());
+                let text =
+                    format!("node {node} still has {open} open requests: waiting for {most} s at most");
+                self.ports.operator.told(&text);
+            }
             self.ports.wait.pause(LOOK_AGAIN);
             waited = waited.saturating_add(LOOK_AGAIN);
         }
@@ -155,6 +177,11 @@ impl Cutover<'_> {
                     after_s: waited.as_secs(),
                 });
             }
+            if is_long(waited) {
+                let most = self.options.restart_limit.as_secs();
+                let text = format!("node {node} does not answer yet: waiting for {most} s at most");
+                self.ports.operator.told(&text);
+            }
             self.ports.wait.pause(LOOK_AGAIN);
             waited = waited.saturating_add(LOOK_AGAIN);
         }
@@ -166,6 +193,10 @@ impl Cutover<'_> {
         let limits = self.options.limits;
         let mut waited = Duration::ZERO;
         let mut asked = Ok(());
+        if limits.settle >= TELL_AFTER {
+            let text = format!("watching what users meet for {} s", limits.settle.as_secs());
+            self.ports.operator.told(&text);
+        }
         if self.options.is_bridged && !op.added().is_empty() {
             self.all_are_carried().map_err(|reason| CutoverError::Errors {
                 op: op.clone(),
@@ -210,5 +241,20 @@ impl Cutover<'_> {
             self.ports.control.remove_fernet_keys(node)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_waits_hears_so_after_a_while_and_then_seldom() {
+        let looks = (0..=480).map(|look| LOOK_AGAIN * look);
+        let told: Vec<u64> = looks
+            .filter(|waited| is_long(*waited))
+            .map(|waited| waited.as_secs())
+            .collect();
+        assert_eq!(told, [5, 35, 65, 95]);
     }
 }

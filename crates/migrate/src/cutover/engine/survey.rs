@@ -70,6 +70,7 @@ impl Cutover<'_> {
     /// takes none and should is somebody's work.
     fn pool_is_as_written(&mut self, pool: &Pool) -> Result<(), CutoverError> {
         let names: Vec<Node> = pool.nodes().keys().cloned().collect();
+        self.nobody_else(&names)?;
         let seen = self.ports.balancer.look(&names)?;
         let due = self.due().map(|(_number, _of, op)| op);
         let touched = |node: &Node| {
@@ -97,6 +98,16 @@ impl Cutover<'_> {
             self.ports.balancer.change(&[], &forgotten)?;
         }
         Ok(())
+    }
+
+    /// A server that nobody changes would refuse the others' tokens.
+    pub(super) fn nobody_else(&mut self, nodes: &[Node]) -> Result<(), CutoverError> {
+        let others = self.ports.balancer.others(nodes)?;
+        if others.is_empty() {
+            return Ok(());
+        }
+        let told = |name: &String| format!("`{name}`");
+        Err(CutoverError::Others(others.iter().map(told).collect()))
     }
 
     /// Before an operation: by the journal, and by what the balancer says now.

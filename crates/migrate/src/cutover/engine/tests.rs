@@ -422,3 +422,45 @@ proptest! {
         }
     }
 }
+
+/// One more server in the balancer's backend, of which nobody told the plan.
+#[test]
+fn a_server_that_the_plan_does_not_know_stops_it_before_anything_is_changed() {
+    for begun in [false, true] {
+        let shared = Cloud::new(3, 1);
+        if begun {
+            shared.borrow_mut().agrees = false;
+            let stopped = run(&shared, Way::Forward, None).unwrap();
+            assert!(matches!(stopped, Err(CutoverError::NotAgreed(_))), "{stopped:?}");
+        }
+        let known = shared.borrow().events.len();
+        shared.borrow_mut().others = vec!["n9".to_owned()];
+        let refused = run(&shared, Way::Forward, None).unwrap().unwrap_err();
+        let text = refused.to_string();
+        assert!(text.contains("also sends users to `n9`"), "{text}");
+        assert_eq!(shared.borrow().events.len(), known);
+        // Drained there, it is nobody's any more.
+        shared.borrow_mut().others.clear();
+        shared.borrow_mut().agrees = true;
+        run(&shared, Way::Forward, None).unwrap().unwrap();
+        is_all(&shared, TokenForm::Jws);
+    }
+}
+
+#[test]
+fn whoever_brings_another_plan_hears_that_the_first_goes_on() {
+    let shared = Cloud::new(3, 1);
+    shared.borrow_mut().agrees = false;
+    run(&shared, Way::Forward, None).unwrap().unwrap_err();
+    let is_told = |shared: &Shared| shared.borrow().told.iter().any(|text| text == ANOTHER_PLAN);
+    run(&shared, Way::Forward, None).unwrap().unwrap_err();
+    assert!(!is_told(&shared));
+    let course = shared.borrow().events[0].clone();
+    shared.borrow_mut().needed = 1;
+    let other = cloud::plan(&bridged(3, 1));
+    cloud::run_plan(&shared, &other, Way::Forward, None)
+        .unwrap()
+        .unwrap_err();
+    assert!(is_told(&shared));
+    assert_eq!(shared.borrow().events[0], course);
+}

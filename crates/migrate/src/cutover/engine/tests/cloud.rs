@@ -45,6 +45,9 @@ pub(super) struct Cloud {
     pub(super) agrees: bool,
     pub(super) removed_at: Option<u64>,
     pub(super) asked: usize,
+    /// Servers that the balancer has beside the nodes.
+    pub(super) others: Vec<String>,
+    pub(super) told: Vec<String>,
 }
 
 pub(super) type Shared = Rc<RefCell<Cloud>>;
@@ -78,6 +81,8 @@ impl Cloud {
             agrees: true,
             removed_at: None,
             asked: 0,
+            others: Vec::new(),
+            told: Vec::new(),
         }))
     }
 
@@ -125,6 +130,16 @@ impl Balancer for Port {
                 open: 0,
             };
             Ok(nodes.iter().map(|name| (name.clone(), member(name))).collect())
+        })
+    }
+
+    fn others(&mut self, nodes: &[Node]) -> Result<Vec<String>, BalancerError> {
+        call(&self.0, |cloud| {
+            let others = cloud.others.iter();
+            Ok(others
+                .filter(|name| !nodes.iter().any(|node| node.as_str() == **name))
+                .cloned()
+                .collect())
         })
     }
 
@@ -259,7 +274,9 @@ impl Operator for Port {
 
     fn begins(&mut self, _number: usize, _of: usize, _op: &Op) {}
 
-    fn told(&mut self, _text: &str) {}
+    fn told(&mut self, text: &str) {
+        self.0.borrow_mut().told.push(text.to_owned());
+    }
 }
 
 impl Journal for Port {
