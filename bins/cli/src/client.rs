@@ -22,12 +22,13 @@ use crate::{
     clock,
     failure::{Failure, Outcome},
     output::OutputArguments,
+    remote::WhereArguments,
     store::parse_domain,
 };
 pub(crate) use new::{make_domain, register};
 use people::PeopleArguments;
 use registration::RegistrationArguments;
-use remote::WhereArguments;
+use remote::Clients;
 use tie::TieArguments;
 
 const EXAMPLES: &str = "\
@@ -190,23 +191,23 @@ fn parse_new_id(text: &str) -> Result<ClientId, String> {
 pub(crate) async fn run(command: ClientCommand) -> Outcome {
     match command {
         ClientCommand::Create(arguments) => match arguments.place.remote() {
-            Some(remote) => remote.create(&arguments).await,
+            Some(remote) => Clients(remote).create(&arguments).await,
             None => change::create(arguments).await,
         },
         ClientCommand::List(arguments) => match arguments.place.remote() {
-            Some(remote) => remote.list(&arguments).await,
+            Some(remote) => Clients(remote).list(&arguments).await,
             None => show::list(arguments).await,
         },
         ClientCommand::Show(arguments) => match arguments.place.remote() {
-            Some(remote) => remote.show(&arguments).await,
+            Some(remote) => Clients(remote).show(&arguments).await,
             None => show::show(arguments).await,
         },
         ClientCommand::Update(arguments) => match arguments.place.remote() {
-            Some(remote) => remote.update(&arguments).await,
+            Some(remote) => Clients(remote).update(&arguments).await,
             None => change::update(arguments).await,
         },
         ClientCommand::RotateSecret(arguments) => match arguments.place.remote() {
-            Some(remote) => remote.rotate_secret(&arguments).await,
+            Some(remote) => Clients(remote).rotate_secret(&arguments).await,
             None => change::rotate_secret(arguments).await,
         },
         ClientCommand::Disable(arguments) => enable(arguments, false).await,
@@ -219,7 +220,7 @@ pub(crate) async fn run(command: ClientCommand) -> Outcome {
 
 async fn enable(arguments: OneArguments, enabled: bool) -> Outcome {
     match arguments.place.remote() {
-        Some(remote) => remote.enable(&arguments, enabled).await,
+        Some(remote) => Clients(remote).enable(&arguments, enabled).await,
         None => change::enable(arguments, enabled).await,
     }
 }
@@ -232,7 +233,7 @@ async fn delete(arguments: DeleteArguments) -> Outcome {
         )));
     }
     match arguments.place.remote() {
-        Some(remote) => remote.delete(&arguments).await,
+        Some(remote) => Clients(remote).delete(&arguments).await,
         None => change::delete(arguments).await,
     }
 }

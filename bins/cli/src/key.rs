@@ -1,10 +1,11 @@
-//! `sealstone key ...`: signing keys, on the server's database.
+//! `sealstone key ...`: signing keys, on the server's database or over HTTP.
 
 mod confirm;
 mod export;
 mod import;
 mod kek;
 mod private_file;
+mod remote;
 mod revoke;
 mod rewrap;
 
@@ -21,19 +22,31 @@ use crate::{
     clock,
     failure::{Failure, Outcome},
     output::{self, Form, OutputArguments},
+    remote::WhereArguments,
     store::{StoreArguments, parse_domain},
 };
+use remote::Keys;
+
+const OVER_HTTP: &str = "\
+Examples:
+  sealstone key list --data sealstone-dev
+  sealstone key list --url https://id.example.org/v4/oauth2/ops --cert me.pem --key me.key
+
+Over HTTP an administrator of the cloud asks, for the keys of the issuer's domain.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
     /// List signing keys: where each stands, and what happens to it next
+    #[command(after_help = OVER_HTTP)]
     List(KeyArguments),
     /// Publish a new key now; it signs when every verifier knows it
-    #[command(after_help = "Example:\n  sealstone key rotate --data sealstone-dev\n\n\
+    #[command(after_help = "Examples:\n  sealstone key rotate --data sealstone-dev\n  \
+        sealstone key rotate --url https://id.example.org/v4/oauth2/ops --cloud prod\n\n\
         For a stolen key use `sealstone key revoke`.")]
     Rotate(KeyArguments),
     /// Emergency: take a key out of use at once, with every token it signed
-    #[command(after_help = "Example:\n  sealstone key revoke --data sealstone-dev KID\n\n\
+    #[command(after_help = "Examples:\n  sealstone key revoke --data sealstone-dev KID\n  \
+        sealstone key revoke --url https://id.example.org/v4/oauth2/ops --cert me.pem --key me.key KID\n\n\
         Another key signs at once. Clients must get new tokens. When the database itself was read, revoke the \
         published keys too.")]
     Revoke(revoke::RevokeArguments),
@@ -67,7 +80,7 @@ pub(crate) struct KeyArguments {
     #[arg(long, value_name = "ID", value_parser = parse_domain)]
     domain: Option<DomainId>,
     #[command(flatten)]
-    store: StoreArguments,
+    place: WhereArguments,
     #[command(flatten)]
     output: OutputArguments,
 }
@@ -132,11 +145,26 @@ impl Rings {
 
 pub(crate) async fn run(command: KeyCommand) -> Outcome {
     match command {
-        KeyCommand::List(arguments) => list(arguments).await,
-        KeyCommand::Rotate(arguments) => rotate(arguments).await,
-        KeyCommand::Revoke(arguments) => revoke::run(arguments).await,
-        KeyCommand::Confirm(arguments) => confirm::confirm(arguments).await,
-        KeyCommand::Requests(arguments) => confirm::requests(arguments).await,
+        KeyCommand::List(arguments) => match arguments.place.remote() {
+            Some(remote) => Keys(remote).list(&arguments).await,
+            None => list(arguments).await,
+        },
+        KeyCommand::Rotate(arguments) => match arguments.place.remote() {
+            Some(remote) => Keys(remote).rotate(&arguments).await,
+            None => rotate(arguments).await,
+        },
+        KeyCommand::Revoke(arguments) => match arguments.place.remote() {
+            Some(remote) => Keys(remote).revoke(&arguments).await,
+            None => revoke::run(arguments).await,
+        },
+        KeyCommand::Confirm(arguments) => match arguments.place.remote() {
+            Some(remote) => Keys(remote).confirm(&arguments).await,
+            None => confirm::confirm(arguments).await,
+        },
+        KeyCommand::Requests(arguments) => match arguments.place.remote() {
+            Some(remote) => Keys(remote).requests(&arguments).await,
+            None => confirm::requests(arguments).await,
+        },
         KeyCommand::Import(arguments) => import::run(arguments).await,
         KeyCommand::Export(arguments) => export::run(arguments).await,
         KeyCommand::Rewrap(arguments) => rewrap::run(arguments).await,
@@ -145,7 +173,7 @@ pub(crate) async fn run(command: KeyCommand) -> Outcome {
 }
 
 async fn list(arguments: KeyArguments) -> Outcome {
-    let rings = Rings::open(&arguments.store, arguments.domain.as_ref()).await?;
+    let rings = Rings::open(&arguments.place.store()?, arguments.domain.as_ref()).await?;
     let mut all = Vec::new();
     for domain in &rings.domains {
         all.push((domain.clone(), rings.load(domain).await?));
@@ -155,8 +183,9 @@ async fn list(arguments: KeyArguments) -> Outcome {
 }
 
 async fn rotate(arguments: KeyArguments) -> Outcome {
-    let mut rings = Rings::open(&arguments.store, arguments.domain.as_ref()).await?;
-    let places = arguments.store.places()?;
+    let store = arguments.place.store()?;
+    let mut rings = Rings::open(&store, arguments.domain.as_ref()).await?;
+    let places = store.places()?;
     rings.policy = places.custody().homed(rings.policy)?;
     let trail = places.trail()?;
     let mut all = Vec::new();
@@ -200,6 +229,7 @@ async fn rotate(arguments: KeyArguments) -> Outcome {
     print(&all, &rings.policy, arguments.output.output)
 }
 
+const COLUMNS: [&str; 6] = ["DOMAIN", "KID", "ALG", "STATE", "SINCE", "NEXT"];
 const UNKNOWN_KEY: Reason = Reason::new(404, "unknown_key");
 
 /// Why a ring was not changed, for the audit trail.
@@ -271,7 +301,7 @@ fn print(rings: &[(String, KeyRing)], policy: &RotationPolicy, form: Form) -> Ou
                     ]
                 })
                 .collect();
-            output::table(&["DOMAIN", "KID", "ALG", "STATE", "SINCE", "NEXT"], &rows)
+            output::table(&COLUMNS, &rows)
         }
     }
 }

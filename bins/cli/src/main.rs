@@ -38,6 +38,8 @@ mod openstack;
 mod output;
 mod random;
 #[cfg(unix)]
+mod remote;
+#[cfg(unix)]
 mod store;
 mod token;
 #[cfg(unix)]

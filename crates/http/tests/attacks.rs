@@ -18,6 +18,7 @@ mod broker;
 mod conformance;
 mod ended_logins;
 mod faults;
+mod keys;
 mod metadata;
 mod os_oauth2;
 mod pages;

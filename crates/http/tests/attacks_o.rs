@@ -83,7 +83,7 @@ impl AdministratorSource for FakeKeystone {
     }
 }
 
-fn administration(store: Arc<MemoryStore>) -> Administration {
+pub(crate) fn administration(store: Arc<MemoryStore>) -> Administration {
     let role = |name: &str| RoleName::parse(name).unwrap();
     let subject = |name: &str| SubjectMatcher::parse("tls_client_auth_subject_dn", name).unwrap();
     Administration {
@@ -124,7 +124,7 @@ impl World {
         world
     }
 
-    async fn token_at(&self, domain: &str, client: &str, form: &str) -> String {
+    pub(crate) async fn token_at(&self, domain: &str, client: &str, form: &str) -> String {
         let place = format!("/v4/oauth2/{domain}/token");
         let answer = self.send(Ask::post(&place).basic(client).form(form)).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
@@ -143,18 +143,18 @@ impl World {
 }
 
 impl Ask {
-    fn bearer(self, token: &str) -> Self {
+    pub(crate) fn bearer(self, token: &str) -> Self {
         self.header("authorization", format!("Bearer {token}"))
     }
 
-    fn json(self, body: &Value) -> Self {
+    pub(crate) fn json(self, body: &Value) -> Self {
         self.header("content-type", "application/json")
             .body(Body::from(body.to_string()))
     }
 }
 
 /// By the cloud's administrator.
-fn cloud(method: &str, uri: &str) -> Ask {
+pub(crate) fn cloud(method: &str, uri: &str) -> Ask {
     Ask::new(method, uri).header("x-auth-token", "system-admin")
 }
 
@@ -163,7 +163,7 @@ fn app() -> Value {
 }
 
 #[track_caller]
-fn refused(answer: &Answer, status: u16, code: &str, name: &str) {
+pub(crate) fn refused(answer: &Answer, status: u16, code: &str, name: &str) {
     assert_eq!(
         (answer.status.as_u16(), answer.json()["error"].as_str()),
         (status, Some(code)),

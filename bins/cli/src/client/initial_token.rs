@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use http::Method;
+use rustls_pki_types::UnixTime;
 use sealstone_audit::{Action, Reason, Target};
 use sealstone_identity::DomainId;
 use sealstone_oauth_types::OpaqueToken;
@@ -18,7 +20,8 @@ use crate::{
     failure::{Failure, Outcome},
     output::{self, Form, OutputArguments},
     random,
-    store::{self, StoreArguments, parse_domain},
+    remote::{Remote, WhereArguments, unintelligible},
+    store::{self, parse_domain},
 };
 
 const EXAMPLES: &str = "\
@@ -28,6 +31,9 @@ Examples:
 
   For a rollout:
     sealstone client initial-token create --config sealstoned.toml --uses 50 --expires-in 7d
+
+  From elsewhere, as an administrator of the issuer's domain:
+    sealstone client initial-token create --url https://id.example.org/v4/oauth2/demo --cloud prod
 
 Whoever has the token registers clients at ISSUER/register (RFC 7591), within what
 [registration] of the server's configuration allows.";
@@ -56,7 +62,7 @@ pub(crate) struct CreateArguments {
     #[arg(long, value_name = "SPAN", default_value = "24h", value_parser = clock::parse_span)]
     expires_in: Duration,
     #[command(flatten)]
-    store: StoreArguments,
+    place: WhereArguments,
     #[command(flatten)]
     output: OutputArguments,
 }
@@ -67,7 +73,7 @@ pub(crate) struct ListArguments {
     #[arg(long, value_name = "ID", value_parser = parse_domain)]
     domain: Option<DomainId>,
     #[command(flatten)]
-    store: StoreArguments,
+    place: WhereArguments,
     #[command(flatten)]
     output: OutputArguments,
 }
@@ -81,7 +87,22 @@ pub(crate) struct RevokeArguments {
     #[arg(long, value_name = "ID", value_parser = parse_domain)]
     domain: Option<DomainId>,
     #[command(flatten)]
-    store: StoreArguments,
+    place: WhereArguments,
+}
+
+const COLUMNS: [&str; 4] = ["ID", "DOMAIN", "USES LEFT", "ENDS"];
+
+fn revoked(id: &InitialTokenId) {
+    output::note(&format!("Revoked {id}: it registers nothing more."));
+}
+
+impl CreateArguments {
+    fn fits(&self) -> Outcome {
+        if (MIN_INITIAL_TOKEN_LIFETIME..=MAX_INITIAL_TOKEN_LIFETIME).contains(&self.expires_in) {
+            return Ok(());
+        }
+        Err(Failure::usage("--expires-in: give 1m to 90d"))
+    }
 }
 
 fn parse_id(text: &str) -> Result<InitialTokenId, String> {
@@ -92,17 +113,24 @@ fn parse_id(text: &str) -> Result<InitialTokenId, String> {
 
 pub(super) async fn run(command: InitialTokenCommand) -> Outcome {
     match command {
-        InitialTokenCommand::Create(arguments) => create(arguments).await,
-        InitialTokenCommand::List(arguments) => list(arguments).await,
-        InitialTokenCommand::Revoke(arguments) => revoke(arguments).await,
+        InitialTokenCommand::Create(arguments) => match arguments.place.remote() {
+            Some(remote) => Tokens(remote).create(&arguments).await,
+            None => create(arguments).await,
+        },
+        InitialTokenCommand::List(arguments) => match arguments.place.remote() {
+            Some(remote) => Tokens(remote).list(&arguments).await,
+            None => list(arguments).await,
+        },
+        InitialTokenCommand::Revoke(arguments) => match arguments.place.remote() {
+            Some(remote) => Tokens(remote).revoke(&arguments).await,
+            None => revoke(arguments).await,
+        },
     }
 }
 
 async fn create(arguments: CreateArguments) -> Outcome {
-    if !(MIN_INITIAL_TOKEN_LIFETIME..=MAX_INITIAL_TOKEN_LIFETIME).contains(&arguments.expires_in) {
-        return Err(Failure::usage("--expires-in: give 1m to 90d"));
-    }
-    let places = arguments.store.places()?;
+    arguments.fits()?;
+    let places = arguments.place.places()?;
     let opened = places.store().await?;
     let domain = store::domain(&opened, arguments.domain.as_ref()).await?;
     let trail = places.trail()?;
@@ -141,8 +169,12 @@ async fn create(arguments: CreateArguments) -> Outcome {
     let mut members = Map::new();
     members.insert("initial_access_token".to_owned(), text.expose().into());
     members.extend(document(&token));
-    match arguments.output.output {
-        Form::Json => output::json(&members)?,
+    print_new(&members, arguments.output.output)
+}
+
+fn print_new(members: &Map<String, Value>, form: Form) -> Outcome {
+    match form {
+        Form::Json => output::json(members)?,
         Form::Table => {
             let pairs: Vec<(&str, String)> = members
                 .iter()
@@ -156,7 +188,7 @@ async fn create(arguments: CreateArguments) -> Outcome {
 }
 
 async fn list(arguments: ListArguments) -> Outcome {
-    let opened = arguments.store.places()?.store().await?;
+    let opened = arguments.place.places()?.store().await?;
     let mut tokens = Vec::new();
     for domain in store::domains(&opened, arguments.domain.as_ref()).await? {
         tokens.extend(opened.initial_tokens(&domain).await?);
@@ -183,13 +215,13 @@ async fn list(arguments: ListArguments) -> Outcome {
                     ]
                 })
                 .collect();
-            output::table(&["ID", "DOMAIN", "USES LEFT", "ENDS"], &rows)
+            output::table(&COLUMNS, &rows)
         }
     }
 }
 
 async fn revoke(arguments: RevokeArguments) -> Outcome {
-    let places = arguments.store.places()?;
+    let places = arguments.place.places()?;
     let opened = places.store().await?;
     let domain = store::domain(&opened, arguments.domain.as_ref()).await?;
     let trail = places.trail()?;
@@ -199,7 +231,7 @@ async fn revoke(arguments: RevokeArguments) -> Outcome {
     match removed {
         Removal::Removed => {
             change.done()?;
-            output::note(&format!("Revoked {}: it registers nothing more.", arguments.id));
+            revoked(&arguments.id);
             Ok(())
         }
         Removal::Missing => Err(change.refused(
@@ -210,6 +242,90 @@ async fn revoke(arguments: RevokeArguments) -> Outcome {
             )),
         )),
     }
+}
+
+/// The tokens of an issuer that is asked.
+#[derive(Clone, Copy)]
+struct Tokens<'a>(Remote<'a>);
+
+impl Tokens<'_> {
+    async fn create(self, arguments: &CreateArguments) -> Outcome {
+        of_the_issuer(arguments.domain.as_ref())?;
+        arguments.fits()?;
+        let wishes = json!({ "uses": arguments.uses, "expires_in_s": arguments.expires_in.as_secs() });
+        let server = self.0.open().await?;
+        let answer = server
+            .send(Method::POST, "initial-access-tokens", None, Some(&wishes))
+            .await?;
+        let mut members = Map::new();
+        let text = answer.members.get("initial_access_token");
+        let text = text.ok_or_else(|| unintelligible(self.0.url()))?;
+        members.insert("initial_access_token".to_owned(), text.clone());
+        members.extend(as_here(&answer.members));
+        print_new(&members, arguments.output.output)
+    }
+
+    async fn list(self, arguments: &ListArguments) -> Outcome {
+        of_the_issuer(arguments.domain.as_ref())?;
+        let server = self.0.open().await?;
+        let answer = server
+            .send(Method::GET, "initial-access-tokens", None, None)
+            .await?;
+        let tokens = answer.members.get("initial_access_tokens");
+        let tokens = tokens.and_then(Value::as_array);
+        let tokens = tokens.ok_or_else(|| unintelligible(self.0.url()))?;
+        let tokens: Vec<&Map<String, Value>> = tokens.iter().filter_map(Value::as_object).collect();
+        match arguments.output.output {
+            Form::Json => output::json(&tokens.iter().map(|token| as_here(token)).collect::<Vec<_>>()),
+            Form::Table => {
+                let now = clock::now();
+                let row = |token: &&Map<String, Value>| {
+                    let mut row: Vec<String> = ["id", "domain_id", "uses_left"]
+                        .iter()
+                        .map(|name| token.get(*name).map(plain).unwrap_or_default())
+                        .collect();
+                    row.push(clock::date_and_relative(time(token, "expires_at"), now));
+                    row
+                };
+                output::table(&COLUMNS, &tokens.iter().map(row).collect::<Vec<_>>())
+            }
+        }
+    }
+
+    async fn revoke(self, arguments: &RevokeArguments) -> Outcome {
+        of_the_issuer(arguments.domain.as_ref())?;
+        let server = self.0.open().await?;
+        let place = format!("initial-access-tokens/{}", arguments.id);
+        server.send(Method::DELETE, &place, None, None).await?;
+        revoked(&arguments.id);
+        Ok(())
+    }
+}
+
+fn of_the_issuer(domain: Option<&DomainId>) -> Outcome {
+    if domain.is_some() {
+        return Err(Failure::usage(
+            "--domain is for the server's own machine: with --url the issuer says the domain",
+        ));
+    }
+    Ok(())
+}
+
+fn time(token: &Map<String, Value>, name: &str) -> UnixTime {
+    clock::at(token.get(name).and_then(Value::as_u64).unwrap_or_default())
+}
+
+/// As `document` has one of this machine.
+fn as_here(token: &Map<String, Value>) -> Map<String, Value> {
+    let same = |name: &str| token.get(name).cloned().unwrap_or_default();
+    let date = |name: &str| Value::from(clock::date(time(token, name)));
+    Map::from_iter([
+        ("id".to_owned(), same("id")),
+        ("domain".to_owned(), same("domain_id")),
+        ("uses_left".to_owned(), same("uses_left")),
+        ("created_at".to_owned(), date("created_at")),
+        ("expires_at".to_owned(), date("expires_at")),
+    ])
 }
 
 fn document(token: &InitialToken) -> [(String, Value); 5] {

@@ -17,6 +17,7 @@ use crate::{
     failure::{Failure, Outcome},
     output::{self, Form, OutputArguments},
     random,
+    remote::WhereArguments,
     store::StoreArguments,
 };
 
@@ -34,34 +35,34 @@ pub(crate) struct AdministratorArguments {
 pub(crate) struct ConfirmArguments {
     /// The request, as `sealstone key requests` shows it
     #[arg(value_name = "REQUEST")]
-    request: String,
+    pub(super) request: String,
     /// Let the key that takes over be sealed in the database, where the PKCS#11 token cannot make one
     #[arg(long)]
-    software_key: bool,
+    pub(super) software_key: bool,
     #[command(flatten)]
-    administrator: AdministratorArguments,
+    pub(super) administrator: AdministratorArguments,
     #[command(flatten)]
-    store: StoreArguments,
+    pub(super) place: WhereArguments,
     #[command(flatten)]
-    output: OutputArguments,
+    pub(super) output: OutputArguments,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RequestsArguments {
     #[command(flatten)]
-    store: StoreArguments,
+    pub(super) place: WhereArguments,
     #[command(flatten)]
-    output: OutputArguments,
+    pub(super) output: OutputArguments,
 }
 
 impl AdministratorArguments {
-    /// What this administrator signs, checked against the file: a key that is not there signs nothing.
-    fn sign(
-        &self,
-        administrators: &Administrators,
-        statement: KeyStatement<'_>,
-        now: UnixTime,
-    ) -> Outcome<(String, String)> {
+    /// Whether somebody is named.
+    pub(super) const fn is_given(&self) -> bool {
+        self.name.is_some()
+    }
+
+    /// What this administrator signs.
+    pub(super) fn signed(&self, statement: KeyStatement<'_>, now: UnixTime) -> Outcome<String> {
         let (Some(name), Some(path)) = (&self.name, &self.administrator_key) else {
             return Err(Failure::usage(
                 "two administrators must agree here (keys.administrators_file): add --as NAME and \
@@ -69,7 +70,17 @@ impl AdministratorArguments {
             ));
         };
         let key = private_file::read(path, None)?;
-        let signed = statement.sign(&key, name, now)?;
+        Ok(statement.sign(&key, name, now)?)
+    }
+
+    /// The same, checked against the file: a key that is not there signs nothing.
+    fn sign(
+        &self,
+        administrators: &Administrators,
+        statement: KeyStatement<'_>,
+        now: UnixTime,
+    ) -> Outcome<(String, String)> {
+        let signed = self.signed(statement, now)?;
         let name = administrators.verify(&signed, statement, now)?;
         Ok((name, signed))
     }
@@ -85,7 +96,7 @@ pub(super) async fn request(
     form: Form,
 ) -> Outcome {
     let now = clock::now();
-    let id = format!("{:016x}", u64::from_be_bytes(random::octets()?));
+    let id = drawn_id()?;
     let statement = KeyStatement {
         request: &id,
         domain,
@@ -110,22 +121,33 @@ pub(super) async fn request(
     }
     change.by(&name).done()?;
     print(std::slice::from_ref(&request), form)?;
-    Err(Failure::failed(format!(
-        "{} is NOT revoked yet: another administrator must confirm within 15 minutes, by `sealstone key confirm {id}`",
-        kid.as_str()
-    )))
+    Err(not_yet(kid.as_str(), &id))
 }
 
+/// What a request is called.
+pub(super) fn drawn_id() -> Outcome<String> {
+    Ok(format!("{:016x}", u64::from_be_bytes(random::octets()?)))
+}
+
+/// A request is no revocation.
+pub(super) fn not_yet(kid: &str, id: &str) -> Failure {
+    Failure::failed(format!(
+        "{kid} is NOT revoked yet: another administrator must confirm within 15 minutes, by `sealstone key confirm {id}`"
+    ))
+}
+
+pub(super) const COLUMNS: [&str; 6] = ["REQUEST", "ACTION", "DOMAIN", "KID", "ASKED BY", "LAPSES"];
 const NOT_PROVED: Reason = Reason::new(403, "administrator_not_proved");
 
 pub(crate) async fn confirm(arguments: ConfirmArguments) -> Outcome {
-    let places = arguments.store.places()?;
+    let store = arguments.place.store()?;
+    let places = store.places()?;
     let administrators = places.custody().administrators()?.ok_or_else(|| {
         Failure::failed(
             "one administrator is enough here: keys.administrators_file is not set, nothing waits",
         )
     })?;
-    let mut rings = Rings::open(&arguments.store, None).await?;
+    let mut rings = Rings::open(&store, None).await?;
     if arguments.software_key {
         rings.policy = places.policy()?;
     }
@@ -204,7 +226,7 @@ const fn refusal(confirmation: &Confirmation) -> (&'static str, &'static str) {
 }
 
 pub(crate) async fn requests(arguments: RequestsArguments) -> Outcome {
-    let store = arguments.store.places()?.store().await?;
+    let store = arguments.place.places()?.store().await?;
     let waiting = store.key_requests(clock::now()).await;
     store.close().await;
     print(&waiting?, arguments.output.output)
@@ -241,10 +263,7 @@ fn print(requests: &[KeyRequest], form: Form) -> Outcome {
                     ]
                 })
                 .collect();
-            output::table(
-                &["REQUEST", "ACTION", "DOMAIN", "KID", "ASKED BY", "LAPSES"],
-                &rows,
-            )
+            output::table(&COLUMNS, &rows)
         }
     }
 }

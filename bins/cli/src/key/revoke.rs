@@ -11,7 +11,8 @@ use crate::{
     clock,
     failure::{Failure, Outcome},
     output::{self, Form, OutputArguments},
-    store::{StoreArguments, parse_domain},
+    remote::WhereArguments,
+    store::parse_domain,
 };
 
 #[derive(Debug, Args)]
@@ -19,27 +20,32 @@ pub(crate) struct RevokeArguments {
     /// The key's identifier, as `sealstone key list` shows it
     // One identifier in sixty-four begins with a hyphen: it is base64url.
     #[arg(value_name = "KID", allow_hyphen_values = true)]
-    kid: String,
+    pub(super) kid: String,
     /// Only in this domain [default: wherever it is]
     #[arg(long, value_name = "ID", value_parser = parse_domain)]
-    domain: Option<DomainId>,
+    pub(super) domain: Option<DomainId>,
     /// Let the key that takes over be sealed in the database, where the PKCS#11 token cannot make one
     #[arg(long)]
-    software_key: bool,
+    pub(super) software_key: bool,
     #[command(flatten)]
-    administrator: confirm::AdministratorArguments,
+    pub(super) administrator: confirm::AdministratorArguments,
     #[command(flatten)]
-    store: StoreArguments,
+    pub(super) place: WhereArguments,
     #[command(flatten)]
-    output: OutputArguments,
+    pub(super) output: OutputArguments,
+}
+
+pub(super) fn key_id(text: &str) -> Outcome<KeyId> {
+    KeyId::parse(text)
+        .map_err(|_| Failure::usage("this is no key identifier: `sealstone key list` shows them"))
 }
 
 pub(crate) async fn run(arguments: RevokeArguments) -> Outcome {
-    let kid = KeyId::parse(&arguments.kid)
-        .map_err(|_| Failure::usage("this is no key identifier: `sealstone key list` shows them"))?;
-    let places = arguments.store.places()?;
+    let kid = key_id(&arguments.kid)?;
+    let store = arguments.place.store()?;
+    let places = store.places()?;
     let administrators = places.custody().administrators()?;
-    let mut rings = Rings::open(&arguments.store, arguments.domain.as_ref()).await?;
+    let mut rings = Rings::open(&store, arguments.domain.as_ref()).await?;
     let trail = places.trail()?;
     let mut found = None;
     for domain in &rings.domains {
@@ -62,7 +68,7 @@ pub(crate) async fn run(arguments: RevokeArguments) -> Outcome {
     if let Some(administrators) = administrators {
         let who = &arguments.administrator;
         let key = (domain.as_str(), &kid);
-        let asked = confirm::request(&rings, &administrators, who, key, &arguments.store, form).await;
+        let asked = confirm::request(&rings, &administrators, who, key, &store, form).await;
         rings.store.close().await;
         return asked;
     }
@@ -70,6 +76,16 @@ pub(crate) async fn run(arguments: RevokeArguments) -> Outcome {
         rings.policy = places.custody().homed(rings.policy)?;
     }
     carry_out(&rings, &domain, &kid, &trail, form).await
+}
+
+/// What became of it.
+pub(super) fn tell(domain: &str, kid: &str, fresh: Option<&str>) {
+    output::note(&format!(
+        "{domain}: {kid} is revoked. Verifiers refuse its tokens when they next fetch the key set or the revocation list."
+    ));
+    if let Some(fresh) = fresh {
+        output::note(&format!("{domain}: {fresh} signs now."));
+    }
 }
 
 /// Revokes the key.
@@ -89,12 +105,6 @@ pub(super) async fn carry_out(
         .map_err(|failure| change.refused(reason(&failure), failure))?;
     change.done()?;
     rings.store.close().await;
-    output::note(&format!(
-        "{domain}: {} is revoked. Verifiers refuse its tokens when they next fetch the key set or the revocation list.",
-        kid.as_str()
-    ));
-    if let Some(fresh) = fresh {
-        output::note(&format!("{domain}: {} signs now.", fresh.as_str()));
-    }
+    tell(domain, kid.as_str(), fresh.as_ref().map(KeyId::as_str));
     print(&[(domain.to_owned(), ring)], &rings.policy, form)
 }

@@ -1,10 +1,13 @@
-//! `sealstone client … --url`: an administrator without a shell on the server, by each way to prove who asks.
+//! `sealstone client … --url` and `sealstone key … --url`: an administrator without a shell on the server, by each way to
+//! prove who asks.
 
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     reason = "a test: what it cannot read has failed"
 )]
+
+mod keys;
 
 use std::process::{Command, Output};
 
@@ -43,7 +46,7 @@ impl World {
         change(&mut setup);
         for (id, domain, scope) in [
             ("manager", "demo", "sealstone:clients metrics:read"),
-            ("operator", "global", "sealstone:clients"),
+            ("operator", "global", "sealstone:clients sealstone:keys"),
             ("reader", "demo", "metrics:read"),
             ("other", "elsewhere", "metrics:read"),
         ] {
@@ -119,8 +122,13 @@ impl World {
     }
 
     fn client_of(&self, domain: &str, proof: Proof<'_>, arguments: &[&str]) -> Done {
+        self.asked(domain, proof, &[&["client"], arguments].concat())
+    }
+
+    /// `sealstone …` for this domain's issuer.
+    fn asked(&self, domain: &str, proof: Proof<'_>, arguments: &[&str]) -> Done {
         let mut program = self.program();
-        program.arg("client").args(arguments);
+        program.args(arguments);
         program.args(["--url", &self.issuer(domain), "--ca", &self.path("ca.pem")]);
         match proof {
             Proof::Token(token) => {

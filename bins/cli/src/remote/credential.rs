@@ -17,9 +17,9 @@ use crate::{
 const VARIABLE: &str = "SEALSTONE_ACCESS_TOKEN";
 
 /// A certificate with the rest of its chain, and its key.
-pub(super) struct Pair {
-    pub(super) chain: Vec<CertificateDer<'static>>,
-    pub(super) key: PrivateKeyDer<'static>,
+pub(crate) struct Pair {
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    pub(crate) key: PrivateKeyDer<'static>,
 }
 
 enum Proof {

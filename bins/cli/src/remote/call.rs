@@ -1,4 +1,4 @@
-//! One request to `/clients`, and what its answer means.
+//! One request of an administrator, and what its answer means.
 
 use std::time::Duration;
 
@@ -22,21 +22,21 @@ const LARGEST: usize = 8 * 1024 * 1024;
 const DEADLINE: Duration = Duration::from_secs(60);
 const X_AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 
-/// The administration of one issuer's clients.
-pub(super) struct Administration {
+/// The administration of what one issuer has.
+pub(crate) struct Administration {
     client: HttpsClient,
     base: String,
     credential: Credential,
 }
 
 /// What the server answered.
-pub(super) struct Answer {
-    pub(super) members: Map<String, Value>,
-    pub(super) tag: Option<HeaderValue>,
+pub(crate) struct Answer {
+    pub(crate) members: Map<String, Value>,
+    pub(crate) tag: Option<HeaderValue>,
 }
 
 impl Administration {
-    pub(super) async fn open(url: &str, arguments: &CredentialArguments) -> Outcome<Self> {
+    pub(crate) async fn open(url: &str, arguments: &CredentialArguments) -> Outcome<Self> {
         let issuer = discovery::issuer(url)?;
         let credential = Credential::of(arguments).await?;
         let roots = own_http::authorities(arguments.ca.as_deref())?;
@@ -59,14 +59,14 @@ impl Administration {
     }
 
     /// A client that must not be there yet.
-    pub(super) async fn only_new(&self, place: &str, body: &Value) -> Outcome<Answer> {
+    pub(crate) async fn only_new(&self, place: &str, body: &Value) -> Outcome<Answer> {
         let request = self
             .request(Method::PUT, place)
             .header(header::IF_NONE_MATCH, "*");
         self.exchange(request, Some(body)).await
     }
 
-    pub(super) async fn send(
+    pub(crate) async fn send(
         &self,
         method: Method,
         place: &str,
@@ -114,7 +114,8 @@ impl Administration {
         let (head, body) = answer.into_parts();
         let read: Option<Value> = serde_json::from_slice(&body).ok();
         if !head.status.is_success() {
-            return Err(refused(&url, head.status, read.as_ref()));
+            let place = url.strip_prefix(&self.base).unwrap_or_default();
+            return Err(refused(&url, place, head.status, read.as_ref()));
         }
         let members = match read {
             Some(Value::Object(members)) => members,
@@ -146,7 +147,7 @@ async fn with_certificates(issuer: &Issuer, arguments: &CredentialArguments) -> 
 }
 
 /// In the words of the server, which say what to do, and what else helps here.
-fn refused(url: &str, status: StatusCode, body: Option<&Value>) -> Failure {
+fn refused(url: &str, place: &str, status: StatusCode, body: Option<&Value>) -> Failure {
     let member = |name: &str| body.and_then(|body| body.get(name)).and_then(Value::as_str);
     let told = member("error_description").or_else(|| member("error"));
     let Some(told) = told else {
@@ -163,14 +164,20 @@ fn refused(url: &str, status: StatusCode, body: Option<&Value>) -> Failure {
              certificate (--cert, --key)"
         }
         StatusCode::PRECONDITION_FAILED => "; somebody else changed it just now: look at it and try again",
+        StatusCode::NOT_FOUND if place.starts_with("/keys") => {
+            "; `sealstone key list` with the same --url names those that there are"
+        }
+        StatusCode::NOT_FOUND if place.starts_with("/initial-access-tokens") => {
+            "; `sealstone client initial-token list` with the same --url names those that there are"
+        }
         StatusCode::NOT_FOUND => "; `sealstone client list` with the same --url names those that there are",
         _ => "",
     };
     Failure::failed(format!("refused ({status}): {told}{hint}"))
 }
 
-pub(super) fn unintelligible(url: &str) -> Failure {
+pub(crate) fn unintelligible(url: &str) -> Failure {
     Failure::failed(format!(
-        "{url} does not answer as the administration of clients does: check that it is the issuer's address"
+        "{url} does not answer as an administration does: check that it is the issuer's address"
     ))
 }
