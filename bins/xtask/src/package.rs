@@ -28,7 +28,7 @@ pub(crate) fn deb(root: &Path, arguments: &DebArgs) -> Result<(), String> {
     };
     let programs = root.join("target").join(folder);
     write_pages(root, &programs.join("sealstone"))?;
-    let pack = Call::new(root, "cargo deb --no-build --no-strip --package sealstone-server")
+    let pack = Call::new(root, "cargo deb --no-build --package sealstone-server")
         .arg(&format!("--profile={profile}"))
         .arg("--output")
         .arg(&arguments.output.to_string_lossy());
