@@ -282,10 +282,11 @@ fn with_passkeys() -> PeopleSection {
 }
 
 async fn add_domain(served: &Served) -> anyhow::Result<()> {
-    let domain = Domain::new(DomainId::parse(DOMAIN)?, "Demo", true)?;
+    let id = DomainId::parse(DOMAIN)?;
+    let domain = Domain::new(id.clone(), "Demo", true)?;
     // Already there is as good.
     let _insertion = served.store.insert_domain(domain).await?;
-    served.provider.maintain().await?;
+    let _changes = served.provider.keep_keys(&id).await?;
     Ok(())
 }
 
