@@ -46,7 +46,7 @@ impl Failure {
             Self::Unsound(text) => Self::Unsound(format!("{text}; {hint}")),
             Self::CannotRun(text) => Self::CannotRun(format!("{text}; {hint}")),
             Self::Interrupted => Self::Interrupted,
-            Self::Failed(error) => Self::failed(format!("{error:#}; {hint}")),
+            Self::Failed(error) => Self::failed(format!("{}; {hint}", told(&error))),
         }
     }
 
@@ -75,7 +75,43 @@ impl fmt::Display for Failure {
                 f.write_str(text)
             }
             Self::Interrupted => f.write_str("given up: nothing was changed"),
-            Self::Failed(error) => write!(f, "{error:#}"),
+            Self::Failed(error) => f.write_str(&told(error)),
+        }
+    }
+}
+
+/// An error and its causes, without those that the error's own words have told already.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        for (error, want) in [
+            (
+                anyhow!("no such file").context("cannot read a"),
+                "cannot read a: no such file",
+            ),
+            (
+                anyhow!("no such file").context("cannot read a: no such file; name another"),
+                "cannot read a: no such file; name another",
+            ),
+            (anyhow!("c").context("b").context("no a"), "no a: b: c"),
+        ] {
+            assert_eq!(Failure::from(error).to_string(), want);
         }
     }
 }

@@ -31,8 +31,10 @@ Examples:
     sealstone migrate keys make --node a --node b --out jws-keys
     sealstone migrate keys verify --node a=ssh:root@a --node b=ssh:root@b
 
-  The steps:
-    sealstone migrate plan --inventory inventory.json --needed 1 > runbook.md
+  With the keys in place, the inventory anew, and the steps from it: to read, and for `cutover`:
+    sealstone migrate inventory --node a=ssh:a --node b=ssh:b --output json > inventory.json
+    sealstone migrate plan --inventory inventory.json --needed 1 --output markdown > runbook.md
+    sealstone migrate plan --inventory inventory.json --needed 1 --output json > plan.json
 
   The change: see `sealstone migrate check --help`, `cutover --help` and `rollback --help`.";
 

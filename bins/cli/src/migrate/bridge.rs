@@ -27,8 +27,8 @@ use node::{NodeFiles, Reading};
 
 const EXAMPLES: &str = "\
 Examples:
-  On each node, as Keystone's account, before the Keystone that listens on port 5000; then HAProxy's servers are
-  given port 5001 in place of port 5000:
+  On each node, as Keystone's account, before the Keystone that listens on port 5000; then HAProxy's
+  servers are given port 5001 in place of port 5000:
     sealstone migrate bridge --listen 10.0.0.11:5001 --upstream http://127.0.0.1:5000 \\
       --dangerous-plain-http
 
@@ -36,12 +36,13 @@ Examples:
     sealstone migrate bridge --listen 10.0.0.11:5001 --tls-certificate node.pem --tls-key node.key \\
       --upstream https://node-1.example:5000 --upstream-ca ca.pem
 
-It reads keystone.conf for what the node issues, where its keys are, and in which order it has its methods. Tokens of the
-node's kind are passed on as they are; those of the other kind are proved by the pool's keys, and passed on as tokens of
-the node's kind with the same claims. What nothing proves is not passed on. Nothing else is changed.
+It reads keystone.conf for what the node issues, where its keys are, and in which order it has its methods. \
+Tokens of the node's kind are passed on as they are; those of the other kind are proved by the pool's keys, and \
+passed on as tokens of the node's kind with the same claims. What nothing proves is not passed on. Nothing else \
+is changed.
 
-Keys, configuration and certificates are read anew when they change, and on SIGHUP. SIGTERM and SIGINT let requests under
-way end. What it does is told on standard error; its address, once it listens, on standard output.";
+Keys, configuration and certificates are read anew when they change, and on SIGHUP. SIGTERM and SIGINT let \
+requests under way end. What it does is told on standard error; its address, once it listens, on standard output.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -49,7 +50,7 @@ pub(crate) struct BridgeArguments {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
-    /// The node's own address, past any balancer: <http://127.0.0.1:5000>
+    /// The node's own address, past any balancer: `http://127.0.0.1:5000`
     #[arg(long, value_name = "URL")]
     upstream: http::Uri,
     /// Which tokens the node takes

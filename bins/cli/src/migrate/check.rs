@@ -24,10 +24,13 @@ Examples:
     sealstone migrate check --url a=http://127.0.0.1:5000/v3 --expect a=jws \\
       --haproxy /run/haproxy/admin.sock --drained a
 
-Each login's token is issued at every node, shown to every other, used there, and revoked there; then no node may take it.
-Every token of this program is revoked. logins.json is for your account alone:
-  [{\"name\": \"heat\", \"kind\": \"trust\", \"auth\": {\"identity\": {...}, \"scope\": {\"OS-TRUST:trust\": {\"id\": \"...\"}}}},
-   {\"name\": \"fred\", \"kind\": \"federated\", \"path\": \"/OS-FEDERATION/identity_providers/x/protocols/y/auth\",
+Each login's token is issued at every node, shown to every other, used there, and revoked there; then no node may \
+take it. Every token of this program is revoked. logins.json is for your account alone (chmod 600):
+  [{\"name\": \"heat\", \"kind\": \"trust\", \"auth\": {
+      \"identity\": {\"methods\": [\"password\"], \"password\": {\"user\": {\"id\": \"...\", \"password\": \"...\"}}},
+      \"scope\": {\"OS-TRUST:trust\": {\"id\": \"...\"}}}},
+   {\"name\": \"fred\", \"kind\": \"federated\",
+    \"path\": \"/OS-FEDERATION/identity_providers/x/protocols/y/auth\",
     \"headers\": {\"Authorization\": \"Bearer ...\"}}]
 Exit status 1 if anything is wrong.";
 
@@ -88,10 +91,12 @@ pub(super) fn run(arguments: &CheckArguments) -> Outcome {
     if report.is_good() {
         return Ok(());
     }
-    Err(Failure::failed(format!(
-        "{} things are wrong: no node that they are about may serve before they are mended",
-        report.faults.len()
-    )))
+    Err(Failure::failed(match report.faults.len() {
+        1 => "1 thing is wrong: no node that it is about may serve before it is mended".to_owned(),
+        several => format!(
+            "{several} things are wrong: no node that they are about may serve before they are mended"
+        ),
+    }))
 }
 
 impl CheckArguments {

@@ -2,13 +2,14 @@
 
 mod operator;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use sealstone_migrate::{
     Balancer, Cutover, CutoverError, CutoverOptions, Event, Hook, Inventory, JournalFile, KeystoneProber,
-    Limits, NodeHands, Outcome as Ended, Plan, Ports,
+    Limits, Node, NodeHands, Outcome as Ended, Plan, Ports,
 };
 use serde_json::json;
 
@@ -31,9 +32,9 @@ Example:
     --haproxy /run/haproxy/admin.sock --backend keystone --balancer-url https://keystone:5000/v3 \\
     --restart-hook 'ssh root@{node} systemctl restart keystone'
 
-It may be stopped at any moment, by kill -9 too: the same command goes on where it was. Each node is drained, changed,
-restarted and checked before it serves; what is wrong ends the run, with the node outside the pool. It stops by itself
-when more requests fail than before. With the same journal `sealstone migrate rollback` goes back
+It may be stopped at any moment, by kill -9 too: the same command goes on where it was. Each node is drained, \
+changed, restarted and checked before it serves; what is wrong ends the run, with the node outside the pool. It \
+stops by itself when more requests fail than before. With the same journal `sealstone migrate rollback` goes back \
 from wherever it is.
 
 The Fernet keys stay until no Fernet token is alive. Then:
@@ -47,8 +48,8 @@ Example:
     --haproxy /run/haproxy/admin.sock --backend keystone --balancer-url https://keystone:5000/v3 \\
     --restart-hook 'ssh root@{node} systemctl restart keystone'
 
-Every node is brought back to Fernet tokens, as carefully as it was brought there; the same command goes on when it was
-stopped. The JWS keys stay where they are: bridges need the public ones while a JWS token is alive.";
+Every node is brought back to Fernet tokens, as carefully as it was brought there; the same command goes on when \
+it was stopped. The JWS keys stay where they are: bridges need the public ones while a JWS token is alive.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -75,7 +76,7 @@ pub(crate) struct RollbackArguments {
 
 #[derive(Debug, Args)]
 struct RunArguments {
-    /// Where is written down what was done; the file is made by the first run
+    /// Where is written down what was done: made by the first `cutover`, and needed by `rollback`
     #[arg(long, value_name = "FILE")]
     journal: PathBuf,
     #[command(flatten)]
@@ -125,7 +126,7 @@ pub(super) fn cutover(arguments: &CutoverArguments) -> Outcome {
     let retires = arguments.retire;
     arguments
         .run
-        .run(journal, &events, retires, "cutover", |cutover| {
+        .run(journal, &events, &plan.nodes, retires, "cutover", |cutover| {
             cutover.forward(&plan)
         })
 }
@@ -139,7 +140,14 @@ pub(super) fn rollback(arguments: &RollbackArguments) -> Outcome {
         )));
     }
     let (journal, events) = JournalFile::open(&run.journal)?;
-    run.run(journal, &events, false, "rollback", |cutover| cutover.back())
+    let nodes = events.iter().rev().find_map(|event| match event {
+        Event::Course { nodes, .. } => Some(nodes.clone()),
+        _ => None,
+    });
+    let nodes = nodes.unwrap_or_default();
+    run.run(journal, &events, &nodes, false, "rollback", |cutover| {
+        cutover.back()
+    })
 }
 
 impl RunArguments {
@@ -147,11 +155,13 @@ impl RunArguments {
         &self,
         mut journal: JournalFile,
         events: &[Event],
+        nodes: &[Node],
         retires: bool,
         name: &str,
         work: impl FnOnce(&mut Cutover<'_>) -> Result<Ended, CutoverError>,
     ) -> Outcome {
         let urls = self.addresses.urls()?;
+        self.are_all_named(nodes, &urls)?;
         let mut all: Vec<&str> = urls.values().map(String::as_str).collect();
         let first = all.first().copied().unwrap_or_default();
         all.extend(self.balancer_url.as_deref());
@@ -185,6 +195,30 @@ impl RunArguments {
         self.told(ended)
     }
 
+    /// Who lacks files or an address would be found out when others are changed already.
+    fn are_all_named(&self, nodes: &[Node], urls: &BTreeMap<Node, String>) -> Outcome {
+        let specs = self.nodes.specs()?;
+        for node in nodes {
+            if !specs.iter().any(|spec| spec.name == *node) {
+                return Err(Failure::usage(format!(
+                    "node {node} takes part, and nobody says where its files are: give --node {node}=SOURCE"
+                )));
+            }
+            if !urls.contains_key(node) {
+                return Err(Failure::usage(format!(
+                    "node {node} takes part, and nobody says where it answers: give --url {node}=URL"
+                )));
+            }
+        }
+        let named = specs.iter().map(|spec| &spec.name).chain(urls.keys());
+        match named.into_iter().find(|name| !nodes.contains(name)) {
+            Some(stranger) if !nodes.is_empty() => Err(Failure::usage(format!(
+                "node {stranger} is not in the plan: take the inventory and the plan with it, or leave it out here"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     fn options(&self, retires: bool) -> CutoverOptions {
         CutoverOptions {
             limits: Limits {
@@ -209,14 +243,24 @@ impl RunArguments {
         }
         if matches!(
             error,
-            CutoverError::Nothing(_) | CutoverError::TooEarly(_) | CutoverError::NothingToTakeBack
+            CutoverError::Nothing(_)
+                | CutoverError::TooEarly(_)
+                | CutoverError::NothingToTakeBack
+                | CutoverError::UnderWay(..)
         ) {
             return text;
         }
-        format!(
-            "{text}. Mend it and run `sealstone migrate {name}` again, which goes on from there, or go back by \
-             `sealstone migrate rollback --journal {journal}`"
-        )
+        let again =
+            format!("{text}. Mend it and run `sealstone migrate {name}` again, which goes on from there");
+        if name == "rollback" || self.is_untouched() {
+            return again;
+        }
+        format!("{again}, or go back by `sealstone migrate rollback --journal {journal}`")
+    }
+
+    /// Whether there is nothing to take back yet.
+    fn is_untouched(&self) -> bool {
+        std::fs::metadata(&self.journal).is_ok_and(|found| found.len() == 0)
     }
 
     fn told(&self, ended: Ended) -> Outcome {

@@ -1,7 +1,7 @@
 //! `sealstone migrate inventory`.
 
 use clap::Args;
-use sealstone_migrate::{Inventory, RepositoryRecord};
+use sealstone_migrate::{ClockOffset, Impact, Inventory, RepositoryRecord};
 
 use super::{Form, FormArguments, long_lived, nodes::NodeArguments};
 use crate::{
@@ -15,8 +15,8 @@ use crate::{
 #[command(
     after_help = "Examples:\n  sealstone migrate inventory --node a=ssh:root@a --node b=ssh:root@b\n  \
     sealstone migrate inventory --node a=a.tar --node b=b.tar --clock a=0 --clock b=0.1 --output json\n\n\
-    Over ssh, the account must be one that may read Keystone's files, and log in without being asked. With the OS_*\n\
-    variables of an administrator, Keystone is asked for trusts and application credentials, too. Keys are written\n\
+    Over ssh, the account must be one that may read Keystone's files, and log in without being asked. With the OS_* \
+    variables of an administrator, Keystone is asked for trusts and application credentials, too. Keys are written \
     down by fingerprint only. What Keystone takes from environment variables (OS_TOKEN__PROVIDER) is not seen."
 )]
 pub(crate) struct InventoryArguments {
@@ -57,7 +57,10 @@ fn table(inventory: &Inventory) -> Outcome {
         (true, true) => keys.keys.len().to_string(),
         (true, false) => format!("{}, faulty", keys.keys.len()),
     };
-    let clock = |offset_ms: i64| format!("{offset_ms:+} ms");
+    let clock = |found: ClockOffset| match found.within_ms {
+        0 => format!("{:+} ms", found.offset_ms),
+        within => format!("{:+} ms ± {within}", found.offset_ms),
+    };
     let rows: Vec<Vec<String>> = inventory
         .nodes
         .iter()
@@ -73,8 +76,7 @@ fn table(inventory: &Inventory) -> Outcome {
                 } else {
                     "off".to_owned()
                 },
-                node.clock
-                    .map_or_else(|| "unknown".to_owned(), |found| clock(found.offset_ms)),
+                node.clock.map_or_else(|| "unknown".to_owned(), clock),
                 keys(&node.fernet),
                 settings.jws_algorithm.clone(),
                 keys(&node.jws),
@@ -94,23 +96,18 @@ fn table(inventory: &Inventory) -> Outcome {
     ];
     output::table(&titles, &rows)?;
     trouble(inventory);
-    output::line("")?;
-    let rows: Vec<Vec<String>> = inventory
-        .impact
-        .iter()
-        .map(|row| {
-            vec![
-                row.change.clone(),
-                row.how_long.clone(),
-                row.whom.clone(),
-                row.breaks.clone(),
-            ]
-        })
-        .collect();
-    output::table(
-        &["WHAT CHANGES", "FOR HOW LONG", "FOR WHOM", "WHAT BREAKS"],
-        &rows,
-    )
+    output::line("\nWHAT CHANGES")?;
+    inventory.impact.iter().try_for_each(impact)
+}
+
+/// Sentences: side by side they would be wider than any terminal.
+fn impact(row: &Impact) -> Outcome {
+    output::line(&output::visible(&row.change))?;
+    output::pairs(&[
+        ("  what breaks", row.breaks.clone()),
+        ("  for whom", row.whom.clone()),
+        ("  for how long", row.how_long.clone()),
+    ])
 }
 
 /// On standard error: what is not as it must be.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use sealstone_fernet::JwsAlgorithm;
-use sealstone_migrate::{Inventory, Node, NodeRecord, judge_keys, make_keys};
+use sealstone_migrate::{Inventory, Node, NodeRecord, judge_keys, keys_in_place, make_keys};
 
 use super::nodes::{NodeArguments, parse_name};
 use crate::{
@@ -25,8 +25,8 @@ pub(crate) enum KeysCommand {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  sealstone migrate keys make --node a --node b --node c --out jws-keys\n\n\
-    Bring jws-keys/a/private to [jwt_tokens] jws_private_key_repository of a, and of no other node, and\n\
-    jws-keys/a/public to its jws_public_key_repository, with modes as they are and Keystone's account as the owner.\n\
+    Bring jws-keys/a/private to [jwt_tokens] jws_private_key_repository of a, and of no other node, and \
+    jws-keys/a/public to its jws_public_key_repository, with modes as they are and Keystone's account as the owner. \
     Then remove jws-keys, and run `sealstone migrate keys verify`."
 )]
 pub(crate) struct MakeArguments {
@@ -106,17 +106,14 @@ fn verify(arguments: &VerifyArguments) -> Outcome {
         output::note(&output::visible(&fault.to_string()));
     }
     if !faults.is_empty() {
-        return Err(Failure::failed(format!(
-            "{} things are wrong with the keys",
-            faults.len()
-        )));
+        return Err(Failure::failed(match faults.len() {
+            1 => "1 thing is wrong with the keys".to_owned(),
+            several => format!("{several} things are wrong with the keys"),
+        }));
     }
     let keys = records
         .first()
         .map(|node| node.jws.keys.len())
         .unwrap_or_default();
-    output::line(&format!(
-        "{} nodes hold the same {keys} public keys, and each a private key of its own",
-        records.len()
-    ))
+    output::line(&keys_in_place(records.len(), keys))
 }

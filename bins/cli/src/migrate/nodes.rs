@@ -31,7 +31,7 @@ pub(super) struct NodeArguments {
     /// [default: /etc/keystone/keystone.conf.d]
     #[arg(long, value_name = "[NAME=]PATH", value_parser = parse_path)]
     config_dir: Vec<(Option<Node>, AbsolutePath)>,
-    /// By how many seconds a node's clock is ahead of this machine's, where it can't be asked; may be given several times
+    /// By how many seconds a node's clock is ahead of this machine's, in place of asking it; may be given several times
     #[arg(long, value_name = "NAME=SECONDS", value_parser = parse_clock, allow_hyphen_values = true)]
     clock: Vec<(Node, ClockOffset)>,
     /// How long one call of ssh may take; one that is not done by then is killed, and the command stops

@@ -13,8 +13,9 @@ use crate::{failure::Outcome, input, output};
     after_help = "Examples:\n  sealstone migrate plan --inventory inventory.json --needed 1 --output markdown > runbook.md\n  \
     sealstone migrate plan --inventory inventory.json --needed 2 --bridged --output json > plan.json\n  \
     sealstone migrate plan --inventory inventory.json --verify plan.json\n\n\
-    In commands, {node} is the node's name; in --flip-command, {file} is the last of its configuration files and\n\
-    {provider} the provider. The defaults are for HAProxy's runtime socket, nodes behind ssh, and systemd."
+    In commands, {node} is the node's name; in --flip-command, {file} is the last of its configuration files and \
+    {provider} the provider. The defaults are for HAProxy's runtime socket, nodes behind ssh, and systemd.\n\n\
+    `cutover` takes the plan as JSON (--output json); the table and the Markdown are for people."
 )]
 pub(crate) struct PlanArguments {
     /// What `sealstone migrate inventory --output json` wrote
@@ -41,6 +42,13 @@ pub(crate) struct PlanArguments {
         default_value = "echo 'set server keystone/{node} state ready' | socat stdio /run/haproxy/admin.sock"
     )]
     add_command: String,
+    /// Shows whether a node serves, and how many of its requests are open
+    #[arg(
+        long,
+        value_name = "COMMAND",
+        default_value = "echo 'show stat' | socat stdio /run/haproxy/admin.sock | grep '^keystone,{node},' | cut -d, -f5,18"
+    )]
+    state_command: String,
     /// Sets the token provider of a node
     #[arg(
         long,
@@ -75,6 +83,7 @@ pub(super) fn run(arguments: &PlanArguments) -> Outcome {
                 bridged: arguments.bridged,
                 drain: arguments.drain_command.clone(),
                 add: arguments.add_command.clone(),
+                state: arguments.state_command.clone(),
                 flip: arguments.flip_command.clone(),
                 restart: arguments.restart_command.clone(),
                 url: arguments.node_url.clone(),

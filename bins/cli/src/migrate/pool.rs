@@ -15,7 +15,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct AddressArguments {
-    /// Where a node answers, past the balancer and any bridge: a=<http://10.0.0.11:5000/v3>; once for each node
+    /// Where a node answers, past the balancer and any bridge: `a=http://10.0.0.11:5000/v3`; once for each node
     #[arg(long = "url", value_name = "NAME=URL", value_parser = parse_url)]
     urls: Vec<(Node, String)>,
     /// The authority of https nodes, in PEM [default: `OS_CACERT`, or the system's]

@@ -99,6 +99,8 @@ fn wrong_usage_ends_with_2() {
         .refused(2, "absolute path");
     sealstone(&["migrate", "inventory", "--node", "a=/", "--clock", "a=NaN"]).refused(2, "NAME=SECONDS");
     sealstone(&["migrate", "keys", "verify"]).refused(2, "--inventory <FILE>");
+    sealstone(&["migrate", "keys", "make", "--node", "a", "--out", "/dev/null"])
+        .refused(1, "cannot make /dev/null: File exists (os error 17); name a folder that is not there yet, in one that is\n");
     sealstone(&["migrate", "keys", "make", "--node", "..", "--out", "x"]).refused(2, "not a node's name");
     let migrate = ["keystone", "migrate"];
     let disable = ["disable-passwords", "--data", "x", "--journal", "j"];

@@ -24,6 +24,8 @@ fn s11_what_is_wrong_with_a_node_is_found_and_it_stays_out() {
         check: pool.check_arguments("few.json"),
         pool: &pool,
     };
+    attempt.who_is_left_out();
+    steps.done("who is left out");
     attempt.a_node_that_dies_in_the_middle();
     steps.done("a node that dies");
     attempt.keys_that_are_not_in_place();
@@ -67,6 +69,35 @@ impl Attempt<'_> {
 
     fn finds(&self, want: &str) {
         refused(&self.pool.run("check", &self.check), want);
+    }
+
+    /// A node without an address, and a server that no plan knows: found before anything is changed.
+    fn who_is_left_out(&self) {
+        let address = self
+            .cutover
+            .iter()
+            .position(|word| word.starts_with("node3=http"));
+        let mut without = self.cutover.clone();
+        let _ = without.drain(address.unwrap() - 1..=address.unwrap());
+        let output = self.pool.run("cutover", &without);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.code() == Some(2) && said.contains("give --url node3=URL"),
+            "{said}"
+        );
+        assert_eq!(self.pool.in_pool(), NODES);
+
+        // Users get nothing of it by its weight; it would serve all the same.
+        self.pool.show("add server keystone/node4 127.0.0.1:1 weight 0");
+        self.pool.show("set server keystone/node4 state ready");
+        refused(
+            &self.pool.run("cutover", &self.cutover),
+            "the balancer also sends users to `node4`",
+        );
+        self.pool.show("set server keystone/node4 state maint");
+        assert!(self.pool.show("del server keystone/node4").contains("deleted"));
+        assert_eq!(self.pool.in_pool(), NODES);
+        assert!(NODES.iter().all(|node| self.pool.provider(node) == "fernet"));
     }
 
     fn a_node_that_dies_in_the_middle(&self) {

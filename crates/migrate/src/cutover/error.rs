@@ -129,7 +129,7 @@ pub enum CutoverError {
     )]
     Unbridged,
     /// The other direction is under way.
-    #[error("a {0} is under way in this journal: finish it, or go the other way from where it is by `{1}`")]
+    #[error("a {0} is under way in this journal: finish it by `{1}`, then begin anew")]
     UnderWay(&'static str, &'static str),
     /// Nothing to go back from.
     #[error("this journal knows of no change: there is nothing to take back")]
