@@ -4,6 +4,8 @@
 
 #[path = "several_nodes/deployment.rs"]
 mod deployment;
+#[path = "several_nodes/driver.rs"]
+mod driver;
 #[path = "server/nodes.rs"]
 mod nodes;
 #[path = "server/postgres.rs"]
@@ -12,16 +14,10 @@ mod postgres;
 #[path = "server.rs"]
 mod server;
 
-use std::path::PathBuf;
-use std::process::Command;
-
 use deployment::{Deployment, Shared};
+use driver::{Asked, Driver, successes};
 use sealstone_testkit::PostgresCluster;
-use serde_json::Value;
 use server::cpu;
-
-/// Connections to each node.
-const CONNECTIONS: usize = 8;
 
 /// What is asked.
 struct Load {
@@ -91,7 +87,7 @@ fn main() {
     let file = runtime.block_on(Deployment::on_sqlite(&shared));
     let nodes = runtime.block_on(Deployment::on_postgres(&shared, &cluster.database(), 3));
     let surroundings = Surroundings {
-        driver: driver(),
+        driver: Driver::built(),
         shared: &shared,
         cluster: &cluster,
         seconds,
@@ -146,7 +142,7 @@ struct Cost {
 
 /// What all rounds have.
 struct Surroundings<'a> {
-    driver: PathBuf,
+    driver: Driver,
     shared: &'a Shared,
     cluster: &'a PostgresCluster,
     seconds: u32,
@@ -155,42 +151,17 @@ struct Surroundings<'a> {
 impl Surroundings<'_> {
     /// One round of the driver, and what it cost.
     fn ask(&self, load: &Load, deployment: &Deployment, count: usize) -> Cost {
-        let mut command = Command::new(&self.driver);
-        command.args([
-            "--issuer",
-            &deployment.issuer(),
-            "--scope",
-            "metrics:read",
-            "--output",
-            "json",
-        ]);
-        command.args(["--duration-s", &self.seconds.to_string()]);
-        command.arg("--ca").arg(self.shared.path("ca.pem"));
-        if load.by_certificate {
-            command.args(["--client", "by-certificate", "--certificate"]);
-            command
-                .arg(self.shared.path("machine.pem"))
-                .arg("--key")
-                .arg(self.shared.path("machine.key"));
-        } else {
-            command
-                .args(["--client", "by-secret", "--secret-file"])
-                .arg(self.shared.path("secret"));
-        }
-        for address in deployment.addresses(count, load.by_certificate) {
-            command.args(["--connect", &address]);
-        }
-        if !load.arguments.contains(&"--connections") {
-            command.args(["--connections", &(CONNECTIONS * count).to_string()]);
-        }
-        command.args(load.arguments);
+        let asked = Asked {
+            arguments: load.arguments,
+            by_certificate: load.by_certificate,
+            nodes: count,
+            seconds: self.seconds,
+        };
         let before = (deployment.cpu_ns(), postgres::cpu_ns(self.cluster));
-        let output = command.output().expect("the driver runs");
+        let said = self.driver.ask(self.shared, deployment, &asked);
         let node = deployment.cpu_ns() - before.0;
         let database = postgres::cpu_ns(self.cluster).saturating_sub(before.1);
-        assert!(output.status.success(), "{}: {output:?}", load.name);
-        let said: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-        let answered = said["successes"].as_f64().expect("a number");
+        let answered = successes(&said);
         let latency = |name: &str| said["latency_us"][name].as_f64().expect("a number");
         Cost {
             node: node as f64 / 1e3 / answered,
@@ -199,14 +170,6 @@ impl Surroundings<'_> {
             p99: latency("p99"),
         }
     }
-}
-
-/// `examples/load-driver`.
-fn driver() -> PathBuf {
-    let build = ["--package", "sealstone-examples", "--example", "load-driver"];
-    let built = server::built("LOAD_DRIVER", &build, "examples/load-driver");
-    assert!(built.exists(), "{}", built.display());
-    built
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
