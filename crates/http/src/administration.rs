@@ -317,17 +317,16 @@ fn refused(denial: &AdministrationDenial) -> Response {
         error_description: &description,
     };
     let mut response = answer::json(status, &body);
-    let mut challenge = "Bearer realm=\"sealstone\"".to_owned();
-    match denial {
-        AdministrationDenial::NoCredential => {}
-        AdministrationDenial::MissingScope(scope) => {
-            challenge.push_str(", error=\"insufficient_scope\", scope=\"");
-            challenge.push_str(scope);
-            challenge.push('"');
-        }
-        _ if status == StatusCode::UNAUTHORIZED => challenge.push_str(", error=\"invalid_token\""),
-        _ => return response,
-    }
+    let why = if *denial == AdministrationDenial::NoCredential {
+        String::new()
+    } else if let AdministrationDenial::MissingScope(scope) = denial {
+        format!(", error=\"insufficient_scope\", scope=\"{scope}\"")
+    } else if status == StatusCode::UNAUTHORIZED {
+        ", error=\"invalid_token\"".to_owned()
+    } else {
+        return response;
+    };
+    let challenge = format!("Bearer realm=\"sealstone\"{why}");
     if let Ok(challenge) = HeaderValue::try_from(challenge) {
         response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     }

@@ -225,6 +225,10 @@ impl Provider {
         done
     }
 
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one step of the line above, for its length"
+    )]
     async fn authorized(
         &self,
         issuer: &Arc<IssuerState>,

@@ -145,10 +145,9 @@ impl Keys<'_> {
         let Some(Value::Array(keys)) = members.remove("keys") else {
             return Err(strange());
         };
-        let keys = keys.into_iter().map(|key| match key {
-            Value::Object(key) => Ok(key),
-            _ => Err(strange()),
-        });
+        let keys = keys
+            .iter()
+            .map(|key| key.as_object().cloned().ok_or_else(strange));
         Ok(Told {
             domain,
             keys: keys.collect::<Result<_, _>>()?,

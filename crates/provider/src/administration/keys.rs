@@ -398,11 +398,15 @@ fn backend(error: KeyStoreError) -> BackendError {
 
 /// What the ring says to a change: the caller's to mend, or ours.
 fn refusal(error: MaintainError) -> AdministrationError {
-    match error {
-        MaintainError::Ring(KeyRingError::UnknownKey(_)) => AdministrationDenial::UnknownKey.into(),
-        MaintainError::Ring(KeyRingError::AlreadyRevoked(_)) => AdministrationDenial::KeyRevoked.into(),
-        MaintainError::Missing => AdministrationError::UnknownIssuer,
-        other => BackendError::from(other).into(),
+    let is_of_ring = |is: fn(&KeyRingError) -> bool| matches!(&error, MaintainError::Ring(ring) if is(ring));
+    if is_of_ring(|ring| matches!(ring, KeyRingError::UnknownKey(_))) {
+        AdministrationDenial::UnknownKey.into()
+    } else if is_of_ring(|ring| matches!(ring, KeyRingError::AlreadyRevoked(_))) {
+        AdministrationDenial::KeyRevoked.into()
+    } else if matches!(error, MaintainError::Missing) {
+        AdministrationError::UnknownIssuer
+    } else {
+        BackendError::from(error).into()
     }
 }
 
