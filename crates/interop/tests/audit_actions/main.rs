@@ -74,6 +74,7 @@ const fn from(action: Action) -> From {
         | Action::SignTrail => From::Dev,
         Action::IssueKeystoneToken
         | Action::ImportKey
+        | Action::ReadKeys
         | Action::RewrapKeys
         | Action::RequestKeyChange
         | Action::ConfirmKeyChange

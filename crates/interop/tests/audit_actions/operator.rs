@@ -107,7 +107,7 @@ pub(crate) fn operates() -> ServeServer {
 /// Over HTTP: who administers reads, and a client asks for a token of a Keystone that does not answer.
 fn asks(server: &ServeServer) {
     let operator = server.holder(&server.setup().ca().client("operator"));
-    for path in ["/clients", "/initial-access-tokens"] {
+    for path in ["/clients", "/initial-access-tokens", "/keys"] {
         let read = operator.get(&server.mtls_url(path), &[]).unwrap();
         assert_eq!(read.status, 200, "{}", read.text());
     }
