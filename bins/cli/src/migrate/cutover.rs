@@ -123,12 +123,14 @@ pub(super) fn cutover(arguments: &CutoverArguments) -> Outcome {
     let inventory = Inventory::from_json(&input::bytes(&arguments.inventory)?)?;
     let plan = Plan::from_json(&input::bytes(&arguments.plan)?, &inventory)?;
     let (journal, events) = JournalFile::open(&arguments.run.journal)?;
-    let retires = arguments.retire;
+    let task = Task {
+        name: "cutover",
+        nodes: &plan.nodes,
+        retires: arguments.retire,
+    };
     arguments
         .run
-        .run(journal, &events, &plan.nodes, retires, "cutover", |cutover| {
-            cutover.forward(&plan)
-        })
+        .run(journal, &events, &task, |cutover| cutover.forward(&plan))
 }
 
 pub(super) fn rollback(arguments: &RollbackArguments) -> Outcome {
@@ -140,14 +142,26 @@ pub(super) fn rollback(arguments: &RollbackArguments) -> Outcome {
         )));
     }
     let (journal, events) = JournalFile::open(&run.journal)?;
-    let nodes = events.iter().rev().find_map(|event| match event {
-        Event::Course { nodes, .. } => Some(nodes.clone()),
-        _ => None,
+    let nodes = events.iter().rev().find_map(|event| {
+        let Event::Course { nodes, .. } = event else {
+            return None;
+        };
+        Some(nodes.clone())
     });
     let nodes = nodes.unwrap_or_default();
-    run.run(journal, &events, &nodes, false, "rollback", |cutover| {
-        cutover.back()
-    })
+    let task = Task {
+        name: "rollback",
+        nodes: &nodes,
+        retires: false,
+    };
+    run.run(journal, &events, &task, |cutover| cutover.back())
+}
+
+/// What is to be done, with which nodes.
+struct Task<'a> {
+    name: &'static str,
+    nodes: &'a [Node],
+    retires: bool,
 }
 
 impl RunArguments {
@@ -155,13 +169,11 @@ impl RunArguments {
         &self,
         mut journal: JournalFile,
         events: &[Event],
-        nodes: &[Node],
-        retires: bool,
-        name: &str,
+        task: &Task<'_>,
         work: impl FnOnce(&mut Cutover<'_>) -> Result<Ended, CutoverError>,
     ) -> Outcome {
         let urls = self.addresses.urls()?;
-        self.are_all_named(nodes, &urls)?;
+        self.are_all_named(task.nodes, &urls)?;
         let mut all: Vec<&str> = urls.values().map(String::as_str).collect();
         let first = all.first().copied().unwrap_or_default();
         all.extend(self.balancer_url.as_deref());
@@ -189,9 +201,9 @@ impl RunArguments {
             wait: &mut Watch,
             operator: &mut console,
         };
-        let mut cutover = Cutover::new(&mut journal, events, ports, self.options(retires))?;
+        let mut cutover = Cutover::new(&mut journal, events, ports, self.options(task.retires))?;
         let ended = work(&mut cutover);
-        let ended = ended.map_err(|error| Failure::failed(self.advice(name, &error)))?;
+        let ended = ended.map_err(|error| Failure::failed(self.advice(task.name, &error)))?;
         self.told(ended)
     }
 
