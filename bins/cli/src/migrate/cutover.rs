@@ -34,8 +34,8 @@ Example:
 
 It may be stopped at any moment, by kill -9 too: the same command goes on where it was. Each node is drained, \
 changed, restarted and checked before it serves; what is wrong ends the run, with the node outside the pool. It \
-stops by itself when more requests fail than before. With the same journal `sealstone migrate rollback` goes back \
-from wherever it is.
+stops by itself when more requests fail than before. With the same journal there is a way back from wherever it is:
+  sealstone migrate rollback ...
 
 The Fernet keys stay until no Fernet token is alive. Then:
   sealstone migrate cutover --retire ...
