@@ -183,11 +183,8 @@ async fn accept_loop<F, C>(
         tokio::select! {
             () = &mut shutdown => break,
             Some(ended) = tasks.join_next(), if !tasks.is_empty() => report(ended),
-            Ok(()) = changes.changed() => {
-                let now = *changes.borrow_and_update();
-                places.resize(now.max_connections, now.max_connections_per_address);
-            }
-            (stream, peer, place) = accept(&listener, &places) => {
+            Ok(()) = changes.changed() => resize(&places, limits.current()),
+            (stream, peer, place) = accept(&listener, &places, &limits) => {
                 let running = connection(stream, peer, limits.current(), draining.clone());
                 tasks.spawn(async move {
                     running.await;
@@ -213,11 +210,17 @@ async fn accept_loop<F, C>(
 }
 
 /// The next connection, once there is a place for it.
-async fn accept(listener: &TcpListener, places: &Places) -> (TcpStream, SocketAddr, Place) {
+async fn accept(
+    listener: &TcpListener,
+    places: &Places,
+    limits: &LimitsHandle,
+) -> (TcpStream, SocketAddr, Place) {
     let mut free = places.free().await;
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
+                // Who came after the limits were replaced meets the new ones, whichever of the two was heard of first.
+                resize(places, limits.current());
                 let Some(place) = free.seat(peer.ip()) else {
                     tracing::debug!(peer.address = %peer, "connection refused: its address holds its share");
                     free = places.free().await;
@@ -237,6 +240,10 @@ async fn accept(listener: &TcpListener, places: &Places) -> (TcpStream, SocketAd
             }
         }
     }
+}
+
+fn resize(places: &Places, limits: ServeLimits) {
+    places.resize(limits.max_connections, limits.max_connections_per_address);
 }
 
 fn is_of_one_connection(error: &io::Error) -> bool {

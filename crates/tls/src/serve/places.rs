@@ -50,10 +50,14 @@ impl Places {
 
     /// More or fewer from now on. Nobody loses a place.
     pub(super) fn resize(&self, all: usize, per_address: usize) {
+        let now = (all, per_address);
         let mut seats = self.0.seats.lock();
-        (seats.all, seats.per_address) = (all, per_address);
+        let before = (seats.all, seats.per_address);
+        (seats.all, seats.per_address) = now;
         drop(seats);
-        self.0.freed.notify_one();
+        if before != now {
+            self.0.freed.notify_one();
+        }
     }
 
     /// A place, if one is free.
