@@ -27,7 +27,7 @@ pub(crate) enum KeysCommand {
     after_help = "Example:\n  sealstone migrate keys make --node a --node b --node c --out jws-keys\n\n\
     Bring jws-keys/a/private to [jwt_tokens] jws_private_key_repository of a, and of no other node, and \
     jws-keys/a/public to its jws_public_key_repository, with modes as they are and Keystone's account as the owner. \
-    Then remove jws-keys, and run:\n  sealstone migrate keys verify --inventory inventory.json"
+    Then remove jws-keys, and run:\n  sealstone migrate keys verify --node a=ssh:root@a --node b=ssh:root@b --node c=ssh:root@c"
 )]
 pub(crate) struct MakeArguments {
     /// A node; once for each
