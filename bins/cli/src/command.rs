@@ -63,7 +63,7 @@ enum Command {
     #[cfg(unix)]
     #[command(subcommand)]
     Agent(AgentCommand),
-    /// Look after registered clients, on the server's database
+    /// Look after registered clients, on the server's database or over HTTP
     #[cfg(unix)]
     #[command(subcommand)]
     Client(Box<ClientCommand>),
@@ -71,7 +71,7 @@ enum Command {
     #[cfg(unix)]
     #[command(subcommand)]
     User(Box<UserCommand>),
-    /// Look after signing keys, on the server's database
+    /// Look after signing keys, on the server's database or over HTTP
     #[cfg(unix)]
     #[command(subcommand)]
     Key(KeyCommand),
