@@ -6,7 +6,7 @@
 #[expect(dead_code, reason = "one test needs one store, and the name of its database")]
 mod cluster;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{cell::Cell, time::Duration};
 
 use rustls_pki_types::UnixTime;
 use sealstone_identity::DomainId;
@@ -48,33 +48,44 @@ async fn left(store: &SqlStore) -> usize {
     all.iter().filter(|token| token.expires_at == at(EXPIRY)).count()
 }
 
-/// Forgets all, while tokens are revoked one after the other; returns how many were left after each of these.
-async fn purged_beside_changes(store: &SqlStore, total: usize) -> Vec<usize> {
+/// Forgets all, while tokens are revoked one after the other, and somebody looks how many are left: whole batches go, one at
+/// a time, and changes are made between them.
+async fn forgets_beside_changes(store: &SqlStore, total: usize) {
     assert_eq!(left(store).await, total);
-    let purge = async { store.purge(at(EXPIRY)).await.unwrap() };
+    let is_over = Cell::new(false);
+    let purge = async {
+        let gone = store.purge(at(EXPIRY)).await.unwrap();
+        is_over.set(true);
+        gone
+    };
     let changes = async {
+        let mut made = 0;
+        while !is_over.get() {
+            revoke(store, &format!("new-{made}"), EXPIRY * 2).await;
+            made += 1;
+        }
+        made
+    };
+    let looks = async {
         let mut seen = Vec::new();
         while seen.last() != Some(&0) {
-            revoke(store, &format!("new-{}", seen.len()), EXPIRY * 2).await;
             seen.push(left(store).await);
         }
         seen
     };
-    let (gone, seen) = tokio::join!(purge, changes);
+    let (gone, made, seen) = tokio::join!(purge, changes, looks);
     assert_eq!(gone, total as u64);
     let kept = store.revoked(&demo(), at(EXPIRY)).await.unwrap().len();
-    assert_eq!(kept, seen.len(), "what is not over stays");
-    seen
-}
-
-/// Whole batches go, one at a time, and changes came between them.
-fn are_whole_batches(seen: &[usize], total: usize) {
+    assert_eq!(kept, made, "what is not over stays");
     assert!(seen.is_sorted_by(|before, after| before >= after), "{seen:?}");
-    for left in seen {
+    for left in &seen {
         assert!(*left == 0 || (total - left).is_multiple_of(BATCH), "{seen:?}");
     }
-    let between: BTreeSet<_> = seen.iter().filter(|left| (1..total).contains(*left)).collect();
-    assert!(between.len() > 1, "no change came between batches: {seen:?}");
+    // A change waits for one batch, not for all of them.
+    assert!(
+        made >= total / BATCH / 2,
+        "{made} changes while {total} rows went"
+    );
 }
 
 #[tokio::test]
@@ -93,8 +104,7 @@ async fn sqlite_makes_changes_between_the_batches_of_a_purge() {
         });
     }
     callers.join_all().await;
-    let seen = purged_beside_changes(&store, TOTAL).await;
-    are_whole_batches(&seen, TOTAL);
+    forgets_beside_changes(&store, TOTAL).await;
     store.close().await;
 }
 
@@ -115,7 +125,6 @@ async fn postgres_makes_changes_between_the_batches_of_a_purge() {
              SELECT 'demo', 'old-' || number, {EXPIRY} FROM generate_series(1, {TOTAL}) AS number"
         ),
     );
-    let seen = purged_beside_changes(&store, TOTAL).await;
-    are_whole_batches(&seen, TOTAL);
+    forgets_beside_changes(&store, TOTAL).await;
     store.close().await;
 }
