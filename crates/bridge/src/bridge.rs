@@ -25,7 +25,7 @@ use crate::auth_body;
 use crate::body::{AnswerBody, RequestBody};
 use crate::counts::{Counts, Event, Totals};
 use crate::echo::Swaps;
-use crate::fields::{self, TOKEN_FIELDS};
+use crate::fields;
 use crate::limits::{BridgeLimits, MAX_AUTH_BODY};
 use crate::memo::Memo;
 use crate::shape::{self, Fault};
@@ -243,11 +243,9 @@ impl Inner {
         let is_login = *request.method() == Method::POST && auth_body::is_login(request.uri().path());
         let (mut head, body) = request.into_parts();
         let mut turn = Turn::new(self, swaps);
-        for name in &TOKEN_FIELDS {
-            turn.translate_field(&mut head.headers, name);
-        }
         let body = if is_login {
             let octets = read_login(body, self.limits).await?;
+            // First, since a login by a token that is refused goes no further, whatever its fields say.
             let translated = turn.translate_body(&octets);
             let octets = translated
                 .map_err(|_refused| Stop::Unauthorized(self.base(&head.headers, head.uri.path())))?
@@ -258,6 +256,7 @@ impl Inner {
         } else {
             RequestBody::Stream(body)
         };
+        turn.translate_fields(&mut head.headers);
         fields::strip_request(&mut head.headers);
         if let Forwarded::Replace(scheme) = &self.forwarded {
             let peer = head.extensions.get::<PeerAddr>().map(|peer| peer.0);

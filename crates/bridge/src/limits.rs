@@ -16,6 +16,10 @@ pub(crate) const MAX_ERROR_BODY: u64 = 64 * 1024;
 /// signature costs 17 µs and comes out anew each time, so that a Keystone with a cache would not know the token again.
 pub(crate) const MEMO_OCTETS: u64 = 16 * 1024 * 1024;
 
+/// How many tokens are kept of which no key proves any: 1 MiB or less. A program that shows a dead token over and over is
+/// common; each time it would cost a verification by every key, 168 µs with three of them.
+pub(crate) const MEMO_REFUSED: usize = 8192;
+
 /// The largest head of an answer: what the listener takes of a request.
 pub(crate) const MAX_ANSWER_HEAD: usize = 64 * 1024;
 

@@ -143,6 +143,69 @@ async fn s08_what_no_key_proves_never_reaches_the_node() {
     }
 }
 
+/// So that one request makes the bridge verify no more than one forged token. Keystone would look at none of the others.
+#[tokio::test]
+async fn s08_beside_a_refused_token_no_other_is_proved() {
+    let (pool, stranger) = (Pool::new(), Pool::new());
+    let forged = stranger.fernet(&claims(1));
+    let good = pool.fernet(&claims(2));
+    let mut world = world(&pool, TO_JWS).await;
+    world
+        .get(&[
+            ("x-auth-token", &forged),
+            ("x-subject-token", &good),
+            ("x-service-token", &good),
+        ])
+        .await;
+    let seen = world.node.next().await;
+    for field in ["x-auth-token", "x-subject-token", "x-service-token"] {
+        assert!(seen.fields(field).is_empty(), "{}", seen.head);
+    }
+    let totals = world.bridge.totals();
+    assert_eq!((totals.refused, totals.to_jws), (3, 0));
+
+    // The login ends there, before its fields are looked at.
+    let login =
+        format!(r#"{{"auth": {{"identity": {{"methods": ["token"], "token": {{"id": "{forged}"}}}}}}}}"#);
+    let length = login.len();
+    let got = world
+        .ask(format!(
+            "POST /v3/auth/tokens HTTP/1.1\r\nHost: k\r\nX-Auth-Token: {good}\r\nContent-Length: {length}\r\n\r\n{login}"
+        ))
+        .await;
+    assert_eq!(got.status, 401);
+    assert!(world.node.is_quiet());
+    assert_eq!(world.bridge.totals().to_jws, 0);
+
+    // A login whose field is refused is judged by its body; so is a call whose subject is refused, by its caller.
+    let login = login.replace(&forged, &good);
+    let length = login.len();
+    let got = world
+        .ask(format!(
+            "POST /v3/auth/tokens HTTP/1.1\r\nHost: k\r\nX-Auth-Token: {forged}\r\nContent-Length: {length}\r\n\r\n{login}"
+        ))
+        .await;
+    assert_eq!(got.status, 200);
+    let seen = world.node.next().await;
+    assert!(seen.fields("x-auth-token").is_empty());
+    assert!(String::from_utf8(seen.body).unwrap().contains("\"eyJ"));
+    let other = pool.fernet(&claims(3));
+    world
+        .get(&[("x-auth-token", &other), ("x-subject-token", &forged)])
+        .await;
+    let seen = world.node.next().await;
+    assert_eq!(seen.fields("x-auth-token").len(), 1);
+    assert!(seen.fields("x-subject-token").is_empty());
+
+    // What the node takes by itself is the node's to judge, beside whatever.
+    let own = pool.jws(&claims(4));
+    world
+        .get(&[("x-auth-token", &forged), ("x-subject-token", &own)])
+        .await;
+    assert_eq!(world.node.next().await.fields("x-subject-token"), [own]);
+    world.ended().await;
+}
+
 #[tokio::test]
 async fn s10_an_ended_token_goes_on_as_long_as_keystone_may_be_asked_to_take_it() {
     let pool = Pool::new();
@@ -316,5 +379,7 @@ async fn a_key_that_is_taken_away_proves_nothing_from_then_on() {
     assert!(passes(&mut world).await);
     world.bridge.replace_rules(Rules::new(Pool::new().translator()));
     assert!(!passes(&mut world).await, "what is remembered goes with the keys");
+    world.bridge.replace_rules(Rules::new(before.translator()));
+    assert!(passes(&mut world).await, "so does what is remembered as nobody's");
     world.ended().await;
 }
