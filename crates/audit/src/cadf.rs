@@ -126,26 +126,25 @@ fn push_timestamp(json: &mut Vec<u8>, time: UnixTime) {
         .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
         .unwrap_or(OffsetDateTime::UNIX_EPOCH);
     let (hour, minute, second) = date.to_hms();
-    push_two_digits(json, u8::try_from(date.year() / 100).unwrap_or(0));
-    push_two_digits(json, u8::try_from(date.year() % 100).unwrap_or(0));
-    for (before, number) in [
-        (b'-', u8::from(date.month())),
-        (b'-', date.day()),
-        (b'T', hour),
-        (b':', minute),
-        (b':', second),
-    ] {
-        json.push(before);
-        push_two_digits(json, number);
-    }
+    let century = digits(u8::try_from(date.year() / 100).unwrap_or(0));
+    let year = digits(u8::try_from(date.year() % 100).unwrap_or(0));
+    let [month, day] = [u8::from(date.month()), date.day()].map(digits);
+    let [hour, minute, second] = [hour, minute, second].map(digits);
+    // Made whole, and copied at once: one timestamp is made for every request.
+    let text = [
+        century[0], century[1], year[0], year[1], b'-', month[0], month[1], b'-', day[0], day[1], b'T',
+        hour[0], hour[1], b':', minute[0], minute[1], b':', second[0], second[1],
+    ];
+    json.extend_from_slice(&text);
     json.extend_from_slice(b".000000+0000");
 }
 
-/// Written digit by digit: one timestamp is made for every request.
-fn push_two_digits(json: &mut Vec<u8>, number: u8) {
-    for digit in [number / 10 % 10, number % 10] {
-        json.push(digit.saturating_add(b'0'));
-    }
+/// Of a number below a hundred.
+const fn digits(number: u8) -> [u8; 2] {
+    [
+        (number / 10 % 10).saturating_add(b'0'),
+        (number % 10).saturating_add(b'0'),
+    ]
 }
 
 #[cfg(test)]

@@ -66,13 +66,9 @@ fn write(out: &mut Vec<u8>, value: &Value, depth: usize) -> Option<()> {
     Some(())
 }
 
-/// Text as a canonical JSON string (RFC 8785 §3.2.2.2). The look for octets to escape has no branch, so that it runs
-/// many at a time.
+/// Text as a canonical JSON string (RFC 8785 §3.2.2.2).
 pub(crate) fn push_text(out: &mut Vec<u8>, text: &str) {
-    let needs_escape = text.bytes().fold(false, |found, byte| {
-        found | (byte < 0x20) | (byte == b'"') | (byte == b'\\')
-    });
-    if needs_escape {
+    if needs_escape(text.as_bytes()) {
         // Its escapes are those of the scheme: two characters where there are such, else `\u00` and small digits.
         // Text is always JSON, and writing into memory does not fail.
         let _written = serde_json::to_writer(out, text);
@@ -81,6 +77,22 @@ pub(crate) fn push_text(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     out.extend_from_slice(text.as_bytes());
     out.push(b'"');
+}
+
+/// Whether any octet is a control character, a quote or a backslash. Sixteen are looked at at once, and the last sixteen
+/// once more instead of one by one.
+pub(crate) fn needs_escape(text: &[u8]) -> bool {
+    let any = |octets: &[u8]| {
+        octets.iter().fold(false, |found, octet| {
+            found | (*octet < 0x20) | (*octet == b'"') | (*octet == b'\\')
+        })
+    };
+    let (whole, _rest) = text.as_chunks::<16>();
+    let found = whole.iter().fold(false, |found, octets| found | any(octets));
+    match text.last_chunk::<16>() {
+        Some(last) => found | any(last),
+        None => any(text),
+    }
 }
 
 /// The largest integer up to which every integer is a number of IEEE 754.

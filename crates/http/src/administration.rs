@@ -71,7 +71,7 @@ impl Edge {
             tracing::debug!(address = ?caller.address, "too many requests");
             return ControlFlow::Break(answer::too_many(wait));
         }
-        let presented = self.certificates.presented(parts, &caller, self.clock.now());
+        let presented = self.certificates.presented(parts, &caller, || self.clock.now());
         let peer = Peer {
             address: caller.address,
             certificate: presented.as_ref().ok().cloned().flatten(),

@@ -40,16 +40,16 @@ impl Certificates {
         &self,
         parts: &Parts,
         caller: &Caller<'_>,
-        now: UnixTime,
+        now: impl FnOnce() -> UnixTime,
     ) -> Result<Option<PresentedCertificate>, RequestError> {
         let connection = parts.extensions.get::<Arc<PeerCertificate>>();
         let Some(form) = caller.proxy.and_then(|proxy| proxy.certificate()) else {
-            return Ok(connection.map(|peer| self.judge(peer, now)));
+            return Ok(connection.map(|peer| self.judge(peer, now())));
         };
         match (forwarded(form, &parts.headers)?, connection) {
             (None, _) => Ok(None),
             (Some(_), Some(_)) => Err(RequestError::ForwardedCertificate),
-            (Some(certificate), None) => Ok(Some(self.judge(&self.remember(certificate), now))),
+            (Some(certificate), None) => Ok(Some(self.judge(&self.remember(certificate), now()))),
         }
     }
 

@@ -60,7 +60,7 @@ impl Edge {
             return ControlFlow::Break(answer::too_many(wait));
         }
         let head = fields.head(&parts.uri);
-        let (head, certificate) = match self.certificates.presented(parts, &caller, self.clock.now()) {
+        let (head, certificate) = match self.certificates.presented(parts, &caller, || self.clock.now()) {
             Ok(certificate) => (head, certificate),
             Err(error) => (head.and(Err(error)), None),
         };

@@ -41,7 +41,7 @@ impl Edge {
             tracing::debug!(address = ?caller.address, "too many requests");
             return ControlFlow::Break(answer::too_many(wait));
         }
-        let (head, certificate) = match self.certificates.presented(parts, &caller, self.clock.now()) {
+        let (head, certificate) = match self.certificates.presented(parts, &caller, || self.clock.now()) {
             Ok(certificate) => (Ok(()), certificate),
             Err(error) => (Err(error), None),
         };

@@ -1,5 +1,6 @@
 use std::fmt;
 
+use memchr::memchr;
 use zeroize::Zeroizing;
 
 use crate::{ClientId, Form, RequestError, Secret};
@@ -63,9 +64,10 @@ impl BasicCredentials {
             .decode_to_vec(encoded)
             .map_err(|_| BasicError::Malformed)?;
         let decoded = Zeroizing::new(decoded);
-        let mut halves = decoded.splitn(2, |byte| *byte == b':');
-        let client_id = form_text(halves.next())?;
-        let secret = Secret::from(form_text(halves.next())?);
+        let colon = memchr(b':', &decoded).ok_or(BasicError::Malformed)?;
+        let (client_id, secret) = decoded.split_at_checked(colon).ok_or(BasicError::Malformed)?;
+        let client_id = form_text(client_id)?;
+        let secret = Secret::from(form_text(secret.get(1..).unwrap_or_default())?);
         if client_id.is_empty() {
             return Err(BasicError::Malformed);
         }
@@ -79,8 +81,7 @@ impl fmt::Debug for BasicCredentials {
     }
 }
 
-fn form_text(half: Option<&[u8]>) -> Result<String, BasicError> {
-    let half = half.ok_or(BasicError::Malformed)?;
+fn form_text(half: &[u8]) -> Result<String, BasicError> {
     let mut text = Zeroizing::new(Vec::with_capacity(half.len()));
     form::decode(half, &mut text).map_err(|_| BasicError::Malformed)?;
     String::from_utf8(std::mem::take(&mut *text)).map_err(|error| {

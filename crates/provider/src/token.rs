@@ -47,23 +47,26 @@ impl Provider {
             Ok(attempt) => attempt,
             Err(error) => return TokenTurn::Done(Err(error.into())),
         };
-        let token_id = IssuedId::of(attempt.random.token);
+        let mut room = IssuedId::ROOM;
+        let token_id = base64url::encode_into(attempt.random.token, &mut room);
         let step = match request {
-            Ok(request) => self.begin(issuer, request, &token_id, &attempt),
+            Ok(request) => self.begin(issuer, request, token_id, &attempt),
             Err(fault) => Err(Denial::Malformed(fault).into()),
         };
         match step {
             Ok(Step::Waits(waiting)) => {
                 let issuer = Arc::clone(issuer);
+                let token_id = IssuedId(room);
                 TokenTurn::Waits(Box::pin(async move {
-                    let result = self.waited(&issuer, waiting, &token_id, attempt.now).await;
-                    self.recorded(&issuer, &attempt, &token_id, result)
+                    let token_id = token_id.as_str();
+                    let result = self.waited(&issuer, waiting, token_id, attempt.now).await;
+                    self.recorded(&issuer, &attempt, token_id, result)
                 }))
             }
             Ok(Step::Issued(response)) => {
-                TokenTurn::Done(self.recorded(issuer, &attempt, &token_id, Ok(Given::new(response))))
+                TokenTurn::Done(self.recorded(issuer, &attempt, token_id, Ok(Given::new(response))))
             }
-            Err(error) => TokenTurn::Done(self.recorded(issuer, &attempt, &token_id, Err(error.into()))),
+            Err(error) => TokenTurn::Done(self.recorded(issuer, &attempt, token_id, Err(error.into()))),
         }
     }
 
@@ -72,7 +75,7 @@ impl Provider {
         &self,
         issuer: &IssuerState,
         attempt: &Attempt<'_>,
-        token_id: &IssuedId,
+        token_id: &str,
         result: Result<Given, Refusal>,
     ) -> Result<TokenResponse, TokenError> {
         let given = match result {
@@ -84,7 +87,7 @@ impl Provider {
         };
         let of = given.of.as_deref();
         // A repeated answer names the token that it repeats.
-        let id = of.map_or(token_id.as_str(), |of| of.token_id.as_str());
+        let id = of.map_or(token_id, |of| of.token_id.as_str());
         let user = of.map(|of| of.user_id.as_str());
         self.record_of(attempt, user, AuditTarget::Token(id.into()), None)?;
         Ok(given.response)
@@ -95,7 +98,7 @@ impl Provider {
         &self,
         issuer: &IssuerState,
         request: TokenRequest,
-        token_id: &IssuedId,
+        token_id: &str,
         attempt: &Attempt<'_>,
     ) -> Result<Step, TokenError> {
         let (grant, now) = (request.grant, attempt.now);
@@ -115,7 +118,7 @@ impl Provider {
         &self,
         issuer: &IssuerState,
         mut waiting: Waiting,
-        token_id: &IssuedId,
+        token_id: &str,
         now: UnixTime,
     ) -> Result<Given, Refusal> {
         loop {
@@ -133,10 +136,10 @@ impl Provider {
                 }
                 Waiting::Identity(step) => {
                     let granted = Box::pin(self.with_identity(*step, now)).await?;
-                    Step::Issued(mint(issuer, granted, token_id.as_str(), now)?)
+                    Step::Issued(mint(issuer, granted, token_id, now)?)
                 }
                 Waiting::Person(asked) => {
-                    return Box::pin(self.for_person(issuer, *asked, token_id.as_str(), now)).await;
+                    return Box::pin(self.for_person(issuer, *asked, token_id, now)).await;
                 }
             };
             match step {
@@ -151,7 +154,7 @@ impl Provider {
         issuer: &IssuerState,
         step: NeedsVerdict,
         grant: GrantRequest,
-        token_id: &IssuedId,
+        token_id: &str,
         now: UnixTime,
     ) -> Result<Step, TokenError> {
         match self.judge(step, issuer, now)? {
@@ -165,7 +168,7 @@ impl Provider {
         issuer: &IssuerState,
         client: Authenticated,
         grant: GrantRequest,
-        token_id: &IssuedId,
+        token_id: &str,
         now: UnixTime,
     ) -> Result<Step, TokenError> {
         // From here on the client is who it says. A request too many spends nothing: no code, no refresh token.
@@ -177,11 +180,11 @@ impl Provider {
         };
         let of_person = |asked| Ok(Step::Waits(Waiting::Person(Box::new(asked))));
         match token::decide(client, grant, now)? {
-            TokenStep::Granted(granted) => mint(issuer, granted, token_id.as_str(), now).map(Step::Issued),
+            TokenStep::Granted(granted) => mint(issuer, granted, token_id, now).map(Step::Issued),
             TokenStep::NeedsIdentity(step) => match self.remembered(&step)? {
                 Some(delegated) => {
                     let granted = step.with_identity(delegated, now)?;
-                    mint(issuer, granted, token_id.as_str(), now).map(Step::Issued)
+                    mint(issuer, granted, token_id, now).map(Step::Issued)
                 }
                 None => Ok(Step::Waits(Waiting::Identity(Box::new(step)))),
             },
@@ -264,11 +267,7 @@ enum Waiting {
 struct IssuedId([u8; 22]);
 
 impl IssuedId {
-    fn of(octets: [u8; 16]) -> Self {
-        let mut text = [0; 22];
-        base64url::encode_into(octets, &mut text);
-        Self(text)
-    }
+    const ROOM: [u8; 22] = [0; 22];
 
     fn as_str(&self) -> &str {
         // Base64url is ASCII.
