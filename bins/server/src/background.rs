@@ -10,10 +10,12 @@ use sealstone_keystone::{KeystoneIdentity, KeystonePeople};
 use sealstone_provider::{MaintainError, Provider, SystemClock, Upkeep};
 use sealstone_storage::{Leadership, SqlStore};
 use sealstone_trail::TrailFile;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// What it goes on with, whatever is reloaded.
 pub(crate) struct Background<'a> {
@@ -102,6 +104,7 @@ async fn look(provider: &Provider, store: &SqlStore, keeping: &Keeping, stop: im
     let mut leadership = store.leadership();
     // At once: what changed between the load and this is not announced again.
     let mut wait = Duration::ZERO;
+    let mut failures = Failures::default();
     tokio::pin!(stop);
     loop {
         tokio::select! {
@@ -114,8 +117,8 @@ async fn look(provider: &Provider, store: &SqlStore, keeping: &Keeping, stop: im
         wait = match provider.load(role).await {
             Ok(loaded) => {
                 let next = loaded.next_change.map_or(AT_LEAST_EVERY, until);
-                loaded.failed.iter().for_each(not_loaded);
                 let is_whole = loaded.failed.is_empty();
+                failures.tell(&loaded.failed);
                 keeping.offer(loaded.due);
                 if is_whole && keeping.is_idle() {
                     next.min(AT_LEAST_EVERY)
@@ -124,7 +127,7 @@ async fn look(provider: &Provider, store: &SqlStore, keeping: &Keeping, stop: im
                 }
             }
             Err(error) => {
-                not_loaded(&error);
+                failures.tell(&[error]);
                 AFTER_A_FAILURE
             }
         };
@@ -135,12 +138,38 @@ async fn look(provider: &Provider, store: &SqlStore, keeping: &Keeping, stop: im
     }
 }
 
-fn not_loaded(error: &MaintainError) {
-    let cause: &dyn std::error::Error = error;
-    tracing::error!(
-        error = cause,
-        "maintenance failed; what was loaded before is served on"
-    );
+/// What the log was told of failures, and when: the same one is told each minute, though it is met several times a second.
+#[derive(Debug, Default)]
+struct Failures(BTreeMap<String, Instant>);
+
+impl Failures {
+    const AGAIN: Duration = Duration::from_secs(60);
+
+    /// Takes all failures of one look; none, when all is well again.
+    fn tell(&mut self, found: &[MaintainError]) {
+        let now = Instant::now();
+        for error in found {
+            if self.is_news(error.to_string(), now) {
+                let cause: &dyn std::error::Error = error;
+                tracing::error!(
+                    error = cause,
+                    "maintenance failed; what was loaded before is served on"
+                );
+            }
+        }
+        if found.is_empty() && !std::mem::take(&mut self.0).is_empty() {
+            tracing::info!("maintenance goes on");
+        }
+    }
+
+    fn is_news(&mut self, failure: String, now: Instant) -> bool {
+        let is_told = self.0.get(&failure);
+        if is_told.is_some_and(|told| now.duration_since(*told) < Self::AGAIN) {
+            return false;
+        }
+        self.0.insert(failure, now);
+        true
+    }
 }
 
 /// Forgets what has expired, where this node leads.
@@ -275,4 +304,23 @@ fn until(moment: rustls_pki_types::UnixTime) -> Duration {
     use sealstone_provider::Clock as _;
     let seconds = moment.as_secs().saturating_sub(SystemClock.now().as_secs());
     Duration::from_secs(seconds.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_that_lasts_is_told_each_minute() {
+        let begin = Instant::now();
+        let mut failures = Failures::default();
+        let mut told = |what: &str, quarter: u32| {
+            failures.is_news(what.to_owned(), begin + Duration::from_millis(250) * quarter)
+        };
+        let times = (0..1200)
+            .filter(|quarter| told("the domains could not be read", *quarter))
+            .count();
+        assert_eq!(times, 5, "in five minutes");
+        assert!(told("the key ring of domain ops could not be kept", 1200));
+    }
 }

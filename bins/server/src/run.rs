@@ -21,6 +21,7 @@ use sealstone_storage::SqlStore;
 use sealstone_telemetry::TracerHandle;
 use sealstone_tls::{LimitsHandle, LocalSocket, ServeLimits, TlsHandle, serve, serve_local, serve_plain};
 use std::future::Future;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -84,9 +85,23 @@ pub(crate) fn local_socket(config: &Config) -> anyhow::Result<Option<LocalSocket
 
 /// Binds one address.
 pub(crate) async fn bind(key: &str, address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| {
-        format!("can't listen on {key} {address}: another program may have it; choose another port or stop that program")
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|error| {
+        let advice = not_bound(error.kind());
+        anyhow::Error::new(error).context(format!("can't listen on {key} {address}: {advice}"))
     })
+}
+
+/// What to do about an address that cannot be had.
+fn not_bound(kind: io::ErrorKind) -> &'static str {
+    if kind == io::ErrorKind::PermissionDenied {
+        "a port below 1024 takes CAP_NET_BIND_SERVICE: give it to the server (AmbientCapabilities= of the unit), \
+         or choose a port from 1024 on"
+    } else if kind == io::ErrorKind::AddrNotAvailable {
+        "no interface of this machine has the address: correct it, or see whether the interface is up"
+    } else {
+        "another program may have it; choose another port or stop that program"
+    }
 }
 
 /// The store, and the provider over it, with everything loaded.
@@ -263,4 +278,30 @@ pub(crate) fn serve_limits(config: &Config) -> ServeLimits {
 pub(crate) fn base_path(base: &str) -> Option<&str> {
     let rest = base.strip_prefix("https://")?;
     rest.find('/').and_then(|at| rest.get(at..))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_cannot_listen_is_told_what_to_do_about_it() {
+        let elsewhere = std::net::SocketAddr::from(([203, 0, 113, 9], 8443));
+        let told = bind("server.listen", elsewhere).await.unwrap_err();
+        assert!(
+            format!("{told:#}").contains("no interface of this machine"),
+            "{told:#}"
+        );
+        let taken = bind("server.listen", ([127, 0, 0, 1], 0).into()).await.unwrap();
+        let told = bind("server.listen", taken.local_addr().unwrap())
+            .await
+            .unwrap_err();
+        assert!(
+            format!("{told:#}").contains("another program may have it"),
+            "{told:#}"
+        );
+        // Root may have any port: what the system says to others.
+        let advice = not_bound(io::ErrorKind::PermissionDenied);
+        assert!(advice.contains("CAP_NET_BIND_SERVICE"), "{advice}");
+    }
 }

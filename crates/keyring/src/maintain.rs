@@ -122,7 +122,10 @@ pub async fn change<T: Send>(
         let said = make(&mut ring)?;
         let after = ring.references();
         let stored = ring.seal(domain, kek)?;
-        match store.replace(domain, ring.generation(), &stored).await? {
+        match store
+            .replace_on_request(domain, ring.generation(), &stored)
+            .await?
+        {
             Replaced::Done => {
                 destroy(policy, before.difference(&after));
                 ring.stored(&stored);
@@ -152,7 +155,10 @@ pub async fn rewrap(
             return Ok(false);
         }
         let sealed = ring.seal(domain, kek)?;
-        match store.replace(domain, ring.generation(), &sealed).await? {
+        match store
+            .replace_on_request(domain, ring.generation(), &sealed)
+            .await?
+        {
             Replaced::Done => return Ok(true),
             Replaced::Conflict => {}
         }

@@ -39,6 +39,21 @@ pub trait KeyStore: Send + Sync {
         ring: &StoredRing,
     ) -> Result<Replaced, KeyStoreError>;
 
+    /// As [`replace`](Self::replace), for what an administrator asked for. Where several nodes share a store, it may leave
+    /// `replace` to the node that leads, and not this: a stolen key is taken out of use at whichever node is asked.
+    /// Comparing the generation is all that it takes.
+    ///
+    /// # Errors
+    /// As [`replace`](Self::replace).
+    async fn replace_on_request(
+        &self,
+        domain: &str,
+        expected_generation: Option<u64>,
+        ring: &StoredRing,
+    ) -> Result<Replaced, KeyStoreError> {
+        self.replace(domain, expected_generation, ring).await
+    }
+
     /// The domains that have a ring, in order.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ mod key_requests;
 mod leadership;
 mod migrations;
 mod notices;
+mod outage;
 mod ports;
 #[cfg(feature = "postgres")]
 mod postgres;

@@ -43,6 +43,8 @@ pub(super) enum Change {
         expected: Option<i64>,
         generation: i64,
         ring: String,
+        /// Only the leader may: what nobody asked for, and was planned some time ago.
+        is_led: bool,
     },
     Revoke {
         domain: String,
@@ -83,7 +85,7 @@ impl Transaction for Change {
     }
 
     fn is_led(&self) -> bool {
-        matches!(self, Self::ReplaceRing { .. })
+        matches!(self, Self::ReplaceRing { is_led: true, .. })
     }
 
     async fn make(&self, connection: &mut Connection) -> Result<Outcome, Failure> {
@@ -143,6 +145,7 @@ impl Transaction for Change {
                 expected,
                 generation,
                 ring,
+                is_led: _,
             } => replace_ring(connection, domain, *expected, *generation, ring).await,
             Self::Revoke {
                 domain,

@@ -257,25 +257,16 @@ impl KeyStore for SqlStore {
         expected_generation: Option<u64>,
         ring: &StoredRing,
     ) -> Result<Replaced, KeyStoreError> {
-        if ring.generation <= expected_generation.unwrap_or(0) {
-            return Err(KeyStoreError::unavailable(GENERATION_RULE));
-        }
-        let change = Change::ReplaceRing {
-            domain: domain.to_owned(),
-            expected: expected_generation
-                .map(column)
-                .transpose()
-                .map_err(KeyStoreError::unavailable)?,
-            generation: column(ring.generation).map_err(KeyStoreError::unavailable)?,
-            ring: ring.json.clone(),
-        };
-        match self.write(change).await.map_err(KeyStoreError::unavailable)? {
-            Outcome::Changed(_) => Ok(Replaced::Done),
-            Outcome::Conflict => Ok(Replaced::Conflict),
-            Outcome::Unchanged | Outcome::Exists | Outcome::Missing | Outcome::UnknownDomain => {
-                Err(KeyStoreError::unavailable(IMPOSSIBLE))
-            }
-        }
+        self.replace_ring(domain, expected_generation, ring, true).await
+    }
+
+    async fn replace_on_request(
+        &self,
+        domain: &str,
+        expected_generation: Option<u64>,
+        ring: &StoredRing,
+    ) -> Result<Replaced, KeyStoreError> {
+        self.replace_ring(domain, expected_generation, ring, false).await
     }
 
     async fn domains(&self) -> Result<Vec<String>, KeyStoreError> {
@@ -288,6 +279,38 @@ impl KeyStore for SqlStore {
         };
         load.await
             .map_err(|failure: Failure| KeyStoreError::unavailable(self.failed(failure)))
+    }
+}
+
+impl SqlStore {
+    /// `is_led`: only where this process leads, or needs no leader.
+    async fn replace_ring(
+        &self,
+        domain: &str,
+        expected_generation: Option<u64>,
+        ring: &StoredRing,
+        is_led: bool,
+    ) -> Result<Replaced, KeyStoreError> {
+        if ring.generation <= expected_generation.unwrap_or(0) {
+            return Err(KeyStoreError::unavailable(GENERATION_RULE));
+        }
+        let change = Change::ReplaceRing {
+            domain: domain.to_owned(),
+            expected: expected_generation
+                .map(column)
+                .transpose()
+                .map_err(KeyStoreError::unavailable)?,
+            generation: column(ring.generation).map_err(KeyStoreError::unavailable)?,
+            ring: ring.json.clone(),
+            is_led,
+        };
+        match self.write(change).await.map_err(KeyStoreError::unavailable)? {
+            Outcome::Changed(_) => Ok(Replaced::Done),
+            Outcome::Conflict => Ok(Replaced::Conflict),
+            Outcome::Unchanged | Outcome::Exists | Outcome::Missing | Outcome::UnknownDomain => {
+                Err(KeyStoreError::unavailable(IMPOSSIBLE))
+            }
+        }
     }
 }
 

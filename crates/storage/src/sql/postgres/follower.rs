@@ -6,12 +6,18 @@ use sqlx::{
     Row as _,
     postgres::{PgListener, PgPoolOptions},
 };
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
 
 use super::{Shared, migrations};
 use crate::{
     feed::Counts,
-    sql::error::{Failure, SqlErrorKind},
+    sql::{
+        error::{Failure, SqlErrorKind, of_server},
+        outage::Outage,
+    },
 };
 
 /// How often the database is asked when nothing is heard: what a broker between hides is seen within this.
@@ -34,20 +40,29 @@ const ASK: &str = "SELECT clients, key_rings, revocations,
 pub(super) async fn run(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
     let mut listener = None;
     let mut was_lost = false;
+    let mut outage = Outage::default();
     loop {
         let is_new = listener.is_none();
         if let Err(failure) = step(&shared, &mut listener, was_lost && is_new).await {
-            let error: &dyn std::error::Error = &failure;
-            tracing::warn!(
-                error,
-                "the database could not be asked for changes; cached records are not used"
-            );
+            if outage.failed(failure.kind(), Instant::now()) {
+                tracing::warn!(
+                    database = %shared.pool.connector.config(),
+                    fault = %of_server(failure.kind()),
+                    error = %failure,
+                    "the database could not be asked for changes; cached records are not used, and this is told again in a minute"
+                );
+            }
             listener = None;
             was_lost = true;
             shared
                 .hears
                 .send_if_modified(|hears| std::mem::replace(hears, false));
             shared.feed.doubt();
+        } else if let Some(outage) = outage.over(Instant::now()) {
+            tracing::info!(
+                after_s = outage.as_secs_f32(),
+                "the database is asked for changes again"
+            );
         }
         let heard = async {
             match &mut listener {

@@ -72,6 +72,18 @@ impl Lease {
     fn set(&self, leadership: Leadership) {
         self.state.send_if_modified(|state| {
             let changes = *state != Some(leadership);
+            match leadership {
+                Leadership::Leads { term } if changes => {
+                    tracing::info!(
+                        term,
+                        "this node leads: it rotates keys and forgets what has expired"
+                    );
+                }
+                Leadership::Follows if state.is_some_and(Leadership::leads) => {
+                    tracing::info!("this node does not lead any more");
+                }
+                Leadership::Leads { .. } | Leadership::Follows => {}
+            }
             *state = Some(leadership);
             changes
         });

@@ -3,12 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
 
 use crate::feed::Feed;
 use crate::sql::{
     connection::{Connection, statement},
     error::Failure,
+    outage::Outage,
     transaction::counts,
 };
 
@@ -20,15 +24,23 @@ const PERIOD: Duration = Duration::from_millis(250);
 pub(super) async fn run(options: SqliteConnectOptions, feed: Arc<Feed>, mut stop: watch::Receiver<bool>) {
     let mut connection = None;
     let mut seen = None;
+    let mut outage = Outage::default();
     loop {
         if let Err(failure) = ask(&options, &mut connection, &mut seen, &feed).await {
-            let error: &dyn std::error::Error = &failure;
-            tracing::warn!(
-                error,
-                "the database could not be asked for changes; cached records are not used"
-            );
+            if outage.failed(failure.kind(), Instant::now()) {
+                let error: &dyn std::error::Error = &failure;
+                tracing::warn!(
+                    error,
+                    "the database could not be asked for changes; cached records are not used, and this is told again in a minute"
+                );
+            }
             feed.doubt();
             (connection, seen) = (None, None);
+        } else if let Some(outage) = outage.over(Instant::now()) {
+            tracing::info!(
+                after_s = outage.as_secs_f32(),
+                "the database is asked for changes again"
+            );
         }
         if timeout(PERIOD, stop.changed()).await.is_ok() {
             break;

@@ -304,6 +304,7 @@ async fn a_full_disk_loses_nothing_and_is_survived() {
         expected: None,
         generation: 1,
         ring: "x".repeat(1_000_000),
+        is_led: true,
     };
     let failure = write(large).await.unwrap_err();
     assert_eq!(failure.kind(), SqlErrorKind::Full);

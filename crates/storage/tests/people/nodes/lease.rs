@@ -86,6 +86,24 @@ async fn a_leader_of_an_earlier_term_writes_nothing() {
     assert_eq!(leader.purge(at(2_000)).await.unwrap(), 1);
 }
 
+/// An administrator asks whichever node the balancer sends him to: his rotation or revocation needs no leader.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_administrator_asks_of_a_follower_is_done() {
+    let Some(cluster) = cluster() else { return };
+    let [one, two] = two_nodes(&cluster).await;
+    one.seek_leadership([1; 16]).await;
+    assert_eq!(leads(&one).await, 1);
+    two.seek_leadership([2; 16]).await;
+    assert_eq!(*two.leadership().borrow(), Some(Leadership::Follows));
+    KeyStore::replace(&one, "demo", None, &ring(1)).await.unwrap();
+    let asked = two.replace_on_request("demo", Some(1), &ring(2)).await;
+    assert_eq!(asked.unwrap(), Replaced::Done);
+    // It is compared and swapped all the same.
+    let late = two.replace_on_request("demo", Some(1), &ring(3)).await;
+    assert_eq!(late.unwrap(), Replaced::Conflict);
+    assert_eq!(one.load("demo").await.unwrap().unwrap().generation, 2);
+}
+
 /// A node that ends in order leaves the lease to the next at once; an administrator's tool needs none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_that_ends_is_followed_at_once() {
