@@ -1,7 +1,8 @@
 //! The token endpoint of the whole server, with a secret, with a certificate, and for a client that is tied to Keystone,
 //! beside its floor in the same run: the same TLS and HTTP stack that answers one ES256 signature, in as many octets and
-//! with the same header fields, and does nothing else. Counted is the CPU time of the server's process alone; the load
-//! comes from this one. Resident memory is printed too, and what a login page takes.
+//! with the same header fields, and does nothing else. Beside both runs a server whose audit trail goes nowhere, so that
+//! what keeping it costs shows apart. Counted is the CPU time of the server's process alone; the load comes from this one.
+//! Resident memory is printed too, and what a login page takes.
 
 #[path = "token_endpoint/floor.rs"]
 mod floor;
@@ -16,7 +17,7 @@ mod tied;
 
 use criterion::Criterion;
 use load::{Connection, Load};
-use process::Server;
+use process::{Server, Trail};
 use std::path::Path;
 
 /// As the server has it: the floor is this program too.
@@ -44,26 +45,29 @@ fn main() {
         .enable_all()
         .build()
         .expect("a runtime");
-    let real = Server::sealstoned();
+    let [real, dropping] = [Trail::Kept, Trail::Dropped].map(Server::sealstoned);
     let idle = real.resident_kib();
-    let keystone = tied::Keystone::start();
-    let beside = runtime.block_on(tied::server(&real, &keystone));
+    let keystones = [tied::Keystone::start(), tied::Keystone::start()];
+    let tied = runtime.block_on(tied::server(&real, &keystones[0], Trail::Kept));
+    let tied_dropping = runtime.block_on(tied::server(&dropping, &keystones[1], Trail::Dropped));
+    let served = tied.resident_kib();
     let (rounds, requests) = if is_test { (1, 50) } else { (rounds(), 4_000) };
 
     let loads = [
-        (Load::Secret, &real),
-        (Load::Certificate, &real),
-        (Load::Tied, &beside),
+        (Load::Secret, [&real, &dropping]),
+        (Load::Certificate, [&real, &dropping]),
+        (Load::Tied, [&tied, &tied_dropping]),
     ];
-    let tied = runtime.block_on(Connection::open_many(&beside, Load::Tied, CONNECTIONS));
-    assert_eq!(
-        keystone.logins(),
-        1,
-        "a cold identity is one call, and a warm one none"
-    );
-    drop(tied);
+    for (server, keystone) in [&tied, &tied_dropping].into_iter().zip(&keystones) {
+        drop(runtime.block_on(Connection::open_many(server, Load::Tied, CONNECTIONS)));
+        assert_eq!(
+            keystone.logins(),
+            1,
+            "a cold identity is one call, and a warm one none"
+        );
+    }
     let mut criterion = Criterion::default().configure_from_args();
-    for (kind, server) in loads {
+    for (kind, [server, _dropping]) in loads {
         let mut connections = runtime.block_on(Connection::open_many(server, kind, 1));
         let connection = connections.first_mut().expect("a connection");
         criterion.bench_function(&format!("token_endpoint/{}", kind.name()), |bencher| {
@@ -73,29 +77,42 @@ fn main() {
     criterion.final_summary();
 
     println!("\nserver CPU a request, median of {rounds} interleaved rounds of {requests} requests");
-    for (kind, server) in loads {
-        let mut to_real = runtime.block_on(Connection::open_many(server, kind, CONNECTIONS));
-        let first = to_real.first_mut().expect("a connection");
-        let floor = Server::floor(server, runtime.block_on(first.ask()));
-        let mut to_floor = runtime.block_on(Connection::open_many(&floor, kind, CONNECTIONS));
-        let (mut of_real, mut of_floor, mut shares) = (Vec::new(), Vec::new(), Vec::new());
-        let before = [server, &floor].map(Server::switches);
+    for (kind, [kept, dropping]) in loads {
+        let open = |server| runtime.block_on(Connection::open_many(server, kind, CONNECTIONS));
+        let mut to_kept = open(kept);
+        let first = to_kept.first_mut().expect("a connection");
+        let floor = Server::floor(kept, runtime.block_on(first.ask()));
+        let mut all = [
+            (kept, to_kept),
+            (dropping, open(dropping)),
+            (&floor, open(&floor)),
+        ];
+        let before = [kept, &floor].map(Server::switches);
+        let mut taken: Vec<[f64; 3]> = Vec::new();
         for _ in 0..rounds {
-            let real = runtime.block_on(load::round(server, &mut to_real, requests));
-            let floor = runtime.block_on(load::round(&floor, &mut to_floor, requests));
-            shares.push(100.0 * floor / real);
-            of_real.push(real);
-            of_floor.push(floor);
+            let mut each = |(server, connections): &mut (&Server, Vec<Connection>)| {
+                runtime.block_on(load::round(server, connections, requests))
+            };
+            taken.push(all.each_mut().map(&mut each));
         }
+        let of = |pick: fn(&[f64; 3]) -> f64| median(taken.iter().map(pick).collect());
         println!(
-            "{:<12} sealstoned {:6.1} us, floor {:6.1} us: {:5.1} % of the floor's requests per CPU-second",
+            "{:<12} sealstoned {:5.1} us, with no trail kept {:5.1} us, floor {:5.1} us",
             kind.name(),
-            median(of_real),
-            median(of_floor),
-            median(shares),
+            of(|[kept, _, _]| *kept),
+            of(|[_, dropping, _]| *dropping),
+            of(|[_, _, floor]| *floor),
+        );
+        println!(
+            "{:<12} of the floor's requests per CPU-second: {:5.1} %, with no trail kept {:5.1} %; \
+             keeping the trail takes {:.1} %",
+            "",
+            of(|[kept, _, floor]| 100.0 * floor / kept),
+            of(|[_, dropping, floor]| 100.0 * floor / dropping),
+            of(|[kept, dropping, _]| 100.0 * (kept - dropping) / kept),
         );
         let asked = u32::try_from(rounds * requests).expect("a number");
-        let switches = [server, &floor].map(Server::switches);
+        let switches = [kept, &floor].map(Server::switches);
         println!(
             "{:<12} context switches a request: sealstoned {:.2}, floor {:.2}",
             "",
@@ -113,7 +130,8 @@ fn main() {
     drop(browsers);
     let many = runtime.block_on(Connection::open_many(&real, Load::Certificate, MANY_CONNECTIONS));
     println!(
-        "resident     idle {:.1} MiB, with {} mutual-TLS connections {:.1} MiB",
+        "resident     idle {:.1} MiB (`serve`), {:.1} MiB (the demo), with {} mutual-TLS connections {:.1} MiB",
+        mib(served),
         mib(idle),
         many.len(),
         mib(real.resident_kib()),

@@ -294,6 +294,13 @@ pub(super) fn measure(pool: &Pool) {
     let strangers = Pool::new();
     let (caller, stranger) = (pool.jws(0, 0), || strangers.jws(1, 0));
     let unproved = || (0..calls).map(|_| (caller.clone(), stranger())).collect();
+    let known_forgery = stranger();
+    let again = || {
+        (0..calls)
+            .map(|_| (caller.clone(), known_forgery.clone()))
+            .collect()
+    };
+    let both = || (0..calls).map(|_| (stranger(), stranger())).collect();
     let nodes = |of: &'static [usize]| of_nodes(pool, calls, over_and_over(of));
     let mut rows = [
         Row::new("a bare proxy", &bare, same),
@@ -321,6 +328,14 @@ pub(super) fn measure(pool: &Pool) {
         Row {
             is_proved: false,
             ..Row::new("one that none of three keys proves", &three, unproved)
+        },
+        Row {
+            is_proved: false,
+            ..Row::new("the same, another as the caller's, too", &three, both)
+        },
+        Row {
+            is_proved: false,
+            ..Row::new("one that none proves, over and over", &three, again)
         },
     ];
     for _round in 0..rounds {

@@ -10,6 +10,24 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// Where a server's audit events go, each made and chained.
+#[derive(Clone, Copy)]
+pub(crate) enum Trail {
+    /// Into a file on the disk, as a server's do.
+    Kept,
+    /// Into `/dev/null`, to see what keeping them costs.
+    Dropped,
+}
+
+impl Trail {
+    /// Puts it where the server will append.
+    pub(crate) fn lay(self, path: &Path) {
+        if let Self::Dropped = self {
+            std::os::unix::fs::symlink("/dev/null", path).expect("a link");
+        }
+    }
+}
+
 pub(crate) struct Server {
     process: Process,
     _folder: Option<tempfile::TempDir>,
@@ -22,13 +40,10 @@ pub(crate) struct Server {
 
 impl Server {
     /// The server as it is shipped, on a fresh demo.
-    pub(crate) fn sealstoned() -> Self {
+    pub(crate) fn sealstoned(trail: Trail) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let data = folder.path().canonicalize().expect("a path");
-        // To see what the audit file costs: SEALSTONE_BENCH_NO_AUDIT=1 sends the events nowhere.
-        if std::env::var_os("SEALSTONE_BENCH_NO_AUDIT").is_some() {
-            std::os::unix::fs::symlink("/dev/null", data.join("audit.jsonl")).expect("a link");
-        }
+        trail.lay(&data.join("audit.jsonl"));
         // The first start hashes the passwords of the demo's people, 19 MiB each: memory that goes back to the system when
         // it is asked for. What is measured has them already.
         drop(dev(&data));

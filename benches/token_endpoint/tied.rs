@@ -1,7 +1,7 @@
 //! A second server over the same demo, beside something that answers as Keystone does, and a client of it that is tied
 //! to an application credential whose secret is sealed.
 
-use crate::process::Server;
+use crate::process::{Server, Trail};
 use rustls_pki_types::UnixTime;
 use sealstone_identity::DomainId;
 use sealstone_keyring::{KeyEncryptionKey, SecretPlace, SecretPurpose};
@@ -107,7 +107,8 @@ fn token() -> Value {
 }
 
 /// A server over the demo's data that stands beside this Keystone.
-pub(crate) async fn server(demo: &Server, keystone: &Keystone) -> Server {
+pub(crate) async fn server(demo: &Server, keystone: &Keystone, trail: Trail) -> Server {
+    trail.lay(&demo.data.join("audit-tied.jsonl"));
     register(&demo.data).await;
     let [public, mtls] = [free_port(), free_port()];
     let config = format!(
