@@ -4,6 +4,7 @@ pub(crate) mod haproxy;
 mod hook;
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 
 use crate::node::Node;
 
@@ -40,8 +41,8 @@ pub struct Traffic {
 pub enum BalancerError {
     /// Its socket.
     #[error(
-        "cannot {verb} HAProxy's runtime socket {socket}: {source}; it needs `stats socket {socket} level admin` in \
-         HAProxy's configuration, and an account that may write to it"
+        "cannot {verb} HAProxy's runtime socket {socket}: {source}; {}",
+        remedy(source)
     )]
     Socket {
         /// What was to be done.
@@ -85,6 +86,31 @@ pub enum BalancerError {
     /// A hook.
     #[error("{0}")]
     Hook(#[from] HookError),
+}
+
+/// What to do about a socket that does not work.
+fn remedy(error: &std::io::Error) -> &'static str {
+    // Kinds are added by new releases of Rust, and what is common is told apart.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the kinds are not ours")]
+    match error.kind() {
+        ErrorKind::NotFound => {
+            "nothing is there: is HAProxy running on this machine, and does `stats socket PATH level admin` in its \
+             configuration name this path?"
+        }
+        ErrorKind::PermissionDenied => {
+            "this account may not use it: run this as root or as an account of the group that the socket belongs to, or \
+             let its `stats socket` in HAProxy's configuration say `mode 660 group GROUP level admin`"
+        }
+        ErrorKind::ConnectionRefused => {
+            "nobody listens there: HAProxy does not run, or an earlier one left the file; start HAProxy"
+        }
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+            "it does not answer within 5 s: HAProxy hangs, or something else listens there"
+        }
+        _ => {
+            "it is to be what `stats socket PATH level admin` in HAProxy's configuration names, of an HAProxy that runs"
+        }
+    }
 }
 
 /// The balancer's own interface.

@@ -14,6 +14,7 @@ mod keys;
 mod markdown;
 mod node;
 mod offset;
+mod owners;
 mod plan;
 mod program;
 mod read;

@@ -1,5 +1,6 @@
 //! Reads nodes.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read as _;
 use std::path::Path;
@@ -18,6 +19,9 @@ use crate::source::{NodeFiles, Programs, Source};
 
 /// The most files of one `--config-dir`: ten times what a packager's has.
 const MAX_CONFIG_FILES: usize = 256;
+
+/// The file of `jws_private_key_repository` that Keystone signs with.
+const SIGNING_KEY: &str = "private.pem";
 
 /// The clock of the machine that reads: milliseconds since 1970.
 pub type Clock<'a> = &'a dyn Fn() -> i64;
@@ -82,7 +86,8 @@ fn read_node(spec: &NodeSpec, programs: &Programs, clock: Clock<'_>) -> Result<N
         &settings.jws_public_repository,
     ])?;
     let fernet = told(fernet(&settings, spec, &files), &files);
-    let jws = told(jws(&settings, spec, &files), &files);
+    let mut jws = told(jws(&settings, spec, &files), &files);
+    jws.faults.extend(out_of_reach(&settings, &fernet, &files));
     Ok(NodeRecord {
         name: spec.name.clone(),
         source: spec.source.to_string(),
@@ -238,6 +243,29 @@ fn jws(settings: &Settings, spec: &NodeSpec, files: &NodeFiles<'_>) -> Repositor
     let private = files.locate(&settings.jws_private_repository);
     let public = files.locate(&settings.jws_public_repository);
     jws_record(&private, &public, &settings.jws_algorithm, &spec.name)
+}
+
+/// A private key that Keystone's account could not read. Whose that is, the Fernet keys tell, which it reads and nobody
+/// else can: where all of them belong to one account, and that is not root, who reads everything.
+fn out_of_reach(settings: &Settings, fernet: &RepositoryRecord, files: &NodeFiles<'_>) -> Option<String> {
+    if !fernet.faults.is_empty() {
+        return None;
+    }
+    let owners: BTreeSet<Option<u32>> = fernet
+        .keys
+        .iter()
+        .map(|key| files.owner(&settings.fernet_repository, &key.name))
+        .collect();
+    let account = owners.first().copied().flatten()?;
+    let owner = files.owner(&settings.jws_private_repository, SIGNING_KEY)?;
+    if owners.len() > 1 || account == 0 || owner == account {
+        return None;
+    }
+    let folder = &settings.jws_private_repository;
+    Some(format!(
+        "{folder}/{SIGNING_KEY}: it belongs to the account with the number {owner}, and the Fernet keys, which Keystone \
+         reads, to {account}: Keystone could not read it, and would not start; chown -R {account} {folder}"
+    ))
 }
 
 pub(crate) fn jws_record(private: &Path, public: &Path, algorithm: &str, node: &Node) -> RepositoryRecord {

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -11,12 +11,15 @@ use tempfile::TempDir;
 
 use crate::error::InventoryError;
 use crate::node::{AbsolutePath, SshHost};
+use crate::owners::Owners;
 use crate::program::{Running, ssh};
 
 /// The largest archive, in bytes: a configuration, and 512 files of keys, forty times over.
 const MAX_ARCHIVE: u64 = 64 * 1024 * 1024;
 /// The most files and folders that an archive may bring: five times what is looked for at most.
 const MAX_ENTRIES: usize = 8192;
+/// As much of a list of what was unpacked as is read, in bytes: that many entries, with names of 500 characters.
+const MAX_LISTING: u64 = 4 * 1024 * 1024;
 /// What GNU `tar` says of a folder that is not there, which the record tells anyway, and then of itself.
 const NOT_THERE: &str = ": Cannot stat: No such file or directory";
 const SUMMARY: &str = ": Exiting with failure status due to previous errors";
@@ -100,6 +103,7 @@ pub(crate) struct NodeFiles<'a> {
     source: &'a Source,
     programs: &'a Programs,
     unpacked: Option<Unpacked>,
+    owners: Owners,
     pub(crate) notes: Vec<String>,
 }
 
@@ -130,10 +134,11 @@ impl<'a> NodeFiles<'a> {
                     .map_err(InventoryError::io("make a folder in", &std::env::temp_dir()))?,
             )),
         };
-        let files = Self {
+        let mut files = Self {
             source,
             programs,
             unpacked,
+            owners: Owners::default(),
             notes: Vec::new(),
         };
         if let Source::Archive(path) = source {
@@ -198,13 +203,17 @@ impl<'a> NodeFiles<'a> {
         Ok(())
     }
 
-    fn unpack(&self, archive: impl Read) -> Result<(), InventoryError> {
+    fn unpack(&mut self, archive: impl Read) -> Result<(), InventoryError> {
         let Some(Unpacked(folder)) = &self.unpacked else {
             return Ok(());
         };
         let mut command = Command::new(&self.programs.tar);
-        command.args(["-x", "-f", "-", "--no-same-owner", "--preserve-permissions", "-C"]);
-        command.arg(folder.path());
+        // What is unpacked is ours; whose it was is told in a list.
+        let listing = tempfile::NamedTempFile::new()
+            .map_err(InventoryError::io("make a file in", &std::env::temp_dir()))?;
+        command.args(["-x", "-f", "-", "--no-same-owner", "--preserve-permissions"]);
+        command.args(["-vv", "--numeric-owner", "--index-file"]);
+        command.arg(listing.path()).arg("-C").arg(folder.path());
         // It ends when what it reads does.
         let mut running = Running::start(&mut command, Stdio::piped(), None)?;
         let mut limited = archive.take(MAX_ARCHIVE.saturating_add(1));
@@ -223,7 +232,24 @@ impl<'a> NodeFiles<'a> {
             });
         }
         copied.map_err(InventoryError::io("unpack into", folder.path()))?;
-        only_files(folder.path())
+        only_files(folder.path())?;
+        let mut text = Vec::new();
+        File::open(listing.path())
+            .and_then(|file| file.take(MAX_LISTING).read_to_end(&mut text))
+            .map_err(InventoryError::io("read", listing.path()))?;
+        self.owners.add(&String::from_utf8_lossy(&text));
+        Ok(())
+    }
+
+    /// The number of the account that a file belongs to, where it comes from.
+    pub(crate) fn owner(&self, folder: &AbsolutePath, name: &str) -> Option<u32> {
+        match self.unpacked {
+            Some(_) => self.owners.of(&format!("{}/{name}", folder.relative())),
+            None => {
+                let found = fs::symlink_metadata(self.locate(folder).join(name));
+                found.ok().map(|found| found.uid())
+            }
+        }
     }
 }
 

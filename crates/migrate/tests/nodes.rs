@@ -107,6 +107,59 @@ impl Cloud {
     }
 }
 
+/// The same files as `archive` puts there, the Fernet keys of one account and the JWS keys of another.
+fn archive_of(cloud: &Cloud, node: &str, fernet: u32, jws: u32) -> PathBuf {
+    let path = cloud.folder.path().join(format!("{node}-{fernet}-{jws}.tar"));
+    for (how, user, names) in [
+        ("-c", fernet, ["keystone.conf", "fernet-keys"].as_slice()),
+        ("-r", jws, ["jws-keys"].as_slice()),
+    ] {
+        let names = names.iter().map(|name| format!("etc/keystone/{name}"));
+        let made = Command::new("tar")
+            .args([how, "-f"])
+            .arg(&path)
+            .arg(format!("--owner=somebody:{user}"))
+            .arg("-C")
+            .arg(cloud.folder.path().join(node))
+            .args(names)
+            .status();
+        assert!(made.unwrap().success());
+    }
+    path
+}
+
+#[test]
+fn a_private_key_of_another_account_than_keystones_is_found() {
+    let cloud = Cloud::new(&["a"]);
+    let name = &cloud.names[0];
+    let read = |path: PathBuf| {
+        let spec = cloud.spec(name, Source::Archive(path));
+        read_nodes(&[spec], &Programs::default(), &|| 0).unwrap()
+    };
+    for (fernet, jws, is_good) in [
+        (64062, 64062, true),
+        // What was brought by root, and not given to Keystone's account.
+        (64062, 0, false),
+        (64062, 1000, false),
+        // A Keystone that runs as root reads everything; and so does whoever owns its keys.
+        (0, 0, true),
+        (0, 64062, true),
+    ] {
+        let faults = judge_keys(&read(archive_of(&cloud, "a", fernet, jws)));
+        let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        assert_eq!(told.is_empty(), is_good, "{fernet} {jws}: {told:?}");
+        if !is_good {
+            assert!(told[0].contains("Keystone could not read it"), "{told:?}");
+            let chown = format!("chown -R {fernet} /etc/keystone/jws-keys/private");
+            assert!(told[0].contains(&chown), "{told:?}");
+        }
+    }
+    // Fernet keys that others read, too, do not tell whose Keystone is.
+    let keys = cloud.etc("a").join("fernet-keys");
+    fs::set_permissions(keys.join("0"), fs::Permissions::from_mode(0o640)).unwrap();
+    assert!(judge_keys(&read(archive_of(&cloud, "a", 64062, 1))).is_empty());
+}
+
 fn options(needed: usize) -> PlanOptions {
     PlanOptions {
         needed,

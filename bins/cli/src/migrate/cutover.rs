@@ -258,6 +258,7 @@ impl RunArguments {
             CutoverError::Nothing(_)
                 | CutoverError::TooEarly(_)
                 | CutoverError::NothingToTakeBack
+                | CutoverError::KeysGone
                 | CutoverError::UnderWay(..)
         ) {
             return text;

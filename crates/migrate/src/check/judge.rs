@@ -30,12 +30,13 @@ pub fn judge_answers(targets: &[Target], cells: &[Cell], clocks: &BTreeMap<Node,
         judge.cell(cell);
     }
     let mut verdict = Verdict::default();
+    // First, since much of what follows may come of them.
+    of_clocks(clocks, &mut verdict);
     for (fault, kinds) in judge.faults {
         let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
         verdict.faults.push(format!("{fault} ({})", kinds.join(", ")));
     }
     verdict.notes.extend(judge.notes);
-    of_clocks(clocks, &mut verdict);
     verdict
 }
 

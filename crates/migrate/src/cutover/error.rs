@@ -112,7 +112,7 @@ pub enum CutoverError {
         faults: Vec<String>,
     },
     /// Users are worse off.
-    #[error("stopped after `{op}`: {reason}")]
+    #[error("stopped after `{op}`: {reason}; `sealstone migrate check` says of which node, and why")]
     Errors {
         /// What was done.
         op: Op,

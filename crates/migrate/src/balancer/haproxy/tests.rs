@@ -68,3 +68,28 @@ fn sockets_are_paths_or_addresses() {
         assert!(HaProxySocket::parse(bad).is_err(), "{bad}");
     }
 }
+
+#[test]
+fn a_socket_that_does_not_work_is_told_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |socket: &HaProxySocket| socket.say("show info").unwrap_err().to_string();
+    let path = folder.path().join("admin.sock");
+    let socket = HaProxySocket::Unix(path.clone());
+    let missing = said(&socket);
+    assert!(
+        missing.contains("is HAProxy running on this machine"),
+        "{missing}"
+    );
+    // What an HAProxy that ended leaves behind.
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    let left = said(&socket);
+    assert!(
+        left.contains("nobody listens there: HAProxy does not run"),
+        "{left}"
+    );
+    let denied = super::super::remedy(&std::io::ErrorKind::PermissionDenied.into());
+    assert!(
+        denied.contains("run this as root or as an account of the group"),
+        "{denied}"
+    );
+}
