@@ -224,6 +224,37 @@ fn changes_act_everywhere(world: &World) {
     }
     assert!(since.elapsed() < WITHIN, "{:?}", since.elapsed());
     drop(world.administer(&["client", "disable", "briefly"]));
+    keys_are_revoked_at_any_node(world);
+}
+
+/// Over HTTP an administrator comes to whichever node the balancer takes: leader or not, each revokes the key that signs,
+/// and within a second no node has it any more.
+fn keys_are_revoked_at_any_node(world: &World) {
+    let https = world.https();
+    let administrator = world.https().with_certificate(&world.setup.ca().client("admin"));
+    for node in &world.nodes {
+        let at = |path: &str| format!("https://localhost:{}/v4/oauth2/demo{path}", node.mutual);
+        let published = https.get(&node.url("/jwks"), &[]).unwrap().json();
+        let listed = administrator.get(&at("/keys"), &[]).unwrap().json();
+        let signing = listed["keys"].as_array().unwrap().iter();
+        let mut active = signing.filter(|key| key["state"] == "active" && key["alg"] == "ES256");
+        let kid = active.next().unwrap()["kid"].as_str().unwrap();
+        assert!(published.to_string().contains(kid), "{kid}: {published}");
+        let asked = [("content-type", "application/json")];
+        let revoked = administrator
+            .send("POST", &at(&format!("/keys/{kid}/revoke")), &asked, b"{}")
+            .unwrap();
+        let told = format!("at node {}: {}", node.name, revoked.text());
+        assert_eq!(revoked.status, 200, "{told}");
+        let since = Instant::now();
+        for other in &world.nodes {
+            eventually("the key is gone", || {
+                let keys = https.get(&other.url("/jwks"), &[]).unwrap();
+                !keys.text().contains(kid)
+            });
+        }
+        assert!(since.elapsed() < WITHIN, "{:?}", since.elapsed());
+    }
 }
 
 /// Of two exchanges of one code, at two nodes at once, one wins at most; and a code that was spent at one node is spent at
@@ -339,6 +370,30 @@ fn answers_as_it_should(world: &World, machine: &Credentials) {
             is_unavailable(&answer)
         });
         assert_eq!(world.https().get(&node.url("/jwks"), &[]).unwrap().status, 200);
+    }
+    eventually("no node is ready", || {
+        world.nodes.iter().all(|node| !node.is_ready())
+    });
+    answered_through_the_balancer(world, machine);
+}
+
+/// No node is ready, and yet clients are told so by the RFC's error, and verifiers have their keys. At most each node's end
+/// at the balancer breaks a connection.
+fn answered_through_the_balancer(world: &World, machine: &Credentials) {
+    /// More than the balancer takes to see that a node is not ready.
+    const LONG_ENOUGH: Duration = Duration::from_secs(3);
+    let (begun, mut broken) = (Instant::now(), 0);
+    while begun.elapsed() < LONG_ENOUGH {
+        match machine.ask(&world.https(), &world.url("/token"), &GRANT) {
+            Ok(answer) => assert!(is_unavailable(&answer), "{} {}", answer.status, answer.text()),
+            Err(_ended) => broken += 1,
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert!(broken <= 3, "{broken} connections ended without an answer");
+    for path in ["/jwks", "/jwks/revocation"] {
+        let answer = world.https().get(&world.url(path), &[]).unwrap();
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) -> Duratio
 pub(crate) struct Node {
     pub(crate) name: &'static str,
     public: u16,
-    mutual: u16,
+    pub(crate) mutual: u16,
     admin: u16,
     pub(crate) wire: Wire,
     url: String,
@@ -201,7 +201,7 @@ impl World {
                 "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'",
             ) == "1"
         });
-        let ports: [u16; 10] = free_ports();
+        let ports: [u16; 11] = free_ports();
         let base = format!("https://localhost:{}", ports[9]);
         let mut setup = ServeSetup::new();
         setup.remove("storage", "path");
@@ -212,6 +212,11 @@ impl World {
             ("audit", "path", "'audit.jsonl'".to_owned()),
             ("people", "source", "'directory'".to_owned()),
             ("log", "level", "'info'".to_owned()),
+            (
+                "administration",
+                "cloud_certificates",
+                "['tls_client_auth_subject_dn=CN=admin']".to_owned(),
+            ),
         ] {
             setup.set(section, key, &value);
         }
@@ -240,7 +245,7 @@ impl World {
             node.start(0);
             node
         });
-        let haproxy = haproxy(ports[9], &nodes);
+        let haproxy = haproxy(ports[9], ports[10], &nodes);
         let world = Self {
             nodes,
             _haproxy: haproxy,
@@ -327,15 +332,23 @@ pub(crate) fn of_the_guide(file: &str) -> String {
 }
 
 /// The guide's own, with the addresses of this test.
-fn haproxy(port: u16, nodes: &[Node; 3]) -> Front {
-    let mut text =
-        of_the_guide("/etc/haproxy/haproxy.cfg").replace("bind :443", &format!("bind 127.0.0.1:{port}"));
+fn haproxy(port: u16, mutual: u16, nodes: &[Node; 3]) -> Front {
+    let mut text = of_the_guide("/etc/haproxy/haproxy.cfg");
+    let mut put = |guides: String, ours: String| {
+        assert!(text.contains(&guides), "{guides}: {text}");
+        text = text.replace(&guides, &ours);
+    };
+    put("bind :443".to_owned(), format!("bind 127.0.0.1:{port}"));
+    put("bind :8444".to_owned(), format!("bind 127.0.0.1:{mutual}"));
     for (place, node) in nodes.iter().enumerate() {
-        let guides = format!("192.0.2.{}:443 check port 8445", place + 1);
-        assert!(text.contains(&guides), "{text}");
-        text = text.replace(
-            &guides,
-            &format!("127.0.0.1:{} check port {}", node.public, node.admin),
+        let address = format!("192.0.2.{}", place + 1);
+        put(
+            format!("{address}:443 check port 8445"),
+            format!("127.0.0.1:{} check port {}", node.public, node.admin),
+        );
+        put(
+            format!("{address}:8444 track"),
+            format!("127.0.0.1:{} track", node.mutual),
         );
     }
     FrontSetup::new().start(FrontKind::HaProxy, port, &text, &[])
