@@ -170,6 +170,28 @@ fn one_fault_is_told_once_with_all_its_scopes() {
 }
 
 #[test]
+fn what_may_be_the_cause_comes_first() {
+    let bounds = |at_least_ms, at_most_ms| ClockBounds {
+        at_least_ms,
+        at_most_ms,
+    };
+    let clocks = BTreeMap::from([
+        (node("a"), bounds(119_000, 120_500)),
+        (node("b"), bounds(-500, 500)),
+    ]);
+    let failed = with(|cell| cell.validated = Answer::Failed("status 500".to_owned()));
+    let targets = [
+        target("a", TokenForm::Jws, None),
+        target("b", TokenForm::Jws, None),
+    ];
+    let faults = judge_answers(&targets, &[failed], &clocks).faults;
+    assert!(
+        faults.len() == 2 && faults[0].starts_with("the clock of node a is ahead"),
+        "{faults:?}"
+    );
+}
+
+#[test]
 fn clocks_are_compared_with_each_other_and_with_ours() {
     let bounds = |at_least_ms, at_most_ms| ClockBounds {
         at_least_ms,
