@@ -5,7 +5,7 @@ use crate::compose::{self, Composition};
 use crate::config::Config;
 use crate::custody::Custody;
 use crate::generation::{CurrentAdmin, CurrentIssuers, Face, Generation, Lasting};
-use crate::metrics::Gauges;
+use crate::metrics::{Gauges, connections};
 use crate::reload::Reloads;
 use crate::sinks::{Carried, Sinks};
 use crate::traces::{Delivered, Traces};
@@ -262,10 +262,12 @@ impl Fixed {
         let trail = self.lasting.audit.clone();
         let (standings, reloads) = (carried.standings(), self.reloads.clone());
         let tracer = traces.map(Delivered::tracer).cloned();
+        let limits = self.limits.clone();
         let metrics = edge.admin_router_with(self.readiness.clone(), move |text| {
             audit::metrics(&trail, text);
             sinks::metrics(&standings, text);
             gauges.write(text);
+            connections::write(limits.kept_out(), text);
             reloads.metrics(text);
             if let Some(tracer) = &tracer {
                 traces::metrics(&tracer.standing(), text);

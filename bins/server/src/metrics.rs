@@ -1,5 +1,6 @@
 //! What this program says of itself in metrics, besides its answers and its audit trail.
 
+pub(crate) mod connections;
 mod hsm;
 
 use crate::config::Config;

@@ -13,5 +13,7 @@ pub use config::{ClientCertificates, DEFAULT_TICKET_LIFETIME, ServerTlsConfig, T
 pub use files::{FileError, load_certificates, load_private_key, parse_certificates, parse_private_key};
 pub use peer::{PeerAddr, PeerCertificate};
 pub use profile::{TlsProfile, TlsVersion};
-pub use serve::{LimitsHandle, LocalPeer, LocalSocket, ServeLimits, serve, serve_local, serve_plain};
+pub use serve::{
+    KeptOut, LimitsHandle, LocalPeer, LocalSocket, ServeLimits, serve, serve_local, serve_plain,
+};
 pub use trust::{ChainError, ClientTrust, CrlPolicy, RevocationDepth, TrustError, TrustHandle};

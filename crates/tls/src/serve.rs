@@ -3,6 +3,7 @@
 mod connection;
 mod handle;
 mod local;
+mod overload;
 mod patience;
 mod places;
 
@@ -16,14 +17,15 @@ use tokio::{
     task::JoinSet,
     time::timeout,
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tower::Service;
 
 use crate::{PeerAddr, PeerCertificate, TlsHandle};
 use connection::WithPeer;
-pub use handle::LimitsHandle;
+pub use handle::{KeptOut, LimitsHandle};
 pub use local::{LocalPeer, LocalSocket, serve_local};
-use places::{Place, Places};
+use overload::{Pressure, Turn};
+use places::{FreePlace, Place, Places};
 
 /// Anything that a service or a body may fail with.
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
@@ -31,12 +33,19 @@ type AnyError = Box<dyn std::error::Error + Send + Sync>;
 /// What a listener lets its clients use. A [`LimitsHandle`] in its place lets it be changed while the listener serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServeLimits {
-    /// Connections at a time; more wait in the system's queue. An idle one with a client certificate costs some 35 KiB, so that 1024
+    /// Connections at a time; more wait in the system's queue, and when that lasts are turned away. An idle one with a client certificate costs some 35 KiB, so that 1024
     /// stay below 40 MiB.
     pub max_connections: usize,
     /// Of these, how many one IPv4 address or IPv6 /64 may hold: half, so that no single one keeps the others out. More
     /// are closed at once. Behind a proxy all connections are the proxy's: set it to `max_connections` there.
     pub max_connections_per_address: usize,
+    /// How long there may be more connections than places before the longest waiting are told: `503`, `Retry-After`, and
+    /// the connection closed. One second: a crowd that is served within it waits and is served.
+    pub full_for: Duration,
+    /// Of those that are told, how many at a time, by a listener from when it begins to serve; zero tells nobody, and all
+    /// wait. Sixteen, and fifty a second at most, whatever is set here: each costs a handshake, and who opens connections
+    /// for nothing should get no more of them than that.
+    pub turned_away_at_once: usize,
     /// From the accepted connection to the end of its TLS handshake. Ten seconds cover three lost packets.
     pub handshake_timeout: Duration,
     /// From the end of an answer (or of the handshake) to the last octet of the next request's head. It is the
@@ -62,6 +71,8 @@ impl Default for ServeLimits {
         Self {
             max_connections: 1024,
             max_connections_per_address: 512,
+            full_for: Duration::from_secs(1),
+            turned_away_at_once: 16,
             handshake_timeout: Duration::from_secs(10),
             header_read_timeout: Duration::from_secs(30),
             request_timeout: Duration::from_secs(60),
@@ -96,38 +107,54 @@ pub async fn serve<S, B>(
     B::Error: Into<AnyError>,
 {
     let limits = limits.into();
-    accept_loop(
-        listener,
-        limits,
-        shutdown,
-        move |stream, peer, limits, draining| {
-            let (acceptor, service) = (TlsAcceptor::from(tls.current()), service.clone());
+    let turned_away = {
+        let tls = tls.clone();
+        move |stream, peer, limits| {
+            let acceptor = TlsAcceptor::from(tls.current());
             async move {
-                let stream = match timeout(limits.handshake_timeout, acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => stream,
-                    Ok(Err(error)) => {
-                        tracing::debug!(peer.address = %peer, %error, "TLS handshake refused");
-                        return;
-                    }
-                    Err(_) => {
-                        tracing::debug!(peer.address = %peer, "TLS handshake took too long");
-                        return;
-                    }
-                };
-                let certificate =
-                    match PeerCertificate::from_handshake(stream.get_ref().1.peer_certificates()) {
-                        Ok(certificate) => certificate.map(Arc::new),
-                        Err(error) => {
-                            tracing::debug!(peer.address = %peer, %error, "client certificate refused");
-                            return;
-                        }
-                    };
-                let service = WithPeer::new(service, limits, PeerAddr(peer), certificate);
-                connection::run(stream, service, limits, draining).await;
+                if let Some(stream) = shake_hands(acceptor, stream, peer, limits).await {
+                    overload::tell(stream, limits).await;
+                }
             }
-        },
-    )
-    .await;
+        }
+    };
+    let served = move |stream, peer, limits, draining| {
+        let (acceptor, service) = (TlsAcceptor::from(tls.current()), service.clone());
+        async move {
+            let Some(stream) = shake_hands(acceptor, stream, peer, limits).await else {
+                return;
+            };
+            let certificate = match PeerCertificate::from_handshake(stream.get_ref().1.peer_certificates()) {
+                Ok(certificate) => certificate.map(Arc::new),
+                Err(error) => {
+                    tracing::debug!(peer.address = %peer, %error, "client certificate refused");
+                    return;
+                }
+            };
+            let service = WithPeer::new(service, limits, PeerAddr(peer), certificate);
+            connection::run(stream, service, limits, draining).await;
+        }
+    };
+    accept_loop(listener, limits, shutdown, (served, turned_away)).await;
+}
+
+async fn shake_hands(
+    acceptor: TlsAcceptor,
+    stream: TcpStream,
+    peer: SocketAddr,
+    limits: ServeLimits,
+) -> Option<TlsStream<TcpStream>> {
+    match timeout(limits.handshake_timeout, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => Some(stream),
+        Ok(Err(error)) => {
+            tracing::debug!(peer.address = %peer, %error, "TLS handshake refused");
+            None
+        }
+        Err(_) => {
+            tracing::debug!(peer.address = %peer, "TLS handshake took too long");
+            None
+        }
+    }
 }
 
 /// Serves HTTP/1.1 without TLS, as [`serve`] does: behind a proxy, or for an administrator on the loopback address.
@@ -147,35 +174,31 @@ pub async fn serve_plain<S, B>(
     B::Error: Into<AnyError>,
 {
     let limits = limits.into();
-    accept_loop(
-        listener,
-        limits,
-        shutdown,
-        move |stream, peer, limits, draining| {
-            connection::run(
-                stream,
-                WithPeer::new(service.clone(), limits, PeerAddr(peer), None),
-                limits,
-                draining,
-            )
-        },
-    )
-    .await;
+    let served = move |stream, peer, limits, draining| {
+        let service = WithPeer::new(service.clone(), limits, PeerAddr(peer), None);
+        connection::run(stream, service, limits, draining)
+    };
+    let turned_away = |stream, _peer, limits| overload::tell(stream, limits);
+    accept_loop(listener, limits, shutdown, (served, turned_away)).await;
 }
 
-/// Accepts until `shutdown`, runs each connection as a task, and waits for the tasks.
-async fn accept_loop<F, C>(
+/// Accepts until `shutdown`, runs each connection as a task, and waits for the tasks. Those for whom there is no place are
+/// run by `turned_away`.
+async fn accept_loop<F, C, T, D>(
     listener: TcpListener,
     limits: LimitsHandle,
     shutdown: impl Future<Output = ()>,
-    connection: F,
+    (served, turned_away): (F, T),
 ) where
     F: Fn(TcpStream, SocketAddr, ServeLimits, watch::Receiver<bool>) -> C,
     C: Future<Output = ()> + Send + 'static,
+    T: Fn(TcpStream, SocketAddr, ServeLimits) -> D,
+    D: Future<Output = ()> + Send + 'static,
 {
     let mut changes = limits.follow();
     let first = limits.current();
     let places = Places::new(first.max_connections, first.max_connections_per_address);
+    let mut pressure = Pressure::new(first);
     let (drain, draining) = watch::channel(false);
     let mut tasks = JoinSet::new();
     tokio::pin!(shutdown);
@@ -184,12 +207,23 @@ async fn accept_loop<F, C>(
             () = &mut shutdown => break,
             Some(ended) = tasks.join_next(), if !tasks.is_empty() => report(ended),
             Ok(()) = changes.changed() => resize(&places, limits.current()),
-            (stream, peer, place) = accept(&listener, &places, &limits) => {
-                let running = connection(stream, peer, limits.current(), draining.clone());
-                tasks.spawn(async move {
-                    running.await;
-                    drop(place);
-                });
+            (stream, peer, admission) = accept(&listener, &places, &limits, &mut pressure) => match admission {
+                Admission::Seated(place) => {
+                    let running = served(stream, peer, limits.current(), draining.clone());
+                    tasks.spawn(async move {
+                        running.await;
+                        drop(place);
+                    });
+                }
+                Admission::Told(turn) => {
+                    limits.turned_away();
+                    let telling = turned_away(stream, peer, limits.current());
+                    tasks.spawn(async move {
+                        // Whoever takes longer is cut off.
+                        drop(timeout(overload::TOLD_WITHIN, telling).await);
+                        drop(turn);
+                    });
+                }
             }
         }
     }
@@ -209,28 +243,73 @@ async fn accept_loop<F, C>(
     }
 }
 
-/// The next connection, once there is a place for it.
+/// What becomes of a connection.
+enum Admission {
+    Seated(Place),
+    /// There is no place, and it is told so.
+    Told(Turn),
+}
+
+/// The next connection, once there is a place for it, or a turn to be told that there is none.
 async fn accept(
     listener: &TcpListener,
     places: &Places,
     limits: &LimitsHandle,
-) -> (TcpStream, SocketAddr, Place) {
-    let mut free = places.free().await;
+    pressure: &mut Pressure,
+) -> (TcpStream, SocketAddr, Admission) {
+    loop {
+        if let Some(free) = places.try_free() {
+            let (stream, peer) = next_for(listener, pressure).await;
+            if let Some(place) = seat(free, peer, places, limits) {
+                return (stream, peer, Admission::Seated(place));
+            }
+            continue;
+        }
+        pressure.begins();
+        let current = limits.current();
+        let beyond = async {
+            if current.turned_away_at_once == 0 {
+                return std::future::pending().await;
+            }
+            let turn = pressure.turn(current.full_for).await;
+            (turn, next(listener).await)
+        };
+        let (turn, (stream, peer)) = tokio::select! {
+            biased;
+            // It is taken when the loop begins anew.
+            _free = places.free() => continue,
+            told = beyond => told,
+        };
+        pressure.told();
+        // Its share is not for it to make handshakes of.
+        if places.is_at_share(peer.ip()) {
+            beyond_share(peer, limits);
+            continue;
+        }
+        return (stream, peer, Admission::Told(turn));
+    }
+}
+
+/// The next connection, for whom there is a place.
+async fn next_for(listener: &TcpListener, pressure: &mut Pressure) -> (TcpStream, SocketAddr) {
+    tokio::select! {
+        biased;
+        // Beyond the runtime's budget: else who is there would seem to be away.
+        waiting = tokio::task::unconstrained(next(listener)) => return waiting,
+        () = std::future::ready(()) => pressure.ends(),
+    }
+    next(listener).await
+}
+
+async fn next(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                // Who came after the limits were replaced meets the new ones, whichever of the two was heard of first.
-                resize(places, limits.current());
-                let Some(place) = free.seat(peer.ip()) else {
-                    tracing::debug!(peer.address = %peer, "connection refused: its address holds its share");
-                    free = places.free().await;
-                    continue;
-                };
                 // Answers are small: waiting to fill a packet only delays them.
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(peer.address = %peer, %error, "TCP_NODELAY not set");
                 }
-                return (stream, peer, place);
+                return (stream, peer);
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -240,6 +319,21 @@ async fn accept(
             }
         }
     }
+}
+
+fn seat(free: FreePlace, peer: SocketAddr, places: &Places, limits: &LimitsHandle) -> Option<Place> {
+    // Who came after the limits were replaced meets the new ones, whichever of the two was heard of first.
+    resize(places, limits.current());
+    let place = free.seat(peer.ip());
+    if place.is_none() {
+        beyond_share(peer, limits);
+    }
+    place
+}
+
+fn beyond_share(peer: SocketAddr, limits: &LimitsHandle) {
+    limits.beyond_share();
+    tracing::debug!(peer.address = %peer, "connection refused: its address holds its share");
 }
 
 fn resize(places: &Places, limits: ServeLimits) {

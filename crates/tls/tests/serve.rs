@@ -157,6 +157,7 @@ async fn connections_beyond_the_limit_wait_for_a_place() {
     let (root, server) = server_identity();
     let limits = ServeLimits {
         max_connections: 1,
+        full_for: LATE,
         ..ServeLimits::default()
     };
     let server = Server::start_with(asking(&server), router(), limits).await;
@@ -191,6 +192,7 @@ async fn limits_are_replaced_while_it_serves() {
     let (root, server) = server_identity();
     let one = ServeLimits {
         max_connections: 1,
+        full_for: LATE,
         ..ServeLimits::default()
     };
     let limits = LimitsHandle::new(one);
@@ -261,6 +263,7 @@ async fn a_peer_that_does_not_read_loses_its_place() {
 
     let limits = ServeLimits {
         max_connections: 1,
+        full_for: LATE,
         write_timeout: SOON,
         ..ServeLimits::default()
     };

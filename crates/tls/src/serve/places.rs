@@ -70,6 +70,13 @@ impl Places {
         Some(FreePlace(self.clone()))
     }
 
+    /// Whether the address holds as many as it may.
+    pub(super) fn is_at_share(&self, address: IpAddr) -> bool {
+        let seats = self.0.seats.lock();
+        let held = seats.by_address.get(&network_of(address)).copied();
+        held.unwrap_or(0) >= seats.per_address
+    }
+
     /// Waits for any place to be free.
     pub(super) async fn free(&self) -> FreePlace {
         loop {
