@@ -8,7 +8,7 @@ use sealstone_identity::{AdministratorSource, DomainId, RoleName};
 use sealstone_keystone::KeystoneAdministrators;
 use sealstone_mtls::SubjectMatcher;
 use sealstone_oauth_types::{GrantType, ScopeSet, TokenEndpointAuthMethod};
-use sealstone_provider::{Administration, AdministratorCertificate, KeyAdministration};
+use sealstone_provider::{Administration, AdministratorCertificate, KeyAdministration, KeyWorkshop};
 use sealstone_registry::RegistrationPolicy;
 use sealstone_storage::SqlStore;
 use std::collections::BTreeMap;
@@ -96,12 +96,13 @@ pub(crate) fn compose(
 
 impl Administrators {
     /// The same over the store.
-    pub(crate) fn over(self, store: Arc<SqlStore>) -> Administration {
+    pub(crate) fn over(self, store: Arc<SqlStore>, workshop: Arc<dyn KeyWorkshop>) -> Administration {
         let source = |source| -> Arc<dyn AdministratorSource> { Arc::new(source) };
         Administration {
             keys: KeyAdministration {
                 requests: store.clone(),
                 administrators: self.of_keys,
+                workshop,
             },
             registrations: store,
             keystone: self.keystone.map(source),

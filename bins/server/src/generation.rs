@@ -1,5 +1,6 @@
 //! What one reading of the configuration makes of the server, and a reload replaces as a whole.
 
+use crate::administration::Administrators;
 use crate::background::upkeep;
 use crate::compose::Composition;
 use crate::config::Config;
@@ -10,7 +11,7 @@ use axum::body::{Bytes, HttpBody};
 use axum::response::Response;
 use axum::{BoxError, Router};
 use http::Request;
-use sealstone_http::{Answer, HttpConfig, IssuersService};
+use sealstone_http::{Answer, BlockingWorkshop, HttpConfig, IssuersService};
 use sealstone_identity::IdentitySource;
 use sealstone_keystone::{KeystoneIdentity, KeystonePeople};
 use sealstone_pages::Brands;
@@ -30,6 +31,7 @@ pub(crate) struct Lasting {
     pub(crate) audit: Arc<TrailFile>,
     clients: Arc<CachedClients>,
     hashing: Arc<BlockingHashing>,
+    workshop: Arc<BlockingWorkshop>,
 }
 
 /// What is made anew.
@@ -54,6 +56,7 @@ impl Lasting {
             audit,
             clients: Arc::new(clients),
             hashing: Arc::new(BlockingHashing::new()),
+            workshop: Arc::new(BlockingWorkshop::new()),
         }
     }
 
@@ -82,7 +85,8 @@ impl Lasting {
             entropy: Arc::new(SystemEntropy),
         };
         let administrators = composition.administrators;
-        let administration = administrators.map(|administrators| administrators.over(store.clone()));
+        let over = |administrators: Administrators| administrators.over(store.clone(), self.workshop.clone());
+        let administration = administrators.map(over);
         let provider = Provider::with_administration(composition.provider, ports, administration);
         let loaded = provider.load(upkeep(*store.leadership().borrow())).await?;
         keeping::begin(&provider, loaded).await?;

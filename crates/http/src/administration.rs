@@ -2,9 +2,11 @@
 //! themselves.
 
 use std::ops::ControlFlow;
+use std::panic;
 use std::pin::pin;
+use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::response::Response;
 use http::header::{
     AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION, ORIGIN, WWW_AUTHENTICATE,
@@ -17,6 +19,7 @@ use sealstone_provider::{
 };
 use sealstone_tls::LocalPeer;
 use serde::Serialize;
+use tracing::Instrument as _;
 
 use crate::answer;
 use crate::caller::Caller;
@@ -79,7 +82,7 @@ impl Edge {
         };
         let is_malformed = presented.is_err();
         let local_user = parts.extensions.get::<LocalPeer>().map(|local| local.user);
-        let administering = Box::new(Administering {
+        let administering = Arc::new(Administering {
             endpoint,
             domain,
             method: parts.method.clone(),
@@ -93,7 +96,7 @@ impl Edge {
         ControlFlow::Continue(Admitted::Administrator(administering))
     }
 
-    pub(crate) async fn administer(&self, asked: &Administering, body: Body) -> Response {
+    pub(crate) async fn administer(self: &Arc<Self>, asked: &Arc<Administering>, body: Body) -> Response {
         let suspect = self.limits.suspect(asked.peer.address, Some(SUSPECT));
         if let Err(wait) = self.limits.attempt(suspect) {
             tracing::info!(address = ?asked.peer.address, "too many failed authentications");
@@ -111,10 +114,31 @@ impl Edge {
             Ok(Err(_too_long)) => return refused(&AdministrationDenial::TooLarge),
             Err(Elapsed) => return answer::too_slow(),
         };
-        let answered = within(self.request_deadline, Box::pin(self.administered(asked, &body))).await;
-        let late = |Elapsed| Err(AdministrationError::Backend(BackendError::Deadline));
-        match answered.unwrap_or_else(late) {
-            Ok(done) => self.done(asked, done),
+        // A task of its own: whoever goes away once a change is on its way does not keep its event from being recorded, nor
+        // a failure from being counted.
+        let work = Arc::clone(self).carried_out(Arc::clone(asked), body, suspect);
+        let work = tokio::spawn(work.in_current_span());
+        match within(self.request_deadline, pin!(work)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(ended)) => match ended.try_into_panic() {
+                Ok(panic) => panic::resume_unwind(panic),
+                Err(_the_server_ends) => answer::fault(StatusCode::SERVICE_UNAVAILABLE),
+            },
+            Err(Elapsed) => {
+                let late = AdministrationError::Backend(BackendError::Deadline);
+                self.not_done(late, suspect, &asked.peer)
+            }
+        }
+    }
+
+    async fn carried_out(
+        self: Arc<Self>,
+        asked: Arc<Administering>,
+        body: Bytes,
+        suspect: Option<Suspect>,
+    ) -> Response {
+        match self.administered(&asked, &body).await {
+            Ok(done) => self.done(&asked, done),
             Err(error) => self.not_done(error, suspect, &asked.peer),
         }
     }

@@ -260,7 +260,7 @@ pub(crate) enum Admitted {
     /// Of a person's browser.
     Visitor(Box<Visitor>),
     /// Of who administers clients, or of a client about itself.
-    Administrator(Box<Administering>),
+    Administrator(Arc<Administering>),
 }
 
 impl Edge {

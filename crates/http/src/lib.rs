@@ -24,6 +24,7 @@ mod route;
 mod token;
 mod traces;
 mod userinfo;
+mod workshop;
 
 pub use admin::Readiness;
 pub use config::HttpConfig;
@@ -32,3 +33,4 @@ pub use limit::{Allowance, RateLimit};
 pub use network::{IpNetwork, NetworkError};
 pub use proxy::{ProxyAccess, ProxyError, TrustedProxy};
 pub use traces::{RequestTraces, TraceStart};
+pub use workshop::BlockingWorkshop;

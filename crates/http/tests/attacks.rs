@@ -1,5 +1,6 @@
 //! What hostile and broken peers send, and what they get. The names are those of the attack catalogue.
 
+mod administrators;
 mod arbitrary;
 mod assertions;
 mod attacks_a;
@@ -18,6 +19,8 @@ mod broker;
 mod conformance;
 mod ended_logins;
 mod faults;
+mod gone;
+mod key_making;
 mod keys;
 mod metadata;
 mod os_oauth2;

@@ -1,118 +1,17 @@
 //! Client registry administration: group O, through the router.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use async_trait::async_trait;
 use axum::body::Body;
 use sealstone_audit::{Action, Outcome, Target};
-use sealstone_identity::{
-    AdministratorSource, Authority, DomainId, IdentitySourceError, MachineLogin, Name, ProjectScope, Refusal,
-    RoleName, Scope, TieFacts, TokenHolder, UserRef,
-};
-use sealstone_mtls::SubjectMatcher;
-use sealstone_oauth_types::{ClientId, ScopeSet};
-use sealstone_provider::{Administration, AdministratorCertificate, KeyAdministration};
-use sealstone_registry::{ClientStore, RegistrationPolicy};
-use sealstone_storage::MemoryStore;
+use sealstone_oauth_types::ClientId;
+use sealstone_registry::ClientStore;
 use serde_json::{Value, json};
 
+use crate::administrators::{administration, cloud, each_refused, of_keystone, refused, way, ways_of_nobody};
 use crate::support::{Answer, Ask, ISSUER, TOKEN, World};
 
 const CLIENTS: &str = "/v4/oauth2/demo/clients";
 const INITIAL: &str = "/v4/oauth2/demo/initial-access-tokens";
 const REGISTER: &str = "/v4/oauth2/demo/register";
-
-/// A Keystone that knows a few tokens, and to whom they belong.
-struct FakeKeystone;
-
-fn scope(name: &str) -> (Scope, &'static str) {
-    let domain = |id: &str| Scope::Domain {
-        id: DomainId::parse(id).unwrap(),
-        name: Name::parse(id).unwrap(),
-    };
-    match name {
-        "system-admin" => (Scope::System, "admin"),
-        "system-reader" => (Scope::System, "reader"),
-        "manager-of-elsewhere" => (domain("elsewhere"), "manager"),
-        "member-of-demo" => (domain("demo"), "member"),
-        "project-admin" => {
-            let project = ProjectScope::new("p1", "builds", "demo").unwrap();
-            (Scope::Project(project), "admin")
-        }
-        _ => (domain("demo"), "manager"),
-    }
-}
-
-#[async_trait]
-impl AdministratorSource for FakeKeystone {
-    async fn holder(&self, token: &str) -> Result<TokenHolder, IdentitySourceError> {
-        if token == "unknown" {
-            return Err(IdentitySourceError::Refused(Refusal::Credential));
-        }
-        if token == "outage" {
-            return Err(IdentitySourceError::unavailable("no answer"));
-        }
-        let (scope, role) = scope(token);
-        let user = UserRef::new("operator", "operator", "demo").unwrap();
-        Ok(TokenHolder {
-            authority: Authority::new(user, scope, vec![RoleName::parse(role).unwrap()]).unwrap(),
-            is_narrowed: token == "narrowed",
-            certificate_thumbprint: (token == "bound").then(|| "x".to_owned()),
-        })
-    }
-
-    async fn tie(&self, token: &str, login: &MachineLogin<'_>) -> Result<TieFacts, IdentitySourceError> {
-        assert_eq!(
-            token, "manager-of-demo",
-            "asked with the administrator's own token"
-        );
-        let MachineLogin::MintedUser { user_id, project_id } = login else {
-            return Err(IdentitySourceError::Refused(Refusal::Credential));
-        };
-        if user_id.as_str() == "hidden" {
-            return Err(IdentitySourceError::Refused(Refusal::User));
-        }
-        let of = |id: &str| DomainId::parse(id.split('-').next_back().unwrap()).unwrap();
-        Ok(TieFacts {
-            user_domain: of(user_id.as_str()),
-            project_domain: of(project_id.as_str()),
-            within_roles: !user_id.as_str().starts_with("mighty"),
-            unrestricted: false,
-        })
-    }
-}
-
-pub(crate) fn administration(store: Arc<MemoryStore>) -> Administration {
-    let role = |name: &str| RoleName::parse(name).unwrap();
-    let subject = |name: &str| SubjectMatcher::parse("tls_client_auth_subject_dn", name).unwrap();
-    Administration {
-        keys: KeyAdministration {
-            requests: store.clone(),
-            administrators: None,
-        },
-        registrations: store,
-        keystone: Some(Arc::new(FakeKeystone)),
-        manager_roles: vec![role("manager"), role("admin")],
-        cloud_roles: vec![role("admin")],
-        grantable: ScopeSet::parse("logs:read").unwrap(),
-        certificates: vec![
-            AdministratorCertificate {
-                subject: subject("CN=operator"),
-                domain: None,
-            },
-            AdministratorCertificate {
-                subject: subject("CN=manager"),
-                domain: Some(DomainId::parse("demo").unwrap()),
-            },
-        ],
-        policy: None,
-        policies: BTreeMap::from([(
-            DomainId::parse("demo").unwrap(),
-            Some(RegistrationPolicy::default()),
-        )]),
-    }
-}
 
 impl World {
     async fn with_administrators() -> Self {
@@ -122,13 +21,6 @@ impl World {
         world.register("elsewhere", "bureau", scope.clone()).await;
         world.register("global", "cloud-office", scope).await;
         world
-    }
-
-    pub(crate) async fn token_at(&self, domain: &str, client: &str, form: &str) -> String {
-        let place = format!("/v4/oauth2/{domain}/token");
-        let answer = self.send(Ask::post(&place).basic(client).form(form)).await;
-        assert_eq!(answer.status, 200, "{}", answer.text);
-        answer.json()["access_token"].as_str().unwrap().to_owned()
     }
 
     async fn office(&self) -> String {
@@ -142,39 +34,8 @@ impl World {
     }
 }
 
-impl Ask {
-    pub(crate) fn bearer(self, token: &str) -> Self {
-        self.header("authorization", format!("Bearer {token}"))
-    }
-
-    pub(crate) fn json(self, body: &Value) -> Self {
-        self.header("content-type", "application/json")
-            .body(Body::from(body.to_string()))
-    }
-}
-
-/// By the cloud's administrator.
-pub(crate) fn cloud(method: &str, uri: &str) -> Ask {
-    Ask::new(method, uri).header("x-auth-token", "system-admin")
-}
-
 fn app() -> Value {
     json!({ "redirect_uris": ["https://app.example/cb"], "scope": "openid" })
-}
-
-#[track_caller]
-pub(crate) fn refused(answer: &Answer, status: u16, code: &str, name: &str) {
-    assert_eq!(
-        (answer.status.as_u16(), answer.json()["error"].as_str()),
-        (status, Some(code)),
-        "{name}: {answer:?}"
-    );
-    answer.is_clean();
-    let challenge = answer.header("www-authenticate");
-    assert!(
-        status != 401 || challenge.is_some_and(|value| value.starts_with("Bearer")),
-        "{name}: {answer:?}"
-    );
 }
 
 #[tokio::test]
@@ -192,131 +53,37 @@ async fn o01_who_is_no_administrator_of_the_domain_gets_nothing() {
             "grant_type=client_credentials&scope=metrics%3Aread",
         )
         .await;
-    let stranger = world.ca.client("stranger");
-    let keystone = |token: &'static str| move |ask: Ask| ask.header("x-auth-token", token);
-    type Way<'a> = Box<dyn Fn(Ask) -> Ask + 'a>;
-    let ways: Vec<(&str, Way<'_>, u16, &str)> = vec![
-        ("nothing", Box::new(|ask| ask), 401, "invalid_token"),
-        (
-            "basic",
-            Box::new(|ask: Ask| ask.basic("office")),
-            401,
-            "invalid_token",
-        ),
-        (
-            "no token",
-            Box::new(|ask: Ask| ask.bearer("x.y.z")),
-            401,
-            "invalid_token",
-        ),
-        (
-            "another issuer's",
-            Box::new(|ask: Ask| ask.bearer(&elsewhere)),
-            401,
-            "invalid_token",
-        ),
-        (
-            "without the scope",
-            Box::new(|ask: Ask| ask.bearer(&plain)),
-            403,
-            "insufficient_scope",
-        ),
-        (
-            "scope not asked for",
-            Box::new(|ask: Ask| ask.bearer(&without)),
-            403,
-            "insufficient_scope",
-        ),
-        (
-            "no Keystone token",
-            Box::new(keystone("unknown")),
-            401,
-            "invalid_token",
-        ),
-        (
-            "narrowed by rules",
-            Box::new(keystone("narrowed")),
-            401,
-            "invalid_token",
-        ),
-        (
-            "bound elsewhere",
-            Box::new(keystone("bound")),
-            401,
-            "invalid_token",
-        ),
-        (
-            "a member",
-            Box::new(keystone("member-of-demo")),
-            403,
-            "access_denied",
-        ),
-        (
-            "admin of a project",
-            Box::new(keystone("project-admin")),
-            403,
-            "access_denied",
-        ),
-        (
-            "reader of the system",
-            Box::new(keystone("system-reader")),
-            403,
-            "access_denied",
-        ),
-        (
-            "another domain's manager",
-            Box::new(keystone("manager-of-elsewhere")),
-            403,
-            "access_denied",
-        ),
-        (
-            "an unknown certificate",
-            Box::new(|ask: Ask| ask.certificate(&stranger)),
-            403,
-            "access_denied",
-        ),
-        (
-            "its own signature",
-            Box::new(|ask: Ask| ask.certificate(&world.alone)),
-            401,
-            "invalid_token",
-        ),
-        (
-            "two tokens",
-            Box::new(|ask: Ask| ask.bearer(&office).header("x-auth-token", "manager-of-demo")),
-            400,
-            "invalid_request",
-        ),
-        (
-            "a web page",
-            Box::new(|ask: Ask| ask.bearer(&office).header("origin", "https://evil.example")),
-            403,
-            "access_denied",
-        ),
-    ];
+    let mut ways = ways_of_nobody(&world, &office, &without);
+    ways.extend([
+        way("another issuer's", 401, "invalid_token", |ask| {
+            ask.bearer(&elsewhere)
+        }),
+        way("without the scope", 403, "insufficient_scope", |ask| {
+            ask.bearer(&plain)
+        }),
+        way("narrowed by rules", 401, "invalid_token", of_keystone("narrowed")),
+        way("bound elsewhere", 401, "invalid_token", of_keystone("bound")),
+        way("a member", 403, "access_denied", of_keystone("member-of-demo")),
+    ]);
     let before = world.store.client(&ClientId::parse("ci").unwrap()).await.unwrap();
-    let mut asked = 0;
-    for (name, way, status, code) in &ways {
-        for (method, uri) in [
-            ("GET", CLIENTS.to_owned()),
-            ("POST", CLIENTS.to_owned()),
-            ("GET", format!("{CLIENTS}/ci")),
-            ("PUT", format!("{CLIENTS}/ci")),
-            ("DELETE", format!("{CLIENTS}/ci")),
-            ("POST", format!("{CLIENTS}/ci/secret")),
-            ("POST", format!("{CLIENTS}/ci/disable")),
-            ("POST", format!("{CLIENTS}/ci/enable")),
-            ("GET", INITIAL.to_owned()),
-            ("POST", INITIAL.to_owned()),
-            ("DELETE", format!("{INITIAL}/0011223344556677")),
-        ] {
-            // From an address of its own: too many failures of one are answered 429.
-            asked += 1;
-            let ask = way(Ask::new(method, &uri)).peer(&format!("10.0.{}.{}", asked / 200, asked % 200));
-            let answer = world.send(ask).await;
-            refused(&answer, *status, code, &format!("{name}: {method} {uri}"));
-        }
-    }
+    each_refused(
+        &world,
+        &ways,
+        &[
+            ("GET", CLIENTS),
+            ("POST", CLIENTS),
+            ("GET", &format!("{CLIENTS}/ci")),
+            ("PUT", &format!("{CLIENTS}/ci")),
+            ("DELETE", &format!("{CLIENTS}/ci")),
+            ("POST", &format!("{CLIENTS}/ci/secret")),
+            ("POST", &format!("{CLIENTS}/ci/disable")),
+            ("POST", &format!("{CLIENTS}/ci/enable")),
+            ("GET", INITIAL),
+            ("POST", INITIAL),
+            ("DELETE", &format!("{INITIAL}/0011223344556677")),
+        ],
+    )
+    .await;
     assert_eq!(
         world.store.client(&ClientId::parse("ci").unwrap()).await.unwrap(),
         before

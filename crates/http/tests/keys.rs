@@ -11,10 +11,10 @@ use sealstone_provider::Administration;
 use sealstone_storage::MemoryStore;
 use serde_json::{Value, json};
 
-use crate::attacks_o::{administration, cloud, refused};
+use crate::administrators::{administration, cloud, each_refused, of_keystone, refused, way, ways_of_nobody};
 use crate::support::{Answer, Ask, INTROSPECT, ISSUER, World};
 
-const KEYS: &str = "/v4/oauth2/demo/keys";
+pub(crate) const KEYS: &str = "/v4/oauth2/demo/keys";
 const ELSEWHERE: &str = "/v4/oauth2/elsewhere/keys";
 
 /// Keys of administrators, by name; mallory is none.
@@ -25,7 +25,7 @@ fn private(name: &str) -> &'static PrivateKey {
     &all.iter().find(|(known, _)| *known == name).unwrap().1
 }
 
-fn by_two(store: Arc<MemoryStore>) -> Administration {
+pub(crate) fn by_two(store: Arc<MemoryStore>) -> Administration {
     let public = |name: &str| {
         let key = private(name).public_jwk().clone();
         key.with_kid(name).unwrap().to_json()
@@ -59,19 +59,19 @@ impl World {
     }
 
     /// The one that signs.
-    async fn active(&self) -> String {
+    pub(crate) async fn active(&self) -> String {
         let told = self.keys().await;
         let keys = told["keys"].as_array().unwrap();
         let active = keys.iter().find(|key| key["state"] == "active").unwrap();
         active["kid"].as_str().unwrap().to_owned()
     }
 
-    async fn is_published(&self, kid: &str) -> bool {
+    pub(crate) async fn is_published(&self, kid: &str) -> bool {
         let answer = self.send(Ask::get(&format!("{ISSUER}/jwks"))).await;
         answer.text.contains(kid)
     }
 
-    async fn is_active(&self, token: &str) -> bool {
+    pub(crate) async fn is_active(&self, token: &str) -> bool {
         let ask = Ask::post(INTROSPECT)
             .basic("gateway")
             .form(format!("token={token}"));
@@ -80,7 +80,7 @@ impl World {
         answer.json()["active"] == true
     }
 
-    fn of(&self, action: Action, outcome: Outcome) -> Vec<Event<'static>> {
+    pub(crate) fn of(&self, action: Action, outcome: Outcome) -> Vec<Event<'static>> {
         let events = self.events().into_iter();
         events
             .filter(|event| event.action == action && event.outcome == outcome)
@@ -89,16 +89,16 @@ impl World {
     }
 }
 
-fn revoke(kid: &str) -> Ask {
+pub(crate) fn revoke(kid: &str) -> Ask {
     cloud("POST", &format!("{KEYS}/{kid}/revoke"))
 }
 
-fn confirm(kid: &str) -> Ask {
+pub(crate) fn confirm(kid: &str) -> Ask {
     cloud("POST", &format!("{KEYS}/{kid}/confirm"))
 }
 
 #[derive(Clone, Copy)]
-struct Word<'a> {
+pub(crate) struct Word<'a> {
     /// Whose name is in it, and whose key signed it.
     name: &'a str,
     key: &'a str,
@@ -119,12 +119,12 @@ impl Word<'_> {
             .unwrap()
     }
 
-    fn body(self, world: &World) -> Value {
+    pub(crate) fn body(self, world: &World) -> Value {
         json!({ "request": self.request, "statement": self.signed(world) })
     }
 }
 
-fn word<'a>(name: &'a str, request: &'a str, kid: &'a str) -> Word<'a> {
+pub(crate) fn word<'a>(name: &'a str, request: &'a str, kid: &'a str) -> Word<'a> {
     Word {
         name,
         key: name,
@@ -151,118 +151,37 @@ async fn o01_keys_are_for_administrators_of_the_cloud() {
         )
         .await;
     let manager = world.ca.client("manager");
-    let stranger = world.ca.client("stranger");
     let kid = world.active().await;
-    let keystone = |token: &'static str| move |ask: Ask| ask.header("x-auth-token", token);
-    type Way<'a> = Box<dyn Fn(Ask) -> Ask + 'a>;
-    let ways: Vec<(&str, Way<'_>, u16, &str)> = vec![
-        ("nothing", Box::new(|ask| ask), 401, "invalid_token"),
-        (
-            "basic",
-            Box::new(|ask: Ask| ask.basic("cloud-office")),
-            401,
-            "invalid_token",
-        ),
-        (
-            "no token",
-            Box::new(|ask: Ask| ask.bearer("x.y.z")),
-            401,
-            "invalid_token",
-        ),
-        (
-            "the office of one domain",
-            Box::new(|ask: Ask| ask.bearer(&of_domain)),
-            403,
-            "access_denied",
-        ),
-        (
-            "who registers clients of all",
-            Box::new(|ask: Ask| ask.bearer(&registrar)),
-            403,
-            "insufficient_scope",
-        ),
-        (
-            "scope not asked for",
-            Box::new(|ask: Ask| ask.bearer(&narrower)),
-            403,
-            "insufficient_scope",
-        ),
-        (
-            "no Keystone token",
-            Box::new(keystone("unknown")),
-            401,
-            "invalid_token",
-        ),
-        (
+    let mut ways = ways_of_nobody(&world, &of_cloud, &narrower);
+    ways.extend([
+        way("the office of one domain", 403, "access_denied", |ask| {
+            ask.bearer(&of_domain)
+        }),
+        way("who registers clients of all", 403, "insufficient_scope", |ask| {
+            ask.bearer(&registrar)
+        }),
+        way(
             "a manager of this very domain",
-            Box::new(keystone("manager-of-demo")),
             403,
             "access_denied",
+            of_keystone("manager-of-demo"),
         ),
-        (
-            "another domain's manager",
-            Box::new(keystone("manager-of-elsewhere")),
-            403,
-            "access_denied",
-        ),
-        (
-            "reader of the system",
-            Box::new(keystone("system-reader")),
-            403,
-            "access_denied",
-        ),
-        (
-            "admin of a project",
-            Box::new(keystone("project-admin")),
-            403,
-            "access_denied",
-        ),
-        (
-            "a domain's certificate",
-            Box::new(|ask: Ask| ask.certificate(&manager)),
-            403,
-            "access_denied",
-        ),
-        (
-            "an unknown certificate",
-            Box::new(|ask: Ask| ask.certificate(&stranger)),
-            403,
-            "access_denied",
-        ),
-        (
-            "its own signature",
-            Box::new(|ask: Ask| ask.certificate(&world.alone)),
-            401,
-            "invalid_token",
-        ),
-        (
-            "two tokens",
-            Box::new(|ask: Ask| ask.bearer(&of_cloud).header("x-auth-token", "system-admin")),
-            400,
-            "invalid_request",
-        ),
-        (
-            "a web page",
-            Box::new(|ask: Ask| ask.bearer(&of_cloud).header("origin", "https://evil.example")),
-            403,
-            "access_denied",
-        ),
-    ];
+        way("a domain's certificate", 403, "access_denied", |ask| {
+            ask.certificate(&manager)
+        }),
+    ]);
     let before = world.keys().await;
-    let mut asked = 0_u32;
-    for (name, way, status, code) in &ways {
-        for (method, uri) in [
-            ("GET", KEYS.to_owned()),
-            ("POST", KEYS.to_owned()),
-            ("POST", format!("{KEYS}/{kid}/revoke")),
-            ("POST", format!("{KEYS}/{kid}/confirm")),
-        ] {
-            asked += 1;
-            let ask = way(Ask::new(method, &uri)).peer(&format!("10.0.{}.{}", asked / 200, asked % 200));
-            let answer = world.send(ask).await;
-            refused(&answer, *status, code, &format!("{name}: {method} {uri}"));
-        }
-    }
+    each_refused(
+        &world,
+        &ways,
+        &[
+            ("GET", KEYS),
+            ("POST", KEYS),
+            ("POST", &format!("{KEYS}/{kid}/revoke")),
+            ("POST", &format!("{KEYS}/{kid}/confirm")),
+        ],
+    )
+    .await;
     assert_eq!(world.keys().await, before, "nothing was changed");
     assert_eq!(world.of(Action::RotateKey, Outcome::Success).len(), 0);
     for action in [

@@ -14,10 +14,14 @@ use rustls_pki_types::UnixTime;
 use sealstone_audit::{Action, Event, MemorySink, Outcome, Target};
 use sealstone_http::{HttpConfig, HttpEdge};
 use sealstone_identity::{DomainId, IdentitySource};
-use sealstone_keyring::{KeyEncryptionKey, RotationPolicy, RotationSettings, SecretPlace, SecretPurpose};
+use sealstone_keyring::{
+    KeyEncryptionKey, KeyHome, RotationPolicy, RotationSettings, SecretPlace, SecretPurpose,
+};
 use sealstone_mtls::ClientCertificate;
 use sealstone_oauth_types::{ClientId, Secret};
-use sealstone_provider::{Administration, BaseUrl, Clock, Ports, Provider, ProviderConfig, SystemEntropy};
+use sealstone_provider::{
+    Administration, BaseUrl, Clock, Ports, Provider, ProviderConfig, SystemEntropy, Upkeep,
+};
 use sealstone_registry::{
     Client, ClientRegistration, ClientSecretText, ClientStore, Domain, DomainStore, Insertion, Pepper,
     SealedSecret, SecretKind, SecretSet,
@@ -67,6 +71,16 @@ pub(crate) fn mac_secret(client: &str) -> String {
 /// How clients are administered, over this store.
 pub(crate) type Administrators = fn(Arc<MemoryStore>) -> Administration;
 
+/// What there is beside a server, if anything.
+#[derive(Default)]
+pub(crate) struct Beside {
+    pub(crate) identity: Option<Arc<dyn IdentitySource>>,
+    pub(crate) people: Option<People>,
+    pub(crate) administration: Option<Administrators>,
+    /// Where its keys are made and stay.
+    pub(crate) home: Option<Arc<dyn KeyHome>>,
+}
+
 pub(crate) struct World {
     pub(crate) router: Router,
     pub(crate) edge: HttpEdge,
@@ -96,7 +110,7 @@ impl World {
         change: impl FnOnce(HttpConfig) -> HttpConfig,
         wrap: impl FnOnce(Arc<dyn ClientStore>) -> Arc<dyn ClientStore>,
     ) -> Self {
-        Self::build_beside(change, wrap, None, None, None).await
+        Self::build_beside(change, wrap, Beside::default()).await
     }
 
     /// A world with people.
@@ -109,7 +123,12 @@ impl World {
         people: People,
         change: impl FnOnce(HttpConfig) -> HttpConfig,
     ) -> Self {
-        Self::build_beside(change, |clients| clients, None, Some(people), None).await
+        let people = Some(people);
+        let beside = Beside {
+            people,
+            ..Beside::default()
+        };
+        Self::build_beside(change, |clients| clients, beside).await
     }
 
     /// A world beside a Keystone.
@@ -122,74 +141,50 @@ impl World {
         keystone: FakeIdentity,
         change: impl FnOnce(HttpConfig) -> HttpConfig,
     ) -> Self {
-        Self::build_beside(change, |clients| clients, Some(Arc::new(keystone)), None, None).await
+        let beside = Beside {
+            identity: Some(Arc::new(keystone)),
+            ..Beside::default()
+        };
+        Self::build_beside(change, |clients| clients, beside).await
     }
 
     /// A world whose clients are administered over HTTP; with people, where some are given.
     pub(crate) async fn administered(administration: Administrators, people: Option<People>) -> Self {
-        Self::build_beside(
-            |config| config,
-            |clients| clients,
-            None,
+        let beside = Beside {
             people,
-            Some(administration),
-        )
-        .await
+            administration: Some(administration),
+            ..Beside::default()
+        };
+        Self::build_beside(|config| config, |clients| clients, beside).await
     }
 
-    async fn build_beside(
+    /// A world of all of it.
+    pub(crate) async fn build_beside(
         change: impl FnOnce(HttpConfig) -> HttpConfig,
         wrap: impl FnOnce(Arc<dyn ClientStore>) -> Arc<dyn ClientStore>,
-        identity: Option<Arc<dyn IdentitySource>>,
-        people: Option<People>,
-        administration: Option<Administrators>,
+        beside: Beside,
     ) -> Self {
         Log::install();
-        let mut rotation = RotationSettings::default();
-        if let Some(people) = &people {
-            rotation.algorithms.clone_from(&people.algorithms);
-        }
         let store = MemoryStore::new();
         for domain in ["demo", "elsewhere"] {
             let domain = Domain::new(DomainId::parse(domain).unwrap(), domain, true).unwrap();
             assert_eq!(store.insert_domain(domain).await.unwrap(), Insertion::Inserted);
         }
-        let clock = ManualClock::default();
-        let audit = MemorySink::default();
-        let ports_clock: Arc<dyn Clock> = Arc::new(TestClock(clock.clone()));
-        let shared = Arc::new(store.clone());
-        if administration.is_some() {
+        if beside.administration.is_some() {
             let cloud = Domain::new(DomainId::parse("global").unwrap(), "Cloud", true).unwrap();
             assert_eq!(store.insert_domain(cloud).await.unwrap(), Insertion::Inserted);
         }
-        let administration = administration.map(|make| make(shared.clone()));
-        let provider = Provider::with_administration(
-            ProviderConfig {
-                base: BaseUrl::parse("https://id.example").unwrap(),
-                mtls_base: Some(BaseUrl::parse("https://mtls.id.example").unwrap()),
-                rotation: RotationPolicy::new(rotation).unwrap(),
-                pepper: Pepper::from_bytes(PEPPER),
-                key_encryption_key: KeyEncryptionKey::from_bytes(KEY_ENCRYPTION_KEY),
-            },
-            Ports {
-                clients: wrap(shared.clone()),
-                domains: shared.clone(),
-                keys: shared.clone(),
-                revocations: shared.clone(),
-                assertions: shared,
-                audit: Arc::new(audit.clone()),
-                identity,
-                people: people.map(|people| people.ports(&store)),
-                clock: Arc::clone(&ports_clock),
-                entropy: Arc::new(SystemEntropy),
-            },
-            administration,
-        );
+        let (clock, audit) = (ManualClock::default(), MemorySink::default());
+        let provider = provider((&store, &clock, &audit), wrap, beside);
         provider.maintain().await.unwrap();
         let ca = TestCa::new("Clients");
         let trust = ClientTrust::new(&[ca.certificate_der()], &[], CrlPolicy::default()).unwrap();
         let config = HttpConfig::default().with_client_trust(TrustHandle::new(trust));
-        let edge = HttpEdge::new(provider.clone(), ports_clock, change(config));
+        let edge = HttpEdge::new(
+            provider.clone(),
+            Arc::new(TestClock(clock.clone())),
+            change(config),
+        );
         let machine = ca.client("machine");
         let alone = CertificateSpec::client("alone").self_signed();
         let world = Self {
@@ -205,6 +200,25 @@ impl World {
         };
         world.register_all().await;
         world
+    }
+
+    /// Another server on the same store, which knows what is stored now.
+    pub(crate) async fn another(
+        &self,
+        administration: Administrators,
+        home: Arc<dyn KeyHome>,
+    ) -> (Provider, Router) {
+        let beside = Beside {
+            administration: Some(administration),
+            home: Some(home),
+            ..Beside::default()
+        };
+        let of = (&self.store, &self.clock, &self.audit);
+        let provider = provider(of, |clients| clients, beside);
+        provider.load(Upkeep::Follows).await.unwrap();
+        let clock = Arc::new(TestClock(self.clock.clone()));
+        let edge = HttpEdge::new(provider.clone(), clock, HttpConfig::default());
+        (provider, edge.router())
     }
 
     async fn register_all(&self) {
@@ -290,22 +304,7 @@ impl World {
     }
 
     pub(crate) async fn send(&self, ask: Ask) -> Answer {
-        let response = self.router.clone().oneshot(ask.into_request()).await.unwrap();
-        let (parts, body) = response.into_parts();
-        // Whatever is answered, and wherever it was made.
-        let ids: Vec<_> = parts.headers.get_all("x-request-id").iter().collect();
-        assert!(
-            matches!(&ids[..], [id] if !id.is_empty() && *id != "unnamed"),
-            "{ids:?}"
-        );
-        let nosniff: Vec<_> = parts.headers.get_all("x-content-type-options").iter().collect();
-        assert_eq!(nosniff, ["nosniff"]);
-        let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
-        Answer {
-            status: parts.status,
-            headers: parts.headers,
-            text,
-        }
+        send(self.router.clone(), ask).await
     }
 
     /// Asks for a token as `ci`, with this body.
@@ -362,6 +361,66 @@ impl World {
             .filter(issued)
             .count()
     }
+}
+
+/// What the router answers.
+pub(crate) async fn send(router: Router, ask: Ask) -> Answer {
+    let response = router.oneshot(ask.into_request()).await.unwrap();
+    let (parts, body) = response.into_parts();
+    // Whatever is answered, and wherever it was made.
+    let ids: Vec<_> = parts.headers.get_all("x-request-id").iter().collect();
+    assert!(
+        matches!(&ids[..], [id] if !id.is_empty() && *id != "unnamed"),
+        "{ids:?}"
+    );
+    let nosniff: Vec<_> = parts.headers.get_all("x-content-type-options").iter().collect();
+    assert_eq!(nosniff, ["nosniff"]);
+    let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+    Answer {
+        status: parts.status,
+        headers: parts.headers,
+        text,
+    }
+}
+
+fn provider(
+    (store, clock, audit): (&MemoryStore, &ManualClock, &MemorySink),
+    wrap: impl FnOnce(Arc<dyn ClientStore>) -> Arc<dyn ClientStore>,
+    beside: Beside,
+) -> Provider {
+    let mut rotation = RotationSettings::default();
+    if let Some(people) = &beside.people {
+        rotation.algorithms.clone_from(&people.algorithms);
+    }
+    let rotation = RotationPolicy::new(rotation).unwrap();
+    let rotation = match beside.home {
+        Some(home) => rotation.with_home(home),
+        None => rotation,
+    };
+    let shared = Arc::new(store.clone());
+    let administration = beside.administration.map(|make| make(shared.clone()));
+    Provider::with_administration(
+        ProviderConfig {
+            base: BaseUrl::parse("https://id.example").unwrap(),
+            mtls_base: Some(BaseUrl::parse("https://mtls.id.example").unwrap()),
+            rotation,
+            pepper: Pepper::from_bytes(PEPPER),
+            key_encryption_key: KeyEncryptionKey::from_bytes(KEY_ENCRYPTION_KEY),
+        },
+        Ports {
+            clients: wrap(shared.clone()),
+            domains: shared.clone(),
+            keys: shared.clone(),
+            revocations: shared.clone(),
+            assertions: shared,
+            audit: Arc::new(audit.clone()),
+            identity: beside.identity,
+            people: beside.people.map(|people| people.ports(store)),
+            clock: Arc::new(TestClock(clock.clone())),
+            entropy: Arc::new(SystemEntropy),
+        },
+        administration,
+    )
 }
 
 /// A request in the making.

@@ -11,6 +11,7 @@ mod parts;
 mod reference;
 mod register;
 mod rights;
+mod workshop;
 
 use crate::error::BackendError;
 use crate::issuer::IssuerState;
@@ -31,6 +32,7 @@ pub use error::{AdministrationDenial, AdministrationError};
 pub use keys::{KeyAdministration, KeysRequest};
 pub use parts::{Preconditions, RegistrationRequest};
 pub use rights::Credentials;
+pub use workshop::{KeyPlace, KeyWorkshop, KeyWorkshopFull};
 
 /// How clients and keys are administered over HTTP. Without it, they are not.
 #[derive(Clone)]

@@ -67,7 +67,8 @@ impl TokenError {
             | Self::Backend(
                 BackendError::IdentityUnavailable { retry_after, .. }
                 | BackendError::PersonUnavailable { retry_after, .. }
-                | BackendError::IdentityMalformed { retry_after, .. },
+                | BackendError::IdentityMalformed { retry_after, .. }
+                | BackendError::KeysBusy { retry_after },
             ) => Some(*retry_after),
             Self::UnknownIssuer | Self::Denied(_) | Self::Backend(_) => None,
         }
@@ -175,6 +176,12 @@ pub enum BackendError {
     /// The key ring of a domain could not be read or changed.
     #[error("the key ring of the domain could not be read or changed")]
     Keys(#[from] MaintainError),
+    /// Keys are being made for so many that no more wait.
+    #[error("too many keys are being made")]
+    KeysBusy {
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// A sealed secret of the client does not open.
     #[error("a sealed secret of the client can't be read")]
     Sealed(#[from] SecretError),
@@ -190,6 +197,7 @@ impl BackendError {
             | Self::Deadline
             | Self::Logins(_)
             | Self::Grants(_)
+            | Self::KeysBusy { .. }
             | Self::PersonUnavailable { .. }
             | Self::IdentityUnavailable { .. }
             | Self::IdentityMalformed { .. } => ErrorCode::TemporarilyUnavailable,
@@ -225,6 +233,7 @@ impl BackendError {
             Self::Sealed(_) => Some("sealed_secret"),
             Self::Claim(_) => Some("control_character_in_claim"),
             Self::Keys(_) => Some("key_ring"),
+            Self::KeysBusy { .. } => Some("keys_busy"),
             Self::Clients(_)
             | Self::Revocations(_)
             | Self::Assertions(_)
@@ -255,6 +264,7 @@ impl BackendError {
             Self::PersonUnavailable { .. } => {
                 "The server can't ask about this person now: wait as long as Retry-After says"
             }
+            Self::KeysBusy { .. } => "Keys are being made for others: wait as long as Retry-After says",
             Self::Mint(error) if error.is_passing() => {
                 "The server can't reach what signs its tokens: try again in a moment"
             }

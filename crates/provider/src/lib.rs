@@ -23,8 +23,8 @@ mod token;
 
 pub use administration::{
     Administration, AdministrationAnswer, AdministrationDenial, AdministrationError, AdministrationRequest,
-    AdministratorCertificate, Credentials, KeyAdministration, KeysRequest, Preconditions,
-    RegistrationRequest,
+    AdministratorCertificate, Credentials, KeyAdministration, KeyPlace, KeyWorkshop, KeyWorkshopFull,
+    KeysRequest, Preconditions, RegistrationRequest,
 };
 pub use client_limit::ClientLimit;
 pub use config::{BaseUrl, BaseUrlError, ProviderConfig};

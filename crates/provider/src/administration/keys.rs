@@ -1,6 +1,7 @@
 //! Signing keys of a domain: listed, rotated out of turn, revoked; by one administrator of the cloud, or by two.
 
 use super::parts::small;
+use super::workshop::{KeyPlace, KeyWorkshop, KeyWorkshopFull};
 use super::{AdministrationAnswer, AdministrationDenial, AdministrationError, Asking, Credentials, Named};
 use crate::error::BackendError;
 use crate::issuer::IssuerState;
@@ -37,6 +38,15 @@ pub struct KeyAdministration {
     pub requests: Arc<dyn KeyRequestStore>,
     /// Those of whom two must agree on a revocation; `None` where one is enough.
     pub administrators: Option<Arc<Administrators>>,
+    /// Where keys are made.
+    pub workshop: Arc<dyn KeyWorkshop>,
+}
+
+impl KeyAdministration {
+    async fn place(&self) -> Result<KeyPlace, BackendError> {
+        let full = |KeyWorkshopFull { retry_after }| BackendError::KeysBusy { retry_after };
+        self.workshop.place().await.map_err(full)
+    }
 }
 
 impl fmt::Debug for KeyAdministration {
@@ -116,6 +126,8 @@ type Answered = Result<AdministrationAnswer, AdministrationError>;
 impl Provider {
     /// Does what is asked of the keys of the domain, once it is known that who asks administers the cloud, and records it.
     ///
+    /// To be polled to its end, though nobody waits for the answer any more: a change that was stored is recorded after it.
+    ///
     /// # Errors
     /// [`AdministrationError`]; nothing was changed, but where the store could not tell.
     pub async fn administer_keys(
@@ -147,10 +159,11 @@ impl Provider {
             (Err(refused), _) => Err(refused),
             (Ok(()), KeysRequest::List) => self.list_keys(keys, domain, asking.now).await,
             (Ok(()), KeysRequest::Rotate(body)) => {
-                self.rotate_keys(issuer, body, asking.now, &mut made).await
+                self.rotate_keys((keys, issuer), body, asking.now, &mut made)
+                    .await
             }
             (Ok(()), KeysRequest::Revoke(kid, body)) => match &keys.administrators {
-                None => self.revoke_alone(issuer, kid, body, asking.now).await,
+                None => self.revoke_alone((keys, issuer), (kid, body), asking.now).await,
                 Some(two) => {
                     let who = &mut named;
                     self.request_revocation((keys, two), domain, (kid, body), asking.now, who)
@@ -163,11 +176,11 @@ impl Provider {
                     .await;
                 match confirmed {
                     Err(refused) => Err(refused),
-                    Ok(kid) => {
+                    Ok((kid, place)) => {
                         let target = Target::Key(kid.as_str().into());
                         self.record_administration((action, asking.now), &named, target, asking.peer, None)?;
                         action = Action::RevokeKey;
-                        self.revoke_key(issuer, &kid, asking.now).await
+                        self.revoke_key(place, issuer, kid, asking.now).await
                     }
                 }
             }
@@ -203,41 +216,48 @@ impl Provider {
     /// Publishes successors of the keys that sign, as far as none wait already.
     async fn rotate_keys(
         &self,
-        issuer: &IssuerState,
+        (keys, issuer): (&KeyAdministration, &IssuerState),
         body: &[u8],
         now: UnixTime,
         made: &mut Vec<KeyId>,
     ) -> Answered {
         let _nothing: Nothing = small(body)?;
-        let policy = &self.0.config.rotation;
+        let place = keys.place().await?;
         let (ring, published) = self
-            .change_ring(issuer, |ring| {
+            .change_ring(place, &issuer.domain, move |ring, policy| {
                 let rotation = ring.rotate_now(policy);
                 ring.apply(&rotation, policy, now)
             })
             .await?;
-        let mut members = document(&issuer.domain, &ring, policy);
+        let mut members = document(&issuer.domain, &ring, &self.0.config.rotation);
         let kids: Vec<&str> = published.iter().map(KeyId::as_str).collect();
         members.insert("published".to_owned(), json!(kids));
         made.extend(published);
         Ok(AdministrationAnswer::plain(200, Some(members.into())))
     }
 
-    async fn revoke_alone(&self, issuer: &IssuerState, kid: &str, body: &[u8], now: UnixTime) -> Answered {
+    async fn revoke_alone(
+        &self,
+        (keys, issuer): (&KeyAdministration, &IssuerState),
+        (kid, body): (&str, &[u8]),
+        now: UnixTime,
+    ) -> Answered {
         // Who signs for two believes that a second one is asked: nothing is revoked behind their back.
         if Signed::parse(body)?.is_some() {
             return Err(AdministrationDenial::OneAdministrator.into());
         }
         let kid = KeyId::parse(kid).map_err(|_malformed| AdministrationDenial::UnknownKey)?;
-        self.revoke_key(issuer, &kid, now).await
+        self.revoke_key(keys.place().await?, issuer, kid, now).await
     }
 
-    async fn revoke_key(&self, issuer: &IssuerState, kid: &KeyId, now: UnixTime) -> Answered {
-        let policy = &self.0.config.rotation;
+    async fn revoke_key(&self, place: KeyPlace, issuer: &IssuerState, kid: KeyId, now: UnixTime) -> Answered {
+        let stolen = kid.clone();
         let (ring, fresh) = self
-            .change_ring(issuer, |ring| ring.revoke(kid, policy, now))
+            .change_ring(place, &issuer.domain, move |ring, policy| {
+                ring.revoke(&stolen, policy, now)
+            })
             .await?;
-        let mut members = document(&issuer.domain, &ring, policy);
+        let mut members = document(&issuer.domain, &ring, &self.0.config.rotation);
         members.insert("revoked".to_owned(), kid.as_str().into());
         members.insert("signs_now".to_owned(), json!(fresh.as_ref().map(KeyId::as_str)));
         tracing::warn!(domain.id = %issuer.domain, key.id = kid.as_str(), "a signing key was revoked");
@@ -285,7 +305,8 @@ impl Provider {
         }
     }
 
-    /// The second administrator's word; the key that both want revoked.
+    /// The second administrator's word; the key that both want revoked, and where to do it: a word is not used up while
+    /// there is no place.
     async fn confirm_revocation(
         &self,
         keys: &KeyAdministration,
@@ -293,7 +314,7 @@ impl Provider {
         (kid, body): (&str, &[u8]),
         now: UnixTime,
         named: &mut Named,
-    ) -> Result<KeyId, AdministrationError> {
+    ) -> Result<(KeyId, KeyPlace), AdministrationError> {
         let two = keys.administrators.as_deref();
         let two = two.ok_or(AdministrationDenial::OneAdministrator)?;
         let kid = KeyId::parse(kid).map_err(|_malformed| AdministrationDenial::UnknownKey)?;
@@ -305,6 +326,7 @@ impl Provider {
         if waiting.iter().any(|known| known.id == id && of_another(known)) {
             return Err(AdministrationDenial::UnknownRequest.into());
         }
+        let place = keys.place().await?;
         let confirmed = keys.requests.confirm_key_request(&id, &name, now).await;
         let request = match confirmed.map_err(backend)? {
             Confirmation::Confirmed(request) => request,
@@ -320,7 +342,7 @@ impl Provider {
             kid: kid.as_str(),
         };
         match two.verify(&request.statement, asked, now) {
-            Ok(first) if first == request.requested_by && first != name => Ok(kid),
+            Ok(first) if first == request.requested_by && first != name => Ok((kid, place)),
             Ok(_) | Err(_) => Err(AdministrationDenial::AdministratorNotProved.into()),
         }
     }
@@ -344,22 +366,37 @@ impl Provider {
     }
 
     /// Stores the change, and serves it here at once; other nodes are told by the store.
-    async fn change_ring<T: Send>(
+    async fn change_ring<T: Send + 'static>(
         &self,
-        issuer: &IssuerState,
-        make: impl Fn(&mut KeyRing) -> Result<T, KeyRingError> + Send + Sync,
+        place: KeyPlace,
+        domain: &DomainId,
+        make: impl Fn(&mut KeyRing, &RotationPolicy) -> Result<T, KeyRingError> + Send + Sync + 'static,
     ) -> Result<(KeyRing, T), AdministrationError> {
-        let config = &self.0.config;
+        let (provider, domain) = (self.clone(), domain.clone());
+        let work = async move { provider.change_ring_here(&domain, make).await };
+        // Only a server that ends leaves work undone.
+        place
+            .run(work)
+            .await
+            .unwrap_or(Err(BackendError::Deadline.into()))
+    }
+
+    async fn change_ring_here<T: Send>(
+        &self,
+        domain: &DomainId,
+        make: impl Fn(&mut KeyRing, &RotationPolicy) -> Result<T, KeyRingError> + Send + Sync,
+    ) -> Result<(KeyRing, T), AdministrationError> {
+        let (store, config) = (&*self.0.ports.keys, &self.0.config);
         let (policy, kek) = (&config.rotation, &config.key_encryption_key);
-        let domain = issuer.domain.as_str();
-        let changed = sealstone_keyring::change(&*self.0.ports.keys, domain, policy, kek, make).await;
+        let make = |ring: &mut KeyRing| make(ring, policy);
+        let changed = sealstone_keyring::change(store, domain.as_str(), policy, kek, make).await;
         let (ring, said) = changed.map_err(refusal)?;
         // Read anew, in turn with everybody else who reads: what is served is never replaced by something older.
-        if let Err(error) = self.load_one(&issuer.domain).await {
+        if let Err(error) = self.load_one(domain).await {
             let cause: &dyn std::error::Error = &error;
             // It is stored: whoever keeps the issuers up serves it as soon as that can be done.
             tracing::warn!(
-                domain.id = domain,
+                domain.id = %domain,
                 error = cause,
                 "a changed key ring can't be served yet"
             );
