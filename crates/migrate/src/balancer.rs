@@ -94,8 +94,8 @@ fn remedy(error: &std::io::Error) -> &'static str {
     #[expect(clippy::wildcard_enum_match_arm, reason = "the kinds are not ours")]
     match error.kind() {
         ErrorKind::NotFound => {
-            "nothing is there: is HAProxy running on this machine, and does `stats socket PATH level admin` in its \
-             configuration name this path?"
+            "nothing is there: HAProxy does not run on this machine, or `stats socket PATH level admin` in its \
+             configuration names another path"
         }
         ErrorKind::PermissionDenied => {
             "this account may not use it: run this as root or as an account of the group that the socket belongs to, or \

@@ -245,6 +245,7 @@ impl<'a> Cutover<'a> {
             return Err(CutoverError::Unbridged);
         }
         self.survey()?;
+        self.is_somebody_there()?;
         while let Some((number, of, op)) = self.due() {
             // Once begun, keys are gone on some nodes: it is finished, whoever goes on.
             let is_begun = self
@@ -270,6 +271,19 @@ impl<'a> Cutover<'a> {
             done?;
         }
         Ok(())
+    }
+
+    /// What is to be agreed to in this run finds somebody who can.
+    fn is_somebody_there(&self) -> Result<(), CutoverError> {
+        let Some(course) = self.history.as_ref().map(|history| &history.course) else {
+            return Ok(());
+        };
+        let due = course.ops.iter().skip(course.done);
+        let mut asked = due.filter(|op| op.is_irreversible() && (**op != Op::Retire || self.options.retires));
+        match asked.next() {
+            Some(op) if !self.ports.operator.can_agree() => Err(CutoverError::NotAgreed(op.clone())),
+            _ => Ok(()),
+        }
     }
 
     fn due(&self) -> Option<(usize, usize, Op)> {

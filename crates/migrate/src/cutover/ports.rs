@@ -67,6 +67,12 @@ pub trait Wait {
 
 /// Whoever runs the change.
 pub trait Operator {
+    /// Whether there is anybody who could agree to something, or has. Where nobody could, a run in which something is to be
+    /// agreed to does not begin: it would stop in the middle, with a part of the pool drained.
+    fn can_agree(&self) -> bool {
+        true
+    }
+
     /// Whether the operation may be done, which nothing takes back.
     fn agrees(&mut self, op: &Op, consequence: &str) -> bool;
 

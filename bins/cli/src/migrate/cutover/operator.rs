@@ -23,6 +23,10 @@ impl Console {
 }
 
 impl Operator for Console {
+    fn can_agree(&self) -> bool {
+        self.agrees_to_all || Self::is_asked()
+    }
+
     fn agrees(&mut self, op: &Op, consequence: &str) -> bool {
         if self.agrees_to_all {
             return true;

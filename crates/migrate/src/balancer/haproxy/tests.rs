@@ -77,7 +77,7 @@ fn a_socket_that_does_not_work_is_told_with_what_to_do() {
     let socket = HaProxySocket::Unix(path.clone());
     let missing = said(&socket);
     assert!(
-        missing.contains("is HAProxy running on this machine"),
+        missing.contains("HAProxy does not run on this machine, or"),
         "{missing}"
     );
     // What an HAProxy that ended leaves behind.

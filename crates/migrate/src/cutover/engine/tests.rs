@@ -423,6 +423,23 @@ proptest! {
     }
 }
 
+#[test]
+fn where_nobody_can_be_asked_nothing_is_begun() {
+    let shared = Cloud::new(3, 1);
+    shared.borrow_mut().is_absent = true;
+    let stopped = run(&shared, Way::Forward, None).unwrap();
+    assert!(
+        matches!(&stopped, Err(CutoverError::NotAgreed(Op::Switch { .. }))),
+        "{stopped:?}"
+    );
+    assert!(shared.borrow().machines.values().all(|found| found.takes));
+    is_all(&shared, TokenForm::Fernet);
+    // The same run goes on when somebody is there; what is to be agreed to later does not hold it up.
+    shared.borrow_mut().is_absent = false;
+    run(&shared, Way::Forward, None).unwrap().unwrap();
+    is_all(&shared, TokenForm::Jws);
+}
+
 /// One more server in the balancer's backend, of which nobody told the plan.
 #[test]
 fn a_server_that_the_plan_does_not_know_stops_it_before_anything_is_changed() {

@@ -43,6 +43,7 @@ pub(super) struct Cloud {
     /// Answers a second, and how many of a hundred fail, while a JWS node serves.
     pub(super) failing: u64,
     pub(super) agrees: bool,
+    pub(super) is_absent: bool,
     pub(super) removed_at: Option<u64>,
     pub(super) asked: usize,
     /// Servers that the balancer has beside the nodes.
@@ -79,6 +80,7 @@ impl Cloud {
             traffic: Traffic::default(),
             failing: 0,
             agrees: true,
+            is_absent: false,
             removed_at: None,
             asked: 0,
             others: Vec::new(),
@@ -265,6 +267,10 @@ impl Wait for Port {
 }
 
 impl Operator for Port {
+    fn can_agree(&self) -> bool {
+        !self.0.borrow().is_absent
+    }
+
     fn agrees(&mut self, _op: &Op, _consequence: &str) -> bool {
         call(&self.0, |cloud| {
             cloud.asked += 1;
