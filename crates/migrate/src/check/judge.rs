@@ -59,13 +59,20 @@ impl Judge<'_> {
         let (issuer, at) = (&cell.issuer, &cell.shown_at);
         let what = match &cell.issued {
             Answer::Taken => None,
-            Answer::Refused(status) => Some(format!("node {issuer} refuses the login: {status}")),
-            Answer::NotAllowed => Some(format!("node {issuer} refuses the login: 403")),
+            Answer::Refused(status) => Some(format!(
+                "node {issuer} refuses the login: {status}, as `{}`",
+                cell.login
+            )),
+            Answer::NotAllowed => Some(format!(
+                "node {issuer} refuses the login: 403, as `{}`",
+                cell.login
+            )),
+            // Whoever asks: told once for all of them.
             Answer::Failed(fault) => Some(format!("node {issuer} does not log in: {fault}")),
             Answer::NotAsked => Some(format!("node {issuer} was not asked")),
         };
         if let Some(what) = what {
-            return self.fault(cell.kind, format!("{what}, as `{}`", cell.login));
+            return self.fault(cell.kind, what);
         }
         let wanted = self.target(issuer).and_then(|target| target.form);
         match (cell.form, wanted) {

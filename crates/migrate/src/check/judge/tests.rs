@@ -167,6 +167,21 @@ fn one_fault_is_told_once_with_all_its_scopes() {
     let faults = judge_answers(&targets, &cells, &BTreeMap::new()).faults;
     assert_eq!(faults.len(), 1, "{faults:?}");
     assert!(faults[0].ends_with("(project, system, trust)"), "{faults:?}");
+
+    // A node that is down is down for everybody.
+    let down = |kind, login: &str| {
+        with(|cell| {
+            cell.kind = kind;
+            cell.login = login.to_owned();
+            cell.issued = Answer::Failed("it does not accept connections".to_owned());
+        })
+    };
+    let cells = [down(LoginKind::Trust, "carol"), down(LoginKind::Project, "alice")];
+    let faults = judge_answers(&targets, &cells, &BTreeMap::new()).faults;
+    assert_eq!(
+        faults,
+        ["node a does not log in: it does not accept connections (project, trust)"]
+    );
 }
 
 #[test]
