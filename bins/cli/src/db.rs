@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use sealstone_audit::{Action, Target};
-use sealstone_storage::{Database, MigrationStatus};
+use sealstone_storage::{Database, MigrationStatus, SqlError, SqlErrorKind};
 use serde_json::json;
 
 use crate::{
@@ -86,7 +86,8 @@ pub(crate) async fn run(command: DbCommand) -> Outcome {
             // The trail is beside the database and not in it: what it tells of stays told.
             let trail = places.trail()?;
             let restored = trail.change(Action::RestoreStore, named(path));
-            let status = restored.stored(database.restore(&arguments.from).await)?;
+            let done = database.restore(&arguments.from).await;
+            let status = restored.stored(done.map_err(|error| not_restored(&error, &arguments.from)))?;
             restored.done()?;
             output::note(
                 "note: what was revoked, disabled or spent after the copy is good again: see docs/runbooks/database.md",
@@ -94,6 +95,29 @@ pub(crate) async fn run(command: DbCommand) -> Outcome {
             say(path, &status, arguments.output.output)
         }
     }
+}
+
+/// Whether the copy or the database is at fault, and that nothing was changed.
+fn not_restored(error: &SqlError, copy: &Path) -> Failure {
+    let is_of_copy = matches!(error.database(), Database::File(path) if path == copy);
+    let shown = copy.display();
+    let why = || {
+        let source = std::error::Error::source(error);
+        source.map_or_else(|| error.to_string(), ToString::to_string)
+    };
+    Failure::failed(match error.kind() {
+        SqlErrorKind::Corrupt | SqlErrorKind::NotADatabase | SqlErrorKind::NotOurs if is_of_copy => format!(
+            "{shown} is no whole copy of a database of this program ({}): name another copy; nothing was changed",
+            why()
+        ),
+        SqlErrorKind::NoFile | SqlErrorKind::NoFolder if is_of_copy => {
+            format!("there is no {shown}: name the copy; nothing was changed")
+        }
+        SqlErrorKind::Busy => {
+            format!("{error}: stop the server that this is the database of; nothing was changed")
+        }
+        _ => format!("{error}; nothing was changed"),
+    })
 }
 
 /// A file by its path, as far as an event has room for it.

@@ -58,6 +58,13 @@ pub(crate) enum KeyCommand {
     Confirm(confirm::ConfirmArguments),
     /// List what waits for a second administrator
     Requests(confirm::RequestsArguments),
+    /// Print an administrator's public key, for the file of administrators of whom two must agree
+    #[command(
+        after_help = "Example:\n  openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out alice.pem\n  \
+        sealstone key administrator --as alice --administrator-key alice.pem > alice.jwk\n\n\
+        The file that keys.administrators_file names is {\"keys\": [ALICE, BOB]}."
+    )]
+    Administrator(confirm::PublicArguments),
     /// Bring in a private key from elsewhere; it signs when every verifier knows it
     #[command(after_help = "Example:\n  sealstone key import --data sealstone-dev issuer.pem")]
     Import(import::ImportArguments),
@@ -165,6 +172,7 @@ pub(crate) async fn run(command: KeyCommand) -> Outcome {
             Some(remote) => Keys(remote).requests(&arguments).await,
             None => confirm::requests(arguments).await,
         },
+        KeyCommand::Administrator(arguments) => confirm::print_public(&arguments),
         KeyCommand::Import(arguments) => import::run(arguments).await,
         KeyCommand::Export(arguments) => export::run(arguments).await,
         KeyCommand::Rewrap(arguments) => rewrap::run(arguments).await,

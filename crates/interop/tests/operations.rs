@@ -344,6 +344,7 @@ fn a_copy_is_made_while_it_serves_and_put_back_when_it_is_stopped() {
     assert_eq!(running.status.code(), Some(1));
     let said = String::from_utf8_lossy(&running.stderr).into_owned();
     assert!(said.contains("another process has held the database"), "{said}");
+    assert!(said.contains("stop the server"), "{said}");
     assert_eq!(clients(server.setup()), ["basic", "later"]);
     server.signal("KILL");
     assert!(!server.ended());
@@ -358,6 +359,12 @@ fn a_copy_is_made_while_it_serves_and_put_back_when_it_is_stopped() {
     ] {
         let refused = db(server.setup(), &["restore", "--from", wrong]);
         assert_eq!(refused.status.code(), Some(1), "{wrong}: {refused:?}");
+        // It is the copy that is no good, and not the database.
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert!(
+            said.contains(wrong) && said.contains("nothing was changed") && !said.contains("sealstone.db"),
+            "{said}"
+        );
         assert_eq!(clients(server.setup()), ["basic", "later"], "{wrong}");
     }
     let output = db(server.setup(), &["restore", "--from", text(&copy)]);

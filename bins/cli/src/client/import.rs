@@ -40,7 +40,10 @@ Examples:
     sealstone client import --config sealstoned.toml --from keystone credentials.json
 
 Each member that does not come along is named with the reason; a client that cannot be
-represented is refused, and the others are registered all the same (exit status 1).";
+represented is refused, and the others are registered all the same (exit status 1).
+
+It works on the server's machine, and has no --url: secrets of the export stay good, which takes
+the server's pepper. Over HTTP, `client create --url` registers a client with a new secret.";
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Program {
@@ -91,6 +94,12 @@ pub(super) async fn run(arguments: ImportArguments) -> Outcome {
         Program::Keystone => ImportSource::Keystone,
     };
     let found = import_clients(source, &export).with_context(|| arguments.file.display().to_string())?;
+    if !found.is_empty() && found.iter().all(|client| client.name.is_empty()) {
+        let file = arguments.file.display();
+        return Err(Failure::failed(format!(
+            "{file}: no client in it has a name where this program's exports have it: is --from right?"
+        )));
+    }
     let places = arguments.store.places()?;
     let opened = places.store().await?;
     let domain = store::domain(&opened, arguments.domain.as_ref()).await?;

@@ -27,6 +27,9 @@ checks! {
     CONFIG_INCOMPLETE = "config-incomplete", Configuration, Wrong:
         "a key is missing that the server needs" =>
         "add it; examples/sealstoned.toml explains each";
+    CONFIG_ADDRESS = "config-address", Configuration, Wrong:
+        "an address of the server is none that it takes: it does not start with it" =>
+        "an https URL without user, query, fragment and final slash, like https://id.example.org";
     CONFIG_CONTRADICTION = "config-contradiction", Configuration, Wrong:
         "two keys cannot both be meant, or one stands without the other" =>
         "set both, or keep the one that is meant";
@@ -199,7 +202,7 @@ checks! {
         "raise max_connections there, or lower storage.postgres.connections on every node";
     CLOCK_DATABASE = "clock-database", Database, Wrong:
         "this machine's clock and the database's differ" =>
-        "let NTP keep both: beyond 30 s the server answers nothing";
+        "let NTP keep both: beyond 10 s the server gives no token";
 
     HSM_MODULE_MISSING = "hsm-module-missing", Hsm, Wrong:
         "the PKCS#11 module is not there: no key of the token signs" =>
@@ -362,7 +365,7 @@ checks! {
         "let it set X-Forwarded-For, and proxy.secret_header with the secret of proxy.secret_file";
     PROXY_UNCONFIGURED = "proxy-unconfigured", Issuer, Warning:
         "requests come through a proxy that the server does not know: one address stands for everybody in limits and audit" =>
-        "add [proxy] with its address";
+        "add [proxy] with its address; one that passes TLS on belongs into limits.insecure_unlimited_networks";
     PROXY_BODY_LIMIT = "proxy-body-limit", Issuer, Wrong:
         "a proxy refuses bodies that the server takes (64 KiB): signed requests and assertions fail" =>
         "raise its limit, in nginx `client_max_body_size 64k`";

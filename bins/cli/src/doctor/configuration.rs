@@ -32,6 +32,7 @@ pub(super) fn look(settings: &Settings, policy: Option<&Outcome<RotationPolicy>>
     unknown(settings, &known, report);
     incomplete(settings, &known, report);
     contradictions(settings, report);
+    addresses(settings, report);
     open(&settings.file, report);
     dangerous(settings, report);
     if let Some(Err(failure)) = policy {
@@ -69,14 +70,15 @@ fn unknown(settings: &Settings, known: &[Known], report: &mut Report) {
 /// Every key that none of the known ones is, with its section.
 fn walk(section: &str, table: &toml::Table, known: &[Known], found: &mut Vec<(String, String)>) {
     for (key, value) in table {
-        // [people_of.DOMAIN] has the keys of [people].
+        // [people_of.DOMAIN] has the keys of [people], and [registration_of.DOMAIN] those of [registration].
         let full = match section {
             "" => key.clone(),
             "people_of" => "people".to_owned(),
+            "registration_of" => "registration".to_owned(),
             _ => format!("{section}.{key}"),
         };
         let inside = format!("{full}.");
-        let is_section = full == "people_of"
+        let is_section = ["people_of", "registration_of"].contains(&full.as_str())
             || known
                 .iter()
                 .any(|known| known.section == full || known.section.starts_with(&inside));
@@ -121,6 +123,21 @@ fn incomplete(settings: &Settings, known: &[Known], report: &mut Report) {
         let evidence =
             "`path` in [audit] is missing: with [storage.postgres] there is no file to keep it beside";
         report.found(&checks::CONFIG_INCOMPLETE, evidence);
+    }
+}
+
+/// What every issuer begins with.
+fn addresses(settings: &Settings, report: &mut Report) {
+    for key in ["base_url", "mtls_base_url"] {
+        let Some(url) = settings.text("server", key) else {
+            continue;
+        };
+        let is_https = url
+            .get(..8)
+            .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"));
+        if !is_https || url.ends_with('/') || url.contains(['?', '#', '@']) {
+            report.found(&checks::CONFIG_ADDRESS, format!("server.{key} = {url:?}"));
+        }
     }
 }
 

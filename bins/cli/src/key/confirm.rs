@@ -55,6 +55,23 @@ pub(crate) struct RequestsArguments {
     pub(super) output: OutputArguments,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct PublicArguments {
+    /// Who this is: the name that `--as` gives later
+    #[arg(long = "as", value_name = "NAME")]
+    name: String,
+    /// The administrator's private key, in a file that only its owner can read
+    #[arg(long, value_name = "FILE")]
+    administrator_key: PathBuf,
+}
+
+/// What the file of administrators has of one: it is made on this machine, and the private key stays here.
+pub(super) fn print_public(arguments: &PublicArguments) -> Outcome {
+    let key = private_file::read(&arguments.administrator_key, None)?;
+    let public = key.public_jwk().clone().with_kid(&arguments.name)?;
+    output::line(&public.to_json())
+}
+
 impl AdministratorArguments {
     /// Whether somebody is named.
     pub(super) const fn is_given(&self) -> bool {

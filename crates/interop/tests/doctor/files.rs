@@ -11,6 +11,17 @@ use crate::world::{Bench, Case, Diagnosis, doctor, each_is_found, in_days, mode,
 const NOT_YET: u64 = 2_461_449_600;
 
 #[test]
+fn sections_of_one_domain_are_known() {
+    let mut bench = Bench::new();
+    bench.register("first", &[]);
+    bench.setup.set("registration_of.ops", "enabled", "true");
+    bench.setup.set("people_of.ops", "source", "'directory'");
+    bench.setup.write_config();
+    let done = bench.diagnose(&["--only", "configuration"]);
+    assert!(done.ids().is_empty(), "{done:?}");
+}
+
+#[test]
 fn configurations() {
     each_is_found(
         "configuration",
@@ -26,6 +37,15 @@ fn configurations() {
             }),
             Case::new("config-unknown-key", "`banana` in", |bench| {
                 bench.setup.set("banana", "x", "1");
+            }),
+            Case::new("config-unknown-key", "`registration.enabld`", |bench| {
+                bench.setup.set("registration_of.ops", "enabld", "true");
+            }),
+            Case::new("config-address", "http://id.example.org", |bench| {
+                bench.setup.set("server", "base_url", "'http://id.example.org'");
+            }),
+            Case::new("config-address", "https://id.example.org/", |bench| {
+                bench.setup.set("server", "base_url", "'https://id.example.org/'");
             }),
             Case::new("config-incomplete", "`pepper_file` in [secrets]", |bench| {
                 bench.setup.remove("secrets", "pepper_file");

@@ -54,6 +54,10 @@ impl World {
 
 fn behind(port: u16, trusted: Option<&str>) -> Bench {
     let mut bench = Bench::new();
+    // The proxy's is not among them.
+    bench
+        .setup
+        .set("limits", "insecure_unlimited_networks", "['127.0.0.1/32']");
     for key in ["base_url", "mtls_base_url"] {
         bench
             .setup
@@ -190,4 +194,31 @@ fn apache_and_haproxy() {
         .arg("https://localhost:1/x")
         .output();
     assert_eq!(gone.unwrap().status.code(), Some(1));
+}
+
+/// A balancer that passes TLS on can tell nobody's address: who has taken it out of the limits has thought of it.
+#[test]
+fn haproxy_that_passes_tls_on() {
+    for is_thought_of in [false, true] {
+        let [port] = free_ports();
+        let mut bench = behind(port, None);
+        if is_thought_of {
+            let network = "['127.0.0.0/8']";
+            bench.setup.set("limits", "insecure_unlimited_networks", network);
+        }
+        let served = bench.started();
+        let [backend, _] = served.0.ports();
+        let config = format!(
+            "defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 30s\n  timeout server 30s\n\
+             frontend f\n  bind 127.0.0.1:{port}\n  default_backend b\n\
+             backend b\n  server s 127.0.0.1:{backend} source 127.0.0.2\n"
+        );
+        let _front = FrontSetup::new().start(FrontKind::HaProxy, port, &config, &[]);
+        let done = served.diagnose(&ONLY);
+        if is_thought_of {
+            done.has_not("proxy-unconfigured");
+        } else {
+            done.has("proxy-unconfigured", "127.0.0.2");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use rustls_pki_types::UnixTime;
 #[cfg(feature = "sqlite")]
 use super::MigrationStatus;
 #[cfg(feature = "sqlite")]
-use super::sqlite;
+use super::sqlite::{self, backup::NotPutBack};
 use super::{Database, SqlError};
 #[cfg(feature = "postgres")]
 use super::{error::Failure, postgres};
@@ -99,15 +99,19 @@ impl Database {
     /// `.before-restore`. `kill -9` at any moment leaves the one or the other.
     ///
     /// # Errors
-    /// [`SqlError`] if the copy is not a whole database of this program; [`SqlErrorKind::Busy`](super::SqlErrorKind::Busy)
+    /// [`SqlError`], which names the copy, if that is not a whole database of this program; [`SqlErrorKind::Busy`](super::SqlErrorKind::Busy)
     /// while anybody has the database open; as [`back_up`](Self::back_up) for a server.
     pub async fn restore(&self, copy: &Path) -> Result<MigrationStatus, SqlError> {
-        let made = match self {
-            Self::File(path) => sqlite::backup::put_back(copy, path).await,
+        match self {
+            Self::File(path) => sqlite::backup::put_back(copy, path)
+                .await
+                .map_err(|not| match not {
+                    NotPutBack::Copy(failure) => failure.at(&Self::from(copy)),
+                    NotPutBack::Database(failure) => failure.at(self),
+                }),
             #[cfg(feature = "postgres")]
-            Self::Postgres(_) => Err(not_a_file()),
-        };
-        made.map_err(|failure| failure.at(self))
+            Self::Postgres(_) => Err(not_a_file().at(self)),
+        }
     }
 }
 

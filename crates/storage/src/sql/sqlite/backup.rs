@@ -41,20 +41,22 @@ pub(in crate::sql) async fn make(path: &Path, to: &Path) -> Result<MigrationStat
 
 /// Puts a copy in the database's place, if it is whole and nobody has the database open. What was there stays beside it
 /// under `.before-restore`.
-pub(in crate::sql) async fn put_back(copy: &Path, path: &Path) -> Result<MigrationStatus, Failure> {
-    let status = migrations::status(copy).await?;
-    if status.version == 0 {
-        return Err(Failure::Found(
+pub(in crate::sql) async fn put_back(copy: &Path, path: &Path) -> Result<MigrationStatus, NotPutBack> {
+    // A file that is not there would be made.
+    let found = fs::metadata(copy).map_err(|error| NotPutBack::Copy(error.into()))?;
+    let status = migrations::status(copy).await.map_err(NotPutBack::Copy)?;
+    if status.version == 0 || !found.is_file() {
+        return Err(NotPutBack::Copy(Failure::Found(
             SqlErrorKind::NotOurs,
             "there is nothing in it".to_owned(),
-        ));
+        )));
     }
     let new = beside(path, ".restoring");
     remove(&new)?;
     file::make(&new)?;
     fs::copy(copy, &new)?;
     file::restrict(&new)?;
-    verify(&new).await?;
+    verify(&new).await.map_err(NotPutBack::Copy)?;
     if path.exists() {
         alone(path).await?;
         let before = beside(path, ".before-restore");
@@ -63,6 +65,19 @@ pub(in crate::sql) async fn put_back(copy: &Path, path: &Path) -> Result<Migrati
     }
     settle(&new, path)?;
     Ok(status)
+}
+
+/// Which file is to blame: an operator must not take the database for damaged because a copy is.
+#[derive(Debug)]
+pub(in crate::sql) enum NotPutBack {
+    Copy(Failure),
+    Database(Failure),
+}
+
+impl<E: Into<Failure>> From<E> for NotPutBack {
+    fn from(error: E) -> Self {
+        Self::Database(error.into())
+    }
 }
 
 /// Takes the database for oneself, so that its log can be written back and removed. A log that stayed would be taken for
