@@ -28,6 +28,22 @@ impl World {
             .await
     }
 
+    /// An initial access token, and the way of a client that registered itself by it to its own address.
+    async fn registered(&self) -> (String, impl Fn(&str) -> Ask) {
+        let initial = cloud("POST", INITIAL).json(&json!({ "uses": 1000 }));
+        let initial = self.send(initial).await.json();
+        let token = initial["initial_access_token"].as_str().unwrap().to_owned();
+        let made = self.send(Ask::post(REGISTER).bearer(&token).json(&app())).await;
+        assert_eq!(made.status, 201, "{made:?}");
+        let made = made.json();
+        let uri = made["registration_client_uri"].as_str().unwrap();
+        let uri = uri.replace("https://id.example", "");
+        let management = made["registration_access_token"].as_str().unwrap().to_owned();
+        (token, move |method: &str| {
+            Ask::new(method, &uri).bearer(&management)
+        })
+    }
+
     async fn put(&self, id: &str, tag: &str, body: &Value) -> Answer {
         let ask = cloud("PUT", &format!("{CLIENTS}/{id}")).header("if-match", tag);
         self.send(ask.json(body)).await
@@ -180,15 +196,22 @@ async fn o02_another_tenants_client_is_as_unknown_as_none() {
         for (method, end) in [
             ("GET", ""),
             ("DELETE", ""),
+            ("PUT", ""),
             ("POST", "/disable"),
+            ("POST", "/enable"),
             ("POST", "/secret"),
         ] {
             let uri = format!(
                 "{CLIENTS}/{}{end}",
                 id.replace(' ', "%20").replace('\u{e4}', "%c3%a4")
             );
-            let answer = world.send(Ask::new(method, &uri).bearer(&office)).await;
-            refused(&answer, 404, "invalid_request", &uri);
+            let ask = Ask::new(method, &uri).bearer(&office);
+            let ask = match method {
+                "PUT" => ask.header("if-match", "\"1-1\"").json(&app()),
+                _ => ask,
+            };
+            let answer = world.send(ask).await;
+            refused(&answer, 404, "invalid_request", &format!("{method} {uri}"));
             answers.push(answer.text);
         }
     }
@@ -207,6 +230,9 @@ async fn o02_another_tenants_client_is_as_unknown_as_none() {
 #[tokio::test]
 async fn o03_what_the_server_sets_is_never_set() {
     let world = World::with_administrators().await;
+    let ci = format!("{CLIENTS}/ci");
+    let shown = world.send(cloud("GET", &ci)).await;
+    let tag = shown.header("etag").unwrap().to_owned();
     for member in [
         "client_id",
         "domain_id",
@@ -218,18 +244,31 @@ async fn o03_what_the_server_sets_is_never_set() {
     ] {
         let mut body = app();
         body[member] = json!("x");
-        let answer = world.send(cloud("POST", CLIENTS).json(&body)).await;
-        refused(&answer, 422, "invalid_client_metadata", member);
+        let changed = world.put("ci", &tag, &body).await;
+        for answer in [world.send(cloud("POST", CLIENTS).json(&body)).await, changed] {
+            refused(&answer, 422, "invalid_client_metadata", member);
+            let told = answer.json();
+            assert!(told["error_description"].as_str().unwrap().contains(member));
+        }
+        // Who registers itself may say it (RFC 7591 §2), and it counts for nothing.
+        let (token, own) = world.registered().await;
+        let made = world.send(Ask::post(REGISTER).bearer(&token).json(&body)).await;
+        assert!([201, 400].contains(&made.status.as_u16()), "{member}: {made:?}");
+        assert!(made.json().get(member) != Some(&json!("x")), "{member}: {made:?}");
+        let changed = world.send(own("PUT").json(&body)).await;
         assert!(
-            answer.json()["error_description"]
-                .as_str()
-                .unwrap()
-                .contains(member)
+            [200, 400].contains(&changed.status.as_u16()),
+            "{member}: {changed:?}"
+        );
+        assert!(
+            changed.json().get(member) != Some(&json!("x")),
+            "{member}: {changed:?}"
         );
     }
+    assert_eq!(world.send(cloud("GET", &ci)).await.text, shown.text);
 }
 
-/// Refused when a client is made of it, and when one is changed to it.
+/// Refused when a client is made of it, and when one is changed to it; and no client that registers itself gets it.
 async fn never_registered(cases: &[(Value, &str)]) {
     let world = World::with_administrators().await;
     let victim = cloud("PUT", &format!("{CLIENTS}/victim")).header("if-none-match", "*");
@@ -245,6 +284,31 @@ async fn never_registered(cases: &[(Value, &str)]) {
             code,
             &body.to_string(),
         );
+        let (token, own) = world.registered().await;
+        let mut change = body.clone();
+        change["client_id"] = world.send(own("GET")).await.json()["client_id"].clone();
+        for ask in [
+            Ask::post(REGISTER).bearer(&token).json(body),
+            own("PUT").json(&change),
+        ] {
+            let answer = world.send(ask).await;
+            let told = answer.json();
+            if answer.status == 400 {
+                let codes = ["invalid_client_metadata", "invalid_redirect_uri"];
+                assert!(
+                    codes.contains(&told["error"].as_str().unwrap()),
+                    "{body}: {answer:?}"
+                );
+                continue;
+            }
+            // Left out, as RFC 7591 §3.2.1 lets a server do.
+            assert!(answer.status.is_success(), "{body}: {answer:?}");
+            let plain = app();
+            let mut asked = body.as_object().unwrap().iter();
+            let is_kept =
+                asked.all(|(name, value)| plain.get(name) == Some(value) || told.get(name) == Some(value));
+            assert!(!is_kept, "{body}: {answer:?}");
+        }
     }
 }
 
@@ -390,6 +454,45 @@ async fn o10_bodies_that_cannot_be_are_refused_and_bounded() {
         answer.is_clean();
         assert!(answer.text.len() < 1024, "{name}");
     }
+    let (token, own) = world.registered().await;
+    let elsewhere: [(&str, &dyn Fn() -> Ask); 5] = [
+        ("a change", &|| {
+            cloud("PUT", &format!("{CLIENTS}/ci")).header("if-match", "*")
+        }),
+        ("a secret", &|| cloud("POST", &format!("{CLIENTS}/ci/secret"))),
+        ("an initial access token", &|| cloud("POST", INITIAL)),
+        ("a registration", &|| Ask::post(REGISTER).bearer(&token)),
+        ("a change of one's own", &|| own("PUT")),
+    ];
+    let deep = format!(r#"{{"jwks":{}{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
+    let long = format!(r#"{{"client_name":"{}"}}"#, "a".repeat(10 * 1024 * 1024));
+    let before = world.send(cloud("GET", CLIENTS)).await.text;
+    for (name, ask) in elsewhere {
+        for body in [
+            "{",
+            "[]",
+            r#"{"scope":"a","scope":"b"}"#,
+            r#"{"uses":"1","overlap_s":"1","redirect_uris":1}"#,
+            &deep,
+            &long,
+        ] {
+            let ask = ask().header("content-type", "application/json");
+            let answer = world.send(ask.body(Body::from(body.to_owned()))).await;
+            let start: String = body.chars().take(40).collect();
+            let expected = if body.len() > 128 * 1024 {
+                vec![413]
+            } else {
+                vec![400, 412, 422]
+            };
+            assert!(
+                expected.contains(&answer.status.as_u16()),
+                "{name}: {start}: {answer:?}"
+            );
+            answer.is_clean();
+            assert!(answer.text.len() < 1024, "{name}: {start}");
+        }
+    }
+    assert_eq!(world.send(cloud("GET", CLIENTS)).await.text, before);
     let form = cloud("POST", CLIENTS).form("scope=read");
     refused(&world.send(form).await, 415, "invalid_request", "a form");
     for body in [
@@ -473,6 +576,44 @@ async fn o13_of_two_writers_the_second_is_told() {
         .unwrap()
         .unwrap();
     assert_eq!(scope.scopes().as_str(), "read");
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+/// Of many who write with one version at once, on threads of their own, one wins.
+#[tokio::test]
+async fn o13_of_writers_at_once_one_wins() {
+    let world = World::with_administrators().await;
+    let uri = format!("{CLIENTS}/ci");
+    for round in 0..8 {
+        let shown = world.send(cloud("GET", &uri)).await;
+        let tag = shown.header("etag").unwrap();
+        let writing = ["read", "write", "metrics:read", "logs:read"].map(|scope| {
+            let ask = cloud("PUT", &uri).header("if-match", tag);
+            let ask = ask.json(&json!({ "scope": scope, "client_name": format!("{round}") }));
+            let sent = crate::support::send(world.router.clone(), ask);
+            (scope, std::thread::spawn(|| runtime().block_on(sent)))
+        });
+        let mut won = Vec::new();
+        for (scope, writing) in writing {
+            let answer = writing.join().unwrap();
+            match answer.status.as_u16() {
+                200 => won.push(scope),
+                _ => refused(&answer, 412, "invalid_request", scope),
+            }
+        }
+        assert_eq!(won.len(), 1, "{won:?}");
+        let kept = world.send(cloud("GET", &uri)).await.json();
+        assert_eq!(
+            (&kept["scope"], &kept["client_name"]),
+            (&json!(won[0]), &json!(format!("{round}")))
+        );
+    }
 }
 
 #[tokio::test]
