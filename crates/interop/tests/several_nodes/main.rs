@@ -2,6 +2,7 @@
 //! other. No acknowledged change is lost, no code and no refresh token is spent twice, no verifier refuses a good token,
 //! and who cannot be served is told so by the RFC's error with Retry-After.
 
+mod keys;
 mod load;
 mod people;
 mod wire;

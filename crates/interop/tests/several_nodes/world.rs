@@ -187,6 +187,11 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn start() -> Self {
+        Self::start_with(|_setup| ())
+    }
+
+    /// With more in the configuration of all nodes.
+    pub(crate) fn start_with(configure: impl FnOnce(&mut ServeSetup)) -> Self {
         let disk = SmallDisk::new(700);
         let parent = disk.as_ref().map_or_else(std::env::temp_dir, SmallDisk::folder);
         let settings = ["wal_keep_size=64MB", "max_wal_size=64MB", "min_wal_size=32MB"];
@@ -220,6 +225,7 @@ impl World {
         ] {
             setup.set(section, key, &value);
         }
+        configure(&mut setup);
         // The command line migrates, and makes domain, clients and a person, before the first node starts.
         let _id = setup.register(
             "machine",
