@@ -105,19 +105,25 @@ fn not_restored(error: &SqlError, copy: &Path) -> Failure {
         let source = std::error::Error::source(error);
         source.map_or_else(|| error.to_string(), ToString::to_string)
     };
-    Failure::failed(match error.kind() {
-        SqlErrorKind::Corrupt | SqlErrorKind::NotADatabase | SqlErrorKind::NotOurs if is_of_copy => format!(
-            "{shown} is no whole copy of a database of this program ({}): name another copy; nothing was changed",
-            why()
-        ),
-        SqlErrorKind::NoFile | SqlErrorKind::NoFolder if is_of_copy => {
-            format!("there is no {shown}: name the copy; nothing was changed")
-        }
-        SqlErrorKind::Busy => {
-            format!("{error}: stop the server that this is the database of; nothing was changed")
-        }
-        _ => format!("{error}; nothing was changed"),
-    })
+    let kind = error.kind();
+    let is = |kinds: &[SqlErrorKind]| kinds.contains(&kind);
+    let said = if is_of_copy && is(&[SqlErrorKind::NoFile, SqlErrorKind::NoFolder]) {
+        format!("there is no {shown}: name the copy")
+    } else if is_of_copy
+        && is(&[
+            SqlErrorKind::Corrupt,
+            SqlErrorKind::NotADatabase,
+            SqlErrorKind::NotOurs,
+        ])
+    {
+        let why = why();
+        format!("{shown} is no whole copy of a database of this program ({why}): name another copy")
+    } else if is(&[SqlErrorKind::Busy]) {
+        format!("{error}: stop the server that this is the database of")
+    } else {
+        error.to_string()
+    };
+    Failure::failed(format!("{said}; nothing was changed"))
 }
 
 /// A file by its path, as far as an event has room for it.

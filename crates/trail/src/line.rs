@@ -37,8 +37,8 @@ impl Hash {
     #[must_use]
     pub fn text(&self) -> [u8; 64] {
         /// Without a branch or a table, so that it runs many at a time: each event has one such text.
-        const fn digit(number: u8) -> u8 {
-            let letter = (number > 9) as u8;
+        fn digit(number: u8) -> u8 {
+            let letter = u8::from(number > 9);
             number
                 .wrapping_add(b'0')
                 .wrapping_add(letter.wrapping_mul(b'a' - b'0' - 10))
