@@ -103,11 +103,15 @@ Examples:
     load-driver ... --reconnect
 
 How to read the result:
-  p50, p99: half of the requests, 99 of 100, were answered within this time. Look at p99 and p99.9: users meet them.
-  invalid_client and the like: the RFC's error codes, counted. `temporarily_unavailable` and 429 mean that the server
-  sheds load, as it should; a 5xx without a code, or `broken`, that something between you and it does not hold.
-  With limits by address in force, all connections of this program count as one address: limits.insecure_unlimited_networks
-  lifts them for a test. A single client is limited too: limits.requests_per_s_per_client.
+  p50, p99: half of the requests, 99 of 100, were answered within this time. Look at p99 and p99.9:
+  users meet them.
+  invalid_client and the like: the RFC's error codes, counted. `temporarily_unavailable` and 429
+  mean that the server sheds load, as it should; a 5xx without a code, or `broken`, that something
+  between you and it does not hold.
+  With limits by address in force, all connections of this program count as one address:
+  limits.insecure_unlimited_networks lifts them for a test. A single client is limited too:
+  limits.requests_per_s_per_client.
 
-Exit status: 0 every request got what it asked for, 1 some did not or nothing could be asked, 2 usage.
+Exit status: 0 every request got what it asked for, 1 some did not or nothing could be asked, 2
+wrong usage.
 Only ask deployments that are yours: this is load, not a look.";
