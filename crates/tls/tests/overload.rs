@@ -116,6 +116,21 @@ async fn the_answer_arrives_whatever_was_sent() {
         assert!(body.ends_with(b"\"}"), "{octets}: whole");
         drop(running.await.unwrap());
     }
+    // Nor is it sent while there is more to come, which would then meet a closed connection.
+    let mut slow = TcpStream::connect(address).await.unwrap();
+    let head = b"POST /token HTTP/1.1\r\nhost: a\r\ncontent-length: 8\r\n\r\nhalf";
+    slow.write_all(head).await.unwrap();
+    let mut answer = String::new();
+    assert!(timeout(SOON, slow.read_to_string(&mut answer)).await.is_err());
+    slow.write_all(b"half").await.unwrap();
+    timeout(LATE, slow.read_to_string(&mut answer))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 503 ") && answer.ends_with("\"}"),
+        "{answer}"
+    );
 }
 
 /// CWE-400: whoever opens connections and says nothing takes turns from those who would be told, and nothing else.
