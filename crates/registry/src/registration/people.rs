@@ -317,10 +317,11 @@ fn redirect_uris(
     }
     let mut uris = Vec::with_capacity(texts.len());
     for (index, text) in texts.iter().enumerate() {
-        let uri = RedirectUri::parse(text).map_err(|_| RegistrationError::RedirectUri { member, index })?;
-        if uri.as_str().contains('*') {
+        // First: in a host it makes the whole no URI, and whoever wrote it should read why.
+        if text.contains('*') {
             return Err(RegistrationError::RedirectUriWildcard { member, index });
         }
+        let uri = RedirectUri::parse(text).map_err(|_| RegistrationError::RedirectUri { member, index })?;
         if !is_registrable(&uri, application_type) {
             return Err(RegistrationError::RedirectUriKind {
                 member,
