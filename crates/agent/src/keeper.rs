@@ -54,6 +54,8 @@ pub struct Keeper {
 struct Shared {
     credential: watch::Sender<Option<Credential>>,
     board: Board,
+    /// Whether a first credential, and the status with it, has been brought to where others read them.
+    in_place: watch::Sender<bool>,
 }
 
 /// What a [`Keeper`] keeps, for those who use it. Clones are the same.
@@ -75,6 +77,7 @@ impl Keeper {
         let shared = Arc::new(Shared {
             credential: watch::Sender::new(None),
             board: Board::new(&pair),
+            in_place: watch::Sender::new(false),
         });
         let (sender, demands) = mpsc::channel(MAX_DEMANDS);
         let handle = Handle {
@@ -160,6 +163,20 @@ impl Handle {
     #[must_use]
     pub fn status_changes(&self) -> watch::Receiver<u64> {
         self.shared.board.changes()
+    }
+
+    /// Tells when an [`Agent`](crate::Agent) has brought its first credential into the state folder and the token files, or
+    /// has tried to, and its status too: whoever says that it is ready waits for this. What could not be written is among
+    /// the status's faults.
+    #[must_use]
+    pub fn in_place(&self) -> watch::Receiver<bool> {
+        self.shared.in_place.subscribe()
+    }
+
+    pub(crate) fn is_in_place(&self) {
+        self.shared
+            .in_place
+            .send_if_modified(|before| !std::mem::replace(before, true));
     }
 
     /// How the agent is.

@@ -66,6 +66,7 @@ impl Publisher {
         let surroundings = Arc::clone(self.handle.surroundings());
         let mut backoff = Backoff::new(WAITS.0, WAITS.1);
         let mut behind = None;
+        let mut is_written = false;
         loop {
             let again = async {
                 match behind {
@@ -79,6 +80,7 @@ impl Publisher {
                         return;
                     }
                     behind = self.write(&mut backoff).await;
+                    is_written = true;
                 }
                 () = again => behind = self.write(&mut backoff).await,
                 () = surroundings.sleep(HEARTBEAT) => {}
@@ -89,6 +91,9 @@ impl Publisher {
                 }
             }
             self.write_status().await;
+            if is_written {
+                self.handle.is_in_place();
+            }
         }
     }
 

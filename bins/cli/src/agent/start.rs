@@ -220,9 +220,15 @@ fn ended() -> Outcome<impl Future<Output = ()>> {
 /// Tells the person at the terminal, and systemd, when programs can be served, and what stands in the way.
 async fn tell(handle: Handle, notify: &Notify) {
     let mut changes = handle.status_changes();
+    let mut in_place = handle.in_place();
+    let serves = |health| matches!(health, Health::Fresh | Health::Degraded);
     let mut said = None;
     loop {
         let status = handle.status();
+        // Whoever waited for this reads the token's file next, or the status.
+        if serves(status.health) && in_place.wait_for(|is| *is).await.is_err() {
+            return std::future::pending().await;
+        }
         let fault = status
             .faults
             .first()
@@ -244,7 +250,6 @@ async fn tell(handle: Handle, notify: &Notify) {
                     notify.tell(&format!("STATUS={text}"));
                 }
             }
-            let serves = |health| matches!(health, Health::Fresh | Health::Degraded);
             if serves(health) && !said.as_ref().is_some_and(|(before, _)| serves(*before)) {
                 let until = status.token.as_ref().map_or("", |token| token.until.as_str());
                 output::note(&format!(

@@ -43,6 +43,29 @@ async fn world(keys: PrivateKeys) -> World {
     }
 }
 
+/// Whoever was told so reads the files next: a program that systemd starts after the agent, for one.
+#[tokio::test]
+async fn when_it_is_in_place_the_files_are_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let (keeper, handle) = Keeper::new(
+        Ca::new("CN=Machines").machine(90 * DAY),
+        Tokens::new(900) as _,
+        Machine::new(),
+    );
+    let path = folder.path().join("state");
+    let agent = Agent::new(keeper, handle.clone(), StateFolder::open(&path).unwrap());
+    let mut in_place = handle.in_place();
+    assert!(!*in_place.borrow());
+    assert!(StateFolder::status(&path).is_err());
+    let agent = tokio::spawn(agent.run(std::future::pending()));
+    in_place.wait_for(|is| *is).await.unwrap();
+    let (status, _written) = StateFolder::status(&path).unwrap();
+    let status: sealstone_agent::Status = serde_json::from_str(&status).unwrap();
+    assert_eq!(status.health, sealstone_agent::Health::Fresh);
+    assert!(path.join("current/token").exists());
+    agent.abort();
+}
+
 impl World {
     fn path(&self) -> std::path::PathBuf {
         self.folder.path().join("agent.sock")
