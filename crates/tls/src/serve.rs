@@ -33,8 +33,8 @@ type AnyError = Box<dyn std::error::Error + Send + Sync>;
 /// What a listener lets its clients use. A [`LimitsHandle`] in its place lets it be changed while the listener serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServeLimits {
-    /// Connections at a time; more wait in the system's queue, and when that lasts are turned away. An idle one with a client certificate costs some 35 KiB, so that 1024
-    /// stay below 40 MiB.
+    /// Connections at a time; more wait in the system's queue, and when that lasts are turned away. An idle one with a client
+    /// certificate costs some 35 KiB, so that 1024 stay below 40 MiB.
     pub max_connections: usize,
     /// Of these, how many one IPv4 address or IPv6 /64 may hold: half, so that no single one keeps the others out. More
     /// are closed at once. Behind a proxy all connections are the proxy's: set it to `max_connections` there.
