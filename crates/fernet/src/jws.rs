@@ -1,6 +1,7 @@
 //! Keystone's JWS tokens: JSON Web Tokens with claims of its own and no key identifier.
 
 mod algorithm;
+mod candidates;
 mod issuer;
 mod key;
 mod order;

@@ -202,6 +202,11 @@ impl JwsPublicKey {
         write_pem("PUBLIC KEY", &self.der)
     }
 
+    /// The key as `SubjectPublicKeyInfo` in DER.
+    pub(super) fn der(&self) -> &[u8] {
+        &self.der
+    }
+
     pub(super) fn verifies(&self, signed: &Signed<'_>, signature: &[u8]) -> bool {
         match signed {
             Signed::Digest(digest) => self.key.verify_digest_sig(digest, signature),
