@@ -36,8 +36,8 @@ const NOW: UnixTime = UnixTime::since_unix_epoch(Duration::from_secs(1_795_302_7
 struct Pool {
     fernet: FernetTokens,
     keys: FernetKeys,
-    /// The private keys of three JWS nodes.
-    signers: [String; 3],
+    /// The private keys of five JWS nodes.
+    signers: [String; 5],
 }
 
 impl Pool {
@@ -51,7 +51,7 @@ impl Pool {
         Self {
             fernet: FernetTokens::new(keys.clone(), AuthMethods::default(), domain),
             keys,
-            signers: [signer(), signer(), signer()],
+            signers: [signer(), signer(), signer(), signer(), signer()],
         }
     }
 

@@ -262,11 +262,11 @@ fn over_and_over(nodes: &'static [usize]) -> impl FnMut() -> usize {
 }
 
 /// Nodes in no order.
-fn in_no_order() -> impl FnMut() -> usize {
+fn in_no_order(nodes: usize) -> impl FnMut() -> usize {
     let mut state: u32 = 7;
     move || {
         state = state.wrapping_mul(22_695_477).wrapping_add(1);
-        usize::from(state.to_be_bytes()[0]) % 3
+        usize::from(state.to_be_bytes()[0]) % nodes
     }
 }
 
@@ -280,7 +280,9 @@ pub(super) fn measure(pool: &Pool) {
     let known = bridge(pool, node, TokenForm::Jws, 1);
     let to_jws = bridge(pool, node, TokenForm::Jws, 1);
     let to_fernet = bridge(pool, node, TokenForm::Fernet, 1);
+    let two = bridge(pool, node, TokenForm::Fernet, 2);
     let three = bridge(pool, node, TokenForm::Fernet, 3);
+    let five = bridge(pool, node, TokenForm::Fernet, 5);
     let service = pool.fernet(0);
     let same = || (0..calls).map(|_| (service.clone(), service.clone())).collect();
     let mut name = 0;
@@ -317,7 +319,7 @@ pub(super) fn measure(pool: &Pool) {
         Row::new(
             "of three nodes in no order",
             &three,
-            of_nodes(pool, calls, in_no_order()),
+            of_nodes(pool, calls, in_no_order(3)),
         ),
         // No node after another twice, so that what is expected is always wrong.
         Row::new(
@@ -325,9 +327,24 @@ pub(super) fn measure(pool: &Pool) {
             &three,
             nodes(&[0, 0, 1, 1, 2, 2, 0, 2, 1]),
         ),
+        // The one that did not sign comes first each time.
+        Row::new("of two nodes, as unlucky as can be", &two, nodes(&[0, 0, 1, 1])),
+        Row::new(
+            "of five nodes in no order",
+            &five,
+            of_nodes(pool, calls, in_no_order(5)),
+        ),
+        Row {
+            is_proved: false,
+            ..Row::new("one that neither of two keys proves", &two, unproved)
+        },
         Row {
             is_proved: false,
             ..Row::new("one that none of three keys proves", &three, unproved)
+        },
+        Row {
+            is_proved: false,
+            ..Row::new("one that none of five keys proves", &five, unproved)
         },
         Row {
             is_proved: false,
