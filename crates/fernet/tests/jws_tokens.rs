@@ -132,3 +132,40 @@ fn tokens_of_several_nodes_are_read_in_whatever_order_they_come() {
         );
     }
 }
+
+/// Of several nodes, with a key of another algorithm among theirs: whoever reads by all keys takes what one of them takes.
+#[test]
+fn a_token_of_any_of_several_nodes_is_read_and_none_that_no_node_signed() {
+    let (_issuer, reader) = pair();
+    let case = tokens()["cases"][0].clone();
+    let now = at(case["claims"]["iat"].as_u64().unwrap());
+    let claims = reader.read(case["token"].as_str().unwrap(), now).unwrap();
+    let issuer = |algorithm| JwsTokenIssuer::new(JwsPrivateKey::generate(algorithm).unwrap());
+    for nodes in 1..=5 {
+        let mut issuers: Vec<JwsTokenIssuer> = (0..nodes).map(|_| issuer(JwsAlgorithm::Es256)).collect();
+        issuers.insert(nodes / 2, issuer(JwsAlgorithm::Es384));
+        let public = issuers.iter().map(|issuer| issuer.public_key().clone()).collect();
+        let reader = JwsTokenReader::new(public, &JwsAlgorithm::ALL).unwrap();
+        let stranger = issuer(JwsAlgorithm::Es256);
+        for _again in 0..4 {
+            for issuer in issuers.iter().rev() {
+                let token = issuer.sign(&claims).unwrap();
+                assert_eq!(reader.read(&token, now).unwrap(), claims, "of {nodes}");
+                let (message, signature) = token.rsplit_once('.').unwrap();
+                let forged = stranger.sign(&claims).unwrap();
+                let (other, forged_signature) = forged.rsplit_once('.').unwrap();
+                for bad in [
+                    forged.clone(),
+                    format!("{message}.{forged_signature}"),
+                    format!("{other}x.{signature}"),
+                    format!("{message}.{}", "A".repeat(signature.len())),
+                    format!("{message}.{}", &signature[..signature.len() - 4]),
+                    format!("{message}.{signature}AAAA"),
+                    format!("{message}."),
+                ] {
+                    assert!(reader.read(&bad, now).is_err(), "of {nodes}: {bad}");
+                }
+            }
+        }
+    }
+}
