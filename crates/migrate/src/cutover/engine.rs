@@ -200,6 +200,9 @@ impl<'a> Cutover<'a> {
             None => (Pool::serving(nodes, needed, TokenForm::Fernet), Vec::new()),
         };
         self.nobody_else(nodes)?;
+        if target == TokenForm::Jws {
+            self.all_are_up(nodes)?;
+        }
         let seen = self.ports.balancer.look(&cut)?;
         let out: Vec<Node> = seen
             .into_iter()

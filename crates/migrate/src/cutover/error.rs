@@ -65,6 +65,12 @@ pub enum CutoverError {
          serve again, then go on"
     )]
     OutOfPool(Node),
+    /// Nodes that are down before anything is changed.
+    #[error(
+        "the balancer takes {} for down, and the plan counts on every node: nothing was changed; bring it up, or drain it and          take inventory and plan without it",
+        nodes_of(.0)
+    )]
+    Down(Vec<Node>),
     /// What the balancer sends users to, and nobody changes.
     #[error(
         "the balancer also sends users to {}, which the plan does not know: it would go on with the tokens of before; take \
@@ -152,6 +158,11 @@ pub enum CutoverError {
          one node, bring them to all, and set the provider by hand"
     )]
     KeysGone,
+}
+
+fn nodes_of(nodes: &[Node]) -> String {
+    let named: Vec<String> = nodes.iter().map(|node| format!("node `{node}`")).collect();
+    named.join(", ")
 }
 
 impl CutoverError {

@@ -110,6 +110,25 @@ impl Cutover<'_> {
         Err(CutoverError::Others(others.iter().map(told).collect()))
     }
 
+    /// Before the change begins: with one that is down there are fewer to serve than the plan counts on, and nobody can
+    /// check the others beside it.
+    pub(super) fn all_are_up(&mut self, nodes: &[Node]) -> Result<(), CutoverError> {
+        let down = self.down(nodes)?;
+        if down.is_empty() {
+            return Ok(());
+        }
+        Err(CutoverError::Down(down))
+    }
+
+    /// Those that the balancer would send users to, if it did not take them for down.
+    fn down(&mut self, nodes: &[Node]) -> Result<Vec<Node>, CutoverError> {
+        let seen = self.ports.balancer.look(nodes)?;
+        let down = seen
+            .into_iter()
+            .filter(|(_node, member)| member.takes && !member.healthy);
+        Ok(down.map(|(node, _member)| node).collect())
+    }
+
     /// Before an operation: by the journal, and by what the balancer says now.
     pub(super) fn guard(&mut self, op: &Op) -> Result<(), CutoverError> {
         let refused = |why| CutoverError::Unsafe { op: op.clone(), why };
@@ -202,6 +221,16 @@ impl Cutover<'_> {
         };
         let like = |state: &NodeState| state.form == own.form && state.stage == Stage::Fit;
         let mut nodes = forms(&history.pool, like);
+        if history.course.target == TokenForm::Fernet {
+            // The way back must not wait for a node that serves nobody.
+            let others: Vec<Node> = nodes.keys().filter(|other| *other != node).cloned().collect();
+            for down in self.down(&others)? {
+                let text =
+                    format!("node {down} is down, says the balancer: node {node} is not checked against it");
+                self.ports.operator.told(&text);
+                nodes.remove(&down);
+            }
+        }
         nodes.insert(node.clone(), own.form);
         self.records = self.ports.control.records()?;
         self.survey_for(own.form, &history.pool, &self.records)?;

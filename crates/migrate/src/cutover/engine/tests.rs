@@ -191,6 +191,46 @@ fn a_node_that_is_not_fit_stays_out() {
 }
 
 #[test]
+fn with_a_node_that_is_down_nothing_is_begun() {
+    for shared in [Cloud::new(3, 1), bridged(3, 2)] {
+        shared.borrow_mut().machines.get_mut(&node("n2")).unwrap().down = true;
+        let refused = run(&shared, Way::Forward, None).unwrap().unwrap_err();
+        let text = refused.to_string();
+        assert!(
+            text.contains("takes node `n2` for down") && text.contains("nothing was changed"),
+            "{text}"
+        );
+        assert!(shared.borrow().events.is_empty());
+        assert!(shared.borrow().machines.values().all(|machine| machine.takes));
+        shared.borrow_mut().machines.get_mut(&node("n2")).unwrap().down = false;
+        run(&shared, Way::Forward, None).unwrap().unwrap();
+        is_all(&shared, TokenForm::Jws);
+    }
+}
+
+/// What was begun is taken back without it: those that were drained serve again.
+#[test]
+fn the_way_back_does_not_wait_for_a_node_that_is_down() {
+    let shared = Cloud::new(3, 1);
+    let down = |is_down: bool| shared.borrow_mut().machines.get_mut(&node("n2")).unwrap().down = is_down;
+    shared.borrow_mut().machines.get_mut(&node("n0")).unwrap().bad = true;
+    let stopped = run(&shared, Way::Forward, None).unwrap();
+    assert!(matches!(stopped, Err(CutoverError::NotFit { .. })), "{stopped:?}");
+    shared.borrow_mut().machines.get_mut(&node("n0")).unwrap().bad = false;
+    down(true);
+    run(&shared, Way::Back, None).unwrap().unwrap();
+    is_all(&shared, TokenForm::Fernet);
+    let told = shared.borrow().told.join("; ");
+    assert!(
+        told.contains("node n2 is down, says the balancer: node n0 is not checked against it"),
+        "{told}"
+    );
+    down(false);
+    run(&shared, Way::Forward, None).unwrap().unwrap();
+    is_all(&shared, TokenForm::Jws);
+}
+
+#[test]
 fn it_stops_when_more_fails_than_before() {
     let shared = Cloud::new(4, 1);
     shared.borrow_mut().failing = 10;

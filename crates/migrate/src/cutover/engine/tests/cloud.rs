@@ -23,6 +23,8 @@ pub(super) struct Machine {
     /// Restarted since it was changed, and seen to be good since.
     pub(super) fit: bool,
     pub(super) bad: bool,
+    /// It answers nobody, and the balancer knows.
+    pub(super) down: bool,
     /// No bridge stands before it.
     pub(super) bare: bool,
     pub(super) fernet_keys: bool,
@@ -65,6 +67,7 @@ impl Cloud {
             takes: true,
             fit: true,
             bad: false,
+            down: false,
             bare: false,
             fernet_keys: true,
         };
@@ -128,7 +131,7 @@ impl Balancer for Port {
         call(&self.0, |cloud| {
             let member = |name: &Node| Member {
                 takes: cloud.machines[name].takes,
-                healthy: true,
+                healthy: !cloud.machines[name].down,
                 open: 0,
             };
             Ok(nodes.iter().map(|name| (name.clone(), member(name))).collect())
@@ -217,7 +220,7 @@ impl Prober for Port {
             let mut verdict = Verdict::default();
             for (name, form) in wanted.nodes {
                 let machine = &cloud.machines[name];
-                if machine.bad || machine.runs != *form {
+                if machine.bad || machine.down || machine.runs != *form {
                     verdict.faults.push(format!("{name} is not fit"));
                 }
             }
