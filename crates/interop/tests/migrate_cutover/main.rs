@@ -12,6 +12,7 @@
 )]
 
 mod accounts;
+mod away;
 mod bridged;
 mod commands;
 mod load;
