@@ -1,5 +1,6 @@
 use crate::Event;
 use std::fmt;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The event could not be kept.
@@ -36,6 +37,76 @@ pub trait AuditSink: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`AuditError`] when it could not be kept.
     fn record(&self, event: &Event<'_>) -> Result<(), AuditError>;
+
+    /// Begins to keep one event: it has its place after those before it, and is kept once its receipt is
+    /// [settled](Self::settle). Who lets others have their turn in between has one write for the events of all.
+    ///
+    /// # Errors
+    /// As [`record`](Self::record).
+    fn begin(&self, event: &Event<'_>) -> Result<Receipt, AuditError> {
+        self.record(event).map(|()| Receipt(None))
+    }
+
+    /// Returns after the event of this receipt would survive the death of this process: what it tells of is answered
+    /// only then. A receipt that is dropped instead leaves its event to be kept with the next one.
+    ///
+    /// # Errors
+    /// [`AuditError`] when it could not be kept.
+    fn settle(&self, receipt: Receipt) -> Result<(), AuditError> {
+        drop(receipt);
+        Ok(())
+    }
+}
+
+/// For an event that has its place, and is kept once this is [settled](AuditSink::settle).
+#[derive(Debug)]
+#[must_use = "nothing is answered before its event is kept"]
+pub struct Receipt(Option<Arc<Batch>>);
+
+impl Receipt {
+    /// For one event of this batch.
+    pub const fn of(batch: Arc<Batch>) -> Self {
+        Self(Some(batch))
+    }
+
+    /// The batch, unless the event is kept already.
+    #[must_use]
+    pub fn batch(&self) -> Option<&Batch> {
+        self.0.as_deref()
+    }
+}
+
+/// Events that are kept together, or not at all.
+#[derive(Debug, Default)]
+pub struct Batch(AtomicU8);
+
+/// What became of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "there is no fourth")]
+pub enum BatchEnd {
+    /// Nothing yet.
+    Open,
+    /// All is kept.
+    Kept,
+    /// Some of it may not be.
+    Lost,
+}
+
+impl Batch {
+    /// Tells all who hold a receipt.
+    pub fn end(&self, kept: bool) {
+        self.0.store(if kept { 1 } else { 2 }, Ordering::Release);
+    }
+
+    /// What became of it.
+    #[must_use]
+    pub fn outcome(&self) -> BatchEnd {
+        match self.0.load(Ordering::Acquire) {
+            0 => BatchEnd::Open,
+            1 => BatchEnd::Kept,
+            _ => BatchEnd::Lost,
+        }
+    }
 }
 
 /// Keeps nothing: for those who embed the provider and audit elsewhere.

@@ -5,10 +5,11 @@ use sealstone_oauth_types::{
     DeviceAuthorizationRequest, Form, IntrospectionRequest, OsOauth2Request, PresentedClient, RequestError,
     RevocationRequest, TokenRequest, TokenResponse,
 };
-use sealstone_provider::{BackendError, DomainId, Peer, RequestId, TokenError, TokenTurn};
+use sealstone_provider::{BackendError, DomainId, Peer, Recorded, RequestId, TokenError, TokenTurn};
 use serde_json::Value;
 use std::ops::ControlFlow;
 use std::pin::Pin;
+use tokio::task::yield_now;
 
 use crate::answer;
 use crate::caller::Caller;
@@ -30,6 +31,8 @@ pub(crate) enum Place {
 /// An answer that is at hand, or comes.
 enum Turn<'a> {
     Done(Response),
+    /// Of whoever may be suspected, once others had their turn.
+    Settles(Recorded<'a>, &'a DomainId, Option<Suspect>),
     Waits(Pin<Box<dyn Future<Output = Response> + Send + 'a>>),
 }
 
@@ -92,6 +95,14 @@ impl Edge {
         };
         match self.turn(arrived, form) {
             Turn::Done(response) => response,
+            Turn::Settles(recorded, domain, suspect) => {
+                // One write for the events of all requests that are there.
+                yield_now().await;
+                match recorded.settle() {
+                    Ok(token) => answer::written(StatusCode::OK, TokenResponse::to_json(&token)),
+                    Err(failure) => self.refused(domain, suspect, &arrived.peer, &failure),
+                }
+            }
             Turn::Waits(work) => work.await,
         }
     }
@@ -129,6 +140,7 @@ impl Edge {
         };
         match self.provider.token(domain, request, peer) {
             TokenTurn::Done(answered) => Turn::Done(answer(answered)),
+            TokenTurn::Recorded(recorded) => Turn::Settles(recorded, domain, suspect),
             TokenTurn::Waits(work) => Turn::Waits(Box::pin(async move {
                 let answered = within(self.request_deadline, work).await;
                 answer(answered.unwrap_or_else(|Elapsed| Err(BackendError::Deadline.into())))

@@ -23,6 +23,7 @@ mod gone;
 mod key_making;
 mod keys;
 mod metadata;
+mod one_write;
 mod os_oauth2;
 mod pages;
 mod passkeys;

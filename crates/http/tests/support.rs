@@ -11,7 +11,7 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use parking_lot::Mutex;
 use rustls_pki_types::UnixTime;
-use sealstone_audit::{Action, Event, MemorySink, Outcome, Target};
+use sealstone_audit::{Action, AuditSink, Event, MemorySink, Outcome, Target};
 use sealstone_http::{HttpConfig, HttpEdge};
 use sealstone_identity::{DomainId, IdentitySource};
 use sealstone_keyring::{
@@ -79,6 +79,8 @@ pub(crate) struct Beside {
     pub(crate) administration: Option<Administrators>,
     /// Where its keys are made and stay.
     pub(crate) home: Option<Arc<dyn KeyHome>>,
+    /// What keeps the events, instead of the memory.
+    pub(crate) audit: Option<Arc<dyn AuditSink>>,
 }
 
 pub(crate) struct World {
@@ -413,7 +415,7 @@ fn provider(
             keys: shared.clone(),
             revocations: shared.clone(),
             assertions: shared,
-            audit: Arc::new(audit.clone()),
+            audit: beside.audit.unwrap_or_else(|| Arc::new(audit.clone())),
             identity: beside.identity,
             people: beside.people.map(|people| people.ports(store)),
             clock: Arc::new(TestClock(clock.clone())),

@@ -2,7 +2,9 @@ use crate::error::{BackendError, TokenError};
 use crate::peer::Peer;
 use crate::provider::Provider;
 use rustls_pki_types::UnixTime;
-use sealstone_audit::{Action, Actor, Event, EventId, LONGEST_PRINTABLE, Outcome, Reason, Target, printable};
+use sealstone_audit::{
+    Action, Actor, Event, EventId, LONGEST_PRINTABLE, Outcome, Reason, Receipt, Target, printable,
+};
 use sealstone_grants::Denial;
 use sealstone_oauth_types::PresentedClient;
 
@@ -101,25 +103,46 @@ impl Provider {
         target: Target<'_>,
         error: Option<&TokenError>,
     ) -> Result<(), BackendError> {
-        let event = Event {
-            id: EventId::from_random(attempt.random.event),
-            time: attempt.now,
-            action,
-            outcome: if error.is_none() {
-                Outcome::Success
-            } else {
-                Outcome::Failure
-            },
-            reason: error.map(reason),
-            initiator: Actor {
-                client_id: attempt.claimed.as_ref().map(|claimed| claimed.as_str().into()),
-                user_id: user.map(Into::into),
-                address: attempt.peer.address,
-            },
-            target,
-            request_id: attempt.peer.request_id.as_str().into(),
-        };
+        let event = event(action, attempt, user, target, error);
         Ok(self.0.ports.audit.record(&event)?)
+    }
+
+    /// The same for what is answered once the receipt is settled.
+    pub(crate) fn begin_record(
+        &self,
+        attempt: &Attempt<'_>,
+        user: Option<&str>,
+        target: Target<'_>,
+    ) -> Result<Receipt, BackendError> {
+        let event = event(attempt.action, attempt, user, target, None);
+        Ok(self.0.ports.audit.begin(&event)?)
+    }
+}
+
+fn event<'a>(
+    action: Action,
+    attempt: &'a Attempt<'_>,
+    user: Option<&'a str>,
+    target: Target<'a>,
+    error: Option<&TokenError>,
+) -> Event<'a> {
+    Event {
+        id: EventId::from_random(attempt.random.event),
+        time: attempt.now,
+        action,
+        outcome: if error.is_none() {
+            Outcome::Success
+        } else {
+            Outcome::Failure
+        },
+        reason: error.map(reason),
+        initiator: Actor {
+            client_id: attempt.claimed.as_ref().map(|claimed| claimed.as_str().into()),
+            user_id: user.map(Into::into),
+            address: attempt.peer.address,
+        },
+        target,
+        request_id: attempt.peer.request_id.as_str().into(),
     }
 }
 

@@ -38,4 +38,4 @@ pub use provider::Provider;
 pub use sealstone_grants::{ChainVerdict, Denial, PresentedCertificate};
 pub use sealstone_identity::DomainId;
 pub use sharded::{SHARDS, Sharded};
-pub use token::{TokenFuture, TokenTurn};
+pub use token::{Recorded, TokenFuture, TokenTurn};

@@ -5,7 +5,7 @@ use crate::peer::Peer;
 use crate::people::token::{Given, OfPerson, Refusal};
 use crate::provider::Provider;
 use rustls_pki_types::UnixTime;
-use sealstone_audit::{Action, Target as AuditTarget};
+use sealstone_audit::{Action, Receipt, Target as AuditTarget};
 use sealstone_claims::ClaimsSubject;
 use sealstone_grants::Denial;
 use sealstone_grants::authenticate::{Authenticated, Judged, NeedsClient, NeedsFirstUse, NeedsVerdict};
@@ -64,7 +64,15 @@ impl Provider {
                 }))
             }
             Ok(Step::Issued(response)) => {
-                TokenTurn::Done(self.recorded(issuer, &attempt, token_id, Ok(Given::new(response))))
+                let target = AuditTarget::Token(token_id.into());
+                match self.begin_record(&attempt, None, target) {
+                    Ok(receipt) => TokenTurn::Recorded(Recorded {
+                        provider: self,
+                        response,
+                        receipt,
+                    }),
+                    Err(error) => TokenTurn::Done(Err(error.into())),
+                }
             }
             Err(error) => TokenTurn::Done(self.recorded(issuer, &attempt, token_id, Err(error.into()))),
         }
@@ -217,8 +225,32 @@ const fn action_of(request: Option<&TokenRequest>) -> Action {
 pub enum TokenTurn<'a> {
     /// All is done, and recorded.
     Done(Result<TokenResponse, TokenError>),
+    /// All is done, and recorded with the next write of the audit trail.
+    Recorded(Recorded<'a>),
     /// Somebody must be asked first.
     Waits(TokenFuture<'a>),
+}
+
+/// A token whose event has its place in the audit trail, and is not written yet.
+#[must_use = "nobody gets the token before it is settled"]
+#[derive(Debug)]
+pub struct Recorded<'a> {
+    provider: &'a Provider,
+    response: TokenResponse,
+    receipt: Receipt,
+}
+
+impl Recorded<'_> {
+    /// The answer, once its event is kept. Who lets other requests have their turn before has one write for the events of
+    /// all of them.
+    ///
+    /// # Errors
+    /// [`TokenError::Backend`]: the event could not be kept, and nobody gets the token.
+    pub fn settle(self) -> Result<TokenResponse, TokenError> {
+        let kept = self.provider.0.ports.audit.settle(self.receipt);
+        kept.map_err(BackendError::from)?;
+        Ok(self.response)
+    }
 }
 
 /// What is left to do of a token request.
@@ -228,6 +260,7 @@ impl fmt::Debug for TokenTurn<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Done(_) => "TokenTurn::Done",
+            Self::Recorded(_) => "TokenTurn::Recorded",
             Self::Waits(_) => "TokenTurn::Waits",
         })
     }
@@ -240,6 +273,7 @@ impl<'a> IntoFuture for TokenTurn<'a> {
     fn into_future(self) -> TokenFuture<'a> {
         match self {
             Self::Done(result) => Box::pin(ready(result)),
+            Self::Recorded(recorded) => Box::pin(ready(recorded.settle())),
             Self::Waits(waiting) => waiting,
         }
     }

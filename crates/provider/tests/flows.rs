@@ -1,7 +1,7 @@
 //! The provider over memory stores: what is issued, told and ended, and what happens when a port fails.
 
 use rustls_pki_types::UnixTime;
-use sealstone_audit::{Action, AuditError, AuditSink, Event, MemorySink, Outcome, Reason};
+use sealstone_audit::{Action, AuditError, AuditSink, Event, MemorySink, Outcome, Reason, Receipt};
 use sealstone_identity::DomainId;
 use sealstone_jose::{Algorithm, UnverifiedJwt};
 use sealstone_keyring::{KeyEncryptionKey, RotationPolicy, RotationSettings};
@@ -35,6 +35,24 @@ struct BrokenSink;
 
 impl AuditSink for BrokenSink {
     fn record(&self, _event: &Event<'_>) -> Result<(), AuditError> {
+        Err(AuditError::new("disk full"))
+    }
+}
+
+/// Takes every event, and can't write it.
+#[derive(Debug)]
+struct LosingSink;
+
+impl AuditSink for LosingSink {
+    fn record(&self, _event: &Event<'_>) -> Result<(), AuditError> {
+        Err(AuditError::new("disk full"))
+    }
+
+    fn begin(&self, _event: &Event<'_>) -> Result<Receipt, AuditError> {
+        Ok(Receipt::of(Arc::default()))
+    }
+
+    fn settle(&self, _receipt: Receipt) -> Result<(), AuditError> {
         Err(AuditError::new("disk full"))
     }
 }
@@ -358,21 +376,27 @@ async fn a_body_that_is_too_large_is_recorded_as_such() {
 #[tokio::test]
 async fn what_cannot_be_recorded_is_not_issued() {
     let world = world().await;
-    let broken = Ports {
-        audit: Arc::new(BrokenSink),
-        ..world.ports.clone()
-    };
-    let provider = provider(broken);
-    provider.maintain().await.unwrap();
-    let refused = world
-        .token_with(&provider, "demo", "machine", "")
-        .await
-        .unwrap_err();
-    assert_eq!(refused.code().status(), 503);
-    assert!(
-        !refused.description().contains("disk"),
-        "nothing of the inside is told"
-    );
+    let sinks: [Arc<dyn AuditSink>; 2] = [Arc::new(BrokenSink), Arc::new(LosingSink)];
+    for audit in sinks {
+        let broken = Ports {
+            audit,
+            ..world.ports.clone()
+        };
+        let provider = provider(broken);
+        provider.maintain().await.unwrap();
+        // The client is read at first, and known then.
+        for _ in 0..2 {
+            let refused = world
+                .token_with(&provider, "demo", "machine", "")
+                .await
+                .unwrap_err();
+            assert_eq!(refused.code().status(), 503);
+            assert!(
+                !refused.description().contains("disk"),
+                "nothing of the inside is told"
+            );
+        }
+    }
 }
 
 #[tokio::test]

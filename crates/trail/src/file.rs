@@ -2,6 +2,7 @@
 
 mod append;
 mod draft;
+mod pending;
 mod tail;
 mod tend;
 
@@ -9,14 +10,15 @@ use crate::key::{KeyError, NodeKey};
 use crate::line::Hash;
 use crate::turn::Turn;
 use draft::Draft;
+use pending::Pending;
 use rustls_pki_types::UnixTime;
-use sealstone_audit::{AuditError, AuditSink, Event};
+use sealstone_audit::{AuditError, AuditSink, Batch, BatchEnd, Event, Receipt};
 use std::cell::RefCell;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LockResult, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// When a file is closed and the next one begun; nothing is ever deleted.
@@ -50,8 +52,10 @@ thread_local! {
 ///
 /// Each event carries its sequence number and the SHA-256 of the line before it, and is appended by one write (POSIX
 /// `O_APPEND`) before [`record`](AuditSink::record) returns: it is then in the hands of the operating system and survives
-/// the death of the process. [`tend`](Self::tend), called from time to time, signs what has come, flushes it to the disk,
-/// rotates the file, and lets other processes write: several may hold the same trail, and take turns.
+/// the death of the process. What is [begun](AuditSink::begin) has its place at once, and is written with all that has one by
+/// then when the first receipt is [settled](AuditSink::settle), or by the next call of another method.
+/// [`tend`](Self::tend), called from time to time, signs what has come, flushes it to the disk, rotates the file, and lets
+/// other processes write: several may hold the same trail, and take turns.
 ///
 /// What a full disk or a power failure left of a line is set aside by the next writer: it stays in the file, and the event
 /// after it says how long it is and which hash it has.
@@ -68,8 +72,17 @@ pub struct TrailFile {
     key: NodeKey,
     gate: Gate,
     told: Told,
-    /// Held for some 2 µs of each request: waited for awake, since giving the thread up and being woken costs more.
+    /// Held while octets go to the file: who has it may wait for the system, and others go on giving events their places.
+    /// Taken before the state's lock, never after it.
+    writing: Mutex<()>,
+    /// Held for less than a microsecond of each request, for longer only with `writing`.
     state: Mutex<State>,
+}
+
+/// Nobody writes, and nobody gives an event its place.
+struct Alone<'t> {
+    state: MutexGuard<'t, State>,
+    _writing: MutexGuard<'t, ()>,
 }
 
 /// What others say to the trail without its lock: read for each event, and seldom written.
@@ -111,13 +124,17 @@ pub struct Standing {
 #[repr(C)]
 struct State {
     turn: Turn,
-    file: File,
+    file: Arc<File>,
     /// Whether the end is known: no other process may have written, no write failed.
     known: bool,
     /// Whether there was an event in this process or in the file before: then an empty file goes on from it.
     began: bool,
     previous: Hash,
     sequence: u64,
+    /// Lines that have their place in the chain and are not written yet: none where the end is not known.
+    pending: Pending,
+    /// Room for the next ones.
+    spare: Vec<u8>,
     size: u64,
     /// Events after the last checkpoint.
     unsigned: u64,
@@ -129,7 +146,7 @@ struct State {
     /// Device and inode.
     identity: (u64, u64),
     /// Files with events that are not flushed yet.
-    unflushed: Vec<File>,
+    unflushed: Vec<Arc<File>>,
     rotation: Rotation,
 }
 
@@ -148,30 +165,37 @@ impl TrailFile {
             key,
             gate: Gate::default(),
             told: Told::default(),
+            writing: Mutex::new(()),
             state: Mutex::new(state),
         })
     }
 
     /// A thread that panicked left the end of the file in doubt, at most, which the next one looks at.
     fn state(&self) -> MutexGuard<'_, State> {
-        /// Some 4 µs in all where a pause is the shortest there is (10 ns): two events' worth. The standard library's lock
-        /// waits for a quarter of that, then sleeps.
-        const LOOKS: u32 = 25;
-        const PAUSES: u32 = 16;
-        for _ in 0..LOOKS {
-            if let Ok(state) = self.state.try_lock() {
-                return state;
-            }
-            for _ in 0..PAUSES {
-                std::hint::spin_loop();
-            }
-        }
-        self.state.lock().unwrap_or_else(|poisoned: PoisonError<_>| {
+        awake(&self.state).unwrap_or_else(|poisoned: PoisonError<_>| {
             let mut state = poisoned.into_inner();
-            state.known = false;
+            state.lose();
             self.state.clear_poison();
             state
         })
+    }
+
+    fn writing(&self) -> MutexGuard<'_, ()> {
+        awake(&self.writing).unwrap_or_else(|poisoned: PoisonError<_>| {
+            // What was written is not known: nobody may take it for kept.
+            self.state().lose();
+            self.writing.clear_poison();
+            poisoned.into_inner()
+        })
+    }
+
+    /// Waits until no write is under way, too.
+    fn alone(&self) -> Alone<'_> {
+        let writing = self.writing();
+        Alone {
+            state: self.state(),
+            _writing: writing,
+        }
     }
 
     /// Where it is.
@@ -191,8 +215,10 @@ impl TrailFile {
     /// # Errors
     /// Those of [`open`](Self::open); the file that was open stays so.
     pub fn reopen(&self) -> io::Result<()> {
-        let mut state = self.state();
-        state.reopen(&self.path)
+        let mut alone = self.alone();
+        // Who waits for what is lost by that is told by the receipt.
+        let _written = alone.state.settle(self);
+        alone.state.reopen(&self.path)
     }
 
     /// Other measures of a file: the one that is written now is closed by them too, when it is tended after its
@@ -227,24 +253,103 @@ impl TrailFile {
 )]
 struct Closed;
 
-impl AuditSink for TrailFile {
-    fn record(&self, event: &Event<'_>) -> Result<(), AuditError> {
-        let recorded = if self.gate.closed.load(Ordering::Relaxed) {
+/// Waited for awake: giving the thread up and being woken costs more than the others' turns take.
+fn awake<T>(lock: &Mutex<T>) -> LockResult<MutexGuard<'_, T>> {
+    /// Some 4 µs in all where a pause is the shortest there is (10 ns): a write's worth. The standard library's lock waits
+    /// for a quarter of that, then sleeps.
+    const LOOKS: u32 = 25;
+    const PAUSES: u32 = 16;
+    for _ in 0..LOOKS {
+        if let Ok(held) = lock.try_lock() {
+            return Ok(held);
+        }
+        for _ in 0..PAUSES {
+            std::hint::spin_loop();
+        }
+    }
+    lock.lock()
+}
+
+/// The write that was to keep this event, and others with it, failed.
+#[derive(Debug, thiserror::Error)]
+#[error("the write of the audit trail that held this event failed")]
+struct Lost;
+
+impl TrailFile {
+    /// Makes the event's line, and has it taken by whoever holds the trail.
+    fn with_draft<T>(
+        &self,
+        event: &Event<'_>,
+        take: impl FnOnce(Draft<'_>) -> io::Result<T>,
+    ) -> Result<T, AuditError> {
+        let taken = if self.gate.closed.load(Ordering::Relaxed) {
             Err(AuditError::new(Closed))
         } else {
             LINE.with_borrow_mut(|line| {
                 line.clear();
-                let draft = Draft::of(self, event, &[], line);
-                self.state().append(self, draft, event.time)
+                take(Draft::of(self, event, &[], line))
             })
             .map_err(AuditError::new)
         };
-        if recorded.is_err() {
+        if taken.is_err() {
             self.gate.failed.fetch_add(1, Ordering::Relaxed);
         }
-        recorded
+        taken
+    }
+
+    /// Writes what waits, unless the batch has ended meanwhile; others give their events places in the next one.
+    fn write(&self, batch: &Batch) -> io::Result<()> {
+        let _writing = self.writing();
+        let outgoing = {
+            let mut state = self.state();
+            if batch.outcome() != BatchEnd::Open {
+                return Ok(());
+            }
+            state.take_pending()
+        };
+        let Some(outgoing) = outgoing else {
+            return Ok(());
+        };
+        let written = outgoing.write();
+        self.state().wrote(self, outgoing, written)
     }
 }
 
+impl AuditSink for TrailFile {
+    fn record(&self, event: &Event<'_>) -> Result<(), AuditError> {
+        self.with_draft(event, |draft| self.alone().state.append(self, draft, event.time))
+    }
+
+    fn begin(&self, event: &Event<'_>) -> Result<Receipt, AuditError> {
+        self.with_draft(event, |draft| {
+            let mut state = self.state();
+            if state.takes_more() {
+                return Ok(state.begin(draft, event.time));
+            }
+            drop(state);
+            let mut alone = self.alone();
+            alone.state.ready(self, event.time)?;
+            Ok(alone.state.begin(draft, event.time))
+        })
+    }
+
+    fn settle(&self, receipt: Receipt) -> Result<(), AuditError> {
+        let Some(batch) = receipt.batch() else {
+            return Ok(());
+        };
+        let mut fault = None;
+        if batch.outcome() == BatchEnd::Open {
+            fault = self.write(batch).err();
+        }
+        if batch.outcome() == BatchEnd::Kept {
+            return Ok(());
+        }
+        self.gate.failed.fetch_add(1, Ordering::Relaxed);
+        Err(fault.map_or_else(|| AuditError::new(Lost), AuditError::new))
+    }
+}
+
+#[cfg(test)]
+mod pending_tests;
 #[cfg(test)]
 mod tests;

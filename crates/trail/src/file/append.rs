@@ -1,6 +1,7 @@
 //! One event more.
 
 use super::draft::Draft;
+use super::pending::{Pending, put};
 use super::tail::{Tail, Torn};
 use super::{Rotation, State, TrailFile};
 use crate::line::{CHECKPOINT, Hash, MENDED};
@@ -13,6 +14,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -44,11 +46,13 @@ impl State {
         let (file, identity) = open(path)?;
         Ok(Self {
             turn,
-            file,
+            file: Arc::new(file),
             known: false,
             began: false,
             previous: Hash::NONE,
             sequence: 0,
+            pending: Pending::default(),
+            spare: Vec::new(),
             size: 0,
             unsigned: 0,
             first: None,
@@ -62,7 +66,7 @@ impl State {
 
     pub(super) fn reopen(&mut self, path: &Path) -> io::Result<()> {
         let (file, identity) = open(path)?;
-        let before = std::mem::replace(&mut self.file, file);
+        let before = std::mem::replace(&mut self.file, Arc::new(file));
         if identity != self.identity {
             self.unflushed.push(before);
             self.first = None;
@@ -77,11 +81,9 @@ impl State {
         if !(self.turn.is_held() && self.known) {
             self.look(trail, now)?;
         }
-        self.write(trail, draft, now)?;
-        // Nobody else adds: the lock is held.
-        let recorded = trail.told.recorded.load(Ordering::Relaxed).saturating_add(1);
-        trail.told.recorded.store(recorded, Ordering::Relaxed);
-        Ok(())
+        self.add(draft, now);
+        self.count();
+        self.settle(trail)
     }
 
     /// A checkpoint: an event of ours, signed as it is without its signature.
@@ -156,7 +158,10 @@ impl State {
         } = torn
         else {
             // A whole event that only lacks its line's end.
-            return self.put(b"\n");
+            let written = put(&self.file, b"\n");
+            self.known = written.result.is_ok();
+            self.size = self.size.saturating_add(1);
+            return written.result;
         };
         let event = self.own(trail, Action::MendTrail, now);
         let mut mended = Vec::new();
@@ -174,42 +179,10 @@ impl State {
         Ok(())
     }
 
-    /// The event's line, linked, in one write.
-    fn write(&mut self, trail: &TrailFile, mut draft: Draft<'_>, now: UnixTime) -> io::Result<()> {
-        let hash = Hash::of(draft.linked(&self.previous, self.sequence));
-        self.put(draft.ended())?;
-        self.advance(trail, hash, now);
-        Ok(())
-    }
-
-    fn advance(&mut self, trail: &TrailFile, hash: Hash, now: UnixTime) {
-        self.sequence = self.sequence.saturating_add(1);
-        trail.told.sequence.store(self.sequence, Ordering::Relaxed);
-        self.previous = hash;
-        self.began = true;
-        self.first.get_or_insert((self.sequence, now));
-        self.unsigned = self.unsigned.saturating_add(1);
-    }
-
-    /// One write. A disk that fills up may take a part of it: the end is then looked at anew.
-    fn put(&mut self, octets: &[u8]) -> io::Result<()> {
-        loop {
-            match self.file.write(octets) {
-                Ok(written) => {
-                    self.size = self.size.saturating_add(u64::try_from(written).unwrap_or(0));
-                    if written == octets.len() {
-                        return Ok(());
-                    }
-                    self.known = false;
-                    return Err(io::ErrorKind::StorageFull.into());
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.known = false;
-                    return Err(error);
-                }
-            }
-        }
+    /// The event's line, linked, in one write with those that wait.
+    fn write(&mut self, trail: &TrailFile, draft: Draft<'_>, now: UnixTime) -> io::Result<()> {
+        self.add(draft, now);
+        self.settle(trail)
     }
 
     /// An event about the trail itself. Its id is drawn from the chain: no two places of it are the same.

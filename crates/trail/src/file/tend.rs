@@ -1,7 +1,7 @@
 //! What is done between the requests: signing, flushing, rotating, letting others write.
 
 use super::append::Occasion;
-use super::{State, TrailFile};
+use super::{Alone, State, TrailFile};
 use crate::names::rotated_name;
 #[cfg(target_os = "linux")]
 use rustix::fs::{Advice, fadvise};
@@ -9,6 +9,7 @@ use rustls_pki_types::UnixTime;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Events that stand unsigned at most while there are calls of [`TrailFile::tend`]: a signature costs some 15 µs, a
@@ -28,8 +29,10 @@ impl TrailFile {
     /// What the operating system says; it is tried anew the next time.
     pub fn tend(&self, now: UnixTime) -> io::Result<()> {
         let unflushed = {
-            let mut state = self.state();
-            let tended = state.tend(self, now);
+            let Alone { mut state, _writing } = self.alone();
+            // Of those who did not wait for their answer.
+            let settled = state.settle(self);
+            let tended = settled.and_then(|()| state.tend(self, now));
             let given = state.yield_turn();
             tended.and(given)?;
             std::mem::take(&mut state.unflushed)
@@ -43,7 +46,8 @@ impl TrailFile {
     /// What the operating system says.
     pub fn stop(&self, now: UnixTime) -> io::Result<()> {
         let unflushed = {
-            let mut state = self.state();
+            let Alone { mut state, _writing } = self.alone();
+            state.settle(self)?;
             if state.unsigned > 0 {
                 state.checkpoint(self, now, Occasion::Stop)?;
             }
@@ -60,7 +64,10 @@ impl TrailFile {
     /// # Errors
     /// What the operating system says.
     pub fn leave(&self) -> io::Result<()> {
-        self.state().turn.give()
+        let Alone { mut state, _writing } = self.alone();
+        let settled = state.settle(self);
+        let given = state.turn.give();
+        settled.and(given)
     }
 }
 
@@ -85,7 +92,7 @@ impl State {
             self.look(trail, now)?;
         }
         self.sign(trail, now, occasion)?;
-        self.unflushed.push(self.file.try_clone()?);
+        self.unflushed.push(Arc::clone(&self.file));
         Ok(())
     }
 
@@ -116,7 +123,7 @@ impl State {
         fs::rename(&trail.path, &name)?;
         self.reopen(&trail.path)?;
         self.unflushed
-            .push(File::open(crate::names::folder(&trail.path))?);
+            .push(Arc::new(File::open(crate::names::folder(&trail.path))?));
         self.look(trail, now)
     }
 
@@ -132,7 +139,7 @@ impl State {
 
 /// What is on the disk need not stay in memory too: nobody here reads it again, and the next events are written faster
 /// into pages that were just used than into ones that the system must find first.
-fn flush(files: Vec<File>) -> io::Result<()> {
+fn flush(files: Vec<Arc<File>>) -> io::Result<()> {
     for file in files {
         match file.sync_data() {
             // A device or a pipe has nothing to flush.
@@ -141,7 +148,7 @@ fn flush(files: Vec<File>) -> io::Result<()> {
                 synced?;
                 // Advice, which a file system may not take; macOS knows none.
                 #[cfg(target_os = "linux")]
-                let _taken = fadvise(&file, 0, None, Advice::DontNeed);
+                let _taken = fadvise(&*file, 0, None, Advice::DontNeed);
             }
         }
     }

@@ -9,11 +9,11 @@ use std::thread;
 
 const NOW: u64 = 1_767_322_984;
 
-fn at(seconds: u64) -> UnixTime {
+pub(super) fn at(seconds: u64) -> UnixTime {
     UnixTime::since_unix_epoch(Duration::from_secs(NOW + seconds))
 }
 
-fn event(client: &str) -> Event<'_> {
+pub(super) fn event(client: &str) -> Event<'_> {
     Event {
         id: EventId::from_random([7; 16]),
         time: at(0),
@@ -26,32 +26,32 @@ fn event(client: &str) -> Event<'_> {
     }
 }
 
-struct Place(tempfile::TempDir);
+pub(super) struct Place(pub(super) tempfile::TempDir);
 
 impl Place {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         self.0.path().join("audit.jsonl")
     }
 
-    fn open(&self) -> TrailFile {
+    pub(super) fn open(&self) -> TrailFile {
         self.open_with(Rotation::default())
     }
 
-    fn open_with(&self, rotation: Rotation) -> TrailFile {
+    pub(super) fn open_with(&self, rotation: Rotation) -> TrailFile {
         TrailFile::open(&self.path(), &self.0.path().join("audit.key"), rotation).unwrap()
     }
 
     /// Rotated files and the one that is written on.
-    fn files(&self) -> Vec<PathBuf> {
+    pub(super) fn files(&self) -> Vec<PathBuf> {
         let rotated = rotated(&self.path()).unwrap().into_iter().map(|(_, path)| path);
         rotated.chain([self.path()]).collect()
     }
 
-    fn verify(&self, files: &[PathBuf]) -> Report {
+    pub(super) fn verify(&self, files: &[PathBuf]) -> Report {
         let key = NodeKey::load(&self.0.path().join("audit.key")).unwrap();
         let mut verification = Verification::new(Some(key.public_jwk()));
         for path in files {
@@ -64,7 +64,7 @@ impl Place {
         verification.finish()
     }
 
-    fn sound(&self) -> Report {
+    pub(super) fn sound(&self) -> Report {
         let report = self.verify(&self.files());
         assert!(report.is_sound(), "{:#?}", report.findings);
         report
@@ -400,7 +400,7 @@ fn a_closed_trail_records_nothing_and_says_why() {
     assert_eq!(targets_of(&place), ["b"]);
 }
 
-fn targets_of(place: &Place) -> Vec<String> {
+pub(super) fn targets_of(place: &Place) -> Vec<String> {
     if fs::metadata(place.path()).unwrap().len() == 0 {
         return Vec::new();
     }
