@@ -10,6 +10,7 @@
     reason = "a program for developers: it prints, measures its steps and reads its environment"
 )]
 
+mod benches;
 mod demo;
 mod disk;
 mod fuzz;

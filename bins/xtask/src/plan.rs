@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::runner::Call;
 use crate::summary::Counts;
-use crate::{DemoArgs, TestArgs, demo, disk, fuzz, lab, mfa_lab, secrecy, setup, sizes, systems};
+use crate::{DemoArgs, TestArgs, benches, demo, disk, fuzz, lab, mfa_lab, secrecy, setup, sizes, systems};
 
 /// What tests may do and programs may not.
 const LENIENT: &[&str] = &[
@@ -25,7 +25,8 @@ const LENIENT: &[&str] = &[
     "wildcard_enum_match_arm",
 ];
 
-const FUZZ_SECONDS: u32 = 5;
+/// Of code that is optimized little: as many inputs as in five of code that is optimized fully.
+const FUZZ_SECONDS: u32 = 6;
 
 /// One step: a name to repeat it by, what it is for, how it runs.
 struct Step {
@@ -182,16 +183,7 @@ impl Step {
                 let stopped = lab.stop(root);
                 done.and_then(|counts| stopped.map(|()| counts))
             }
-            Action::Fuzz => {
-                fuzz::build(root).run(verbose)?;
-                let mut counts = Counts::default();
-                for target in fuzz::targets(root)? {
-                    let done = fuzz::call(root, &target, FUZZ_SECONDS)?.run(verbose);
-                    done.map_err(|message| format!("fuzz target {target}: {message}"))?;
-                    counts.add(Counts::of_one_check());
-                }
-                Ok(counts)
-            }
+            Action::Fuzz => fuzz::all(root, FUZZ_SECONDS, verbose),
         }
     }
 }
@@ -317,7 +309,14 @@ fn runs(root: &Path) -> Vec<Step> {
     let elsewhere = "not (package(sealstone-interop) | package(sealstone-jose-oracle))";
     let portable =
         "cargo nextest run -p sealstone-jose --no-default-features --features portable --no-fail-fast";
-    let benches = "cargo test -p sealstone-benches --benches --no-fail-fast -- --test";
+    // The workspace's selection again, with each bench by its name: those of `interop` are measured, not tested.
+    let named = benches::names(root)
+        .into_iter()
+        .map(|name| format!(" --bench {name}"));
+    let benches = format!(
+        "cargo test --workspace{} --no-fail-fast -- --test",
+        named.collect::<String>()
+    );
     let doctests = "cargo test --workspace --doc --no-fail-fast";
     vec![
         step(
@@ -370,7 +369,7 @@ fn runs(root: &Path) -> Vec<Step> {
         step(
             "benches",
             "each bench once, asserting its result",
-            commands(root, &[benches]),
+            commands(root, &[&benches]),
         ),
         step("fuzz", "every fuzz target for a few seconds", Action::Fuzz),
     ]
@@ -378,16 +377,17 @@ fn runs(root: &Path) -> Vec<Step> {
 
 /// What comes last: another program than the others are tested with, and what all of them left.
 fn lasts(root: &Path) -> Vec<Step> {
+    // One selection for both: the program alone would have the dependencies with other features, built anew.
+    let features = "--features sealstone-cli/desktop-keyring,sealstone-interop/desktop-keyring";
     let desktop = [
-        "cargo build --workspace --bin sealstone --features sealstone-cli/desktop-keyring",
-        "cargo nextest run --workspace --features sealstone-cli/desktop-keyring,sealstone-interop/desktop-keyring --test \
-         desktop_keyring --no-fail-fast",
+        format!("cargo build --workspace --bin sealstone --test desktop_keyring {features}"),
+        format!("cargo nextest run --workspace {features} --test desktop_keyring --no-fail-fast"),
     ];
     vec![
         step(
             "desktop-keyring",
             "logins kept by a real Secret Service",
-            Action::Commands(vec![call(root, desktop[0]), tests(root, desktop[1])]),
+            Action::Commands(vec![call(root, &desktop[0]), tests(root, &desktop[1])]),
         ),
         step(
             "systems",

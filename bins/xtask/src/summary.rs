@@ -25,6 +25,15 @@ impl Counts {
         }
     }
 
+    /// The same, failed.
+    pub(crate) const fn of_one_failure() -> Self {
+        Self {
+            passed: 0,
+            failed: 1,
+            skipped: 0,
+        }
+    }
+
     pub(crate) const fn is_empty(&self) -> bool {
         self.passed == 0 && self.failed == 0 && self.skipped == 0
     }
