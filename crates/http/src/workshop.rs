@@ -17,11 +17,13 @@ use tokio::task;
 const MOST_AT_ONCE: usize = 4;
 /// Eight RSA keys are made in a few seconds: longer, and who waits would rather be told.
 const MOST_WAITING: usize = 8;
+/// Revocations at once, and as many as those who have keys made may wait for their turn.
+const REVOCATIONS_AT_ONCE: usize = 2;
 /// As long as a place takes to come free, most of the time.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// A [`KeyWorkshop`] on the blocking threads of the runtime that asks for a place: half as many places as there are cores,
-/// four at most, and eight more requests may wait for one.
+/// four at most, and eight more requests may wait for one. Revocations have two of their own, and as many may wait.
 ///
 /// # Examples
 /// ```
@@ -33,6 +35,13 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// ```
 #[derive(Debug)]
 pub struct BlockingWorkshop {
+    makers: Places,
+    revocations: Places,
+}
+
+/// So many work, and so many more wait.
+#[derive(Debug)]
+struct Places {
     working: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
 }
@@ -45,13 +54,12 @@ impl BlockingWorkshop {
         Self::with_places((cores / 2).clamp(1, MOST_AT_ONCE))
     }
 
-    /// With so many places, one at least.
+    /// With so many places for those who have keys made, one at least.
     #[must_use]
     pub fn with_places(places: usize) -> Self {
-        let places = places.max(1);
         Self {
-            working: Arc::new(Semaphore::new(places)),
-            admitted: Arc::new(Semaphore::new(places.saturating_add(MOST_WAITING))),
+            makers: Places::new(places.max(1)),
+            revocations: Places::new(REVOCATIONS_AT_ONCE),
         }
     }
 }
@@ -62,9 +70,15 @@ impl Default for BlockingWorkshop {
     }
 }
 
-#[async_trait]
-impl KeyWorkshop for BlockingWorkshop {
-    async fn place(&self) -> Result<KeyPlace, KeyWorkshopFull> {
+impl Places {
+    fn new(at_once: usize) -> Self {
+        Self {
+            working: Arc::new(Semaphore::new(at_once)),
+            admitted: Arc::new(Semaphore::new(at_once.saturating_add(MOST_WAITING))),
+        }
+    }
+
+    async fn one(&self) -> Result<KeyPlace, KeyWorkshopFull> {
         let full = || KeyWorkshopFull {
             retry_after: RETRY_AFTER,
         };
@@ -88,5 +102,16 @@ impl KeyWorkshop for BlockingWorkshop {
             }
             .boxed()
         }))
+    }
+}
+
+#[async_trait]
+impl KeyWorkshop for BlockingWorkshop {
+    async fn place(&self) -> Result<KeyPlace, KeyWorkshopFull> {
+        self.makers.one().await
+    }
+
+    async fn urgent_place(&self) -> Result<KeyPlace, KeyWorkshopFull> {
+        self.revocations.one().await
     }
 }

@@ -31,6 +31,8 @@ struct Home {
     keys: Mutex<BTreeMap<String, Arc<Held>>>,
     /// Whether keys are made at once.
     is_shut: Mutex<bool>,
+    /// Keys that are made although it is shut: the next ones that somebody wants.
+    passes: Mutex<usize>,
     opened: Condvar,
     /// Somebody waits for a key.
     begun: Notify,
@@ -55,6 +57,18 @@ impl Home {
         *self.is_shut.lock() = true;
     }
 
+    /// The next who wants a key gets it; who waits goes on waiting.
+    fn let_one_pass(&self) {
+        *self.passes.lock() += 1;
+    }
+
+    fn passes(&self) -> bool {
+        let mut passes = self.passes.lock();
+        let left = passes.checked_sub(1);
+        *passes = left.unwrap_or_default();
+        left.is_some()
+    }
+
     fn open(&self) {
         *self.is_shut.lock() = false;
         self.opened.notify_all();
@@ -64,7 +78,7 @@ impl Home {
 impl KeyHome for Home {
     fn generate(&self, algorithm: Algorithm) -> Result<HomeKey, KeyHomeError> {
         let mut is_shut = self.is_shut.lock();
-        if *is_shut {
+        if *is_shut && !self.passes() {
             self.begun.notify_one();
             let waited = self
                 .opened
@@ -185,15 +199,11 @@ async fn who_comes_when_too_many_keys_are_made_is_told_so_at_once() {
     let kid = world.active().await;
     let waiting = full(&world, &home).await;
     assert!(waiting.iter().all(|one| !one.is_finished()));
-    for ask in [cloud("POST", KEYS), revoke(&kid)] {
-        let answer = world.send(ask).await;
-        refused(&answer, 503, "temporarily_unavailable", "one too many");
-        assert_eq!(answer.header("retry-after"), Some("2"));
-    }
-    for action in [Action::RotateKey, Action::RevokeKey] {
-        let told = world.of(action, Outcome::Failure);
-        assert!(format!("{told:?}").contains("keys_busy"), "{told:?}");
-    }
+    let answer = world.send(cloud("POST", KEYS)).await;
+    refused(&answer, 503, "temporarily_unavailable", "one too many");
+    assert_eq!(answer.header("retry-after"), Some("2"));
+    let told = world.of(Action::RotateKey, Outcome::Failure);
+    assert!(format!("{told:?}").contains("keys_busy"), "{told:?}");
     // Whom no key is made for is not told to wait.
     let nobody = world.send(Ask::post(KEYS).bearer("x.y.z")).await;
     refused(&nobody, 401, "invalid_token", "nobody");
@@ -208,24 +218,75 @@ async fn who_comes_when_too_many_keys_are_made_is_told_so_at_once() {
     assert_eq!(world.send(revoke(&kid)).await.status, 200, "there is room again");
 }
 
+/// The urgent one: whoever has keys made, and however many, does not stand before it.
 #[tokio::test]
-async fn a_second_administrators_word_is_not_used_up_while_there_is_no_place() {
+async fn a_revocation_does_not_wait_for_those_who_have_keys_made() {
+    let (world, home) = world(by_one_in_turn).await;
+    let kid = world.active().await;
+    let waiting = full(&world, &home).await;
+    home.let_one_pass();
+    let answer = world.send(revoke(&kid)).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(!world.is_published(&kid).await);
+    assert!(waiting.iter().all(|one| !one.is_finished()));
+    home.open();
+    for asked in waiting {
+        assert_eq!(asked.await.unwrap().status, 200);
+    }
+    assert!(!world.is_published(&kid).await, "nobody brings it back");
+}
+
+#[tokio::test]
+async fn nor_does_the_second_administrators_word() {
     let (world, home) = world(by_two_in_turn).await;
     let kid = world.active().await;
     let id = "00112233445566aa";
     let asked = revoke(&kid).json(&word("alice", id, &kid).body(&world));
     assert_eq!(world.send(asked).await.status, 202);
     let waiting = full(&world, &home).await;
-    let agreed = || confirm(&kid).json(&word("bob", id, &kid).body(&world));
-    let answer = world.send(agreed()).await;
-    refused(&answer, 503, "temporarily_unavailable", "no place");
+    home.let_one_pass();
+    let agreed = confirm(&kid).json(&word("bob", id, &kid).body(&world));
+    assert_eq!(world.send(agreed).await.status, 200);
+    assert_ne!(world.active().await, kid);
+    assert!(waiting.iter().all(|one| !one.is_finished()));
     home.open();
     for asked in waiting {
         assert_eq!(asked.await.unwrap().status, 200);
     }
-    assert_eq!(world.active().await, kid);
-    assert_eq!(world.send(agreed()).await.status, 200, "the same word, once more");
+}
+
+/// Two at once, and eight who may wait.
+const REVOCATIONS: usize = 10;
+
+#[tokio::test]
+async fn too_many_revocations_are_told_so_and_a_second_administrators_word_is_not_used_up() {
+    let (world, home) = world(by_two_in_turn).await;
+    let kid = world.active().await;
+    let ids: Vec<String> = (0..=REVOCATIONS).map(|number| format!("{number:016x}")).collect();
+    for id in &ids {
+        let asked = revoke(&kid).json(&word("alice", id, &kid).body(&world));
+        assert_eq!(world.send(asked).await.status, 202);
+    }
+    let agreed = |id: &str| confirm(&kid).json(&word("bob", id, &kid).body(&world));
+    let (last, first) = ids.split_last().unwrap();
+    let waiting: Vec<_> = first.iter().map(|id| sent(&world, agreed(id))).collect();
+    home.begun.notified().await;
+    settle().await;
+    let answer = world.send(agreed(last)).await;
+    refused(&answer, 503, "temporarily_unavailable", "no place");
+    assert_eq!(answer.header("retry-after"), Some("2"));
+    let told = world.of(Action::ConfirmKeyChange, Outcome::Failure);
+    assert!(format!("{told:?}").contains("keys_busy"), "{told:?}");
+    home.open();
+    let mut done = Vec::new();
+    for asked in waiting {
+        done.push(asked.await.unwrap().status.as_u16());
+    }
+    assert!(done.contains(&200), "{done:?}");
     assert_ne!(world.active().await, kid);
+    // The same word, once more: it is told that the key is gone, not that the word was used.
+    let again = world.send(agreed(last)).await;
+    assert!(!again.text.contains("used"), "{again:?}");
 }
 
 /// A thief of a token could else change keys and leave no trace: send, and close the connection.

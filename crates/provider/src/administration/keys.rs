@@ -44,9 +44,16 @@ pub struct KeyAdministration {
 
 impl KeyAdministration {
     async fn place(&self) -> Result<KeyPlace, BackendError> {
-        let full = |KeyWorkshopFull { retry_after }| BackendError::KeysBusy { retry_after };
         self.workshop.place().await.map_err(full)
     }
+
+    async fn urgent_place(&self) -> Result<KeyPlace, BackendError> {
+        self.workshop.urgent_place().await.map_err(full)
+    }
+}
+
+const fn full(KeyWorkshopFull { retry_after }: KeyWorkshopFull) -> BackendError {
+    BackendError::KeysBusy { retry_after }
 }
 
 impl fmt::Debug for KeyAdministration {
@@ -247,7 +254,8 @@ impl Provider {
             return Err(AdministrationDenial::OneAdministrator.into());
         }
         let kid = KeyId::parse(kid).map_err(|_malformed| AdministrationDenial::UnknownKey)?;
-        self.revoke_key(keys.place().await?, issuer, kid, now).await
+        self.revoke_key(keys.urgent_place().await?, issuer, kid, now)
+            .await
     }
 
     async fn revoke_key(&self, place: KeyPlace, issuer: &IssuerState, kid: KeyId, now: UnixTime) -> Answered {
@@ -326,7 +334,7 @@ impl Provider {
         if waiting.iter().any(|known| known.id == id && of_another(known)) {
             return Err(AdministrationDenial::UnknownRequest.into());
         }
-        let place = keys.place().await?;
+        let place = keys.urgent_place().await?;
         let confirmed = keys.requests.confirm_key_request(&id, &name, now).await;
         let request = match confirmed.map_err(backend)? {
             Confirmation::Confirmed(request) => request,

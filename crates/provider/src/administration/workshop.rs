@@ -21,6 +21,13 @@ pub trait KeyWorkshop: Send + Sync {
     /// # Errors
     /// [`KeyWorkshopFull`], when too many wait already.
     async fn place(&self) -> Result<KeyPlace, KeyWorkshopFull>;
+
+    /// A place for a revocation. Those who only have keys made can't fill these: what a thief holds is taken from them
+    /// whatever else is going on.
+    ///
+    /// # Errors
+    /// [`KeyWorkshopFull`], when too many revocations wait already.
+    async fn urgent_place(&self) -> Result<KeyPlace, KeyWorkshopFull>;
 }
 
 /// Too many keys are being made.
