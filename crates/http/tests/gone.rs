@@ -1,16 +1,18 @@
 //! Whoever asks and goes away: what is on its way is carried through, and recorded.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sealstone_audit::{Action, Outcome, Target};
+use sealstone_http::HttpConfig;
 use sealstone_identity::DomainId;
 use sealstone_oauth_types::ClientId;
 use sealstone_registry::{Client, ClientStore, Insertion, Removal, Replacement, StoreError};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 
-use crate::administrators::{administration, cloud};
+use crate::administrators::{administration, cloud, refused};
 use crate::support::{Beside, World, send};
 
 /// A store that has written, and answers when it is told to.
@@ -59,6 +61,44 @@ impl ClientStore for Slow {
     }
 }
 
+/// A world whose store answers changes of clients when it is told to, after it has told that they are written.
+async fn world(change: fn(HttpConfig) -> HttpConfig) -> (World, Arc<Notify>, Arc<Semaphore>) {
+    let (written, answers) = (Arc::new(Notify::new()), Arc::new(Semaphore::new(0)));
+    let slow = |inner| -> Arc<dyn ClientStore> {
+        Arc::new(Slow {
+            inner,
+            written: Arc::clone(&written),
+            answers: Arc::clone(&answers),
+        })
+    };
+    let beside = Beside {
+        administration: Some(administration),
+        ..Beside::default()
+    };
+    let world = World::build_beside(change, slow, beside).await;
+    (world, written, answers)
+}
+
+/// A change may be made although the answer says that the database can't be reached: who repeats it as the documents say
+/// does not make it twice.
+#[tokio::test]
+async fn a_change_that_was_answered_with_503_is_repeated_and_not_made_twice() {
+    let short = |config: HttpConfig| config.with_request_deadline(Duration::from_millis(50));
+    let (world, _written, answers) = world(short).await;
+    let client = "/v4/oauth2/demo/clients/ci";
+    let read = world.send(cloud("GET", client)).await;
+    let etag = read.header("etag").unwrap().to_owned();
+    let rotate = || cloud("POST", &format!("{client}/secret")).header("if-match", &etag);
+    let answer = world.send(rotate()).await;
+    refused(&answer, 503, "temporarily_unavailable", "the deadline");
+    assert!(answer.header("retry-after").is_some());
+    answers.add_permits(2);
+    let again = world.send(rotate()).await;
+    refused(&again, 412, "invalid_request", "it was made");
+    let now = world.send(cloud("GET", client)).await.json();
+    assert_eq!(now["version"], read.json()["version"].as_u64().unwrap() + 1);
+}
+
 /// S19, CWE-778: a connection that is closed between the change and its event leaves no change without one.
 #[tokio::test]
 async fn s19_a_change_of_a_client_is_recorded_though_whoever_asked_is_gone() {
@@ -66,19 +106,7 @@ async fn s19_a_change_of_a_client_is_recorded_though_whoever_asked_is_gone() {
         ("POST", "/disable", Action::UpdateClient),
         ("DELETE", "", Action::DeleteClient),
     ] {
-        let (written, answers) = (Arc::new(Notify::new()), Arc::new(Semaphore::new(0)));
-        let slow = |inner| -> Arc<dyn ClientStore> {
-            Arc::new(Slow {
-                inner,
-                written: Arc::clone(&written),
-                answers: Arc::clone(&answers),
-            })
-        };
-        let beside = Beside {
-            administration: Some(administration),
-            ..Beside::default()
-        };
-        let world = World::build_beside(|config| config, slow, beside).await;
+        let (world, written, answers) = world(|config| config).await;
         let ask = cloud(method, &format!("/v4/oauth2/demo/clients/ci{end}"));
         let asked = tokio::spawn(send(world.router.clone(), ask));
         written.notified().await;
@@ -95,9 +123,7 @@ async fn s19_a_change_of_a_client_is_recorded_though_whoever_asked_is_gone() {
                 tokio::task::yield_now().await;
             }
         };
-        let event = timeout(std::time::Duration::from_secs(20), recorded)
-            .await
-            .unwrap();
+        let event = timeout(Duration::from_secs(20), recorded).await.unwrap();
         assert_eq!(event.outcome, Outcome::Success, "{event:?}");
         assert_eq!(event.target, Target::Client("ci".into()));
     }
