@@ -118,6 +118,13 @@ fn manifests_are_what_kubernetes_takes() {
         .collect();
     // The pods of monitoring come to it: a NetworkPolicy keeps others away.
     assert_eq!(ids, ["admin-open"], "{found}");
+    // A balancer finds the nodes that are not ready, and clients do not.
+    let services = all.iter().filter(|document| document["kind"] == "Service");
+    let not_ready: Vec<&str> = services
+        .filter(|service| service["spec"]["publishNotReadyAddresses"] == true)
+        .map(|service| service["metadata"]["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(not_ready, ["sealstone-live"]);
     // Its end is waited for: the delay, and the requests under way.
     let grace = of("StatefulSet")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"].as_u64();
     assert!(grace.unwrap() > 10 + 10, "{grace:?}");
