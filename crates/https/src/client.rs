@@ -3,7 +3,7 @@ use std::{fmt, net::IpAddr, time::Duration};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, Uri, header, uri::Scheme};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::body::Body as _;
+use hyper::body::{Body as _, Incoming};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -98,12 +98,36 @@ impl HttpsClient {
         request: Request<Bytes>,
         limits: Limits,
     ) -> Result<Response<Bytes>, HttpsError> {
+        let work = |request| self.unhurried(request, limits.body);
+        self.within(limits.deadline, request, work).await
+    }
+
+    /// Sends one request, once, and reads no more than the head of the answer: for who only wants to know whether it was
+    /// taken, whatever else the other side has to say, and however it ends its connections.
+    ///
+    /// # Errors
+    /// As [`exchange`](Self::exchange).
+    pub async fn deliver(
+        &self,
+        request: Request<Bytes>,
+        deadline: Duration,
+    ) -> Result<Response<()>, HttpsError> {
+        let work = |request| async { Ok(self.answered(request).await?.map(drop)) };
+        self.within(deadline, request, work).await
+    }
+
+    async fn within<T, F: Future<Output = Result<Response<T>, HttpsError>>>(
+        &self,
+        deadline: Duration,
+        request: Request<Bytes>,
+        work: impl FnOnce(Request<Bytes>) -> F,
+    ) -> Result<Response<T>, HttpsError> {
         self.admits(request.uri())?;
         let span = span(&request);
-        let answered = tokio::time::timeout(limits.deadline, self.unhurried(request, limits.body))
+        let answered = tokio::time::timeout(deadline, work(request))
             .instrument(span.clone())
             .await
-            .unwrap_or(Err(HttpsError::Deadline(limits.deadline)));
+            .unwrap_or(Err(HttpsError::Deadline(deadline)));
         match &answered {
             Ok(answer) => span.record("http.response.status_code", answer.status().as_u16()),
             Err(error) => span.record("error.type", error.kind()),
@@ -111,7 +135,7 @@ impl HttpsClient {
         answered
     }
 
-    async fn unhurried(&self, request: Request<Bytes>, limit: usize) -> Result<Response<Bytes>, HttpsError> {
+    async fn answered(&self, request: Request<Bytes>) -> Result<Response<Incoming>, HttpsError> {
         let answer = self
             .client
             .request(request.map(Full::new))
@@ -131,7 +155,11 @@ impl HttpsClient {
                 location: location.map(str::to_owned),
             }));
         }
-        let (head, body) = answer.into_parts();
+        Ok(answer)
+    }
+
+    async fn unhurried(&self, request: Request<Bytes>, limit: usize) -> Result<Response<Bytes>, HttpsError> {
+        let (head, body) = self.answered(request).await?.into_parts();
         let stated = body.size_hint().lower();
         if !usize::try_from(stated).is_ok_and(|stated| stated <= limit) {
             return Err(HttpsError::TooLarge(limit));
@@ -286,6 +314,31 @@ mod tests {
     async fn fetch(uri: Uri) -> Result<Response<Bytes>, HttpsError> {
         let request = Request::get(uri).body(Bytes::new()).unwrap();
         client(PlainHttp::Loopback).exchange(request, LIMITS).await
+    }
+
+    /// A page of the other side's, as long as it likes, or cut off: the head has said that it was taken.
+    #[tokio::test]
+    async fn what_is_delivered_is_so_with_the_head_of_the_answer() {
+        let deliver = async |answer| {
+            let request = Request::post(once(answer).await).body(Bytes::new()).unwrap();
+            let client = client(PlainHttp::Loopback);
+            client.deliver(request, LIMITS.deadline).await
+        };
+        for answer in [
+            "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n<html>",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n<h",
+            "HTTP/1.0 200 OK\r\n\r\n",
+        ] {
+            assert_eq!(deliver(answer).await.unwrap().status(), 200, "{answer:?}");
+        }
+        let refused = deliver("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await;
+        assert_eq!(refused.unwrap().status(), 400);
+        let elsewhere = "HTTP/1.1 307 Temporary Redirect\r\nlocation: https://192.0.2.1/\r\n\r\n";
+        let error = deliver(elsewhere).await.unwrap_err();
+        assert!(matches!(error, HttpsError::Redirect(_)), "{error}");
+        let error = deliver("HTTP/1.1 20").await.unwrap_err();
+        assert!(matches!(error, HttpsError::Broken(_)), "{error}");
     }
 
     #[tokio::test]

@@ -21,6 +21,8 @@ pub struct ServeSetup {
     folder: TempDir,
     sections: BTreeMap<String, BTreeMap<String, String>>,
     ca: TestCa,
+    /// The `/etc/hosts` that the server sees, if it is another than the machine's.
+    hosts: Option<String>,
     /// What must turn up in no log: files for the owner alone, and clients' secrets.
     confidential: Mutex<Vec<String>>,
 }
@@ -40,6 +42,7 @@ impl ServeSetup {
             folder: tempfile::tempdir().expect("a temporary folder"),
             sections: BTreeMap::new(),
             ca: TestCa::new("Machines"),
+            hosts: None,
             confidential: Mutex::default(),
         };
         let own = this.ca.server();
@@ -73,6 +76,29 @@ impl ServeSetup {
     pub fn set(&mut self, section: &str, key: &str, value: &str) {
         let section = self.sections.entry(section.to_owned()).or_default();
         section.insert(key.to_owned(), value.to_owned());
+    }
+
+    /// Has the server read these lines as its `/etc/hosts`. `false` where this may not be done: it takes root.
+    #[must_use]
+    pub fn set_hosts(&mut self, lines: &str) -> bool {
+        let tried = Command::new("unshare").args(["--mount", "true"]).status();
+        let may = tried.is_ok_and(|status| status.success());
+        self.hosts = may.then(|| lines.to_owned());
+        may
+    }
+
+    fn serve(&self) -> Running {
+        let mut command = sealstoned(&["serve"], &self.path("sealstoned.toml"));
+        if let Some(hosts) = &self.hosts {
+            self.write("hosts", hosts);
+            let mut unshared = Command::new("unshare");
+            let script = "mount --bind \"$0\" /etc/hosts && exec \"$@\"";
+            unshared.args(["--mount", "sh", "-c", script]);
+            unshared.arg(self.path("hosts")).arg(command.get_program());
+            unshared.args(command.get_args());
+            command = unshared;
+        }
+        Running::start(command, |said| served(said).is_some())
     }
 
     /// Takes a key out of a section.
@@ -206,7 +232,7 @@ impl ServeSetup {
     #[must_use]
     pub fn start(self) -> ServeServer {
         self.write_config();
-        let running = serve(&self.path("sealstoned.toml"));
+        let running = self.serve();
         let said = running.said();
         let ports = served(&said).expect("where it serves");
         ServeServer {
@@ -239,7 +265,7 @@ impl ServeServer {
         drop(self.running.take());
         change(&mut self.setup);
         self.setup.write_config();
-        let running = serve(&self.setup.path("sealstoned.toml"));
+        let running = self.setup.serve();
         let said = running.said();
         self.ports = served(&said).expect("where it serves");
         self.admin = port_of(&said, "admin");
@@ -375,10 +401,6 @@ pub(crate) fn looked_through(program: &str, output: Output) -> Output {
 fn digits(of: &str) -> String {
     let digest = sha256(of.as_bytes());
     digest.iter().map(|octet| format!("{octet:02x}")).collect()
-}
-
-fn serve(config: &Path) -> Running {
-    Running::start(sealstoned(&["serve"], config), |said| served(said).is_some())
 }
 
 fn sealstoned(arguments: &[&str], config: &Path) -> Command {

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use async_trait::async_trait;
 use sealstone_http::IpNetwork;
-use sealstone_https::{HttpsClient, Limits, Settings, authorities};
+use sealstone_https::{HttpsClient, Settings, authorities};
 use sealstone_provider::people::{LogoutSendError, LogoutSender};
 use std::fs;
 use std::net::IpAddr;
@@ -15,8 +15,6 @@ const AUTHORITIES_OF_THE_SYSTEM: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// A client that does not take a notice of 2 KiB in this time is told later.
 const DEADLINE: Duration = Duration::from_secs(5);
 const CONNECT_DEADLINE: Duration = Duration::from_secs(2);
-/// The answer has no body that anybody reads.
-const MAX_BODY: usize = 4096;
 
 /// Sends logout tokens over HTTPS, to public addresses and to those of the configuration.
 #[derive(Clone)]
@@ -55,12 +53,8 @@ impl LogoutSender for Sender {
             .header(http::header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(format!("logout_token={logout_token}").into())
             .map_err(LogoutSendError::new)?;
-        let limits = Limits {
-            deadline: DEADLINE,
-            body: MAX_BODY,
-        };
         let answer = client
-            .exchange(request, limits)
+            .deliver(request, DEADLINE)
             .await
             .map_err(LogoutSendError::new)?;
         match answer.status().as_u16() {

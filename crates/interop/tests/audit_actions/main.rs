@@ -1,6 +1,6 @@
-//! Every action of the audit trail is CADF as `pycadf` has it: made to happen by the programs themselves, but for the few
-//! that [`BY_THE_LIBRARY`] names.
+//! Every action of the audit trail is CADF as `pycadf` has it: made to happen by the programs themselves.
 
+mod logout;
 mod operator;
 mod person;
 
@@ -22,16 +22,9 @@ enum From {
     Serve,
     /// Programs too, in the test that is named; its trail is judged there.
     Elsewhere(&'static str),
-    /// The library alone, here; why is in [`BY_THE_LIBRARY`].
-    Library,
+    /// A configured server whose client is told of a logout, where the test may give the client's name an address.
+    Names,
 }
-
-/// What no program is made to do before `pycadf`, and why.
-const BY_THE_LIBRARY: [(Action, &str); 1] = [(
-    Action::NotifyLogout,
-    "a client hears of a logout at a public name, which leads to no test's machine, and is given up after a quarter of an \
-     hour: the provider's own tests (`people/logout.rs`) make the event, by a clock that moves when told",
-)];
 
 /// An action that is added does not compile until it is said where its event comes from.
 const fn from(action: Action) -> From {
@@ -85,7 +78,7 @@ const fn from(action: Action) -> From {
         | Action::RestoreStore
         | Action::MendTrail => From::Serve,
         Action::CreateApplicationCredential => From::Elsewhere("keystone_cli/migrate.rs"),
-        Action::NotifyLogout => From::Library,
+        Action::NotifyLogout => From::Names,
     }
 }
 
@@ -189,14 +182,16 @@ fn s19_what_operators_do_is_recorded_as_cadf() {
     all_happened(&happened(&server.setup().path("audit.jsonl")), From::Serve);
 }
 
-/// The whole list: what is not made to happen has its reason, and what another test judges is judged there.
 #[test]
-fn s19_few_actions_are_the_librarys_alone() {
-    let of_library: Vec<Action> = Action::ALL
-        .into_iter()
-        .filter(|action| from(*action) == From::Library)
-        .collect();
-    assert_eq!(of_library, BY_THE_LIBRARY.map(|(action, _why)| action));
+fn s19_that_a_client_is_told_of_a_logout_is_recorded_as_cadf() {
+    if let Some(server) = logout::is_told() {
+        all_happened(&happened(&server.setup().path("audit.jsonl")), From::Names);
+    }
+}
+
+/// What another test judges is judged there.
+#[test]
+fn s19_what_happens_elsewhere_is_judged_there() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     for action in Action::ALL {
         let From::Elsewhere(file) = from(action) else {
