@@ -67,7 +67,8 @@ pub enum CutoverError {
     OutOfPool(Node),
     /// Nodes that are down before anything is changed.
     #[error(
-        "the balancer takes {} for down, and the plan counts on every node: nothing was changed; bring it up, or drain it and          take inventory and plan without it",
+        "the balancer takes {} for down, and the plan counts on every node: nothing was changed; bring it up, or drain it \
+         and take inventory and plan without it",
         nodes_of(.0)
     )]
     Down(Vec<Node>),
