@@ -264,7 +264,9 @@ impl BackendError {
             Self::PersonUnavailable { .. } => {
                 "The server can't ask about this person now: wait as long as Retry-After says"
             }
-            Self::KeysBusy { .. } => "Too many wait for keys to be made or revoked: wait as long as Retry-After says",
+            Self::KeysBusy { .. } => {
+                "Too many wait for keys to be made or revoked: wait as long as Retry-After says"
+            }
             Self::Mint(error) if error.is_passing() => {
                 "The server can't reach what signs its tokens: try again in a moment"
             }
