@@ -347,7 +347,7 @@ fn broker(folder: &Path, [port, distribution, mapper]: [u16; 3]) -> Beside {
 }
 
 #[test]
-fn keystones_consumers_hear_of_every_event() {
+fn keystones_consumers_hear_of_every_event_also_of_those_while_their_broker_was_away() {
     let ports = free_ports();
     let mut receiver = None;
     let server = server(|setup| {
@@ -356,16 +356,21 @@ fn keystones_consumers_hear_of_every_event() {
         setup.set("audit.rabbitmq", "durable", "true");
         setup.write_private(
             "rabbitmq.url",
-            &format!("amqps://sealstone:not-a-guess@localhost:{}/%2f\n", ports[0]),
+            &format!("amqps://sealstone:mistyped@localhost:{}/%2f\n", ports[0]),
         );
         receiver = Some(broker(setup.path("").as_path(), ports));
     });
+    let failing = || metric(&server, "sealstone_audit_sink_failing{sink=\"rabbitmq\"}");
     for _ in 0..5 {
-        {
-            let answer = ask(&server);
-            assert!(status(&answer).contains("401"), "{answer:?}");
-        }
+        let answer = ask(&server);
+        assert!(status(&answer).contains("401"), "{answer:?}");
     }
+    until("the mistake is told", || failing() == 1);
+    // The file is read anew: no restart.
+    server.setup().write_private(
+        "rabbitmq.url",
+        &format!("amqps://sealstone:not-a-guess@localhost:{}/%2f\n", ports[0]),
+    );
     let behind = || metric(&server, "sealstone_audit_sink_behind_events{sink=\"rabbitmq\"}");
     until("the broker has them", || {
         metric(
@@ -374,6 +379,32 @@ fn keystones_consumers_hear_of_every_event() {
         ) > 5
             && behind() == 0
     });
+    // Killed, and back over its folder: what it had confirmed is there, and what it missed comes.
+    drop(receiver.take());
+    for _ in 0..5 {
+        assert!(status(&ask(&server)).contains("401"), "it is not too far behind");
+    }
+    until("the failure is told", || failing() == 1 && behind() > 0);
+    receiver = Some(broker(server.setup().path("").as_path(), ports));
+    until("it has caught up", || failing() == 0 && behind() == 0);
+    let said = server.said();
+    let told: Vec<&str> = said
+        .lines()
+        .filter(|line| line.contains("\"rabbitmq\""))
+        .collect();
+    for (line, words) in told.iter().zip([
+        ["can't be delivered", "ACCESS_REFUSED"],
+        ["takes audit events again", ""],
+        ["can't be delivered", "the connection failed: "],
+        ["takes audit events again", ""],
+    ]) {
+        assert!(words.iter().all(|word| line.contains(word)), "{told:#?}");
+    }
+    let told = told.concat();
+    assert!(
+        !told.contains("not-a-guess") && !told.contains("mistyped"),
+        "{told}"
+    );
     // Nobody listened until now.
     let delivered = metric(
         &server,
