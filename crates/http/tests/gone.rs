@@ -13,7 +13,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 
 use crate::administrators::{administration, cloud, refused};
-use crate::support::{Beside, World, send};
+use crate::support::{Ask, Beside, World, send};
 
 /// A store that has written, and answers when it is told to.
 struct Slow {
@@ -84,18 +84,24 @@ async fn world(change: fn(HttpConfig) -> HttpConfig) -> (World, Arc<Notify>, Arc
 #[tokio::test]
 async fn a_change_that_was_answered_with_503_is_repeated_and_not_made_twice() {
     let short = |config: HttpConfig| config.with_request_deadline(Duration::from_millis(50));
-    let (world, _written, answers) = world(short).await;
+    let (world, written, answers) = world(short).await;
+    // The same server for who is not in a hurry.
+    let patient = world
+        .edge
+        .successor(world.provider.clone(), HttpConfig::default());
+    let ask = |ask: Ask| send(patient.router(), ask);
     let client = "/v4/oauth2/demo/clients/ci";
-    let read = world.send(cloud("GET", client)).await;
+    let read = ask(cloud("GET", client)).await;
     let etag = read.header("etag").unwrap().to_owned();
     let rotate = || cloud("POST", &format!("{client}/secret")).header("if-match", &etag);
     let answer = world.send(rotate()).await;
     refused(&answer, 503, "temporarily_unavailable", "the deadline");
     assert!(answer.header("retry-after").is_some());
+    written.notified().await;
     answers.add_permits(2);
-    let again = world.send(rotate()).await;
+    let again = ask(rotate()).await;
     refused(&again, 412, "invalid_request", "it was made");
-    let now = world.send(cloud("GET", client)).await.json();
+    let now = ask(cloud("GET", client)).await.json();
     assert_eq!(now["version"], read.json()["version"].as_u64().unwrap() + 1);
 }
 
