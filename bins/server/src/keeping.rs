@@ -2,6 +2,7 @@
 //! is to be known within a second, wait for none.
 
 use parking_lot::Mutex;
+use sealstone_provider::Causes;
 use sealstone_provider::{DomainId, KeyWork, KeysDue, Loaded, MaintainError, Provider};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::{Future, pending};
@@ -150,10 +151,10 @@ impl Keeping {
             };
             let kept = keep(provider, &domain).await;
             if let Err(error) = &kept {
-                let cause: &dyn std::error::Error = error;
+                let cause = Causes(error);
                 tracing::error!(
                     domain.id = %domain,
-                    error = cause,
+                    error = %cause,
                     "the keys of a domain could not be kept; it is served as before, and tried again"
                 );
             }

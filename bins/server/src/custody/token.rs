@@ -8,6 +8,7 @@ use sealstone_keyring::{
     HomeFigures, HomeKey, KeyHome, KeyHomeError, KeyReference, RotationPolicy, UnwrapKey,
 };
 use sealstone_pkcs11::{Pin, Token, TokenConfig};
+use sealstone_provider::Causes;
 use std::sync::Arc;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
@@ -100,9 +101,9 @@ impl KeyHome for Hsm {
     fn destroy(&self, reference: &KeyReference) -> Result<(), KeyHomeError> {
         let destroyed = apart(|| self.0.destroy(reference));
         if let Err(error) = &destroyed {
-            let cause: &dyn std::error::Error = error;
+            let cause = Causes(error);
             tracing::warn!(
-                error = cause,
+                error = %cause,
                 key.held_as = reference.as_str(),
                 "a key that nobody needs is still in the token"
             );
