@@ -6,7 +6,6 @@ use axum::Router;
 use axum::routing::get;
 use http::header::CONTENT_TYPE;
 use sealstone_audit::{Action, Actor, AuditSink as _, Event, EventId, Outcome, Reason, Target};
-use sealstone_provider::Causes;
 use sealstone_provider::{Clock as _, Entropy as _, SystemClock, SystemEntropy};
 use sealstone_trail::{Rotation, TrailFile};
 use std::fmt::Write as _;
@@ -128,9 +127,9 @@ pub(crate) fn tell_of(trail: &TrailFile, action: Action, target: Target<'_>, rea
         request_id: "node".into(),
     };
     if let Err(error) = trail.record(&event) {
-        let cause = Causes(&error);
+        let cause: &dyn std::error::Error = &error;
         tracing::error!(
-            error = %cause,
+            error = cause,
             action = action.as_str(),
             "this could not be recorded"
         );

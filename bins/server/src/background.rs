@@ -7,7 +7,6 @@ use crate::keeping::Keeping;
 use crate::reload;
 use sealstone_http::Readiness;
 use sealstone_keystone::{KeystoneIdentity, KeystonePeople};
-use sealstone_provider::Causes;
 use sealstone_provider::{MaintainError, Provider, SystemClock, Upkeep};
 use sealstone_storage::{Leadership, SqlStore};
 use sealstone_trail::TrailFile;
@@ -151,9 +150,9 @@ impl Failures {
         let now = Instant::now();
         for error in found {
             if self.is_news(error.to_string(), now) {
-                let cause = Causes(error);
+                let cause: &dyn std::error::Error = error;
                 tracing::error!(
-                    error = %cause,
+                    error = cause,
                     "maintenance failed; what was loaded before is served on"
                 );
             }
@@ -188,9 +187,9 @@ async fn purge(provider: &Provider, store: &SqlStore, stop: impl Future<Output =
             match provider.purge().await {
                 Ok(()) => EVERY,
                 Err(error) => {
-                    let cause = Causes(&error);
+                    let cause: &dyn std::error::Error = &error;
                     tracing::error!(
-                        error = %cause,
+                        error = cause,
                         "what has expired could not all be forgotten; it is tried again"
                     );
                     AFTER_A_FAILURE
@@ -256,9 +255,9 @@ async fn send_logouts(provider: &Provider, store: &SqlStore, stop: impl Future<O
         let wait = match next {
             Ok(next) => next.map_or(AT_LEAST_EVERY, until).min(AT_LEAST_EVERY),
             Err(error) => {
-                let cause = Causes(&error);
+                let cause: &dyn std::error::Error = &error;
                 tracing::error!(
-                    error = %cause,
+                    error = cause,
                     "clients can't be told of ended sessions now; it is tried again"
                 );
                 AT_LEAST_EVERY
@@ -285,8 +284,8 @@ async fn end_logins(provider: &Provider, people: &KeystonePeople, stop: impl Fut
         let mut failed = false;
         for change in changes {
             if let Err(error) = provider.end_logins(&change.user, change.until).await {
-                let cause = Causes(&error);
-                tracing::error!(error = %cause, user.id = %change.user, "logins could not be ended; it is tried again");
+                let cause: &dyn std::error::Error = &error;
+                tracing::error!(error = cause, user.id = %change.user, "logins could not be ended; it is tried again");
                 failed = true;
             }
         }

@@ -2,7 +2,6 @@
 //! is to be known within a second, wait for none.
 
 use parking_lot::Mutex;
-use sealstone_provider::Causes;
 use sealstone_provider::{DomainId, KeyWork, KeysDue, Loaded, MaintainError, Provider};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::{Future, pending};
@@ -151,10 +150,10 @@ impl Keeping {
             };
             let kept = keep(provider, &domain).await;
             if let Err(error) = &kept {
-                let cause = Causes(error);
+                let cause: &dyn std::error::Error = error;
                 tracing::error!(
                     domain.id = %domain,
-                    error = %cause,
+                    error = cause,
                     "the keys of a domain could not be kept; it is served as before, and tried again"
                 );
             }

@@ -1,4 +1,7 @@
+mod causes;
+
 use crate::config::{LogFormat, LogLevel, LogSection};
+use causes::WithCauses;
 use sealstone_telemetry::TracerHandle;
 use std::io::IsTerminal as _;
 use tracing::Metadata;
@@ -90,7 +93,11 @@ pub(crate) fn start(section: &LogSection, tracer: &TracerHandle) -> LogHandle {
     let log = fmt::layer().with_writer(std::io::stderr).with_target(false);
     let log = match section.format {
         LogFormat::Text => log.with_ansi(has_colours()).boxed(),
-        LogFormat::Json => log.json().flatten_event(true).boxed(),
+        LogFormat::Json => log
+            .json()
+            .flatten_event(true)
+            .map_event_format(WithCauses)
+            .boxed(),
     };
     let registry = tracing_subscriber::registry().with(log.with_filter(logged));
     registry.with(tracer.layer()).init();

@@ -10,7 +10,6 @@ use sealstone_oauth_types::ErrorCode;
 use sealstone_registry::StoreError;
 use sealstone_tokens::{MintError, PairwiseError, RevocationStoreError};
 use std::error::Error;
-use std::fmt;
 use std::time::Duration;
 
 /// Why there is no answer to a request.
@@ -282,22 +281,5 @@ impl BackendError {
             | Self::Keys(_)
             | Self::Sealed(_) => "The server could not answer: tell its operator the request id",
         }
-    }
-}
-
-/// An error with everything that caused it, for the log: one of JSON keeps the first alone of what it is given as an error.
-#[derive(Debug)]
-#[expect(clippy::exhaustive_structs, reason = "there is no more to it")]
-pub struct Causes<'a>(pub &'a dyn Error);
-
-impl fmt::Display for Causes<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(formatter, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
     }
 }

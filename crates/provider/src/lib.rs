@@ -28,7 +28,7 @@ pub use administration::{
 };
 pub use client_limit::ClientLimit;
 pub use config::{BaseUrl, BaseUrlError, ProviderConfig};
-pub use error::{BackendError, Causes, TokenError};
+pub use error::{BackendError, TokenError};
 pub use issuer::IssuerKeysError;
 pub use keystone::IssuedKeystoneToken;
 pub use maintain::{KeyWork, KeysDue, Loaded, MaintainError, Maintenance, Upkeep};

@@ -170,8 +170,9 @@ impl Carrier {
                 let first = batch.first().map_or(0, |read| read.line.sequence);
                 self.follower = Follower::new(self.trail.path(), first);
                 if self.standing.fail(true) {
+                    let cause: &dyn std::error::Error = &error;
                     tracing::error!(
-                        error = causes(&error),
+                        error = cause,
                         receiver = name,
                         "audit events can't be delivered; it is tried again, and told when they are"
                     );
@@ -242,10 +243,4 @@ impl Carrier {
             self.tell(sequence.saturating_add(1).saturating_sub(due));
         }
     }
-}
-
-/// An error with everything that caused it: a log of JSON would keep the first alone.
-fn causes(error: &dyn std::error::Error) -> String {
-    let all = std::iter::successors(Some(error), |error| error.source());
-    all.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -8,7 +8,6 @@ use sealstone_keyring::{
     HomeFigures, HomeKey, KeyHome, KeyHomeError, KeyReference, RotationPolicy, UnwrapKey,
 };
 use sealstone_pkcs11::{Pin, Token, TokenConfig};
-use sealstone_provider::Causes;
 use std::sync::Arc;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
@@ -101,9 +100,9 @@ impl KeyHome for Hsm {
     fn destroy(&self, reference: &KeyReference) -> Result<(), KeyHomeError> {
         let destroyed = apart(|| self.0.destroy(reference));
         if let Err(error) = &destroyed {
-            let cause = Causes(error);
+            let cause: &dyn std::error::Error = error;
             tracing::warn!(
-                error = %cause,
+                error = cause,
                 key.held_as = reference.as_str(),
                 "a key that nobody needs is still in the token"
             );

@@ -3,7 +3,7 @@
 use super::parts::small;
 use super::workshop::{KeyPlace, KeyWorkshop, KeyWorkshopFull};
 use super::{AdministrationAnswer, AdministrationDenial, AdministrationError, Asking, Credentials, Named};
-use crate::error::{BackendError, Causes};
+use crate::error::BackendError;
 use crate::issuer::IssuerState;
 use crate::peer::Peer;
 use crate::provider::Provider;
@@ -401,11 +401,11 @@ impl Provider {
         let (ring, said) = changed.map_err(refusal)?;
         // Read anew, in turn with everybody else who reads: what is served is never replaced by something older.
         if let Err(error) = self.load_one(domain).await {
-            let cause = Causes(&error);
+            let cause: &dyn std::error::Error = &error;
             // It is stored: whoever keeps the issuers up serves it as soon as that can be done.
             tracing::warn!(
                 domain.id = %domain,
-                error = %cause,
+                error = cause,
                 "a changed key ring can't be served yet"
             );
         }

@@ -1,9 +1,8 @@
 //! Back-channel logout (OpenID Connect Back-Channel Logout): whom to tell that a session ended, and telling them.
 
 use super::PeoplePorts;
-use super::visit::{Record, record};
+use super::visit::{Causes, Record, record};
 use crate::error::BackendError;
-use crate::error::Causes;
 use crate::issuer::IssuerState;
 use crate::peer::Peer;
 use crate::provider::Provider;

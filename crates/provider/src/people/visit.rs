@@ -11,6 +11,8 @@ use rustls_pki_types::UnixTime;
 use sealstone_audit::{Action, Actor, Event, EventId, Outcome, Reason, Target};
 use sealstone_identity::DomainId;
 use sealstone_oauth_types::{ClientId, OpaqueToken};
+use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 
 /// One request of a browser at one issuer.
@@ -171,4 +173,19 @@ pub(crate) fn record(
         request_id: peer.request_id.as_str().into(),
     };
     Ok(provider.0.ports.audit.record(&event)?)
+}
+
+/// An error with everything that caused it, for the log.
+pub(crate) struct Causes<'a>(pub(crate) &'a dyn Error);
+
+impl fmt::Display for Causes<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(formatter, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
 }

@@ -1,12 +1,11 @@
 //! The answers that leave us: to the client, or to the person where nobody else may be told.
 
-use crate::error::Causes;
 use crate::people::broker::{ProfileRefusal, misuse_of_head, misuse_of_request};
 use crate::people::browser::{BrowserAnswer, BrowserContent, FormPost};
 use crate::people::error::BrowserError;
 use crate::people::underway::Underway;
 use crate::people::view::{PageErrorKind, View};
-use crate::people::visit::{Record, Step, Stop, Visit};
+use crate::people::visit::{Causes, Record, Step, Stop, Visit};
 use sealstone_audit::{Action, Reason, Target};
 use sealstone_grants::authorize::{AuthorizationAnswer, AuthorizationDenial, Displayed, Redirected};
 use sealstone_grants::interaction::{Approved, AuthorizePurpose};

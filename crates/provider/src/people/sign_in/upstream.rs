@@ -1,11 +1,10 @@
 use super::{Asked, Refused};
 use crate::error::BackendError;
-use crate::error::Causes;
 use crate::people::browser::{BrowserAnswer, BrowserContent};
 use crate::people::persons::{UPSTREAM, unavailable};
 use crate::people::underway::Underway;
 use crate::people::view::PageErrorKind;
-use crate::people::visit::{Step, Stop, Visit};
+use crate::people::visit::{Causes, Step, Stop, Visit};
 use sealstone_audit::{Action, Reason, Target};
 use sealstone_grants::interaction::{LoginCause, LoginNeed};
 use sealstone_login::{
