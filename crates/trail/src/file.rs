@@ -350,6 +350,4 @@ impl AuditSink for TrailFile {
 }
 
 #[cfg(test)]
-mod pending_tests;
-#[cfg(test)]
 mod tests;

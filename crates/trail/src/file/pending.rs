@@ -206,3 +206,6 @@ impl State {
         self.first = before.first;
     }
 }
+
+#[cfg(test)]
+mod tests;

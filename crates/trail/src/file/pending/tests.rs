@@ -1,10 +1,9 @@
 //! What several events' one write keeps, and what it loses.
 
-use super::pending::Written;
-use super::tests::{Place, at, event, targets_of};
 use super::*;
+use crate::file::tests::{Place, at, event, targets_of};
+use sealstone_audit::AuditSink as _;
 use std::fs;
-use std::io::Write as _;
 use std::thread;
 
 #[test]
