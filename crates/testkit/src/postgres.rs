@@ -242,11 +242,14 @@ impl PostgresCluster {
         self.resume();
     }
 
-    /// Makes a replica the primary.
+    /// Makes a replica the primary, as the guide has it: nobody follows it yet, so it must not wait for a replica, though
+    /// its configuration may say so.
     ///
     /// # Panics
     /// When it does not become one.
     pub fn promote(&self) {
+        self.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = ''");
+        self.sql("postgres", "SELECT pg_reload_conf()");
         self.sql("postgres", "SELECT pg_promote(true, 30)");
     }
 

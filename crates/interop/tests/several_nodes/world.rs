@@ -198,8 +198,11 @@ impl World {
         let primary = PostgresCluster::with_in(&parent, &settings);
         let url = primary.database();
         let replica = primary.replica(&[]);
-        primary.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'");
-        primary.sql("postgres", "SELECT pg_reload_conf()");
+        // In the replica's configuration too, as where one file serves both.
+        for server in [&primary, &replica] {
+            server.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'");
+            server.sql("postgres", "SELECT pg_reload_conf()");
+        }
         eventually("a synchronous replica", || {
             primary.ask(
                 "postgres",

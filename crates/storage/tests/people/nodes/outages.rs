@@ -115,8 +115,11 @@ async fn a_fail_over_to_a_replica_loses_nothing() {
     let mut primary = PostgresCluster::with(&["fsync=off", "wal_keep_size=64MB"]);
     let url = primary.database();
     let replica = primary.replica(&["fsync=off"]);
-    primary.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'");
-    primary.sql("postgres", "SELECT pg_reload_conf()");
+    // In the replica's configuration too, as where one file serves both.
+    for server in [&primary, &replica] {
+        server.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'");
+        server.sql("postgres", "SELECT pg_reload_conf()");
+    }
     while primary.ask(
         "postgres",
         "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'",
