@@ -8,12 +8,11 @@ use std::{fs, thread};
 use sealstone_interop::{Browser, ServeServer, ServeSetup, free_ports};
 use sealstone_testkit::{CertificateSpec, escaped};
 
+use crate::person::{CHALLENGE, VERIFIER};
+
 const NAME: &str = "app.example.org";
 const CALLBACK: &str = "https://app.example.org/callback";
 const PASSWORD: &str = "a long enough passphrase";
-/// RFC 7636, Appendix B.
-const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 /// It is told at once: a slow machine takes its time.
 const SOON: Duration = Duration::from_secs(30);
 

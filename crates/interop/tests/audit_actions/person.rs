@@ -8,8 +8,8 @@ use sealstone_interop::{Answer, Browser, DevServer, Page, Step};
 use serde_json::Value;
 
 /// RFC 7636 appendix B.
-const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 /// Signs the demo's person in where the page asks for it, until it asks something else.
 fn signed_in(server: &DevServer, browser: &mut Browser, mut step: Step) -> Step {
