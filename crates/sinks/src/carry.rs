@@ -21,6 +21,8 @@ const DELIVERY: Duration = Duration::from_secs(20);
 const FIRST_RETRY: Duration = Duration::from_millis(500);
 /// up to this: who comes back has events within half a minute.
 const LAST_RETRY: Duration = Duration::from_secs(30);
+/// The same for a required receiver, for which the whole node may wait: about what its clients are told to wait.
+const LAST_RETRY_OF_REQUIRED: Duration = Duration::from_secs(2);
 
 /// How far a receiver may fall behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +72,10 @@ impl Carrier {
     /// At the end what is there is delivered once more, if the receiver takes it.
     pub async fn carry(mut self, mut receiver: Box<dyn Receiver>, stop: impl Future<Output = ()>) {
         let mut retry = FIRST_RETRY;
+        let last_retry = match self.standing.mode() {
+            Mode::Required => LAST_RETRY_OF_REQUIRED,
+            Mode::BestEffort => LAST_RETRY,
+        };
         tokio::pin!(stop);
         loop {
             self.count();
@@ -85,7 +91,7 @@ impl Carrier {
                     retry = FIRST_RETRY;
                     continue;
                 }
-                retry = retry.saturating_mul(2).min(LAST_RETRY);
+                retry = retry.saturating_mul(2).min(last_retry);
                 retry
             };
             tokio::select! {
@@ -147,7 +153,7 @@ impl Carrier {
         let delivery = tokio::time::timeout(DELIVERY, receiver.deliver(batch));
         tokio::select! {
             delivered = delivery => delivered.unwrap_or(Err(DeliveryError::Deadline)),
-            () = self.counting_on() => Err(DeliveryError::Deadline),
+            () = self.counting_on(batch) => Err(DeliveryError::Deadline),
         }
     }
 
@@ -233,13 +239,15 @@ impl Carrier {
         }
     }
 
-    /// Counts while a delivery is under way; never ends.
-    async fn counting_on(&self) {
-        let due = self.follower.due();
+    /// Counts while a delivery of these is under way; never ends.
+    async fn counting_on(&self, batch: &[Read]) {
+        // The follower has read past them, and the receiver does not have them yet.
+        let due = batch
+            .first()
+            .map_or_else(|| self.follower.due(), |read| read.line.sequence);
         loop {
             tokio::time::sleep(COUNT_EVERY).await;
             let sequence = self.trail.standing().sequence;
-            // What is under way counts as not delivered.
             self.tell(sequence.saturating_add(1).saturating_sub(due));
         }
     }

@@ -32,11 +32,16 @@ struct Ear {
     deaf: Arc<AtomicBool>,
     /// Hears, and says that it did not: what is lost is the answer.
     mute: Arc<AtomicBool>,
+    /// Never answers: a broker that holds its publishers back.
+    held: Arc<AtomicBool>,
 }
 
 #[async_trait]
 impl Receiver for Ear {
     async fn deliver(&mut self, events: &[Read]) -> Result<(), DeliveryError> {
+        if self.held.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
         if self.deaf.load(Ordering::Relaxed) {
             return Err(DeliveryError::connection("nobody there"));
         }
@@ -195,6 +200,42 @@ async fn a_required_receiver_that_is_too_far_behind_is_over_until_it_caught_up()
     carrying.stop().await;
     let last = world.trail.standing().sequence;
     assert_eq!(world.heard(), (2..=last).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_receiver_was_sent_and_has_not_taken_counts_as_behind() {
+    let world = World::new();
+    world.record(1);
+    world.ear.held.store(true, Ordering::Relaxed);
+    let (standing, carrying) = world.carry(Mode::Required, 50);
+    world.record(60);
+    // While the delivery is under way, long before it has failed by its deadline.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(standing.is_over());
+    let missing = world.trail.standing().sequence - 1;
+    assert_eq!((standing.now().behind, standing.now().failures), (missing, 0));
+    world.ear.held.store(false, Ordering::Relaxed);
+    until(|| !standing.is_over() && standing.now().behind == 0).await;
+    carrying.stop().await;
+    let last = world.trail.standing().sequence;
+    assert_eq!(world.heard(), (2..=last).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_required_receiver_that_is_back_keeps_nobody_waiting_for_half_a_minute() {
+    let world = World::new();
+    world.record(1);
+    world.ear.deaf.store(true, Ordering::Relaxed);
+    let (standing, carrying) = world.carry(Mode::Required, 50);
+    world.record(60);
+    // Away so long that tries have become as rare as they get.
+    tokio::time::sleep(Duration::from_secs(590)).await;
+    assert!(standing.is_over());
+    world.ear.deaf.store(false, Ordering::Relaxed);
+    let back = tokio::time::Instant::now();
+    until(|| !standing.is_over()).await;
+    carrying.stop().await;
+    assert!(back.elapsed() < Duration::from_secs(3), "{:?}", back.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
