@@ -52,9 +52,14 @@ struct Logged {
 /// The span that has the trace's id.
 const REQUEST: &str = "request";
 
+/// The client of a message broker tells of each connection that it could not make. What matters of that the carrier of
+/// the audit trail tells, once.
+const REPEATS_ITSELF: &str = "lapin";
+
 impl Logged {
     fn takes(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= self.level
+        let is_left_out = metadata.target().starts_with(REPEATS_ITSELF) && self.level < LevelFilter::DEBUG;
+        *metadata.level() <= self.level && !is_left_out
             || metadata.is_span() && metadata.name() == REQUEST && self.tracer.is_on()
     }
 }

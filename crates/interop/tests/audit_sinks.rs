@@ -346,6 +346,69 @@ fn broker(folder: &Path, [port, distribution, mapper]: [u16; 3]) -> Beside {
     Beside(child)
 }
 
+/// Has the broker of [`broker`] do something.
+fn broker_does(folder: &Path, [_, _, mapper]: [u16; 3], arguments: &[&str]) {
+    let done = Command::new(rabbitmq().with_file_name("rabbitmqctl"))
+        .env("HOME", folder)
+        .env("RABBITMQ_NODENAME", "sealstone@localhost")
+        .env("ERL_EPMD_PORT", mapper.to_string())
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{done:?}");
+}
+
+/// The broker's port mapper goes on by itself, and ends when it knows of no broker.
+fn end_mapper(port: u16) {
+    let arguments = ["-port", &port.to_string(), "-kill"];
+    drop(Command::new("epmd").args(arguments).output());
+}
+
+#[test]
+fn what_the_broker_has_no_queue_for_is_not_taken_as_delivered() {
+    let ports = free_ports();
+    let mut receiver = None;
+    let server = server(|setup| {
+        setup.set("audit.rabbitmq", "url_file", "'rabbitmq.url'");
+        setup.set("audit.rabbitmq", "ca_file", "'ca.pem'");
+        setup.set("audit.rabbitmq", "durable", "true");
+        setup.set("audit.rabbitmq", "mode", "'required'");
+        setup.write_private(
+            "rabbitmq.url",
+            &format!("amqps://sealstone:not-a-guess@localhost:{}/%2f\n", ports[0]),
+        );
+        receiver = Some(broker(setup.path("").as_path(), ports));
+    });
+    let behind = || metric(&server, "sealstone_audit_sink_behind_events{sink=\"rabbitmq\"}");
+    until("the broker has them", || behind() == 0);
+    let before = metric(&server, "sealstone_audit_sequence");
+    let folder = server.setup().path("");
+    // Under the eyes of a connection that stands.
+    broker_does(&folder, ports, &["delete_queue", "notifications.info"]);
+    for _ in 0..5 {
+        assert!(status(&ask(&server)).contains("401"), "it is not too far behind");
+    }
+    until("they are delivered", || {
+        metric(&server, "sealstone_audit_sequence") >= before + 5 && behind() == 0
+    });
+    let heard = python("notifications.py")
+        .arg(format!("rabbit://sealstone:not-a-guess@localhost:{}//", ports[0]))
+        .arg(server.setup().path("ca.pem"))
+        .arg("5")
+        .output()
+        .unwrap();
+    assert!(heard.status.success(), "the events are in no queue: {heard:?}");
+    // The client of the broker has its own words for every try: the log has one line for it all.
+    assert_eq!(
+        server.said().matches("no queue took a message").count(),
+        1,
+        "{}",
+        server.said()
+    );
+    drop(receiver.take());
+    end_mapper(ports[2]);
+}
+
 #[test]
 fn keystones_consumers_hear_of_every_event_also_of_those_while_their_broker_was_away() {
     let ports = free_ports();
@@ -354,6 +417,7 @@ fn keystones_consumers_hear_of_every_event_also_of_those_while_their_broker_was_
         setup.set("audit.rabbitmq", "url_file", "'rabbitmq.url'");
         setup.set("audit.rabbitmq", "ca_file", "'ca.pem'");
         setup.set("audit.rabbitmq", "durable", "true");
+        setup.set("log", "level", "'info'");
         setup.write_private(
             "rabbitmq.url",
             &format!("amqps://sealstone:mistyped@localhost:{}/%2f\n", ports[0]),
@@ -400,6 +464,8 @@ fn keystones_consumers_hear_of_every_event_also_of_those_while_their_broker_was_
     ]) {
         assert!(words.iter().all(|word| line.contains(word)), "{told:#?}");
     }
+    // Not what the broker's client has to say of each try.
+    assert!(!said.contains("io_loop"), "{said}");
     let told = told.concat();
     assert!(
         !told.contains("not-a-guess") && !told.contains("mistyped"),
@@ -445,10 +511,5 @@ fn keystones_consumers_hear_of_every_event_also_of_those_while_their_broker_was_
     });
     judge(&server, &distinct(lines));
     drop(receiver.take());
-    // It goes on by itself, and ends when it knows of no broker.
-    drop(
-        Command::new("epmd")
-            .args(["-port", &ports[2].to_string(), "-kill"])
-            .output(),
-    );
+    end_mapper(ports[2]);
 }

@@ -143,6 +143,11 @@ impl Amqp {
             .with_content_type("application/json".into())
             .with_content_encoding("utf-8".into())
             .with_delivery_mode(PERSISTENT);
+        // A broker confirms also what it throws away because no queue takes it, unless it is to be sent back.
+        let options = BasicPublishOptions {
+            mandatory: true,
+            ..BasicPublishOptions::default()
+        };
         let mut confirmations = Vec::with_capacity(events.len());
         for event in events {
             // A follower gives only what could be read as an event.
@@ -153,7 +158,7 @@ impl Amqp {
                 .basic_publish(
                     self.settings.exchange.as_str().into(),
                     self.settings.topic.as_str().into(),
-                    BasicPublishOptions::default(),
+                    options,
                     &body,
                     properties.clone(),
                 )
@@ -163,7 +168,14 @@ impl Amqp {
         }
         for confirmation in confirmations {
             match confirmation.await.map_err(DeliveryError::connection)? {
-                Confirmation::Ack(_) => {}
+                Confirmation::Ack(None) => {}
+                // The next try declares the queue anew.
+                Confirmation::Ack(Some(_)) => {
+                    return Err(DeliveryError::Refused(
+                        "no queue took a message: the queue, or what binds it to the exchange, was deleted"
+                            .to_owned(),
+                    ));
+                }
                 Confirmation::Nack(_) | Confirmation::NotRequested => {
                     return Err(DeliveryError::Refused(
                         "the broker did not confirm a message".to_owned(),
