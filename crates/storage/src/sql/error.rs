@@ -153,7 +153,8 @@ impl Failure {
         matches!(code.as_deref(), Some("40001" | "40P01" | "23505"))
     }
 
-    fn origin(&self) -> Option<&(dyn Error + 'static)> {
+    /// What is to be said beside the kind.
+    pub(super) fn origin(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Sql(error) => Some(error),
             #[cfg(feature = "postgres")]

@@ -9,7 +9,7 @@ use crate::{
     feed::Counts,
     sql::{
         connection::{Connection, SqlRow, Statement},
-        error::{Failure, SqlErrorKind},
+        error::{Failure, SqlErrorKind, of_server},
         transaction::{Transaction, counts},
     },
 };
@@ -114,11 +114,16 @@ impl OpenServer {
         if let Err(failure) = &made
             && !matches!(failure.kind(), SqlErrorKind::NotLeading | SqlErrorKind::Closed)
         {
-            let error: &dyn std::error::Error = failure;
-            tracing::error!(error, "the database refused a change");
+            tell(failure);
         }
         made
     }
+}
+
+/// What was refused without asking the server has no cause to add.
+fn tell(failure: &Failure) {
+    let fault = of_server(failure.kind());
+    tracing::error!(%fault, error = failure.origin(), "the database refused a change");
 }
 
 impl Shared {
@@ -219,4 +224,55 @@ pub(super) const fn is_lost(kind: SqlErrorKind) -> bool {
         kind,
         SqlErrorKind::Unreachable | SqlErrorKind::NotReady | SqlErrorKind::ReadOnly | SqlErrorKind::Tls
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
+    use super::{Failure, SqlErrorKind, tell};
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(octets);
+            Ok(octets.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_log_says_why_a_change_was_refused_where_the_server_said_nothing_too() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            tell(&Failure::Found(SqlErrorKind::ReadOnly, String::new()));
+            tell(&Failure::Found(SqlErrorKind::Unreachable, "no answer".to_owned()));
+        });
+        let said = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let lines: Vec<&str> = said.lines().collect();
+        let [replica, silent] = lines.as_slice() else {
+            panic!("{said}");
+        };
+        assert!(
+            replica.contains("is a replica") && !replica.contains("error="),
+            "{replica}"
+        );
+        assert!(
+            silent.contains("does not answer") && silent.contains("error=no answer"),
+            "{silent}"
+        );
+    }
 }
