@@ -1,6 +1,7 @@
 //! The Keystone labs that all tests of a run share, one for each kind of token.
 
 use std::fs;
+use std::hash::{BuildHasher, RandomState};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
@@ -76,7 +77,8 @@ pub(crate) fn start(root: &Path) -> Result<(), String> {
     let mut port = FIRST_PORT;
     for (name, arguments) in LABS {
         port = free_block(port).ok_or("no free block of ports for the Keystone lab")?;
-        let mut up = call(root, "up")?.arg("--name").arg(name).arg("--fresh");
+        name_password(root, name)?;
+        let mut up = call(root, "up")?.arg("--name").arg(name);
         up = up
             .arg("--port")
             .arg(&port.to_string())
@@ -90,6 +92,16 @@ pub(crate) fn start(root: &Path) -> Result<(), String> {
         port = port.saturating_add(PORTS);
     }
     Ok(())
+}
+
+/// Gives a new lab its administrator's password. One of the lab's own making may begin with a hyphen, and
+/// `keystone-manage bootstrap` takes that for an option.
+fn name_password(root: &Path, name: &str) -> Result<(), String> {
+    let run = folder(root).join("run").join(name);
+    let file = run.join("admin-password");
+    let password = format!("lab-{:016x}", RandomState::new().hash_one(name));
+    let written = fs::create_dir_all(&run).and_then(|()| fs::write(&file, password));
+    written.map_err(|error| format!("{}: {error}", file.display()))
 }
 
 /// Stops them and forgets their state.

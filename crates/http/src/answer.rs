@@ -1,4 +1,3 @@
-use std::error::Error;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -11,9 +10,10 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, StatusCode};
 use sealstone_oauth_types::{ErrorCode, ErrorResponse};
 use sealstone_provider::people::ProfileRefusal;
-use sealstone_provider::{BackendError, Denial, TokenError};
+use sealstone_provider::{Denial, TokenError};
 use serde::Serialize;
 
+use crate::faults;
 use crate::request_id::X_REQUEST_ID;
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -81,7 +81,7 @@ pub(crate) fn token_error(failure: &TokenError, request_id: &str) -> Response {
         TokenError::Denied(denial) => denial.code().status(),
         TokenError::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS.as_u16(),
         TokenError::Backend(cause) => {
-            fault_logged(cause, request_id);
+            faults::tell(cause, request_id);
             failure.code().status()
         }
     };
@@ -96,12 +96,8 @@ pub(crate) fn token_error(failure: &TokenError, request_id: &str) -> Response {
 /// A fault of ours, with its causes, for the operator.
 pub(crate) fn log(failure: &TokenError, request_id: &str) {
     if let TokenError::Backend(cause) = failure {
-        fault_logged(cause, request_id);
+        faults::tell(cause, request_id);
     }
-}
-
-fn fault_logged(cause: &BackendError, request_id: &str) {
-    tracing::error!(request.id = request_id, error = %chain(cause), "a request could not be answered");
 }
 
 /// A status that says it all.
@@ -231,14 +227,3 @@ static TEMPLATE: LazyLock<HeaderMap> = LazyLock::new(|| {
     ]);
     headers
 });
-
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}

@@ -10,6 +10,7 @@ mod config;
 mod deadline;
 mod document;
 mod edge;
+mod faults;
 mod form;
 mod latency;
 mod limit;

@@ -124,6 +124,9 @@ impl KeystoneLab {
             let ports = PortBlock::take(skipped);
             let first = ports.first().to_string();
             let is_seeded = options.is_usual() && template::copy(&name, &first);
+            if !is_seeded {
+                place::name_password(&folder(&name));
+            }
             let mut arguments = vec!["--name".to_owned(), name.clone(), "--port".to_owned(), first];
             arguments.extend(HASHING.map(str::to_owned));
             arguments.extend(options.0.iter().cloned());

@@ -200,4 +200,11 @@ fn schema_commands() {
         complaint.contains("sealstone.db") && !complaint.contains("panicked"),
         "{complaint}"
     );
+    fs::remove_file(setup.path("sealstone.db")).unwrap();
+    fs::create_dir(setup.path("sealstone.db")).unwrap();
+    for command in ["status", "migrate"] {
+        let (status, _, complaint) = db(command);
+        assert_eq!(status, Some(1));
+        assert!(complaint.contains("not a regular file"), "{complaint}");
+    }
 }

@@ -1,6 +1,7 @@
 //! Where a lab lives: its programs, its folder, its ports, and who takes it down.
 
 use std::fs::{self, File};
+use std::hash::{BuildHasher, RandomState};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -71,6 +72,14 @@ pub(super) fn install() {
     let lock = File::create(root.join("install.lock")).expect("a lock file");
     lock.lock().expect("a lock");
     run("up", &["--venv-only"]).expect("the lab's virtual environment");
+}
+
+/// Gives a new lab, in `folder`, its administrator's password. One of the lab's own making may begin with a hyphen, and
+/// `keystone-manage bootstrap` takes that for an option.
+pub(super) fn name_password(folder: &Path) {
+    let password = format!("lab-{:016x}", RandomState::new().hash_one(folder));
+    fs::create_dir_all(folder).expect("a folder for the lab");
+    fs::write(folder.join("admin-password"), password).expect("the password's file");
 }
 
 /// The Python of the lab's virtual environment; the newest, should there be several.

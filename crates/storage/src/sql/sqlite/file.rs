@@ -66,6 +66,11 @@ pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     }
 }
 
+/// A folder, a device or a pipe where the database should be.
+pub(super) fn not_a_file() -> Failure {
+    Failure::Found(SqlErrorKind::NotADatabase, "not a regular file".to_owned())
+}
+
 /// Checks that the file is there and a file; takes from others what rights they have to it.
 pub(super) fn restrict(path: &Path) -> Result<(), Failure> {
     let found = fs::metadata(path).map_err(|error| {
@@ -76,10 +81,7 @@ pub(super) fn restrict(path: &Path) -> Result<(), Failure> {
         }
     })?;
     if !found.is_file() {
-        return Err(Failure::Found(
-            SqlErrorKind::NotADatabase,
-            "not a regular file".to_owned(),
-        ));
+        return Err(not_a_file());
     }
     #[cfg(unix)]
     {

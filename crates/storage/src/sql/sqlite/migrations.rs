@@ -57,6 +57,7 @@ pub(in crate::sql) async fn status(path: &Path) -> Result<MigrationStatus, Failu
     match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(status_of(0, &ALL)),
         Err(error) => return Err(Failure::Io(error)),
+        Ok(found) if !found.is_file() => return Err(file::not_a_file()),
         Ok(_) => {}
     }
     let mut connection = plain(path).connect().await?;
