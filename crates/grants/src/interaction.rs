@@ -22,6 +22,6 @@ pub use port::{InteractionInsertion, InteractionStore, InteractionSwap};
 pub use project::{ProjectNeed, Projects};
 pub use record::{
     Answer, AuthorizePurpose, Given, INTERACTION_LIFETIME, Interaction, LoginDemand, LogoutPurpose,
-    MAX_INTERACTIONS, Purpose,
+    MAX_INTERACTIONS, MAX_INTERACTIONS_OF_PERSON, Purpose,
 };
 pub use steps::Steps;

@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use parking_lot::Mutex;
 use rustls_pki_types::UnixTime;
-use sealstone_grants::interaction::{Interaction, InteractionInsertion, InteractionSwap, MAX_INTERACTIONS};
-use sealstone_identity::DomainId;
+use sealstone_grants::interaction::{
+    Interaction, InteractionInsertion, InteractionSwap, MAX_INTERACTIONS, MAX_INTERACTIONS_OF_PERSON,
+};
+use sealstone_identity::{DomainId, UserId};
 use sealstone_oauth_types::TokenHash;
 
 /// The interactions of all domains.
@@ -25,13 +27,36 @@ struct Kept {
 struct Orders {
     /// All, by when they expire.
     by_end: BTreeSet<(u64, TokenHash)>,
-    /// Those that nobody has logged in to, by when they began: the first makes room.
+    /// Those that are nobody's, by when they began: the first makes room.
     strangers: BTreeSet<(u64, TokenHash)>,
+    /// Those of each person, by when they began: the first makes room for the same person's.
+    people: BTreeMap<UserId, BTreeSet<(u64, TokenHash)>>,
 }
 
 impl Orders {
     fn len(&self) -> u64 {
         u64::try_from(self.by_end.len()).unwrap_or(u64::MAX)
+    }
+
+    /// The oldest of this person, if they have too many.
+    fn surplus(&self, person: &UserId) -> Option<TokenHash> {
+        let theirs = self.people.get(person)?;
+        let count = u64::try_from(theirs.len()).unwrap_or(u64::MAX);
+        let (_, oldest) = theirs.first()?;
+        (count > MAX_INTERACTIONS_OF_PERSON).then_some(*oldest)
+    }
+
+    fn remove(&mut self, gone: &Interaction) {
+        let (id, began) = (gone.id, gone.created_at.as_secs());
+        self.by_end.remove(&(gone.expires_at.as_secs(), id));
+        self.strangers.remove(&(began, id));
+        let Some(person) = &gone.person else { return };
+        if let Some(theirs) = self.people.get_mut(person) {
+            theirs.remove(&(began, id));
+            if theirs.is_empty() {
+                self.people.remove(person);
+            }
+        }
     }
 
     fn first_expired(&self, now: UnixTime) -> Option<TokenHash> {
@@ -40,20 +65,32 @@ impl Orders {
     }
 }
 
-/// Whether nobody has logged in to it, nor gone on with a session.
+/// Whether it is nobody's: no first factor was proved in it, and nobody has gone on with a session.
 pub(crate) const fn is_strangers(interaction: &Interaction) -> bool {
-    interaction.logged_in.is_none() && interaction.stepped_up.is_none() && interaction.selected.is_none()
+    interaction.person.is_none()
+        && interaction.logged_in.is_none()
+        && interaction.stepped_up.is_none()
+        && interaction.selected.is_none()
 }
 
 impl Kept {
     fn add(&mut self, interaction: Interaction) {
         let orders = self.orders.entry(interaction.domain.clone()).or_default();
-        let id = interaction.id;
+        let (id, began) = (interaction.id, interaction.created_at.as_secs());
         orders.by_end.insert((interaction.expires_at.as_secs(), id));
         if is_strangers(&interaction) {
-            orders.strangers.insert((interaction.created_at.as_secs(), id));
+            orders.strangers.insert((began, id));
+        }
+        let mut surplus = None;
+        if let Some(person) = &interaction.person {
+            let theirs = orders.people.entry(person.clone()).or_default();
+            theirs.insert((began, id));
+            surplus = orders.surplus(person);
         }
         self.all.insert(id, Box::new(interaction));
+        if let Some(oldest) = surplus {
+            self.remove(&oldest);
+        }
     }
 
     fn remove(&mut self, id: &TokenHash) {
@@ -61,8 +98,7 @@ impl Kept {
         let Some(orders) = self.orders.get_mut(&gone.domain) else {
             return;
         };
-        orders.by_end.remove(&(gone.expires_at.as_secs(), *id));
-        orders.strangers.remove(&(gone.created_at.as_secs(), *id));
+        orders.remove(&gone);
         if orders.by_end.is_empty() {
             self.orders.remove(&gone.domain);
         }

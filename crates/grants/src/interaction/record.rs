@@ -15,6 +15,10 @@ pub const INTERACTION_LIFETIME: Duration = Duration::from_secs(900);
 /// in to makes room.
 pub const MAX_INTERACTIONS: u64 = 20_000;
 
+/// How many of them are one person's: more than anybody has tabs. One more, and the oldest of that person makes room, so
+/// that nobody who may sign in keeps everybody else from it.
+pub const MAX_INTERACTIONS_OF_PERSON: u64 = 200;
+
 /// What is under way in one browser, by the hash of its id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -39,6 +43,10 @@ pub struct Interaction {
     pub version: u64,
     /// What it is for.
     pub purpose: Purpose,
+    /// Who has proved by a first factor or a session that it is theirs: it takes one of their places. A store keeps it
+    /// beside the record, and what a change does not name stays.
+    #[serde(skip)]
+    pub person: Option<UserId>,
     /// What was proved so far.
     pub login: LoginProgress,
     /// The session that was begun, or renewed, by a login in this very interaction.

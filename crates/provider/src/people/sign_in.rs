@@ -137,6 +137,7 @@ impl Visit<'_> {
         } else {
             underway.interaction.logged_in = sid;
         }
+        underway.interaction.person = Some(signed_in.session.user_id().clone());
         underway.interaction.login = LoginProgress::default();
         underway.changed = true;
         Ok(Advanced::SignedIn(Box::new(signed_in), cookie))

@@ -126,6 +126,7 @@ impl Visit<'_> {
             Advanced::AsSureAsCan => {
                 let session = turn.signed_in.as_ref().map(|signed_in| &signed_in.session);
                 underway.interaction.stepped_up = session.map(|session| session.sid().clone());
+                underway.interaction.person = turn.user().cloned();
                 underway.changed = true;
                 Entered::Changed
             }

@@ -106,6 +106,7 @@ impl Underway {
                 expires_at: UnixTime::since_unix_epoch(Duration::from_secs(end)),
                 version: 0,
                 purpose,
+                person: None,
                 login: LoginProgress::default(),
                 logged_in: None,
                 stepped_up: None,
@@ -227,6 +228,9 @@ impl Visit<'_> {
         let expected = underway.interaction.version;
         underway.changed = false;
         underway.interaction.version = expected.saturating_add(1);
+        if let Some(person) = underway.interaction.login.person() {
+            underway.interaction.person = Some(person.user.id().clone());
+        }
         match &underway.place {
             Place::Store(_) => {
                 let store = &self.people.interactions;

@@ -1,6 +1,7 @@
 //! `/authorize` and its pages.
 
 use super::support::*;
+use sealstone_grants::interaction::MAX_INTERACTIONS_OF_PERSON;
 use sealstone_provider::people::{Fault, View};
 use serde_json::json;
 
@@ -355,6 +356,40 @@ async fn select_account_shows_who_is_signed_in_and_lets_another_in() {
     let answer = browser.sign_in_as(&login, "bob").await;
     let token = world.exchange(&answer.parameter("code").unwrap()).await.unwrap();
     assert_eq!(claims(&token.access_token)["sub"], "u2");
+}
+
+/// Requests that were begun without end by one who is signed in displace each other, and nobody else's.
+#[tokio::test]
+async fn r13_who_begins_without_end_takes_their_own_places() {
+    let world = world().await;
+    world.register("asks", with(web(), "consent", json!("ask"))).await;
+    let query = request_of("asks", "&scope=openid&prompt=select_account");
+    let mut bob = world.browser();
+    let page = bob.authorize(&request_of("asks", "&scope=openid")).await;
+    let of_bob = bob.sign_in_as(&page, "bob").await;
+    assert!(matches!(of_bob.view(), Some(View::Consent(_))), "{of_bob:?}");
+
+    let mut ada = world.browser();
+    ada.code("").await;
+    let mut kept = Vec::new();
+    for _ in 0..=MAX_INTERACTIONS_OF_PERSON {
+        let page = ada.authorize(&query).await;
+        kept.push(ada.send(&page, &[("do", "continue")]).await);
+        world.clock.advance(std::time::Duration::from_secs(1));
+    }
+    let [first, second, .., last] = &kept[..] else {
+        panic!("{kept:?}")
+    };
+    assert!(matches!(first.view(), Some(View::Consent(_))), "{first:?}");
+    assert_eq!(
+        ada.send(first, &[("do", "deny")]).await.kind(),
+        "Expired",
+        "made room"
+    );
+    for page in [second, last] {
+        assert_eq!(ada.send(page, &[("do", "deny")]).await.kind(), "access_denied");
+    }
+    assert_eq!(bob.send(&of_bob, &[("do", "allow")]).await.kind(), "code");
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 use sealstone_grants::interaction::{
-    INTERACTION_LIFETIME, Interaction, InteractionInsertion, InteractionSwap, MAX_INTERACTIONS, Purpose,
+    INTERACTION_LIFETIME, Interaction, InteractionInsertion, InteractionSwap, MAX_INTERACTIONS,
+    MAX_INTERACTIONS_OF_PERSON, Purpose,
 };
 use sealstone_login::LoginProgress;
 
-use crate::fixtures::{Store, after, at, count, domain_id, hash, race, sid};
+use crate::fixtures::{Store, after, at, count, domain_id, hash, race, sid, user_id};
 
 /// One that begins at this second.
 fn interaction(number: u64, begins: u64) -> Interaction {
@@ -15,6 +16,7 @@ fn interaction(number: u64, begins: u64) -> Interaction {
         expires_at: after(begins, INTERACTION_LIFETIME),
         version: 1,
         purpose: Purpose::Account,
+        person: None,
         login: LoginProgress::default(),
         logged_in: None,
         stepped_up: None,
@@ -146,4 +148,46 @@ pub(crate) async fn strangers_make_room_and_people_do_not<S: Store>(store: S) {
         .unwrap();
     assert_eq!(rest, MAX_INTERACTIONS - 2 + 1 + 1);
     assert!(!is_there(999_999).await);
+}
+
+/// R13: whoever may sign in, and begins without end, displaces what is their own, and neither strangers nor other people.
+pub(crate) async fn r13_one_person_fills_their_own_places_only<S: Store>(store: S) {
+    let of = |number, begins, name: &str| Interaction {
+        person: Some(user_id(name)),
+        ..interaction(number, begins)
+    };
+    let is_there = async |number| store.interaction(&hash(number)).await.unwrap().is_some();
+    keep(&store, &interaction(0, 1_000)).await;
+    keep(&store, &of(1, 1_000, "other")).await;
+    keep(&store, &interaction(2, 1_000)).await;
+    let mut theirs = changed(&interaction(2, 1_000));
+    theirs.person = Some(user_id("insider"));
+    let swap = store.replace_interaction(1, &theirs).await.unwrap();
+    assert_eq!(swap, InteractionSwap::Replaced);
+    // A change of what was read leaves it theirs.
+    let read = *store.interaction(&hash(2)).await.unwrap().unwrap();
+    let swap = store.replace_interaction(2, &changed(&read)).await.unwrap();
+    assert_eq!(swap, InteractionSwap::Replaced);
+
+    let first = 3;
+    let end = first + MAX_INTERACTIONS_OF_PERSON + 50;
+    for number in first..end {
+        keep(&store, &of(number, 1_000 + number, "insider")).await;
+    }
+    // The newest of all becomes theirs by a change, as at a login.
+    keep(&store, &interaction(end, 1_000 + end)).await;
+    let mut newest = changed(&interaction(end, 1_000 + end));
+    newest.person = Some(user_id("insider"));
+    let swap = store.replace_interaction(1, &newest).await.unwrap();
+    assert_eq!(swap, InteractionSwap::Replaced);
+
+    assert!(is_there(0).await, "a stranger's");
+    assert!(is_there(1).await, "another person's");
+    assert!(!is_there(2).await, "the oldest of the same person");
+    let mut left = 0;
+    for number in first..=end {
+        left += u64::from(is_there(number).await);
+    }
+    assert_eq!(left, MAX_INTERACTIONS_OF_PERSON);
+    assert!(is_there(end).await && is_there(end - 1).await, "the newest stay");
 }

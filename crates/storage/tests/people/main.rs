@@ -99,6 +99,7 @@ macro_rules! store_contract {
                 r13_of_requests_at_once_one_goes_on,
                 r14_an_interaction_is_taken_once,
                 strangers_make_room_and_people_do_not,
+                r13_one_person_fills_their_own_places_only,
             }
             notices {
                 notices_wait_until_they_are_due,

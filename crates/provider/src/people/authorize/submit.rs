@@ -93,6 +93,7 @@ impl Visit<'_> {
         match form.get("do") {
             Some("continue") => {
                 underway.interaction.selected = Some(signed_in.session.sid().clone());
+                underway.interaction.person = Some(signed_in.session.user_id().clone());
                 underway.changed = true;
             }
             Some("other") => {

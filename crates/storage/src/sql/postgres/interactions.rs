@@ -4,7 +4,9 @@ use async_trait::async_trait;
 use rustls_pki_types::UnixTime;
 use sealstone_grants::{
     GrantStoreError,
-    interaction::{Interaction, InteractionInsertion, InteractionSwap, MAX_INTERACTIONS},
+    interaction::{
+        Interaction, InteractionInsertion, InteractionSwap, MAX_INTERACTIONS, MAX_INTERACTIONS_OF_PERSON,
+    },
 };
 use sealstone_keyring::KeyEncryptionKey;
 use sealstone_oauth_types::TokenHash;
@@ -26,6 +28,7 @@ struct Row {
     id: TokenHash,
     domain: String,
     is_stranger: i64,
+    person: Option<String>,
     created_at: i64,
     expires_at: i64,
     version: i64,
@@ -39,11 +42,31 @@ fn seal(key: &KeyEncryptionKey, interaction: &Interaction) -> Result<Row, Failur
         id: interaction.id,
         domain: interaction.domain.as_str().to_owned(),
         is_stranger: i64::from(is_strangers(interaction)),
+        person: interaction
+            .person
+            .as_ref()
+            .map(|person| person.as_str().to_owned()),
         created_at: seconds(interaction.created_at),
         expires_at: seconds(interaction.expires_at),
         version: number(interaction.version),
         record: record.map_err(unsealed)?,
     })
+}
+
+impl Row {
+    /// Whoever has more than one person may have loses the oldest, and not this one.
+    async fn keep_to_share(&self, connection: &mut Connection) -> Result<(), Failure> {
+        let Some(person) = &self.person else { return Ok(()) };
+        let others = MAX_INTERACTIONS_OF_PERSON.saturating_sub(1);
+        let query = statement(
+            "DELETE FROM interactions WHERE seq IN
+                 (SELECT seq FROM interactions WHERE domain_id = $1 AND person = $2 AND id <> $3
+                  ORDER BY created_at DESC OFFSET $4)",
+        );
+        let query = query.bind(&self.domain).bind(person);
+        let query = query.bind(self.id.as_octets().as_slice()).bind(number(others));
+        query.execute(connection).await.map(|_gone| ())
+    }
 }
 
 struct Insert(Row);
@@ -73,13 +96,14 @@ impl Transaction for Insert {
             }
         }
         let query = statement(
-            "INSERT INTO interactions (id, domain_id, is_stranger, created_at, expires_at, version, record)
-             VALUES ($1, $2, $3 <> 0, $4, $5, $6, $7)",
+            "INSERT INTO interactions (id, domain_id, is_stranger, created_at, expires_at, version, record, person)
+             VALUES ($1, $2, $3 <> 0, $4, $5, $6, $7, $8)",
         );
         let query = query.bind(row.id.as_octets().as_slice()).bind(&row.domain);
         let query = query.bind(row.is_stranger).bind(row.created_at);
         let query = query.bind(row.expires_at).bind(row.version).bind(&row.record);
-        query.execute(connection).await?;
+        query.bind(row.person.as_deref()).execute(connection).await?;
+        row.keep_to_share(connection).await?;
         Ok(InteractionInsertion::Inserted)
     }
 }
@@ -95,21 +119,26 @@ impl Transaction for Replace {
 
     async fn make(&self, connection: &mut Connection) -> Result<InteractionSwap, Failure> {
         let row = &self.row;
+        if row.person.is_some() {
+            connection.lock(&row.domain).await?;
+        }
         let query = statement(
-            "UPDATE interactions SET is_stranger = ($3 <> 0), expires_at = $4, version = $5, record = $6
+            "UPDATE interactions SET is_stranger = ($3 <> 0 AND COALESCE($7, person) IS NULL), expires_at = $4,
+                 version = $5, record = $6, person = COALESCE($7, person)
              WHERE id = $1 AND version = $2",
         );
         let query = query.bind(row.id.as_octets().as_slice()).bind(self.expected);
         let query = query.bind(row.is_stranger).bind(row.expires_at);
         let query = query.bind(row.version).bind(&row.record);
-        Ok(match query.execute(connection).await? {
-            0 => InteractionSwap::Changed,
-            _ => InteractionSwap::Replaced,
-        })
+        if query.bind(row.person.as_deref()).execute(connection).await? == 0 {
+            return Ok(InteractionSwap::Changed);
+        }
+        row.keep_to_share(connection).await?;
+        Ok(InteractionSwap::Replaced)
     }
 
     fn is_one_statement(&self) -> bool {
-        true
+        self.row.person.is_none()
     }
 }
 

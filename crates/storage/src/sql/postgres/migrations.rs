@@ -9,9 +9,9 @@ use crate::sql::{
 };
 
 /// The version that this program reads and writes.
-pub(in crate::sql) const LATEST: u32 = 5;
+pub(in crate::sql) const LATEST: u32 = 6;
 
-pub(in crate::sql) const ALL: [Migration; 5] = [
+pub(in crate::sql) const ALL: [Migration; 6] = [
     Migration {
         version: 1,
         name: "all that SQLite has: registry, keys, revocations, what people granted, directory",
@@ -36,6 +36,11 @@ pub(in crate::sql) const ALL: [Migration; 5] = [
         version: 5,
         name: "ends of clients, by version",
         sql: include_str!("../../../migrations/postgres/0005_ends_of_clients.sql"),
+    },
+    Migration {
+        version: 6,
+        name: "logins under way, by whose they are",
+        sql: include_str!("../../../migrations/postgres/0006_logins_of_people.sql"),
     },
 ];
 

@@ -71,8 +71,9 @@ INSERT INTO sessions (id, domain_id, sid, user_id, version, expires_at, record)
     SELECT sha256(i::text::bytea), {domain}, 's' || i, 'u' || i / 4, 1, i, repeat('r', 200) FROM rows;
 INSERT INTO user_factors (domain_id, user_id, version, record) SELECT {domain}, 'u' || i, 1, 'r' FROM rows;
 INSERT INTO login_throttles (hash, forget_at, record) SELECT sha256(i::text::bytea), i, 'r' FROM rows;
-INSERT INTO interactions (id, domain_id, is_stranger, created_at, expires_at, version, record)
-    SELECT sha256(i::text::bytea), {domain}, i % 2 = 0, i, i, 1, repeat('r', 200) FROM rows;
+INSERT INTO interactions (id, domain_id, is_stranger, created_at, expires_at, version, record, person)
+    SELECT sha256(i::text::bytea), {domain}, i % 2 = 0, i, i, 1, repeat('r', 200),
+        CASE WHEN i % 2 = 1 THEN 'u' || i / 4 END FROM rows;
 INSERT INTO interaction_counts (domain_id, kept) SELECT 'd' || i, 1 FROM rows ON CONFLICT DO NOTHING;
 INSERT INTO ended_clients (client_id, domain_id, until, forget_at) SELECT 'c' || i, {domain}, i, i FROM rows;
 INSERT INTO initial_tokens (id, hash, domain_id, created_at, expires_at, uses_left)
