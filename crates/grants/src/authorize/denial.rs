@@ -81,7 +81,8 @@ pub enum AuthorizationDenial {
     /// Nobody here can sign in as surely as is demanded.
     #[error("the login is not as sure as is demanded")]
     AcrUnmet,
-    /// The person did not get in.
+    /// The person did not get in. Where they have no factor that is sure enough, it is
+    /// [`AcrUnmet`](Self::AcrUnmet) to the client.
     #[error("the login failed: {0}")]
     LoginFailed(LoginDenial),
     /// The person said no.
@@ -139,7 +140,9 @@ impl AuthorizationDenial {
             Self::LoginRequired | Self::OtherPerson => ErrorCode::LoginRequired,
             Self::AccountSelectionRequired => ErrorCode::AccountSelectionRequired,
             Self::ConsentRequired => ErrorCode::ConsentRequired,
-            Self::AcrUnmet => ErrorCode::UnmetAuthenticationRequirements,
+            Self::AcrUnmet | Self::LoginFailed(LoginDenial::NoFactor | LoginDenial::AcrUnreachable) => {
+                ErrorCode::UnmetAuthenticationRequirements
+            }
             Self::LoginFailed(_) | Self::Refused | Self::NoProject | Self::Outdated => {
                 ErrorCode::AccessDenied
             }
@@ -168,7 +171,9 @@ impl AuthorizationDenial {
             }
             Self::ConsentRequired => "The person must be asked, and prompt=none allows no page",
             Self::OtherPerson => "Another person signed in than the one that was expected",
-            Self::AcrUnmet => "The person cannot sign in as surely as is demanded",
+            Self::AcrUnmet | Self::LoginFailed(LoginDenial::NoFactor | LoginDenial::AcrUnreachable) => {
+                "The person cannot sign in as surely as is demanded"
+            }
             Self::LoginFailed(_) => "The person did not sign in",
             Self::Refused => "The person refused",
             Self::NoProject => "The person may act in no project",

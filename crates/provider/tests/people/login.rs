@@ -251,10 +251,8 @@ async fn what_nobody_here_can_reach_is_refused() {
     let mut browser = world.browser();
     let page = browser.authorize(&request_of("strict", "")).await;
     let answer = browser.sign_in(&page).await;
-    assert!(
-        answer.parameter("error").is_some() && browser.session.is_none(),
-        "{answer:?}"
-    );
+    assert_eq!(answer.kind(), "unmet_authentication_requirements", "{answer:?}");
+    assert!(browser.session.is_none(), "{answer:?}");
 }
 
 #[tokio::test]
