@@ -1,8 +1,9 @@
 //! L and N, and of G what is sent by POST: devices, userinfo.
 
+use sealstone_jose::{Algorithm, UnverifiedJwt};
 use serde_json::json;
 
-use crate::conformance::pairs;
+use crate::conformance::{pairs, verified};
 use crate::people::{Browser, PageForm, People, register_app, request};
 use crate::support::{Answer, Ask, ISSUER, TOKEN, World};
 
@@ -122,6 +123,40 @@ async fn access_token(world: &World) -> String {
     );
     let answer = world.send(Ask::post(TOKEN).form(form)).await;
     answer.json()["access_token"].as_str().unwrap().to_owned()
+}
+
+/// OpenID Connect Core §5.3.2: for a client that is registered so, by header and by form.
+#[tokio::test]
+async fn a_signed_answer_of_userinfo_is_a_jwt_by_a_published_key() {
+    let world = World::with_people(People::default()).await;
+    let registration = json!({
+        "token_endpoint_auth_method": "none",
+        "grant_types": ["authorization_code"],
+        "redirect_uris": ["https://app.example/cb"],
+        "scope": "openid profile",
+        "userinfo_signed_response_alg": "ES256",
+    });
+    world.register("demo", "app", registration).await;
+    let token = access_token(&world).await;
+    let endpoint = format!("{ISSUER}/userinfo");
+    for ask in [
+        Ask::get(&endpoint).header("authorization", format!("Bearer {token}")),
+        Ask::post(&endpoint).form(format!("access_token={token}")),
+    ] {
+        let answer = world.send(ask).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.header("content-type"), Some("application/jwt"));
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        let header = UnverifiedJwt::parse(&answer.text).unwrap().header().alg;
+        assert_eq!(header, Algorithm::Es256);
+        let told = verified(&world, &answer.text).await;
+        assert_eq!(
+            (&told["sub"], &told["aud"]),
+            (&json!("a11ce"), &json!("app")),
+            "{told}"
+        );
+        assert!(told["iss"].as_str().unwrap().ends_with(ISSUER), "{told}");
+    }
 }
 
 #[tokio::test]
