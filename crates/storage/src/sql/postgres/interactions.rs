@@ -102,7 +102,7 @@ impl Transaction for Insert {
         let query = query.bind(row.id.as_octets().as_slice()).bind(&row.domain);
         let query = query.bind(row.is_stranger).bind(row.created_at);
         let query = query.bind(row.expires_at).bind(row.version).bind(&row.record);
-        query.bind(row.person.as_deref()).execute(connection).await?;
+        query.bind(&row.person).execute(connection).await?;
         row.keep_to_share(connection).await?;
         Ok(InteractionInsertion::Inserted)
     }
@@ -130,7 +130,7 @@ impl Transaction for Replace {
         let query = query.bind(row.id.as_octets().as_slice()).bind(self.expected);
         let query = query.bind(row.is_stranger).bind(row.expires_at);
         let query = query.bind(row.version).bind(&row.record);
-        if query.bind(row.person.as_deref()).execute(connection).await? == 0 {
+        if query.bind(&row.person).execute(connection).await? == 0 {
             return Ok(InteractionSwap::Changed);
         }
         row.keep_to_share(connection).await?;
