@@ -84,18 +84,18 @@ async fn a_later_schema_is_worked_with_as_far_as_it_says() {
     cluster.sql(
         "test0",
         "ALTER TABLE clients ADD COLUMN added TEXT NOT NULL DEFAULT 'x'; CREATE TABLE added (id BIGINT);
-         CREATE INDEX added_index ON codes (forget_at, seq); UPDATE sealstone_schema SET version = 6",
+         CREATE INDEX added_index ON codes (forget_at, seq); UPDATE sealstone_schema SET version = 7",
     );
     add_client(&running, "during").await;
     assert!(running.client(&client_id("before")).await.unwrap().is_some());
     let restarted = SqlStore::open(config(&url)).await.unwrap();
     let status = restarted.status().await.unwrap();
-    assert_eq!((status.version, status.latest, status.pending.len()), (6, 5, 0));
+    assert_eq!((status.version, status.latest, status.pending.len()), (7, 6, 0));
     add_client(&restarted, "after").await;
 
-    cluster.sql("test0", "UPDATE sealstone_schema SET version = 6, oldest = 6");
+    cluster.sql("test0", "UPDATE sealstone_schema SET version = 7, oldest = 7");
     let (kind, text) = kind_of(&url).await;
-    assert_eq!(kind, SqlErrorKind::SchemaNewer { found: 6 });
+    assert_eq!(kind, SqlErrorKind::SchemaNewer { found: 7 });
     assert!(text.contains("run the newer program"), "{text}");
     // The running node stops within a second: `hears` tells who balances the load.
     let mut hears = running.hears();
@@ -106,7 +106,7 @@ async fn a_later_schema_is_worked_with_as_far_as_it_says() {
         .unwrap();
     let error = running.client(&client_id("before")).await.unwrap_err();
     assert!(
-        error.source().unwrap().to_string().contains("schema version 6"),
+        error.source().unwrap().to_string().contains("schema version 7"),
         "{error:?}"
     );
 }
