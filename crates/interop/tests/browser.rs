@@ -214,6 +214,10 @@ fn a_page_that_has_done_its_work_says_so() {
     let server = DevServer::start();
     let found = walked(&server, "expired_page", "demo", &json!({}));
     assert_eq!(found["arrived"], 1, "no second code: {found}");
+    for page in ["seen", "posted"] {
+        let text = found[page].as_str().unwrap();
+        assert!(text.contains("This page has expired"), "{page}: {found}");
+    }
 }
 
 #[test]

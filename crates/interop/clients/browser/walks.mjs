@@ -255,11 +255,17 @@ const walks = {
     await signIn(page, user)
     const form = page.url()
     must(form.includes('/interaction'), `the question has an address of its own: ${form}`)
+    const old = await tab(chromium)
+    await old.goto(form)
+    must(await onConsent(old), 'the same question in another tab')
+    await page.bringToFront()
     await allow(page)
     answer(page)
-    // The page that has done its work.
+    // The page that has done its work, loaded anew and as it still stands in the other tab.
     await page.goto(form)
-    return { seen: await text(page), arrived: page.arrived.length }
+    await old.bringToFront()
+    await press(old, 'allow')
+    return { seen: await text(page), posted: await text(old), arrived: page.arrived.length + old.arrived.length }
   },
 
   async cookies_off(chromium) {
