@@ -4,6 +4,7 @@ mod issue;
 
 use std::{path::PathBuf, time::Duration};
 
+use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
 use sealstone_ca::{CaFolder, CaRequest, CertificateInfo, KeyKind, RevocationReason, Serial, Subject};
 use serde_json::json;
@@ -186,7 +187,11 @@ fn revoke(arguments: &RevokeArguments) -> Outcome {
     let ca = CaFolder::open(&arguments.dir)?;
     let serial = match (&arguments.serial, &arguments.cert) {
         (Some(serial), _) => serial.clone(),
-        (None, Some(path)) => CertificateInfo::parse(&input::bytes(path)?)?.serial,
+        (None, Some(path)) => {
+            CertificateInfo::parse(&input::bytes(path)?)
+                .with_context(|| path.display().to_string())?
+                .serial
+        }
         (None, None) => {
             return Err(crate::failure::Failure::usage(
                 "name the certificate: --cert FILE or --serial HEX",

@@ -78,6 +78,12 @@ pub(crate) fn read(path: &Path) -> Outcome<ClientCertificate> {
         return Ok(ClientCertificate::from_der(&bytes).with_context(advice)?);
     }
     let text = std::str::from_utf8(&bytes).ok().with_context(advice)?;
+    if !text.contains("CERTIFICATE") && text.contains("PRIVATE KEY-----") {
+        return Err(Failure::failed(format!(
+            "{} is a private key: give the certificate that belongs to it",
+            path.display()
+        )));
+    }
     if text.trim_start().starts_with("-----BEGIN%20") {
         return Ok(ClientCertificate::from_escaped_pem(text.trim()).with_context(advice)?);
     }

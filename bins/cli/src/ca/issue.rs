@@ -5,9 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use sealstone_ca::{
-    AltName, CaFolder, CertificateInfo, CertificateRequest, Issued, RenewKey, Subject,
+    AltName, CaError, CaFolder, CertificateInfo, CertificateRequest, Issued, RenewKey, Subject,
     files::{self, Access},
     self_signed_client,
 };
@@ -124,7 +125,8 @@ struct Pair {
 }
 
 impl Pair {
-    /// Both names must be free before anything is made.
+    /// Both names must be free, and their folder writable, before anything is made: the CA keeps a record of what it
+    /// issues, and a certificate whose key was never written would stand there for ever.
     fn free(prefix: &Path) -> Outcome<Self> {
         let with = |ending: &str| {
             let mut name = prefix.as_os_str().to_owned();
@@ -137,10 +139,25 @@ impl Pair {
         };
         for path in [&pair.certificate, &pair.key] {
             if fs::symlink_metadata(path).is_ok() {
-                return Err(sealstone_ca::CaError::Exists(path.clone()).into());
+                return Err(CaError::Exists(path.clone()).into());
             }
         }
+        pair.try_out()?;
         Ok(pair)
+    }
+
+    /// Writes where the key shall be, and takes it away again.
+    fn try_out(&self) -> Outcome {
+        files::write_new(&self.key, b"", Access::Private)
+            .and_then(|()| {
+                fs::remove_file(&self.key).map_err(|source| CaError::Io {
+                    path: self.key.clone(),
+                    action: "written",
+                    source,
+                })
+            })
+            .context("nothing was issued: give --out a folder that exists and that you may write in")?;
+        Ok(())
     }
 
     fn write_new(&self, issued: &Issued) -> Outcome {
@@ -215,7 +232,8 @@ pub(super) fn renew(arguments: &RenewArguments) -> Outcome {
             ));
         }
     };
-    let certificate = CertificateInfo::parse(&input::bytes(&arguments.cert)?)?;
+    let certificate = CertificateInfo::parse(&input::bytes(&arguments.cert)?)
+        .with_context(|| arguments.cert.display().to_string())?;
     let kept = match &arguments.key {
         Some(key) if arguments.same_key => Some(input::secret(key)?),
         _ => None,

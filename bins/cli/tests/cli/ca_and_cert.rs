@@ -226,3 +226,33 @@ fn both_thumbprints_from_every_form() {
         with_input(&["cert", "inspect"], nothing.as_bytes()).refused(1, "give PEM, DER or url-encoded PEM");
     }
 }
+
+/// The CA records what it issues: what cannot be written must not be issued.
+#[test]
+fn nothing_is_issued_where_it_cannot_be_written() {
+    let ca = Ca::new();
+    ca.issue("a", &["--subject", "CN=a"]).ok();
+    let issued = || fs::read_dir(ca.path("ca/issued")).unwrap().count();
+    ca.issue("nowhere/b", &["--subject", "CN=b"])
+        .refused(1, "nothing was issued: give --out a folder that exists");
+    assert_eq!(issued(), 1);
+    let (certificate, successor) = (ca.path("a.pem"), ca.path("nowhere/c"));
+    ca.run(&["renew", "--cert", text(&certificate), "--out", text(&successor)])
+        .refused(1, "nothing was issued: give --out a folder that exists");
+    assert_eq!(issued(), 1);
+    ca.issue("b", &["--subject", "CN=b"]).ok();
+    assert_eq!(issued(), 2);
+}
+
+#[test]
+fn a_wrong_file_is_named_for_what_it_is() {
+    let ca = Ca::new();
+    ca.issue("a", &["--subject", "CN=a"]).ok();
+    let key = ca.path("a.key");
+    sealstone(&["cert", "inspect", text(&key)]).refused(1, "a.key is a private key: give the certificate");
+    ca.run(&["revoke", "--cert", text(&key)])
+        .refused(1, "a.key: not a certificate");
+    let out = ca.path("b");
+    ca.run(&["renew", "--cert", text(&key), "--out", text(&out)])
+        .refused(1, "a.key: not a certificate");
+}
