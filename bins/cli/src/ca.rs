@@ -53,7 +53,7 @@ pub(crate) struct InitArguments {
     #[arg(long, value_name = "DN", value_parser = parse_subject)]
     subject: Subject,
     /// For how many days
-    #[arg(long, value_name = "DAYS", default_value_t = 3650)]
+    #[arg(long, value_name = "DAYS", default_value_t = 3650, value_parser = parse_days)]
     days: u32,
     /// The kind of its key
     #[arg(long, value_enum, default_value_t, value_name = "KIND")]
@@ -87,7 +87,7 @@ pub(crate) struct CrlArguments {
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
     /// For how many days the list is good: servers refuse an older one
-    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = parse_days)]
     days: u32,
 }
 
@@ -152,6 +152,11 @@ fn parse_subject(text: &str) -> Result<Subject, String> {
 
 fn parse_serial(text: &str) -> Result<Serial, String> {
     Serial::parse(text).map_err(|_| "write it in hexadecimal, as `sealstone ca list` does".to_owned())
+}
+
+fn parse_days(text: &str) -> Result<u32, String> {
+    let days = text.parse().ok().filter(|days| (1..=36_500).contains(days));
+    days.ok_or_else(|| "give a number of days from 1 to 36500".to_owned())
 }
 
 fn days(count: u32) -> Duration {

@@ -103,8 +103,9 @@ struct Rings {
 impl Rings {
     async fn open(arguments: &StoreArguments, domain: Option<&DomainId>) -> Outcome<Self> {
         let places = arguments.places()?;
-        let (kek, policy) = (places.key_encryption_key()?, places.policy()?);
+        // The database first: where it isn't, the folder is the wrong one, and that is said.
         let store = places.store().await?;
+        let (kek, policy) = (places.key_encryption_key()?, places.policy()?);
         let mut domains = store.domains().await?;
         if let Some(domain) = domain {
             domains.retain(|name| name == domain.as_str());

@@ -96,6 +96,14 @@ pub fn read_private(path: &Path) -> Result<Zeroizing<String>, CaError> {
 /// # Errors
 /// [`CaError::Io`].
 pub fn create_folder(path: &Path, access: Access) -> Result<(), CaError> {
+    if path.exists() && !path.is_dir() {
+        let reason = "it is a file: name a folder, there or not";
+        return Err(failed(
+            path,
+            "made",
+            io::Error::new(io::ErrorKind::NotADirectory, reason),
+        ));
+    }
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

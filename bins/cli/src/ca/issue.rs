@@ -14,7 +14,7 @@ use sealstone_ca::{
 };
 use serde_json::json;
 
-use super::{KeyType, days, parse_subject};
+use super::{KeyType, days, parse_days, parse_subject};
 use crate::{
     clock,
     failure::{Failure, Outcome},
@@ -60,7 +60,7 @@ pub(crate) struct IssueArguments {
     #[arg(long, value_name = "FORM:NAME", value_parser = parse_name)]
     san: Vec<AltName>,
     /// For how many days; never longer than the CA
-    #[arg(long, value_name = "DAYS", default_value_t = 90)]
+    #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = parse_days)]
     days: u32,
     /// The kind of its key
     #[arg(long, value_enum, default_value_t, value_name = "KIND")]
@@ -94,7 +94,7 @@ pub(crate) struct RenewArguments {
     #[arg(long)]
     same_key: bool,
     /// For how many days; never longer than the CA
-    #[arg(long, value_name = "DAYS", default_value_t = 90)]
+    #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = parse_days)]
     days: u32,
     /// The kind of a new key
     #[arg(long, value_enum, default_value_t, value_name = "KIND")]

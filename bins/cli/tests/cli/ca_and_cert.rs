@@ -256,3 +256,16 @@ fn a_wrong_file_is_named_for_what_it_is() {
     ca.run(&["renew", "--cert", text(&key), "--out", text(&out)])
         .refused(1, "a.key: not a certificate");
 }
+
+#[test]
+fn a_number_of_days_that_is_none_and_a_file_for_a_folder_say_what_to_give() {
+    let ca = Ca::new();
+    for days in ["0", "36501", "-1", "many"] {
+        ca.issue("x", &["--subject", "CN=x", &format!("--days={days}")])
+            .refused(2, "from 1 to 36500");
+    }
+    let file = ca.path("file");
+    fs::write(&file, "").unwrap();
+    sealstone(&["ca", "init", "--dir", text(&file), "--subject", "CN=x"])
+        .refused(1, "it is a file: name a folder");
+}

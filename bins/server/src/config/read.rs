@@ -3,7 +3,14 @@ use super::given::Given;
 use super::{Config, TracesSection};
 use figment::providers::{Env, Format as _, Toml};
 use figment::{Figment, error::Kind};
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+
+/// More than any configuration has: a file that was named by mistake is not read to its end.
+const MAX_OCTETS: u64 = 1_048_576;
+/// What the standard library says of what is no address with a port.
+const NO_ADDRESS: &str = "invalid socket address syntax";
 
 /// Why the configuration can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +21,7 @@ pub(crate) enum ConfigError {
     Read {
         path: PathBuf,
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
     #[error("{path}: {}", faults.join("; "))]
     Faults { path: PathBuf, faults: Vec<String> },
@@ -27,7 +34,7 @@ pub(crate) fn load(path: &Path) -> Result<Config, ConfigError> {
 
 /// The same, with what was given key by key.
 pub(crate) fn read(path: &Path) -> Result<(Config, Given), ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+    let text = text(path).map_err(|source| ConfigError::Read {
         path: path.to_owned(),
         source,
     })?;
@@ -44,6 +51,20 @@ pub(crate) fn read(path: &Path) -> Result<(Config, Given), ConfigError> {
     }
     let figment = Figment::new().merge(Toml::string(&text)).merge(environment());
     Ok((extract(path, &figment)?, Given::of(path, &figment)?))
+}
+
+fn text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?
+        .take(MAX_OCTETS.saturating_add(1))
+        .read_to_string(&mut text)?;
+    if u64::try_from(text.len()).is_ok_and(|octets| octets > MAX_OCTETS) {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "it has more than 1 MiB, and is no configuration",
+        ));
+    }
+    Ok(text)
 }
 
 /// What the environment gives.
@@ -86,13 +107,18 @@ pub(super) fn explain(fault: &figment::Error) -> String {
                 None => format!("`{full}` is no key; known here: {}", expected.join(", ")),
             }
         }
-        Kind::MissingField(field) if place.is_empty() => format!("`{field}` is missing"),
+        Kind::MissingField(field) if place.is_empty() => {
+            format!("`{field}` is missing: examples/sealstoned.toml shows all there is")
+        }
         Kind::MissingField(field) => format!("`{place}.{field}` is missing"),
         Kind::UnknownVariant(found, known) => {
             format!(
                 "`{place}`: there is no {found:?}; give one of {}",
                 known.join(", ")
             )
+        }
+        Kind::Message(message) if message == NO_ADDRESS => {
+            format!("`{place}`: give an address and a port, such as 127.0.0.1:8443 or [::]:8443")
         }
         other if place.is_empty() => other.to_string(),
         other => format!("`{place}`: {other}"),

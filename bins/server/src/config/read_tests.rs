@@ -69,3 +69,16 @@ fn a_missing_key_and_a_wrong_type_are_named() {
     let error = load_text(&EXAMPLE.replace("listen = \"0.0.0.0:8443\"", "listen = 8443")).unwrap_err();
     assert!(error.contains("server.listen"), "{error}");
 }
+
+#[test]
+fn what_is_no_address_no_configuration_or_no_end_says_what_to_give() {
+    let error = load_text(&EXAMPLE.replace("listen = \"0.0.0.0:8443\"", "listen = \"banana\"")).unwrap_err();
+    assert!(
+        error.contains("`server.listen`: give an address and a port"),
+        "{error}"
+    );
+    let error = load_text("").unwrap_err();
+    assert!(error.contains("examples/sealstoned.toml"), "{error}");
+    let error = load_text(&format!("{EXAMPLE}\n# {}", "x".repeat(1_048_576))).unwrap_err();
+    assert!(error.contains("more than 1 MiB") && error.len() < 500, "{error}");
+}
