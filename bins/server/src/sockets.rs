@@ -18,7 +18,8 @@ impl Passed {
     /// Takes them. Without systemd there are none.
     ///
     /// # Errors
-    /// A socket whose name says nothing to us, one of two with the same name, or one that is no TCP listener.
+    /// A socket whose name says nothing to us, one of two with the same name, one that is no TCP listener, or one that does not
+    /// listen.
     pub(crate) fn take() -> anyhow::Result<Self> {
         let mut found = ListenFd::from_env();
         let names = names();
@@ -37,6 +38,13 @@ impl Passed {
             let socket =
                 socket.with_context(|| format!("the socket {name} of systemd is no TCP listener"))?;
             let Some(socket) = socket else { continue };
+            let listens = rustix::net::sockopt::socket_acceptconn(&socket);
+            if !listens.with_context(|| format!("the socket {name} of systemd can't be used"))? {
+                bail!(
+                    "the socket {name} of systemd does not listen: give it by ListenStream= of a socket unit, as \
+                     examples/deploy/systemd does"
+                );
+            }
             socket
                 .set_nonblocking(true)
                 .and_then(|()| TcpListener::from_std(socket))

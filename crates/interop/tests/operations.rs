@@ -204,6 +204,52 @@ for line in sys.stdin:
 os.kill(pid, signal.SIGKILL)
 "#;
 
+/// Passes one socket, made so and named so.
+const PASSER: &str = r#"
+import os, socket, sys
+program, config, name = sys.argv[1:4]
+s = eval(sys.argv[4])
+os.dup2(s.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ.update(LISTEN_FDS="1", LISTEN_FDNAMES=name, LISTEN_PID=str(os.getpid()))
+os.execv(program, [program, "serve", "--config", config])
+"#;
+
+#[test]
+fn a_socket_that_can_t_serve_is_named_at_the_start() {
+    let setup = ServeSetup::new();
+    setup.write("passer.py", PASSER);
+    setup.write_config();
+    for (name, socket, said) in [
+        (
+            "public",
+            "socket.socket()",
+            "the socket public of systemd does not listen",
+        ),
+        (
+            "mtls",
+            "socket.socket(type=socket.SOCK_DGRAM)",
+            "the socket mtls of systemd is no TCP listener",
+        ),
+        (
+            "web",
+            "socket.create_server(('127.0.0.1', 0))",
+            "a socket named \"web\": set FileDescriptorName=",
+        ),
+    ] {
+        let done = Command::new("python3")
+            .arg(setup.path("passer.py"))
+            .arg(sealstoned())
+            .arg(setup.path("sealstoned.toml"))
+            .args([name, socket])
+            .output()
+            .unwrap();
+        let complaint = String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.code(), Some(1), "{complaint}");
+        assert!(complaint.contains(said), "{name}: {complaint}");
+    }
+}
+
 struct Supervisor {
     child: Child,
     lines: BufReader<std::process::ChildStdout>,

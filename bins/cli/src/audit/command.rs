@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use sealstone_trail::NodeKey;
 
 use super::{tail, verify};
 use crate::{
@@ -69,8 +68,8 @@ pub(crate) fn run(command: &AuditCommand) -> Outcome {
         AuditCommand::Verify(arguments) => verify::run(arguments),
         AuditCommand::Tail(arguments) => tail::run(arguments),
         AuditCommand::Key(arguments) => {
-            let key = NodeKey::load(arguments.store.places()?.audit_key())?;
-            output::line(&key.public_jwk().to_json())
+            let key = verify::own_key(&arguments.store.places()?)?;
+            output::line(&key.to_json())
         }
     }
 }

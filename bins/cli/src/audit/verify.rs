@@ -16,6 +16,7 @@ use crate::{
     clock,
     failure::{Failure, Outcome},
     output::{self, Form, OutputArguments, Progress},
+    store::Places,
 };
 
 use super::command::ServerArguments;
@@ -85,6 +86,25 @@ pub(crate) fn run(arguments: &VerifyArguments) -> Outcome {
     ))
 }
 
+/// The server's own key, public.
+pub(super) fn own_key(places: &Places) -> Outcome<Jwk> {
+    let (key, trail) = (places.audit_key(), places.audit_file());
+    if !key.exists() && !trail.exists() {
+        return Err(Failure::failed(format!(
+            "there is no audit trail at {} and no key of one: start the server once, or name the right folder or \
+             configuration",
+            trail.display()
+        )));
+    }
+    if !key.exists() {
+        return Err(Failure::failed(format!(
+            "the audit key {} is gone: put it back from a copy, or name the public one by `audit verify --key FILE`",
+            key.display()
+        )));
+    }
+    Ok(NodeKey::load(key)?.public_jwk().clone())
+}
+
 /// Which files, and which key.
 fn what(arguments: &VerifyArguments) -> Outcome<(Vec<PathBuf>, Option<Jwk>)> {
     let given = match &arguments.key {
@@ -94,7 +114,7 @@ fn what(arguments: &VerifyArguments) -> Outcome<(Vec<PathBuf>, Option<Jwk>)> {
     let places = arguments.server.places()?;
     if !arguments.files.is_empty() {
         let key = match (given, &places) {
-            (None, Some(places)) => Some(NodeKey::load(places.audit_key())?.public_jwk().clone()),
+            (None, Some(places)) => Some(own_key(places)?),
             (given, _) => given,
         };
         return Ok((in_order(&arguments.files)?, key));
@@ -113,7 +133,7 @@ fn what(arguments: &VerifyArguments) -> Outcome<(Vec<PathBuf>, Option<Jwk>)> {
         .collect();
     let key = match given {
         Some(key) => key,
-        None => NodeKey::load(places.audit_key())?.public_jwk().clone(),
+        None => own_key(&places)?,
     };
     Ok((files, Some(key)))
 }

@@ -407,3 +407,23 @@ fn a_copy_is_put_back_where_nothing_is_left() {
     );
     data.run(&["client", "show", "a"]).ok();
 }
+
+#[test]
+fn a_trail_that_is_not_there_yet_and_a_key_that_is_gone_are_told_apart() {
+    let data = Data::new();
+    let folder = tempfile::tempdir().unwrap();
+    for command in ["verify", "key"] {
+        let none = sealstone(&["audit", command, "--data", text(folder.path())]);
+        let said = none.refused(1, "there is no audit trail at");
+        assert!(said.contains("start the server once"), "{said}");
+    }
+    data.run(&["client", "create", "exporter"]).ok();
+    let key = data.path().join("audit.key");
+    assert!(key.exists());
+    fs::rename(&key, folder.path().join("kept")).unwrap();
+    data.run(&["audit", "verify"])
+        .refused(1, "put it back from a copy");
+    data.run(&["audit", "key"]).refused(1, "put it back from a copy");
+    fs::rename(folder.path().join("kept"), &key).unwrap();
+    data.run(&["audit", "verify"]).ok();
+}

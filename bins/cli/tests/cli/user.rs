@@ -323,6 +323,9 @@ fn each_change_is_in_the_audit_file_and_no_password_is() {
     assert!(!trail.contains("horse") && !trail.contains("argon2"), "{trail}");
     for what in ["user", "client", "key"] {
         let gone = sealstone(&[what, "list", "--data", "/nowhere"]);
-        gone.refused(1, "does not exist: start the server once, or name the right folder");
+        gone.refused(
+            1,
+            "does not exist: start the server once, or name the right folder",
+        );
     }
 }
